@@ -1,0 +1,78 @@
+# Everything here works in a folder whose path has spaces: paths are relative, and programs are called through the
+# environment's Python, since the first lines of its scripts hold a path.
+
+PYTHON ?= python3
+LOCKING = .venv/bin/python -m uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 \
+	--no-header $(if $(UPGRADE),--upgrade) --quiet
+
+# Makes .venv when it is missing, broken, or was made in another place; installs the lock $(1) when it has changed,
+# which also gives all that the locks $(2) would.
+define install
+	@set -e; \
+	if ! "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null; then \
+		echo 'Deskwire needs Python 3.11 or newer, and $(PYTHON) is not. Name one: make $@ PYTHON=python3.12' >&2; exit 1; \
+	fi; \
+	if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null \
+		|| [ "$$(cat .venv/place 2> /dev/null)" != "$$(cd ./.venv && pwd -P)" ]; then \
+		if ! "$(PYTHON)" -c 'import ensurepip, venv' 2> /dev/null; then \
+			echo '$(PYTHON) has no venv module. On Debian and Ubuntu: apt install python3-venv' >&2; exit 1; \
+		fi; \
+		echo 'Making .venv'; \
+		rm -rf .venv; "$(PYTHON)" -m venv .venv; (cd ./.venv && pwd -P) > .venv/place; \
+	fi; \
+	if [ "$$(cat .venv/$(1).installed 2> /dev/null)" != "$$(cksum < $(1))" ]; then \
+		echo 'Installing $(1)'; \
+		PIP_USER=0 .venv/bin/python -m pip install --disable-pip-version-check --require-hashes -r $(1); \
+		for lock in $(1) $(2); do cksum < "$$lock" > ".venv/$$lock.installed"; done; \
+	fi
+endef
+define install-dev
+	$(call install,requirements-dev.lock,requirements-embedded.lock)
+endef
+
+.PHONY: help run test check schema migration lock bench clean
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+run: ## Run all of Deskwire here: PORT, HOST, DATA_DIR, LARGE=1 for 1,000,000 tickets
+	$(call install,requirements-embedded.lock)
+	@exec .venv/bin/python desk.py up
+
+test: ## Run the tests; ARGS go to pytest
+	$(install-dev)
+	.venv/bin/python -m pytest -n 2 $(ARGS)
+
+check: ## Run everything that CI runs: format, lint, types, rooms, schema, migrations, tests
+	$(install-dev)
+	.venv/bin/python -m ruff format --check .
+	.venv/bin/python -m ruff check .
+	.venv/bin/python -m mypy
+	.venv/bin/python .venv/bin/lint-imports
+	.venv/bin/python desk.py print-schema | diff -u schema/schema.graphql -
+	.venv/bin/python desk.py check-migrations
+	.venv/bin/python -m pytest -n 2 $(ARGS)
+
+schema: ## Print the API into schema/schema.graphql
+	$(install-dev)
+	@.venv/bin/python desk.py print-schema > .venv/schema.graphql
+	@cp .venv/schema.graphql schema/schema.graphql
+
+migration: ## Draft a migration to the models' tables: NAME="add tags"
+	$(install-dev)
+	@test -n '$(NAME)' || { echo 'Give it a name: make migration NAME="add tags"' >&2; exit 1; }
+	.venv/bin/python desk.py draft-migration '$(NAME)'
+
+lock: ## Lock the dependencies again; UPGRADE=1 takes the newest
+	$(install-dev)
+	$(LOCKING) -o requirements.lock
+	$(LOCKING) --extra embedded -c requirements.lock -o requirements-embedded.lock
+	$(LOCKING) --extra embedded --group dev -c requirements-embedded.lock -o requirements-dev.lock
+
+bench: ## Run the benchmarks
+	$(install-dev)
+	@for benchmark in benchmarks/*.py; do echo "$$benchmark"; .venv/bin/python "$$benchmark" || exit 1; done
+
+clean: ## Remove what tools have cached; .venv and .data stay
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name .venv -prune -o -name .data -prune -o -name __pycache__ -type d -exec rm -rf {} +

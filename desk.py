@@ -1,0 +1,185 @@
+"""The `desk` command: everything that an operator says to Deskwire."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from infra import embedded, supervisor
+from infra.processes import StartError
+from infra.settings import InvalidSettingsError, Settings, load
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+ROOT = Path(__file__).resolve().parent
+
+app = typer.Typer(
+    help="Deskwire: customer support over GraphQL.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # they would print settings
+)
+
+
+@app.callback()
+def join(context: typer.Context) -> None:
+    """Every command but `up` works on the desk that runs in DATA_DIR, unless DATABASE_URL names another."""
+    if context.invoked_subcommand != "up":
+        supervisor.join(Path(os.environ.get("DATA_DIR") or ".data"))
+
+
+@app.command()
+def up() -> None:
+    """Run all of it on this machine: PostgreSQL, Valkey, a mail catcher, the API and the worker."""
+    with _told():
+        supervisor.up()
+
+
+@app.command()
+def serve() -> None:
+    """Serve the API."""
+    from web import serving
+
+    serving.serve(_settings())
+
+
+@app.command()
+def work() -> None:
+    """Perform jobs, and do what the clock says."""
+    from workers import running
+
+    asyncio.run(running.work(_settings()))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to this version's tables. Does nothing when it is there."""
+    from alembic import command
+
+    _settings()
+    command.upgrade(_alembic(), "head")
+    typer.echo(f"The database is at migration {_head()}")
+
+
+@app.command()
+def seed(*, large: Annotated[bool, typer.Option(help="With 1,000,000 tickets.")] = False) -> None:
+    """Make the demo's people, services and tickets where they are missing. Only for the embedded desk."""
+    from domain import demo
+
+    settings = _settings()
+    if not settings.embedded:
+        _refuse("The demo people have a password that everybody knows: they are made under `desk up` only")
+    asyncio.run(demo.seed(settings, large=large or settings.large))
+
+
+@app.command()
+def check() -> None:
+    """Tell whether the settings can be used, and whether the database, Redis, mail and files answer."""
+    from infra import checks
+
+    results = asyncio.run(checks.check(_settings(), _head()))
+    for result in results:
+        typer.echo(f"{'ok ' if result.good else 'BAD'}  {result.name}: {result.said}")
+    if not all(result.good for result in results):
+        raise typer.Exit(1)
+
+
+@app.command()
+def invite(email: str, role: Annotated[str, typer.Option(help="Such as ADMIN or AGENT.")]) -> None:
+    """Invite somebody who works here; this makes the first admin of an installation."""
+    from domain import people
+    from domain.refusals import Refusal
+
+    try:
+        typer.echo(asyncio.run(people.invite(_settings(), email, role)))
+    except Refusal as refused:
+        _refuse(refused.message)
+
+
+@app.command(hidden=True)
+def catch_mail() -> None:
+    """Take mail at SMTP_PORT and keep it in DATA_DIR/mail."""
+    from infra import mailcatcher
+
+    mailcatcher.run(int(os.environ["SMTP_PORT"]), _settings().data_dir / "mail")
+
+
+@app.command(hidden=True)
+def print_schema() -> None:
+    """Print the API's schema."""
+    from resolvers.root import schema
+
+    typer.echo(schema.as_str().rstrip("\n"))
+
+
+@app.command(hidden=True)
+def draft_migration(name: str) -> None:
+    """Write a migration from the tables of the last one to those of the models."""
+    from alembic import command
+
+    with _told(), _fresh_database():
+        command.upgrade(_alembic(), "head")
+        command.revision(_alembic(), message=name, autogenerate=True)
+
+
+@app.command(hidden=True)
+def check_migrations() -> None:
+    """Fail when the migrations don't lead to the tables of the models."""
+    from alembic import command
+    from alembic.util import CommandError
+
+    with _told(), _fresh_database():
+        command.upgrade(_alembic(), "head")
+        try:
+            command.check(_alembic())
+        except CommandError as differs:
+            _refuse(str(differs))
+
+
+def _settings() -> Settings:
+    with _told():
+        return load()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Says what an operator can mend in one line, without a traceback."""
+    try:
+        yield
+    except (InvalidSettingsError, StartError) as refused:
+        _refuse(str(refused))
+
+
+def _refuse(text: str) -> NoReturn:
+    sys.stdout.flush()
+    typer.echo(text, err=True)
+    raise typer.Exit(2)
+
+
+def _alembic() -> "Config":
+    from alembic.config import Config
+
+    return Config(ROOT / "alembic.ini")
+
+
+def _head() -> str | None:
+    from alembic.script import ScriptDirectory
+
+    return ScriptDirectory.from_config(_alembic()).get_current_head()
+
+
+@contextmanager
+def _fresh_database() -> Iterator[None]:
+    with embedded.scratch() as folder, embedded.postgres(folder, durable=False) as url:
+        os.environ |= {"DESKWIRE_EMBEDDED": "1", "DATABASE_URL": url}
+        yield
+
+
+if __name__ == "__main__":
+    app(prog_name="desk")

@@ -1,0 +1,121 @@
+"""Who asks, and what they may see and do."""
+
+import enum
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Select, select
+
+from domain.refusals import NotAllowed, NotFound, Unauthenticated
+from models import Membership, Role, Ticket, Watcher
+
+Found = TypeVar("Found")
+
+
+class Permission(enum.Enum):
+    """A right that doesn't depend on one object."""
+
+    SUBMIT_TICKETS = enum.auto()
+    SUBMIT_TICKETS_FOR_OTHERS = enum.auto()
+    WORK_TICKETS = enum.auto()
+    WRITE_ARTICLES = enum.auto()
+    PUBLISH_ARTICLES = enum.auto()
+    ANNOUNCE_MAINTENANCE = enum.auto()
+    SEE_METRICS = enum.auto()
+    MANAGE_PEOPLE = enum.auto()
+    MANAGE_SETTINGS = enum.auto()
+    OPERATE = enum.auto()
+
+
+# From which role on; customers submit for themselves alone.
+PERMISSIONS = {
+    Permission.SUBMIT_TICKETS: Role.CUSTOMER,
+    Permission.SUBMIT_TICKETS_FOR_OTHERS: Role.AGENT,
+    Permission.WORK_TICKETS: Role.AGENT,
+    Permission.WRITE_ARTICLES: Role.AGENT,
+    Permission.PUBLISH_ARTICLES: Role.TEAM_LEAD,
+    Permission.SEE_METRICS: Role.TEAM_LEAD,
+    Permission.ANNOUNCE_MAINTENANCE: Role.MANAGER,
+    Permission.MANAGE_PEOPLE: Role.ADMIN,
+    Permission.MANAGE_SETTINGS: Role.ADMIN,
+    Permission.OPERATE: Role.ADMIN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Whoever asks. Without a role nobody is signed in; with a ticket the session sees that ticket alone.
+
+    In a statement that is being built, `id` and `ticket_id` are bind parameters, so rights can't branch on them.
+    """
+
+    role: Role | None
+    id: Any = None
+    ticket_id: Any = None
+
+    bindable: ClassVar[tuple[str, ...]] = ("id", "ticket_id")
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether the viewer works here. A session for one ticket never does."""
+        return self.has(Role.AGENT)
+
+    def has(self, role: Role) -> bool:
+        """Whether the viewer has this role's rights."""
+        return self.role is not None and self.ticket_id is None and self.role.value >= role.value
+
+
+NOBODY = Viewer(None)
+
+
+def permissions(viewer: Viewer) -> list[Permission]:
+    """What the viewer may do in general."""
+    return [permission for permission, role in PERMISSIONS.items() if viewer.has(role)]
+
+
+def sign_in_required(viewer: Viewer) -> None:
+    """Raises Unauthenticated when nobody is signed in."""
+    if viewer.role is None:
+        raise Unauthenticated
+
+
+def require(viewer: Viewer, role: Role) -> None:
+    """Raises Unauthenticated or NotAllowed unless the viewer has this role's rights."""
+    sign_in_required(viewer)
+    if not viewer.has(role):
+        raise NotAllowed
+
+
+def require_account(viewer: Viewer) -> None:
+    """Raises Unauthenticated or NotAllowed unless the session is a person's own, not one for a single ticket."""
+    sign_in_required(viewer)
+    if viewer.ticket_id is not None:
+        raise NotAllowed
+
+
+def found(row: Found | None, field: str, what: str) -> Found:
+    """The row. Raises NotFound when there is none."""
+    if row is None:
+        raise NotFound(field, what)
+    return row
+
+
+def departments_of(viewer: Viewer) -> Select[tuple[UUID]]:
+    """Ids of the departments that the viewer works in."""
+    return select(Membership.department_id).where(Membership.person_id == viewer.id)
+
+
+def watched_by(viewer: Viewer) -> ColumnElement[bool]:
+    """Whether the viewer watches the ticket."""
+    return sa.exists().where(Watcher.ticket_id == Ticket.id, Watcher.person_id == viewer.id)
+
+
+def works_on(viewer: Viewer, ticket: Any) -> ColumnElement[bool] | bool:
+    """Whether the viewer sees this ticket as staff, with all that is internal; plain where the role decides."""
+    if not viewer.is_staff:
+        return False
+    if viewer.has(Role.DIRECTOR):
+        return True
+    return sa.or_(ticket.department_id.in_(departments_of(viewer)), sa.func.coalesce(ticket.assignee_id == viewer.id, sa.false()))

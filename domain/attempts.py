@@ -1,0 +1,87 @@
+"""Counting attempts, in PostgreSQL, so that a restart of anything else forgets none."""
+
+import datetime as dt
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from domain.refusals import RateLimited
+from infra.unit import Unit, Writes, now
+from models import Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most so many attempts of one name within so many seconds."""
+
+    name: str
+    most: int
+    seconds: int
+
+
+# By whom, and by what for, so that neither one address nor one network can try without end.
+SIGN_IN_BY_EMAIL = Limit("sign-in:email", 10, 15 * 60)
+SIGN_IN_BY_NETWORK = Limit("sign-in:network", 100, 15 * 60)
+LINK_BY_EMAIL = Limit("link:email", 5, 60 * 60)
+LINK_BY_NETWORK = Limit("link:network", 30, 60 * 60)
+TOKEN_BY_NETWORK = Limit("token:network", 120, 15 * 60)
+SUBMIT_BY_PERSON = Limit("submit:person", 60, 60 * 60)
+UPLOAD_BY_PERSON = Limit("upload:person", 200, 60 * 60)
+EPOCH = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+SWEPT_AFTER = dt.timedelta(days=1)
+
+
+def _digest(limit: Limit, subject: str) -> str:
+    return f"{limit.name}:{hashlib.sha256(subject.encode()).hexdigest()}"
+
+
+def _count(key: Any, starts_at: Any, span: Any) -> Any:
+    fresh = insert(Attempt).values(key=key, window_starts_at=starts_at, count=1)
+    before = select(func.coalesce(func.max(Attempt.count), 0)).where(
+        Attempt.key == key, Attempt.window_starts_at == starts_at - span
+    )
+    return fresh.on_conflict_do_update(
+        index_elements=[Attempt.key, Attempt.window_starts_at], set_={"count": Attempt.count + 1}
+    ).returning(Attempt.count, before.scalar_subquery())
+
+
+async def take(writes: Writes, limit: Limit, subject: str) -> None:
+    """Count one attempt, whatever comes of it afterwards. Raises RateLimited when it was one too many."""
+    async with writes.begin() as unit:
+        wait = await _counted(unit, limit, subject)
+    if wait:
+        raise RateLimited(wait)
+
+
+async def count(unit: Unit, limit: Limit, subject: str) -> None:
+    """Count one attempt if the unit is committed. Raises RateLimited when it is one too many."""
+    if wait := await _counted(unit, limit, subject):
+        raise RateLimited(wait)
+
+
+async def _counted(unit: Unit, limit: Limit, subject: str) -> int:
+    """Seconds to wait, 0 for none. A sliding window, weighed between two fixed ones: the last one counts by the share
+    of it that is still in sight.
+    """
+    span = dt.timedelta(seconds=limit.seconds)
+    starts_at = EPOCH + (unit.now - EPOCH) // span * span
+    key = _digest(limit, subject)
+    seen = (await unit.run(_count, key, starts_at, span))[0]
+    share = 1 - (unit.now - starts_at) / span
+    if seen[0] + seen[1] * share <= limit.most:
+        return 0
+    return max(1, int((starts_at + span - unit.now).total_seconds()))
+
+
+def _old(moment: Any) -> Any:
+    return sa.delete(Attempt).where(Attempt.window_starts_at < moment)
+
+
+async def sweep(writes: Writes) -> None:
+    """Forget what no limit asks for any more."""
+    async with writes.begin() as unit:
+        await unit.run(_old, now() - SWEPT_AFTER)

@@ -1,0 +1,152 @@
+"""The demo: people, departments, categories, services and a few tickets, the same on every machine."""
+
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Select, select
+
+from domain import sessions, tickets
+from domain.access import Viewer
+from domain.tickets import Submission
+from infra.desk import Desk
+from infra.settings import Settings
+from infra.unit import Unit
+from models import (
+    AssignmentMethod,
+    Category,
+    Department,
+    Inbox,
+    Membership,
+    Person,
+    Role,
+    RoutingRule,
+    Service,
+    Ticket,
+    TicketPriority,
+)
+
+log = structlog.get_logger(__name__)
+
+PASSWORD = "deskwire-demo"  # noqa: S105 # everybody knows it, and only the embedded desk has it
+SUPPORT, BILLING = "Technical Support", "Billing"
+PEOPLE = (
+    ("customer@example.com", "Carla Customer", Role.CUSTOMER, None),
+    ("other.customer@example.com", "Otto Other", Role.CUSTOMER, None),
+    ("agent@example.com", "Ada Agent", Role.AGENT, SUPPORT),
+    ("lead@example.com", "Leo Lead", Role.TEAM_LEAD, SUPPORT),
+    ("manager@example.com", "Mia Manager", Role.MANAGER, SUPPORT),
+    ("billing.agent@example.com", "Bill Billing", Role.AGENT, BILLING),
+    ("director@example.com", "Dora Director", Role.DIRECTOR, None),
+    ("admin@example.com", "Alex Admin", Role.ADMIN, None),
+)
+CATEGORIES = (
+    ("Technical problem", SUPPORT, "Something does not work: an error, a crash, a login that fails.", False),
+    ("Billing", BILLING, "Invoices, payments, refunds and prices.", False),
+    ("Other", SUPPORT, "Everything else. Say in a few words what it is about.", True),
+)
+SERVICES = (("API", "What programs talk to."), ("Website", "What people see in a browser."))
+TICKETS = (
+    ("customer@example.com", "Technical problem", "The export stops at 90 %", "It says *please wait* and then nothing.", None),
+    ("customer@example.com", "Billing", "Invoice 2026-118 has the wrong address", "We moved in **March**.", None),
+    ("other.customer@example.com", "Other", "Do you visit schools?", "We would like to show our class.", "A visit"),
+)
+
+
+def _person(email: Any) -> Select[tuple[Person]]:
+    return select(Person).where(Person.email == email)
+
+
+def _category(name: Any) -> Select[tuple[Category]]:
+    return select(Category).where(Category.name == name)
+
+
+async def seed(settings: Settings, *, large: bool = False) -> None:
+    """Make what is missing. Everything is there already when the first person is."""
+    desk = await Desk.open(settings)
+    try:
+        async with desk.writes.begin() as unit:
+            if await unit.read(_person, PEOPLE[0][0]) is None:
+                _house(unit)
+        for email, category, subject, body, topic in TICKETS:
+            await _ticket(desk, email, category, subject, body, topic)
+        if large:
+            from domain import demo_large
+
+            await demo_large.seed(settings.database_url)
+    finally:
+        await desk.close()
+
+
+def _house(unit: Unit) -> None:
+    departments = {name: _department(unit, name) for name in (SUPPORT, BILLING)}
+    password_hash = sessions.hash_password(PASSWORD)
+    for email, name, role, department in PEOPLE:
+        person = unit.insert(
+            Person,
+            name=name,
+            email=email,
+            role=role,
+            locale=None,
+            time_zone=None,
+            password_hash=password_hash,
+            active=True,
+            last_seen_at=None,
+            created_at=unit.now,
+        )
+        unit.insert(Inbox, person_id=person.id, last_seq=0, unread_count=0)
+        if department:
+            unit.insert(Membership, person_id=person.id, department_id=departments[department])
+    for position, (name, department, description, is_other) in enumerate(CATEGORIES):
+        unit.insert(
+            Category,
+            name=name,
+            description=description,
+            department_id=departments[department],
+            default_priority=TicketPriority.NORMAL,
+            is_other=is_other,
+            position=0 if is_other else position,
+            archived_at=None,
+        )
+    for name, description in SERVICES:
+        unit.insert(Service, name=name, description=description, archived_at=None)
+    unit.insert(
+        RoutingRule,
+        name="Outages first",
+        position=0,
+        active=True,
+        category_ids=[],
+        priorities=[],
+        service_ids=[],
+        words=["outage", "everything is down"],
+        email_domains=[],
+        department_id=departments[SUPPORT],
+        assignee_id=None,
+        priority=TicketPriority.URGENT,
+        add_tags=["outage"],
+    )
+
+
+def _department(unit: Unit, name: str) -> UUID:
+    return unit.insert(
+        Department,
+        name=name,
+        description=None,
+        assignment=AssignmentMethod.MANUAL,
+        agent_capacity=None,
+        archived_at=None,
+    ).id
+
+
+def _tickets_about(subject: Any) -> Select[tuple[Ticket]]:
+    return select(Ticket).where(Ticket.subject == subject).limit(1)
+
+
+async def _ticket(desk: Desk, email: str, category: str, subject: str, body: str, topic: str | None) -> None:
+    """Submitted as a customer would, so that it has its history, mail and notifications."""
+    async with desk.writes.begin() as unit:
+        person, kind = await unit.read(_person, email), await unit.read(_category, category)
+        if person is None or kind is None or await unit.read(_tickets_about, subject) is not None:
+            return
+        viewer = Viewer(person.role, person.id)
+        await tickets.submit(unit, viewer, Submission(subject, body, kind.id, topic))

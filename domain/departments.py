@@ -1,0 +1,101 @@
+"""Departments: who sees them, and how an admin keeps them."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy import Select, select
+
+from domain import access, words
+from domain.access import Viewer
+from domain.refusals import Conflict, ConflictReason, Problems
+from infra.unit import Unit
+from models import AssignmentMethod, Category, Department, Membership, Person, Role, Ticket, TicketStatus
+
+# --- Reading ------------------------------------------------------------------------------------------------------------
+
+
+def visible(viewer: Viewer, *, include_archived: bool = False) -> Select[tuple[Department]]:
+    """Departments, for everyone who is signed in; archived ones for admins."""
+    access.sign_in_required(viewer)
+    rows = select(Department)
+    if include_archived:
+        access.require(viewer, Role.ADMIN)
+        return rows
+    return rows.where(Department.archived_at.is_(None))
+
+
+def one(viewer: Viewer, department_id: Any) -> Select[tuple[Department]]:
+    """The department; for admins even when archived."""
+    return visible(viewer, include_archived=viewer.has(Role.ADMIN)).where(Department.id == department_id)
+
+
+def some(viewer: Viewer, department_ids: Any) -> Select[tuple[Department]]:
+    """Those of these departments that are in use."""
+    return visible(viewer).where(Department.id == sa.func.any(department_ids)).order_by(Department.id)
+
+
+def members(viewer: Viewer, department: Any) -> Select[tuple[Person]]:
+    """Active people who work in it; none for customers."""
+    rows = select(Person).join(Membership, Membership.person_id == Person.id)
+    rows = rows.where(Membership.department_id == department.id, Person.active)
+    return rows if viewer.is_staff else rows.where(sa.false())
+
+
+def _categories_of(department_id: Any) -> Select[tuple[Category]]:
+    return select(Category).where(Category.department_id == department_id, Category.archived_at.is_(None)).limit(1)
+
+
+def _unresolved_of(department_id: Any) -> Select[tuple[Ticket]]:
+    unresolved = [TicketStatus.OPEN, TicketStatus.PENDING, TicketStatus.ON_HOLD]
+    return select(Ticket).where(Ticket.department_id == department_id, Ticket.status.in_(unresolved)).limit(1)
+
+
+# --- Writing ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """All that a department is, as an admin fills it in."""
+
+    name: str
+    description: str | None
+    assignment: AssignmentMethod
+    agent_capacity: int | None
+    archived: bool
+
+
+async def save(unit: Unit, viewer: Viewer, department_id: UUID | None, form: Form) -> UUID:
+    """Make a department, or replace the one of this id. Raises Conflict IN_USE, TAKEN."""
+    access.require(viewer, Role.ADMIN)
+    problems = Problems()
+    name = words.line(problems, "name", form.name, most=100, what="The name")
+    description = words.optional_line(problems, "description", form.description, most=500, what="The description")
+    if form.agent_capacity is not None and not 1 <= form.agent_capacity <= 500:  # noqa: PLR2004 # told in the message
+        problems.add("agentCapacity", "The capacity is between 1 and 500.")
+    problems.refuse()
+    unit.translate("departments_name_key", Conflict(ConflictReason.TAKEN, "Another department has this name."))
+    values: dict[str, Any] = {
+        "name": name,
+        "description": description,
+        "assignment": form.assignment,
+        "agent_capacity": form.agent_capacity,
+    }
+    if department_id is None:
+        archived_at = unit.now if form.archived else None
+        return unit.insert(Department, archived_at=archived_at, **values).id
+    row = access.found(await unit.lock(one, viewer, department_id), "departmentId", "department")
+    if form.archived and row.archived_at is None:
+        await _refuse_while_used(unit, row)
+    unit.change(row, archived_at=(row.archived_at or unit.now) if form.archived else None, **values)
+    return row.id
+
+
+async def _refuse_while_used(unit: Unit, row: Department) -> None:
+    if await unit.read(_categories_of, row.id) or await unit.read(_unresolved_of, row.id):
+        raise Conflict(
+            ConflictReason.IN_USE,
+            "Its categories and unresolved tickets must have gone to other departments first.",
+            current=(Department, row.id),
+        )

@@ -1,0 +1,185 @@
+"""The history of a ticket: the one place that records an event and tells those who watch the ticket."""
+
+import dataclasses
+import enum
+from dataclasses import dataclass
+from typing import Any, ClassVar
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from domain import access
+from domain.access import Viewer
+from infra.unit import Unit
+from models import (
+    Event,
+    EventText,
+    MessageChannel,
+    NotificationKind,
+    Ticket,
+    TicketChannel,
+    TicketPriority,
+)
+
+CHANNEL = "ticket"  # with the ticket's id behind a colon: where its changes are told
+
+# --- What can happen: ids, enums, numbers; words go into `texts` --------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something that happened to a ticket. Its class's name is the kind of the event and the type in the API."""
+
+    internal: ClassVar[bool] = False
+    texts: ClassVar[tuple[str, ...]] = ()  # fields that hold people's words, kept in rows of their own
+
+
+@dataclass(frozen=True, slots=True)
+class TicketSubmitted(Happening):
+    """The ticket came in; always the first event."""
+
+    texts: ClassVar[tuple[str, ...]] = ("subject",)
+
+    subject: str
+    initial_priority: TicketPriority
+    initial_category_id: UUID
+    initial_requester_id: UUID
+    initial_service_id: UUID | None
+    initial_tags: list[str]
+    channel: TicketChannel
+
+
+@dataclass(frozen=True, slots=True)
+class TicketRouted(Happening):
+    """The ticket went to a department."""
+
+    from_department_id: UUID | None
+    to_department_id: UUID
+    rule_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class TicketAssigned(Happening):
+    """The ticket was given to an agent, taken or put back."""
+
+    from_assignee_id: UUID | None
+    to_assignee_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageSent(Happening):
+    """A person was sent an email about the ticket."""
+
+    internal: ClassVar[bool] = True
+
+    recipient_id: UUID
+    message_channel: MessageChannel
+    message_kind: NotificationKind
+    message_id: UUID
+
+
+KINDS: dict[str, type[Happening]] = {
+    kind.__name__: kind for kind in (TicketSubmitted, TicketRouted, TicketAssigned, MessageSent)
+}
+
+# --- Reading ------------------------------------------------------------------------------------------------------------
+
+
+def visible(viewer: Viewer, ticket: Any) -> Select[tuple[Event]]:
+    """The events of a ticket that the viewer sees; of what is internal only those who work on the ticket."""
+    return select(Event).where(Event.ticket_id == ticket.id, _unless_internal(viewer, ticket))
+
+
+def _unless_internal(viewer: Viewer, ticket: Any) -> ColumnElement[bool]:
+    works = access.works_on(viewer, ticket)
+    if isinstance(works, bool):
+        return sa.true() if works else Event.public_seq.is_not(None)
+    return sa.or_(Event.public_seq.is_not(None), works)
+
+
+def seq(viewer: Viewer, event: Any) -> Any:
+    """The event's place as the viewer's side counts."""
+    works = access.works_on(viewer, Ticket)
+    if isinstance(works, bool):
+        return event.seq if works else event.public_seq
+    side = sa.case((works, event.seq), else_=event.public_seq)
+    return select(side).where(Ticket.id == event.ticket_id).scalar_subquery()
+
+
+def last_seq(viewer: Viewer, ticket: Any) -> Any:
+    """The place of the last event that the viewer's side sees."""
+    return _for_side(viewer, ticket, ticket.last_seq, ticket.public_seq)
+
+
+def updated_at(viewer: Viewer, ticket: Any) -> Any:
+    """When something last changed that the viewer's side sees."""
+    return _for_side(viewer, ticket, ticket.updated_at, ticket.public_updated_at)
+
+
+def _for_side(viewer: Viewer, ticket: Any, staff: Any, customers: Any) -> Any:
+    works = access.works_on(viewer, ticket)
+    if isinstance(works, bool):
+        return staff if works else customers
+    return sa.case((works, staff), else_=customers)
+
+
+def text_of(event: Any, name: str) -> Any:
+    """What somebody wrote, as the event found it; blank once it was erased."""
+    words = select(EventText.text).where(EventText.event_id == event.id, EventText.name == name).scalar_subquery()
+    return sa.func.coalesce(words, "")
+
+
+def tags_of(viewer: Viewer, event: Any) -> Any:
+    """The ticket's tags as the event found them; none for customers."""
+    if not viewer.is_staff:
+        return []
+    words = sa.func.jsonb_array_elements_text(event.data["initial_tags"]).column_valued("tag")
+    tags = sa.func.array(select(words).scalar_subquery(), type_=ARRAY(sa.Text()))
+    works = access.works_on(viewer, Ticket)
+    if isinstance(works, bool):
+        return tags
+    side = sa.case((works, tags), else_=sa.literal_column("'{}'::text[]"))
+    return select(side).where(Ticket.id == event.ticket_id).scalar_subquery()
+
+
+# --- Writing ------------------------------------------------------------------------------------------------------------
+
+
+def record(unit: Unit, actor_id: UUID | None, ticket: Ticket, happened: Happening) -> Event:
+    """Add the event to the ticket's history, count it on both sides, and tell those who watch the ticket.
+
+    The ticket is locked or new, which is what keeps both counts without a gap. `actor_id` None: Deskwire itself.
+    """
+    public = not happened.internal
+    event = unit.insert(
+        Event,
+        ticket_id=ticket.id,
+        seq=ticket.last_seq + 1,
+        public_seq=ticket.public_seq + 1 if public else None,
+        kind=type(happened).__name__,
+        actor_id=actor_id,
+        at=unit.now,
+        data={f.name: _plain(getattr(happened, f.name)) for f in dataclasses.fields(happened) if f.name not in happened.texts},
+    )
+    for name in happened.texts:
+        unit.insert(EventText, event_id=event.id, name=name, text=getattr(happened, name))
+    unit.change(ticket, last_seq=ticket.last_seq + 1, updated_at=unit.now)
+    if public:
+        unit.change(ticket, public_seq=ticket.public_seq + 1, public_updated_at=unit.now)
+    unit.publish(channel(ticket.id), str(ticket.last_seq))
+    return event
+
+
+def channel(ticket_id: Any) -> str:
+    """Where changes of the ticket are told."""
+    return f"{CHANNEL}:{ticket_id}"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, enum.Enum):
+        return value.name
+    if isinstance(value, UUID):
+        return str(value)
+    return value

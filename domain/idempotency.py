@@ -1,0 +1,77 @@
+"""What must not happen twice: the first answer under a key is kept for a day, and repeated."""
+
+import dataclasses
+import datetime as dt
+import hashlib
+from typing import Any
+from uuid import UUID
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy import Select, select
+from sqlalchemy.dialects.postgresql import insert
+
+from domain.refusals import Conflict, ConflictReason, InvalidInput
+from infra.unit import Unit, Writes, now
+from models import IdempotencyKey
+
+MOST_KEY = 64
+KEPT = dt.timedelta(hours=24)
+
+
+def _claim(person_id: Any, mutation: Any, key: Any, digest: Any, moment: Any) -> Any:
+    fresh = insert(IdempotencyKey).values(
+        person_id=person_id, mutation=mutation, key=key, input_hash=digest, answer=None, created_at=moment
+    )
+    return fresh.on_conflict_do_nothing().returning(IdempotencyKey.key)
+
+
+def _one(person_id: Any, mutation: Any, key: Any) -> Select[tuple[IdempotencyKey]]:
+    return select(IdempotencyKey).where(
+        IdempotencyKey.person_id == person_id, IdempotencyKey.mutation == mutation, IdempotencyKey.key == key
+    )
+
+
+async def claim(
+    unit: Unit, person_id: UUID, mutation: str, key: str, given: Any
+) -> tuple[IdempotencyKey, dict[str, Any] | None]:
+    """The key's row, locked, and the answer that was given under it; None when this is the first time.
+
+    A twin that is still under way is waited for. `given` is the input, a dataclass of plain values. Raises
+    InvalidInput for a key that is none, and Conflict KEY_REUSED when the key came with another input.
+    """
+    if not 1 <= len(key) <= MOST_KEY:
+        raise InvalidInput(("idempotencyKey", f"A key has 1 to {MOST_KEY} characters."))
+    digest = _digest(given)
+    fresh = await unit.run(_claim, person_id, mutation, key, digest, unit.now)
+    row = await unit.lock(_one, person_id, mutation, key)
+    if row is None:
+        raise LookupError("The key's row went while it was held.")
+    if fresh:
+        return row, None
+    if row.created_at <= unit.now - KEPT:
+        unit.change(row, input_hash=digest, created_at=unit.now)
+        return row, None
+    if bytes(row.input_hash) != digest:
+        raise Conflict(ConflictReason.KEY_REUSED, "This idempotency key was used before with another input.")
+    return row, row.answer
+
+
+def remember(unit: Unit, row: IdempotencyKey, answer: dict[str, Any]) -> None:
+    """Keep the answer: a type and its ids, no words."""
+    unit.change(row, answer=answer)
+
+
+def _digest(given: Any) -> bytes:
+    plain = {f.name: getattr(given, f.name) for f in dataclasses.fields(given)}
+    return hashlib.sha256(orjson.dumps(plain, default=repr, option=orjson.OPT_SORT_KEYS)).digest()
+
+
+def _old(moment: Any) -> sa.Delete:
+    return sa.delete(IdempotencyKey).where(IdempotencyKey.created_at <= moment)
+
+
+async def sweep(writes: Writes) -> None:
+    """Forget answers that are older than a day."""
+    async with writes.begin() as unit:
+        await unit.run(_old, now() - KEPT)

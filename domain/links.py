@@ -1,0 +1,48 @@
+"""Emailed links that sign somebody in once."""
+
+import datetime as dt
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, select
+
+from domain import messages
+from domain.refusals import WrongCredentials
+from infra.signing import BadToken, Signer
+from infra.unit import Unit
+from models import MessageKind, SignInLink
+
+LINK_SECONDS = 15 * 60
+INVITATION_SECONDS = 7 * 24 * 60 * 60  # an invitation waits until somebody is back at their desk
+
+
+def send(unit: Unit, person_id: UUID, kind: MessageKind) -> SignInLink:
+    """Make a link for a person and mail it to them."""
+    seconds = INVITATION_SECONDS if kind is MessageKind.INVITATION else LINK_SECONDS
+    link = unit.insert(
+        SignInLink,
+        person_id=person_id,
+        created_at=unit.now,
+        expires_at=unit.now + dt.timedelta(seconds=seconds),
+        used_at=None,
+    )
+    messages.queue(unit, kind, person_id, link_id=link.id)
+    return link
+
+
+def one(link_id: Any) -> Select[tuple[SignInLink]]:
+    """The link."""
+    return select(SignInLink).where(SignInLink.id == link_id)
+
+
+async def use(unit: Unit, signer: Signer, text: str) -> UUID:
+    """Use a link up; gives whose it is. Raises WrongCredentials for one that is used, expired or forged."""
+    try:
+        claims = signer.read(messages.SIGN_IN_LINK, text)
+    except BadToken:
+        raise WrongCredentials from None
+    link = await unit.lock(one, UUID(claims["link"]))
+    if link is None or link.used_at is not None or link.expires_at <= unit.now:
+        raise WrongCredentials
+    unit.change(link, used_at=unit.now)
+    return link.person_id

@@ -1,0 +1,266 @@
+"""Sessions: signing in, going on, signing out, and whom an access token stands for."""
+
+import asyncio
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import argon2
+import sqlalchemy as sa
+from sqlalchemy import Select, select
+
+from domain import access, attempts, links
+from domain.access import Viewer
+from domain.jobs import SendSignInLink
+from domain.refusals import Problems, WrongCredentials
+from domain.words import email as email_address
+from infra.desk import Desk
+from infra.signing import BadToken
+from infra.unit import Unit, now
+from models import MessageKind, Person, Role, Session
+
+ACCESS, REFRESH = "access", "refresh"  # purposes of signed tokens
+AUDIENCE = "deskwire"
+CHANNEL = "sessions"  # where sessions that end are named
+MOST_PASSWORD = 128
+
+_hasher = argon2.PasswordHasher()
+_hashing = asyncio.Semaphore(2)  # each takes 64 MiB and a core
+# Verified when nobody has the address, so that it takes as long as when somebody has.
+_NOBODYS_HASH = _hasher.hash("nobody has this address")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A session that was opened or goes on, with its tokens."""
+
+    viewer: Viewer
+    session_id: UUID
+    access_token: str
+    access_token_expires_at: dt.datetime
+    refresh_token: str
+    refresh_token_expires_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Whom an access token stands for, until when."""
+
+    viewer: Viewer
+    session_id: UUID
+    expires_at: dt.datetime
+
+
+# --- Reading ------------------------------------------------------------------------------------------------------------
+
+
+def _by_email_for_anyone(email: Any) -> Select[tuple[Person]]:
+    return select(Person).where(Person.email == email)
+
+
+def _active(person_id: Any) -> Select[tuple[Person]]:
+    return select(Person).where(Person.id == person_id, Person.active)
+
+
+def _one(session_id: Any) -> Select[tuple[Session]]:
+    return select(Session).where(Session.id == session_id)
+
+
+def _open_ones(person_id: Any, moment: Any) -> Select[tuple[Session]]:
+    return (
+        select(Session)
+        .where(Session.person_id == person_id, Session.ended_at.is_(None), Session.expires_at > moment)
+        .order_by(Session.id)
+    )
+
+
+def _ended_since(moment: Any) -> Select[Any]:
+    return select(Session.id, Session.ended_at).where(Session.ended_at > moment)
+
+
+async def ended_lately(desk: Desk) -> dict[UUID, dt.datetime]:
+    """Sessions that have ended while access tokens of theirs may still be about."""
+    since = now() - dt.timedelta(seconds=desk.settings.access_token_seconds + 60)
+    async with desk.writes.begin() as unit:
+        return {record[0]: record[1] for record in await unit.run(_ended_since, since)}
+
+
+def bearer(desk: Desk, token: str) -> Bearer:
+    """Whom an access token stands for. Raises BadToken; whether its session has ended is the caller's to check."""
+    claims = desk.signer.read(ACCESS, token)
+    if claims.get("iss") != desk.settings.public_url or claims.get("aud") != AUDIENCE:
+        raise BadToken("The token is for another desk.")
+    ticket = claims["ticket"]
+    viewer = Viewer(Role[claims["role"]], UUID(claims["sub"]), UUID(ticket) if ticket else None)
+    return Bearer(viewer, UUID(claims["sid"]), dt.datetime.fromtimestamp(claims["exp"], dt.UTC))
+
+
+# --- Writing ------------------------------------------------------------------------------------------------------------
+
+
+def _tokens(desk: Desk, session: Session, role: Role, moment: dt.datetime) -> Opened:
+    seconds = desk.settings.access_token_seconds
+    claims = {
+        "iss": desk.settings.public_url,
+        "aud": AUDIENCE,
+        "sub": str(session.person_id),
+        "sid": str(session.id),
+        "role": role.name,
+        "ticket": str(session.ticket_id) if session.ticket_id else None,
+    }
+    left = int((session.expires_at - moment).total_seconds())
+    return Opened(
+        viewer=Viewer(role, session.person_id, session.ticket_id),
+        session_id=session.id,
+        access_token=desk.signer.sign(ACCESS, claims, seconds),
+        access_token_expires_at=moment + dt.timedelta(seconds=seconds),
+        refresh_token=desk.signer.sign(REFRESH, {"sid": str(session.id), "number": session.refresh_count}, left),
+        refresh_token_expires_at=session.expires_at,
+    )
+
+
+def _opened(desk: Desk, unit: Unit, person: Person) -> Opened:
+    session = unit.insert(
+        Session,
+        person_id=person.id,
+        ticket_id=None,
+        refresh_count=0,
+        created_at=unit.now,
+        expires_at=unit.now + dt.timedelta(seconds=desk.settings.refresh_token_seconds),
+        ended_at=None,
+    )
+    unit.change(person, last_seen_at=unit.now)
+    return _tokens(desk, session, person.role, unit.now)
+
+
+async def sign_in(desk: Desk, network: str, *, email: str, password: str) -> Opened:
+    """Open a session by email address and password. Raises WrongCredentials, RateLimited, InvalidInput."""
+    address = _address(email)
+    if len(password) > MOST_PASSWORD:
+        raise WrongCredentials
+    await attempts.take(desk.writes, attempts.SIGN_IN_BY_NETWORK, network)
+    await attempts.take(desk.writes, attempts.SIGN_IN_BY_EMAIL, address)
+    async with desk.writes.begin() as unit:
+        person = await unit.read(_by_email_for_anyone, address)
+    known = person.password_hash if person is not None and person.active else None
+    right = await _verified(known or _NOBODYS_HASH, password)
+    if person is None or known is None or not right:
+        raise WrongCredentials
+    async with desk.writes.begin() as unit:
+        person = access.found(await unit.lock(_active, person.id), "email", "person")
+        return _opened(desk, unit, person)
+
+
+async def _verified(known: str, password: str) -> bool:
+    def verify() -> bool:
+        try:
+            return _hasher.verify(known, password)
+        except argon2.exceptions.VerifyMismatchError:
+            return False
+
+    async with _hashing:
+        return await asyncio.to_thread(verify)
+
+
+def hash_password(password: str) -> str:
+    """What is stored of a password (argon2id)."""
+    return _hasher.hash(password)
+
+
+async def request_link(desk: Desk, network: str, *, email: str) -> str:
+    """Mail a sign-in link to the address if somebody has it; gives the address as it was understood.
+
+    Whether somebody has it is found out by a job, so neither this answer nor its time tells.
+    """
+    address = _address(email)
+    await attempts.take(desk.writes, attempts.LINK_BY_NETWORK, network)
+    await attempts.take(desk.writes, attempts.LINK_BY_EMAIL, address)
+    async with desk.writes.begin() as unit:
+        unit.enqueue(SendSignInLink(address))
+    return address
+
+
+def _address(email: str) -> str:
+    problems = Problems()
+    address = email_address(problems, "email", email)
+    problems.refuse()
+    return address
+
+
+async def send_link(unit: Unit, email: str) -> None:
+    """Mail a sign-in link to whoever is active and has this address."""
+    person = await unit.read(_by_email_for_anyone, email)
+    if person is not None and person.active:
+        links.send(unit, person.id, MessageKind.SIGN_IN_LINK)
+
+
+async def sign_in_with_link(desk: Desk, network: str, *, token: str) -> Opened:
+    """Open a session by an emailed link, which is used up. Raises WrongCredentials, RateLimited."""
+    await attempts.take(desk.writes, attempts.TOKEN_BY_NETWORK, network)
+    async with desk.writes.begin() as unit:
+        person_id = await links.use(unit, desk.signer, token)
+        person = await unit.lock(_active, person_id)
+        if person is None:
+            raise WrongCredentials
+        return _opened(desk, unit, person)
+
+
+async def refresh(desk: Desk, network: str, *, token: str | None) -> Opened:
+    """Trade a refresh token for new tokens. One that comes back a second time ends its session.
+
+    Raises WrongCredentials, RateLimited.
+    """
+    await attempts.take(desk.writes, attempts.TOKEN_BY_NETWORK, network)
+    try:
+        claims = desk.signer.read(REFRESH, token or "")
+    except BadToken:
+        raise WrongCredentials from None
+    async with desk.writes.begin() as unit:
+        session = await unit.lock(_one, UUID(claims["sid"]))
+        person = await unit.read(_active, session.person_id) if session is not None else None
+        if session is None or person is None or session.ended_at is not None or session.expires_at <= unit.now:
+            raise WrongCredentials
+        reused = claims["number"] != session.refresh_count
+        if reused:
+            end(unit, [session])
+        else:
+            unit.change(session, refresh_count=session.refresh_count + 1)
+            opened = _tokens(desk, session, person.role, unit.now)
+    if reused:  # said only now, since the end of the session must be written
+        raise WrongCredentials
+    return opened
+
+
+async def sign_out(unit: Unit, viewer: Viewer, session_id: UUID, *, everywhere: bool) -> int:
+    """End this session, or all of the viewer's; gives how many ended."""
+    access.sign_in_required(viewer)
+    if everywhere:
+        access.require_account(viewer)
+        rows = await unit.lock_all(_open_ones, viewer.id, unit.now)
+    else:
+        row = await unit.lock(_one, session_id)
+        rows = [row] if row is not None and row.ended_at is None else []
+    end(unit, rows)
+    return len(rows)
+
+
+def end(unit: Unit, rows: list[Session]) -> None:
+    """End these sessions; their access tokens and sockets end at once."""
+    for row in rows:
+        unit.change(row, ended_at=unit.now)
+    if rows:
+        unit.publish(CHANNEL, ",".join(str(row.id) for row in rows))
+
+
+KEPT = dt.timedelta(days=30)
+
+
+def _old(moment: Any) -> sa.Delete:
+    return sa.delete(Session).where(Session.expires_at < moment)
+
+
+async def sweep(desk: Desk) -> None:
+    """Forget sessions that ended by themselves a month ago."""
+    async with desk.writes.begin() as unit:
+        await unit.run(_old, now() - KEPT)

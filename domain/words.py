@@ -1,0 +1,84 @@
+"""What people write: checked, tidied, and made into safe HTML."""
+
+import re
+
+import nh3
+from email_validator import EmailNotValidError, validate_email
+from markdown_it import MarkdownIt
+
+from domain.refusals import Problems
+
+MOST_SUBJECT, MOST_BODY, MOST_NAME, MOST_TOPIC, MOST_TAGS = 200, 20_000, 200, 200, 20
+
+_UNSAFE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_BREAKS = re.compile(r"[\t\n\r\x85\u2028\u2029]+")
+# Raw HTML is shown as text; what remains is sanitised again, since the renderer is not the last line of defence.
+_markdown = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable(["table", "strikethrough"])
+_TAGS = {
+    "a", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "s",
+    "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
+}  # fmt: skip
+
+
+def line(problems: Problems, field: str, value: str, *, most: int, what: str) -> str:
+    """One line of 1 to `most` characters, without what can't be seen; adds a problem when it is none."""
+    tidy = _BREAKS.sub(" ", _UNSAFE.sub("", value)).strip()
+    if not tidy:
+        problems.add(field, f"{what} can't be empty.")
+    elif len(tidy) > most:
+        problems.add(field, f"{what} has {len(tidy):,} characters; at most {most:,} are possible.")
+    return tidy
+
+
+def optional_line(problems: Problems, field: str, value: str | None, *, most: int, what: str) -> str | None:
+    """A line or nothing; an empty one is nothing."""
+    if value is None or not value.strip():
+        return None
+    return line(problems, field, value, most=most, what=what)
+
+
+def body(problems: Problems, field: str, value: str, *, what: str = "The text") -> str:
+    """Markdown of 1 to 20,000 characters."""
+    tidy = _UNSAFE.sub("", value.replace("\r\n", "\n").replace("\r", "\n")).strip()
+    if not tidy:
+        problems.add(field, f"{what} can't be empty.")
+    elif len(tidy) > MOST_BODY:
+        problems.add(field, f"{what} has {len(tidy):,} characters; at most {MOST_BODY:,} are possible.")
+    return tidy
+
+
+def html(markdown: str) -> str:
+    """The Markdown as HTML that is safe to insert. Pictures become links, since they would tell who reads."""
+    rendered = _markdown.render(markdown).replace("<img ", "<a ")
+    return nh3.clean(
+        rendered,
+        tags=_TAGS,
+        attributes={"a": {"href", "title"}, "ol": {"start"}, "code": {"class"}, "td": {"align"}, "th": {"align"}},
+        url_schemes={"http", "https", "mailto", "tel"},
+        link_rel="nofollow noopener noreferrer",
+    ).strip()
+
+
+def email(problems: Problems, field: str, value: str) -> str:
+    """An email address in lower case; adds a problem when it is none."""
+    try:
+        return validate_email(value.strip(), check_deliverability=False).normalized.lower()
+    except EmailNotValidError:
+        problems.add(field, "This is not an email address.")
+        return ""
+
+
+def tags(problems: Problems, field: str, values: list[str], *, most: int = MOST_TAGS) -> list[str]:
+    """Tags in lower case, each once, in the order given: at most 20, of 1 to 50 characters."""
+    found = [line(problems, f"{field}.{n}", value, most=50, what="A tag").lower() for n, value in enumerate(values)]
+    unique = list(dict.fromkeys(found))
+    if len(unique) > most:
+        problems.add(field, f"At most {most} tags are possible.")
+    return unique
+
+
+def locale(problems: Problems, field: str, value: str | None) -> str | None:
+    """A language by BCP 47, such as en or pt-BR."""
+    if value is not None and not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}", value):
+        problems.add(field, "This is not a language, such as en or pt-BR.")
+    return value

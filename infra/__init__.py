@@ -1,0 +1,1 @@
+"""The pipes: settings, PostgreSQL, Redis, jobs, mail, files, and the servers that are embedded."""

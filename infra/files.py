@@ -1,0 +1,212 @@
+"""Attachments: bytes under a key, in a local folder or a bucket, checked while they stream in."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+from uuid import UUID
+
+import obstore
+from obstore.store import LocalStore, ObjectStore, from_url
+
+from infra.media_types import HEAD_BYTES, Reading, accepted
+from infra.settings import Settings
+from infra.signing import Signer
+
+PART_BYTES: Final = 5 * 1024 * 1024  # the smallest part that S3 takes
+PARTS_AT_ONCE: Final = 2
+READ_BYTES: Final = 256 * 1024
+TAKE_BACK_SECONDS: Final = 10
+DOWNLOAD_SECONDS: Final = 600
+
+
+class WrongSize(Exception):  # noqa: N818 (a refusal is named for what is the matter)
+    """The body is longer or shorter than was announced."""
+
+
+class WrongType(Exception):  # noqa: N818 (a refusal is named for what is the matter)
+    """The content is of a type that is not accepted."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__(f"The content is {found}, which is not accepted.")
+        self.found = found
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """One file that was announced: where it goes, what it should be, and whether its bytes are there already."""
+
+    key: str
+    size_bytes: int
+    filename: str
+    content_type: str  # as claimed
+    stored: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What arrived: the type found in the content, the size in bytes, the hash in hexadecimal digits."""
+
+    content_type: str
+    size_bytes: int
+    sha256: str
+
+
+class Files:
+    """The store of attachments that the settings name."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._store = _store(settings.storage_url)
+
+    async def receive(
+        self,
+        key: str,
+        chunks: AsyncIterator[bytes],
+        *,
+        size: int,
+        allowed: tuple[str, ...],
+        filename: str,
+        claimed: str,
+    ) -> Received:
+        """Store a body of exactly `size` bytes and of an allowed type (such as `image/*`) under `key`, part by part.
+
+        Raises `WrongSize` and `WrongType`. Whatever goes wrong, a cancelled request too, nothing of the body stays.
+        """
+        check = _Check(size, allowed, filename, claimed)
+        if size <= PART_BYTES:  # then the store hears of it when all is well, in one request
+            body = b"".join([chunk async for chunk in check.passed(chunks)])
+            await obstore.put_async(self._store, key, body, use_multipart=False)
+        else:
+            await self._put_in_parts(key, check.passed(chunks))
+        return check.received
+
+    async def inspect(
+        self, chunks: AsyncIterator[bytes], *, size: int, allowed: tuple[str, ...], filename: str, claimed: str
+    ) -> Received:
+        """What `receive` would find and refuse; nothing is stored."""
+        check = _Check(size, allowed, filename, claimed)
+        async for _ in check.passed(chunks):
+            pass
+        return check.received
+
+    async def open(self, key: str) -> tuple[int, AsyncIterator[bytes]]:
+        """The size in bytes, and the bytes. Raises `FileNotFoundError`."""
+        found = await obstore.get_async(self._store, key)
+        return found.meta["size"], _bytes(found)
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Remove what lies under these keys; those that are gone already are fine."""
+        for key in keys:  # a folder refuses a list from the first missing key on
+            try:
+                await obstore.delete_async(self._store, key)
+            except FileNotFoundError:
+                continue
+
+    async def _put_in_parts(self, key: str, body: AsyncIterator[bytes]) -> None:
+        """Store a body, or take back its parts: the store does so when the body fails, but not when it is cancelled."""
+        given_up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def until_given_up() -> AsyncIterator[bytes]:
+            while True:
+                step = asyncio.ensure_future(anext(body, None))
+                waiting: set[asyncio.Future[Any]] = {step, given_up}
+                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                if given_up.done():
+                    step.cancel()
+                    await asyncio.wait({step})
+                    raise WrongSize("The body was given up.")
+                if (chunk := step.result()) is None:
+                    return
+                yield chunk
+
+        put = asyncio.ensure_future(
+            obstore.put_async(self._store, key, until_given_up(), chunk_size=PART_BYTES, max_concurrency=PARTS_AT_ONCE)
+        )
+        try:
+            await asyncio.shield(put)
+        except asyncio.CancelledError:
+            given_up.set_result(None)
+            await asyncio.wait({put}, timeout=TAKE_BACK_SECONDS)
+            if put.done() and not put.cancelled() and put.exception() is None:  # it was complete a moment before
+                await self.delete([key])
+            raise
+
+
+class _Check:
+    """Counts, hashes and identifies a body that streams through."""
+
+    def __init__(self, size: int, allowed: tuple[str, ...], filename: str, claimed: str) -> None:
+        self._size = size
+        self._allowed = allowed
+        self._reading = Reading(filename, claimed)
+        self._sha256 = hashlib.sha256()
+        self._count = 0
+        self._head = b""
+
+    async def passed(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The same bytes, from the moment when their type is known to be fine. Raises `WrongSize` and `WrongType`."""
+        async for chunk in chunks:
+            held = len(self._head) < HEAD_BYTES
+            self._take(chunk)
+            if held:
+                self._head += chunk
+                if len(self._head) < HEAD_BYTES:
+                    continue
+                self._require_accepted()
+                yield self._head
+            elif chunk:
+                yield chunk
+        if self._count < self._size:
+            raise WrongSize(f"The body has {self._count} bytes, where {self._size} were announced.")
+        self._reading.add(b"", last=True)
+        self._require_accepted()
+        if len(self._head) < HEAD_BYTES and self._head:
+            yield self._head
+
+    @property
+    def received(self) -> Received:
+        return Received(self._reading.found(self._head), self._count, self._sha256.hexdigest())
+
+    def _take(self, chunk: bytes) -> None:
+        self._count += len(chunk)
+        if self._count > self._size:
+            raise WrongSize(f"The body has more than the {self._size} bytes that were announced.")
+        self._sha256.update(chunk)
+        self._reading.add(chunk)
+
+    def _require_accepted(self) -> None:
+        found = self._reading.found(self._head)
+        if not accepted(found, self._allowed):
+            raise WrongType(found)
+
+
+async def _bytes(found: "obstore.GetResult") -> AsyncIterator[bytes]:
+    async for chunk in found.stream(min_chunk_size=READ_BYTES):
+        yield bytes(chunk)
+
+
+def _store(url: str) -> ObjectStore:
+    """The store at a URL. A bucket's keys, region and endpoint come from the usual variables (AWS_…, GOOGLE_…)."""
+    parts = urlsplit(url)
+    if parts.scheme != "file":
+        return from_url(url)
+    folder = Path(url2pathname(parts.path))
+    folder.mkdir(parents=True, exist_ok=True)
+    return LocalStore(folder)
+
+
+def upload_url(settings: Settings, signer: Signer, upload_id: UUID, seconds: int) -> str:
+    """Where the bytes of an announced file may be sent to by PUT, for so many seconds."""
+    return f"{settings.public_url}/uploads/{signer.sign('upload', {'id': str(upload_id)}, seconds)}"
+
+
+def download_url(
+    settings: Settings, signer: Signer, *, key: str, filename: str, content_type: str, size_bytes: int
+) -> str:
+    """Where whoever holds the address may fetch one file, for `DOWNLOAD_SECONDS`."""
+    claims: dict[str, Any] = {"key": key, "name": filename, "type": content_type, "size": size_bytes}
+    return f"{settings.public_url}/files/{signer.sign('download', claims, DOWNLOAD_SECONDS)}"

@@ -1,0 +1,197 @@
+"""Performing jobs: the row is claimed, performed and settled in PostgreSQL; arq and Redis only say when to look."""
+
+import asyncio
+import dataclasses
+import datetime as dt
+import typing
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+import orjson
+import sqlalchemy as sa
+import structlog
+from redis.exceptions import RedisError
+
+from infra.desk import Desk
+from infra.logs import report
+from infra.unit import Job, Unit, now
+from models import JobRow, JobState
+
+log = structlog.get_logger(__name__)
+
+LEASE = dt.timedelta(seconds=30)  # more than the longest job may take
+JOB_SECONDS = 20
+RELAY_SECONDS = 2.0
+RELAY_BATCH = 200
+GRACE = dt.timedelta(seconds=1)  # the commit's own wake-up goes first
+
+AJob = TypeVar("AJob", bound=Job)
+
+
+class LostClaim(Exception):
+    """Somebody else performs this job now, since its lease had ended."""
+
+
+@dataclasses.dataclass(slots=True)
+class Work(Generic[AJob]):
+    """A job that this worker has claimed. Its changes and its end are one transaction: open it with `settle`."""
+
+    desk: Desk
+    job: AJob
+    row_id: UUID
+    attempt: int
+    last_attempt: bool
+    settled: bool = False
+
+    @asynccontextmanager
+    async def settle(self) -> AsyncIterator[Unit]:
+        """A unit that also ends the job. Raises LostClaim when it is no longer ours, and then nothing is written."""
+        async with self.desk.writes.begin() as unit:
+            row = await unit.lock(_claimed, self.row_id, self.attempt)
+            if row is None:
+                raise LostClaim(self.row_id)
+            unit.change(row, state=JobState.DONE, settled_at=unit.now)
+            yield unit
+        self.settled = True
+
+
+_performers: dict[type[Job], Callable[[Any], Awaitable[None]]] = {}
+
+
+def performs(kind: type[AJob]) -> Callable[[Callable[[Work[AJob]], Awaitable[None]]], Callable[[Work[AJob]], Awaitable[None]]]:
+    """Declare who performs jobs of this kind."""
+
+    def register(perform: Callable[[Work[AJob]], Awaitable[None]]) -> Callable[[Work[AJob]], Awaitable[None]]:
+        if kind in _performers:
+            raise TypeError(f"{kind.__name__} has a performer already.")
+        _performers[kind] = perform
+        return perform
+
+    return register
+
+
+def performers() -> dict[type[Job], Callable[[Any], Awaitable[None]]]:
+    """Who performs what, for checking that nothing is missing."""
+    return dict(_performers)
+
+
+def _claim(row_id: Any, moment: Any, lease_ends_at: Any) -> sa.Update:
+    return (
+        sa.update(JobRow)
+        .where(JobRow.id == row_id, JobRow.state.in_([JobState.QUEUED, JobState.RUNNING]), JobRow.due_at <= moment)
+        .values(state=JobState.RUNNING, attempts=JobRow.attempts + 1, due_at=lease_ends_at)
+        .returning(JobRow.kind, JobRow.payload, JobRow.attempts)
+    )
+
+
+def _claimed(row_id: Any, attempt: Any) -> sa.Select[tuple[JobRow]]:
+    return sa.select(JobRow).where(JobRow.id == row_id, JobRow.attempts == attempt, JobRow.state == JobState.RUNNING)
+
+
+async def perform(desk: Desk, row_id: UUID) -> bool:
+    """Claim the row and perform its job. False when there was nothing to do: done, not due, or somebody else's.
+
+    A failure is recorded and tried again later, at last given up; it is not raised.
+    """
+    async with desk.writes.begin() as unit:
+        # Clocks of machines differ: what a commit just made due may lie a moment ahead.
+        found = await unit.run(_claim, row_id, unit.now + GRACE, unit.now + LEASE)
+    if not found:
+        return False
+    kind, payload, attempt = found[0]
+    structlog.contextvars.bind_contextvars(job=kind, job_id=str(row_id), attempt=attempt)
+    try:
+        return await _performed(desk, row_id, kind, payload, attempt)
+    finally:
+        structlog.contextvars.unbind_contextvars("job", "job_id", "attempt")
+
+
+async def _performed(desk: Desk, row_id: UUID, kind: str, payload: str, attempt: int) -> bool:
+    known = Job.kinds.get(kind)
+    try:
+        if known is None or known not in _performers:
+            raise LookupError(f"No performer of {kind} here: workers are to be deployed before what asks for their jobs.")
+        work = Work(desk, loads(known, payload), row_id, attempt, attempt > known.retries)
+        async with asyncio.timeout(JOB_SECONDS):
+            await _performers[known](work)
+        if not work.settled:
+            async with work.settle():
+                pass
+    except LostClaim:
+        log.warning("job_claim_lost")
+        return False
+    except asyncio.CancelledError:
+        # The worker is told to stop: somebody else may begin at once.
+        await asyncio.shield(_failed(desk, row_id, attempt, "The worker was stopped.", dead=False, wait=dt.timedelta(0)))
+        raise
+    except Exception as error:  # noqa: BLE001 # whatever it is, the row must tell, and the next job go on
+        dead = attempt > (known or Job).retries
+        error_id = report(error, job=kind, dead=dead)
+        await _failed(desk, row_id, attempt, f"{type(error).__name__}: {error} ({error_id})", dead=dead, wait=_back_off(known or Job, attempt))
+        return False
+    return True
+
+
+def _back_off(kind: type[Job], attempt: int) -> dt.timedelta:
+    return dt.timedelta(seconds=min(2.0 ** min(attempt, 12), kind.longest_wait))
+
+
+async def _failed(desk: Desk, row_id: UUID, attempt: int, error: str, *, dead: bool, wait: dt.timedelta) -> None:
+    async with desk.writes.begin() as unit:
+        row = await unit.lock(_claimed, row_id, attempt)
+        if row is None:
+            return
+        if dead:
+            unit.change(row, state=JobState.DEAD, settled_at=unit.now, last_error=error[:2000])
+        else:
+            due_at = unit.now + wait
+            unit.change(row, state=JobState.QUEUED, due_at=due_at, last_error=error[:2000])
+            unit.jobs.append((row_id, due_at))
+
+
+def loads(kind: type[AJob], payload: str | bytes | dict[str, Any]) -> AJob:
+    """A job out of its row. Its fields are ids and plain values."""
+    data = payload if isinstance(payload, dict) else orjson.loads(payload)
+    hints = typing.get_type_hints(kind)
+    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type] # every job is a dataclass
+    return kind(**{name: UUID(data[name]) if hints[name] is UUID else data[name] for name in names})
+
+
+def _owed(moment: Any) -> sa.Select[Any]:
+    return (
+        sa.select(JobRow.id, JobRow.attempts)
+        .where(JobRow.state.in_([JobState.QUEUED, JobState.RUNNING]), JobRow.due_at <= moment)
+        .order_by(JobRow.due_at)
+        .limit(RELAY_BATCH)
+        .with_for_update(skip_locked=True)
+    )
+
+
+async def relay_forever(desk: Desk) -> None:
+    """Wake again what is owed: what Redis lost, what it never heard of, and what a killed worker left."""
+    while True:
+        await asyncio.sleep(RELAY_SECONDS)
+        try:
+            async with desk.writes.begin() as unit:
+                owed = [(record[0], record[1]) for record in await unit.run(_owed, now() - GRACE)]
+            if owed:
+                await desk.bus.relay(owed)
+        except (RedisError, OSError, TimeoutError) as error:
+            log.warning("relay_waits", error=repr(error))
+        except Exception as error:  # noqa: BLE001 # it must go on as long as the worker lives
+            report(error)
+
+
+KEPT = dt.timedelta(days=7)
+
+
+def _old(moment: Any) -> sa.Delete:
+    return sa.delete(JobRow).where(JobRow.state == JobState.DONE, JobRow.settled_at < moment)
+
+
+async def sweep(desk: Desk) -> None:
+    """Forget jobs that were done a week ago. What was given up stays until somebody decides."""
+    async with desk.writes.begin() as unit:
+        await unit.run(_old, now() - KEPT)

@@ -1,0 +1,56 @@
+"""Structured logs, and errors that are reported under an id."""
+
+import logging
+import sys
+from typing import Any
+
+import sentry_sdk
+import structlog
+
+from infra.ids import new_id
+from infra.settings import Settings
+
+log = structlog.get_logger("deskwire")
+
+
+def configure(settings: Settings, process: str) -> None:
+    """Log to standard error, as JSON or for a terminal, and report errors to Sentry if there is one."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        if settings.log_format == "console"
+        else structlog.processors.JSONRenderer()
+    )
+    exceptions: list[Any] = [] if settings.log_format == "console" else [structlog.processors.format_exc_info]
+    level = logging.getLevelNamesMapping()[settings.log_level]
+    structlog.configure(
+        processors=[*shared, *exceptions, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    # What libraries say goes the same way.
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *exceptions, renderer],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
+    structlog.contextvars.bind_contextvars(process=process)
+    if settings.sentry_dsn:
+        sentry_sdk.init(settings.sentry_dsn, environment=settings.environment, send_default_pii=False)
+
+
+def report(error: BaseException, **facts: Any) -> str:
+    """Log an unexpected error and send it on; gives the id that finds it again, which may be shown to anyone."""
+    error_id = str(new_id())
+    log.error("unexpected_error", error_id=error_id, exc_info=error, **facts)
+    with sentry_sdk.new_scope() as scope:
+        scope.set_tag("error_id", error_id)
+        scope.capture_exception(error)
+    return error_id

@@ -1,0 +1,147 @@
+"""Connections for reading: few, read-only, and warm."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import OrderedDict
+from typing import Any
+
+import asyncpg
+from asyncpg.prepared_stmt import PreparedStatement
+
+WAIT_SECONDS = 2  # for a free connection
+MOST_STATEMENTS = 200  # prepared on one connection
+ANSWER_SECONDS = 15  # longer than the server's own timeout, for a server that says nothing at all
+SETTINGS = {
+    "application_name": "deskwire reads",
+    "default_transaction_read_only": "on",
+    "timezone": "UTC",
+    "datestyle": "ISO",
+    "jit": "off",
+    "statement_timeout": "10s",
+    "lock_timeout": "2s",
+}
+LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError, OSError)
+
+
+class Unavailable(Exception):  # noqa: N818 - a refusal says what is the matter, without the suffix
+    """No connection to the database can be had now."""
+
+    code = "UNAVAILABLE"
+
+    def __init__(self, message: str = "Too much is going on here, or the database is away. Try again.") -> None:
+        """`message`: for a client."""
+        super().__init__(message)
+
+
+class Connection:
+    """A connection and what is prepared on it."""
+
+    __slots__ = ("driver", "prepared")
+
+    def __init__(self, driver: asyncpg.Connection) -> None:
+        """`driver`: open, and ours alone."""
+        self.driver = driver
+        self.prepared: OrderedDict[str, PreparedStatement[Any]] = OrderedDict()
+
+    async def fetch(self, sql: str, arguments: list[Any]) -> list[asyncpg.Record]:
+        """The rows of a statement, which stays prepared."""
+        statement = self.prepared.get(sql)
+        if statement is None:
+            # No statement_cache_size=0: asyncpg would then prepare unnamed statements, planned anew at every use.
+            statement = self.prepared[sql] = await self.driver.prepare(sql)
+            if len(self.prepared) > MOST_STATEMENTS:
+                self.prepared.popitem(last=False)  # asyncpg closes it once it is collected
+        else:
+            self.prepared.move_to_end(sql)
+        return await statement.fetch(*arguments)
+
+
+class Reads:
+    """Read-only connections that keep their prepared statements; the last returned is the next taken, for its caches.
+
+    asyncpg's pool has the server reset the session at every release and waits, which costs as much as a small read.
+    Here nothing needs it: every read is a single statement that takes no lock, cursor or setting.
+    """
+
+    def __init__(self, url: str, *, size: int = 10) -> None:
+        """`url`: of the database, postgresql://…; `size`: most connections at once."""
+        self.url, self.size = url, size
+        self.idle: list[Connection] = []
+        self.slots = asyncio.Semaphore(size)
+        self.closed = False
+
+    async def fetch(self, sql: str, arguments: list[Any]) -> list[asyncpg.Record]:
+        """The rows of one statement. Values of type varchar are bytes, as PostgreSQL sent them.
+
+        Raises Unavailable when no connection is free within 2 seconds or none can be opened, and what PostgreSQL says.
+        """
+        if self.closed:
+            raise Unavailable
+        if not self.slots.locked():
+            await self.slots.acquire()
+        else:
+            try:
+                async with asyncio.timeout(WAIT_SECONDS):
+                    await self.slots.acquire()
+            except TimeoutError:
+                raise Unavailable from None
+        try:
+            while self.idle:
+                connection = self.idle.pop()
+                if not connection.driver.is_closed():
+                    try:
+                        return await self.use(connection, sql, arguments)
+                    except TimeoutError:  # an OSError, but the server was there
+                        raise
+                    except LOST:
+                        if not connection.driver.is_closed():
+                            raise
+                        break  # it was stale, and a read may be sent again; the others are likely stale as well
+            return await self.use(await self.connect(), sql, arguments)
+        finally:
+            self.slots.release()
+
+    async def use(self, connection: Connection, sql: str, arguments: list[Any]) -> list[asyncpg.Record]:
+        """The rows of one statement on a connection, which is idle afterwards unless it broke."""
+        sound = False
+        try:
+            rows = await connection.fetch(sql, arguments)
+            sound = True
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, TypeError, OverflowError):
+            sound = not connection.driver.is_closed()
+            raise
+        finally:
+            if sound and not self.closed:
+                self.idle.append(connection)
+            else:  # cancelled or broken in the middle: whose answer would come next is unknown
+                connection.driver.terminate()
+        return rows
+
+    async def connect(self) -> Connection:
+        """A new connection."""
+        try:
+            driver = await asyncpg.connect(
+                self.url, server_settings=SETTINGS, command_timeout=ANSWER_SECONDS, timeout=WAIT_SECONDS
+            )
+        except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError) as error:
+            raise Unavailable from error
+        except asyncpg.TooManyConnectionsError as error:
+            raise Unavailable from error
+        try:
+            # The answer stays the bytes that PostgreSQL sent.
+            await driver.set_type_codec(
+                "varchar", schema="pg_catalog", format="binary", encoder=str.encode, decoder=bytes
+            )
+        except BaseException:
+            driver.terminate()
+            raise
+        return Connection(driver)
+
+    async def close(self) -> None:
+        """Closes what is idle, and what is in use as soon as it has answered."""
+        self.closed = True
+        while self.idle:
+            with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                await self.idle.pop().driver.close(timeout=WAIT_SECONDS)

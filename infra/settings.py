@@ -1,0 +1,163 @@
+"""What may be set from outside: environment variables, or files of the same name in `SECRETS_DIR`."""
+
+import os
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+DAY = 24 * 60 * 60
+SCHEMES = {
+    "public_url": ("http", "https"),
+    "database_url": ("postgresql", "postgres"),
+    "redis_url": ("redis", "rediss", "unix"),
+    "smtp_url": ("smtp", "smtp+starttls", "smtps", "ses"),
+    "storage_url": ("file", "s3", "gs", "memory"),
+    "oidc_issuer": ("https", "http"),
+}
+ATTACHMENT_TYPES = (
+    "image/*",
+    "text/*",
+    "audio/*",
+    "video/*",
+    "application/pdf",
+    "application/zip",
+    "application/json",
+    "application/rtf",
+    "application/msword",
+    "application/vnd.ms-*",
+    "application/vnd.openxmlformats-officedocument.*",
+    "application/vnd.oasis.opendocument.*",
+)
+
+Words = Annotated[tuple[str, ...], NoDecode]  # written with commas between them
+Port = Annotated[int, Field(ge=1, le=65535)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class InvalidSettingsError(Exception):
+    """Something is missing or can't be used; the text has one line per variable, without its value."""
+
+
+def _from(derive: Callable[[dict[str, Any]], Any], *, secret: bool = False) -> Any:
+    """A field whose default follows from the fields above it."""
+    return Field(default_factory=derive, repr=not secret)
+
+
+class Settings(BaseSettings):
+    """One process's settings. The environment's name of a field is the field's, in capitals; empty means unset."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_ignore_empty=True, populate_by_name=True, hide_input_in_errors=True
+    )
+
+    # True under `desk up`: PostgreSQL, Valkey and the mail catcher are ours, and the demo people exist.
+    embedded: bool = Field(False, validation_alias="deskwire_embedded")
+    environment: str = _from(lambda known: "embedded" if known.get("embedded") else "production")
+    large: bool = False  # the demo has 1,000,000 tickets
+
+    host: str = "127.0.0.1"
+    port: Port = 8000
+    public_url: str = _from(
+        lambda known: f"http://{known.get('host')}:{known.get('port')}"
+    )  # without a slash at its end
+    data_dir: Path = Path(".data")  # made absolute
+    secret_key: str = Field("", repr=False)  # signs tokens and links
+
+    database_url: str = Field("", repr=False)
+    redis_url: str = Field("", repr=False)
+    smtp_url: str | None = Field(None, repr=False)  # None: mail waits
+    storage_url: str = _from(lambda known: (known["data_dir"] / "files").as_uri(), secret=True)
+    sentry_dsn: str | None = Field(None, repr=False)
+    log_format: Literal["console", "json"] = _from(lambda known: "console" if known.get("embedded") else "json")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    worker_count: Count = 1  # processes that serve the API
+    read_pool_size: Count = 10  # connections per process
+    write_pool_size: Count = 10
+    pool_wait_seconds: Annotated[float, Field(gt=0)] = 2.0
+    job_count: Count = 20  # jobs at once, per worker process
+
+    desk_name: str = "Deskwire"
+    mail_from: str = "support@example.com"
+
+    allowed_origins: Words = ()  # of pages besides PUBLIC_URL that may call the API from a browser
+    introspection: bool = _from(lambda known: known.get("environment") != "production")  # and GraphiQL
+    oidc_issuer: str | None = None  # an OpenID Connect provider whose tokens are taken besides ours
+    oidc_audience: str | None = None
+    access_token_seconds: Count = 300
+    refresh_token_seconds: Count = 30 * DAY
+    link_seconds: Count = 900  # an emailed sign-in link
+    confirmation_seconds: Count = 7 * DAY  # an emailed question whether a ticket is solved
+
+    max_attachment_bytes: Count = 25 * 1024 * 1024
+    attachment_types: Words = ATTACHMENT_TYPES
+
+    @field_validator("allowed_origins", "attachment_types", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("public_url", "allowed_origins")
+    @classmethod
+    def _without_slash(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        return value.rstrip("/") if isinstance(value, str) else tuple(word.rstrip("/") for word in value)
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_enough(cls, value: str) -> str:
+        if 0 < len(value) < 32:  # noqa: PLR2004 (the number is in the message)
+            raise ValueError("must have at least 32 characters; `openssl rand -hex 32` makes one")
+        return value
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        wrong = [
+            f"{name.upper()}: must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}"
+            for name, schemes in SCHEMES.items()
+            if (value := getattr(self, name)) and value.partition(":")[0] not in schemes
+        ]
+        if not self.embedded:
+            wrong += [
+                f"{name.upper()}: is required"
+                for name in ("database_url", "redis_url", "secret_key")
+                if not getattr(self, name)
+            ]
+            if self.smtp_url and "mail_from" not in self.model_fields_set:
+                wrong.append("MAIL_FROM: is required with SMTP_URL")
+        if bool(self.oidc_issuer) != bool(self.oidc_audience):
+            wrong.append("OIDC_ISSUER: goes together with OIDC_AUDIENCE")
+        if wrong:
+            raise ValueError("\n".join(wrong))
+        return self
+
+
+def read(**given: Any) -> Settings:
+    """The settings as they are outside now; `given` go before them. Raises `InvalidSettingsError`."""
+    folder = os.environ.get("SECRETS_DIR") or None
+    if folder and not Path(folder).is_dir():
+        raise InvalidSettingsError("SECRETS_DIR: there is no such folder")
+    try:
+        return Settings(_secrets_dir=folder, **given)
+    except ValidationError as invalid:
+        lines = []
+        for error in invalid.errors(include_url=False, include_context=False, include_input=False):
+            if error["type"] == "default_factory_not_called":
+                continue  # follows from another line
+            said = error["msg"].removeprefix("Value error, ")
+            lines.append(f"{str(error['loc'][0]).upper()}: {said}" if error["loc"] else said)
+        raise InvalidSettingsError("\n".join(lines)) from None
+
+
+@cache
+def load() -> Settings:
+    """This process's settings, read once. Raises `InvalidSettingsError`."""
+    return read()

@@ -1,0 +1,112 @@
+"""The worker's loop: arq picks up what Redis wakes, the relay wakes what is owed, the clock pokes."""
+
+import asyncio
+import contextlib
+import datetime as dt
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+import orjson
+import structlog
+from arq import cron
+from arq.worker import Worker, func
+from redis.exceptions import RedisError
+
+from infra import jobs
+from infra.desk import Desk
+from infra.logs import report
+from infra.redis import PERFORM, QUEUE, settings_of
+from infra.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+POLL_SECONDS = 0.02
+DRAIN_SECONDS = 10  # for jobs that run when the worker is told to stop
+BACK_OFF_SECONDS = 1.0
+TRIES = 1_000_000  # the row counts tries, and decides
+
+Tick = tuple[int, Callable[[Desk], Awaitable[object]]]  # every so many minutes
+
+
+async def work(settings: Settings, ticks: Sequence[Tick]) -> None:
+    """Work until SIGTERM or SIGINT. A Redis that goes away is waited for."""
+    desk = await Desk.open(settings)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    relay = asyncio.create_task(jobs.relay_forever(desk))
+    stopped = asyncio.create_task(stopping.wait())
+    try:
+        while not stopping.is_set():
+            worker = _worker(settings, desk, ticks)
+            running = asyncio.create_task(worker.async_run())
+            await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if not stopping.is_set():
+                _tell(running)
+            await _end(worker, running)
+            if not stopping.is_set():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(asyncio.shield(stopped), BACK_OFF_SECONDS)
+    finally:
+        relay.cancel()
+        stopped.cancel()
+        await asyncio.gather(relay, stopped, return_exceptions=True)
+        await desk.close()
+
+
+def _worker(settings: Settings, desk: Desk, ticks: Sequence[Tick]) -> Worker:
+    async def perform(_context: dict[Any, Any], row_id: str) -> None:
+        await jobs.perform(desk, UUID(row_id))
+
+    return Worker(
+        functions=[func(perform, name=PERFORM, keep_result=0, max_tries=TRIES)],
+        cron_jobs=[_cron(desk, *tick) for tick in ticks],
+        queue_name=QUEUE,
+        redis_settings=settings_of(settings.redis_url),
+        handle_signals=False,
+        max_jobs=settings.job_count,
+        job_timeout=jobs.JOB_SECONDS,
+        keep_result=0,
+        poll_delay=POLL_SECONDS,
+        max_tries=TRIES,
+        job_serializer=orjson.dumps,
+        job_deserializer=orjson.loads,
+        log_results=False,
+        timezone=dt.UTC,
+    )
+
+
+def _cron(desk: Desk, every_minutes: int, do: Callable[[Desk], Awaitable[object]]) -> Any:
+    async def tick(_context: dict[Any, Any]) -> None:
+        try:
+            await do(desk)
+        except Exception as error:  # noqa: BLE001 # the next tick tries again, and the worker goes on
+            report(error, tick=do.__qualname__)
+
+    name = f"{do.__module__}.{do.__qualname__}"
+    return cron(tick, name=name, minute=set(range(0, 60, every_minutes)), keep_result=0)
+
+
+def _tell(running: asyncio.Task[None]) -> None:
+    error = running.exception()
+    if isinstance(error, RedisError | OSError):
+        log.warning("worker_lost_redis", error=repr(error))
+    elif error is not None:
+        report(error)
+
+
+async def _end(worker: Worker, running: asyncio.Task[None]) -> None:
+    """Let jobs that run come to their end, then cancel what is left: its rows go back into the queue."""
+    worker.allow_pick_jobs = False
+    tasks = list(worker.tasks.values())
+    if tasks:
+        await asyncio.wait(tasks, timeout=DRAIN_SECONDS)
+    for task in (*tasks, running):
+        task.cancel()
+    await asyncio.gather(*tasks, running, return_exceptions=True)
+    if worker._pool is not None:  # noqa: SLF001 # close() would wait for tasks that failed with the connection
+        with contextlib.suppress(RedisError, OSError):
+            await worker._pool.aclose()  # noqa: SLF001 # as above

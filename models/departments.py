@@ -1,0 +1,33 @@
+"""Departments, which own tickets."""
+
+import datetime as dt
+import enum
+
+from sqlalchemy import CheckConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Record
+
+
+class AssignmentMethod(enum.Enum):
+    """How new tickets find an agent."""
+
+    MANUAL = enum.auto()
+    ROUND_ROBIN = enum.auto()
+    LEAST_BUSY = enum.auto()
+
+
+class Department(Record):
+    """A part of the desk that owns tickets."""
+
+    __tablename__ = "departments"
+    __table_args__ = (
+        CheckConstraint("length(name) BETWEEN 1 AND 100", name="name_length"),
+        CheckConstraint("agent_capacity BETWEEN 1 AND 500", name="capacity"),
+    )
+
+    name: Mapped[str] = mapped_column(unique=True)
+    description: Mapped[str | None]
+    assignment: Mapped[AssignmentMethod]
+    agent_capacity: Mapped[int | None]
+    archived_at: Mapped[dt.datetime | None]

@@ -1,0 +1,55 @@
+"""Messages that leave the house, a row each."""
+
+import datetime as dt
+import enum
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from models.base import Record
+from models.people import Person
+
+
+class MessageChannel(enum.Enum):
+    """How somebody is reached."""
+
+    EMAIL = enum.auto()
+    IN_APP = enum.auto()
+
+
+class MessageKind(enum.Enum):
+    """What a message says; its words are in the template of that name."""
+
+    TICKET_RECEIVED = enum.auto()
+    SIGN_IN_LINK = enum.auto()
+    INVITATION = enum.auto()
+
+
+class DeliveryStatus(enum.Enum):
+    """What became of a message."""
+
+    QUEUED = enum.auto()
+    SENT = enum.auto()
+    FAILED = enum.auto()
+    SKIPPED = enum.auto()
+
+
+class Message(Record):
+    """An email to one person. It is put into words when it is sent, so no link or secret lies here."""
+
+    __tablename__ = "messages"
+    __table_args__ = (Index("messages_waiting_idx", "not_before", postgresql_where=text("status = 'QUEUED'")),)
+
+    kind: Mapped[MessageKind]
+    status: Mapped[DeliveryStatus]
+    recipient_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"), index=True)
+    ticket_id: Mapped[UUID | None] = mapped_column(ForeignKey("tickets.id"), index=True)
+    link_id: Mapped[UUID | None] = mapped_column(ForeignKey("sign_in_links.id"))
+    not_before: Mapped[dt.datetime]
+    attempts: Mapped[int]
+    last_error: Mapped[str | None]
+    created_at: Mapped[dt.datetime]
+    sent_at: Mapped[dt.datetime | None]
+
+    recipient: Mapped[Person] = relationship()

@@ -1,0 +1,51 @@
+"""People, whoever they are to the desk, and the departments that staff work in."""
+
+import datetime as dt
+import enum
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, Record
+
+
+class Role(enum.Enum):
+    """What someone is at the desk; each from AGENT on has the rights of the one before."""
+
+    CUSTOMER = 0
+    AGENT = 1
+    TEAM_LEAD = 2
+    MANAGER = 3
+    DIRECTOR = 4
+    ADMIN = 5
+
+
+class Person(Record):
+    """Someone known to the desk, customer or staff."""
+
+    __tablename__ = "people"
+    __table_args__ = (
+        CheckConstraint("email = lower(email)", name="email_lower"),
+        CheckConstraint("length(name) BETWEEN 1 AND 200", name="name_length"),
+        Index(None, "name", "id"),
+    )
+
+    name: Mapped[str]
+    email: Mapped[str] = mapped_column(unique=True)
+    role: Mapped[Role]
+    locale: Mapped[str | None]
+    time_zone: Mapped[str | None]
+    password_hash: Mapped[str | None]
+    active: Mapped[bool]
+    last_seen_at: Mapped[dt.datetime | None]
+    created_at: Mapped[dt.datetime]
+
+
+class Membership(Base):
+    """That a member of staff works in a department."""
+
+    __tablename__ = "memberships"
+
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"), primary_key=True)
+    department_id: Mapped[UUID] = mapped_column(ForeignKey("departments.id"), primary_key=True, index=True)

@@ -1,0 +1,120 @@
+"""Tickets and who watches them."""
+
+import datetime as dt
+import enum
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from models.base import Base, Record
+from models.departments import Department
+from models.people import Person
+from models.services import Service
+
+if TYPE_CHECKING:
+    from models.categories import Category
+
+
+class TicketStatus(enum.Enum):
+    """The state of a ticket."""
+
+    OPEN = enum.auto()
+    PENDING = enum.auto()
+    ON_HOLD = enum.auto()
+    RESOLVED = enum.auto()
+    CLOSED = enum.auto()
+
+
+class TicketPriority(enum.Enum):
+    """How urgent a ticket is; the value is its rank."""
+
+    LOW = 1
+    NORMAL = 2
+    HIGH = 3
+    URGENT = 4
+
+
+class TicketChannel(enum.Enum):
+    """How a ticket or comment came in."""
+
+    PORTAL = enum.auto()
+    EMAIL = enum.auto()
+    AGENT = enum.auto()
+    API = enum.auto()
+
+
+class Ticket(Record):
+    """A customer's request for help.
+
+    What customers must not notice counts in columns of its own: `public_seq` and `public_updated_at`
+    stand still when something internal happens.
+    """
+
+    __tablename__ = "tickets"
+    __table_args__ = (
+        CheckConstraint("length(subject) BETWEEN 1 AND 200", name="subject_length"),
+        CheckConstraint("length(body) <= 20000", name="body_length"),
+        CheckConstraint("public_seq <= last_seq", name="public_seq"),
+        CheckConstraint("(triage_pending IS NULL) OR topic IS NOT NULL OR channel = 'EMAIL'", name="triage_topic"),
+        # Equal ones stand in order of submission whichever way a list runs, so each direction has its index.
+        Index("tickets_of_requester_idx", "requester_id", text("public_updated_at DESC"), "id"),
+        Index("tickets_of_department_idx", "department_id", text("updated_at DESC"), "id"),
+        Index("tickets_queue_idx", "department_id", "status", text("updated_at DESC"), "id"),
+        Index("tickets_of_assignee_idx", "assignee_id", text("updated_at DESC"), "id"),
+        Index("tickets_updated_at_desc_idx", text("updated_at DESC"), "id"),
+        Index("tickets_status_idx", "status", text("updated_at DESC"), "id"),
+        Index("tickets_created_at_asc_idx", "created_at", "id"),
+        Index("tickets_created_at_desc_idx", text("created_at DESC"), "id"),
+        Index("tickets_priority_desc_idx", text("priority_rank DESC"), "id"),
+        Index("tickets_waiting_idx", "waiting_since", "id", postgresql_where=text("waiting_since IS NOT NULL")),
+        Index(None, "category_id"),
+        Index(None, "service_id", postgresql_where=text("service_id IS NOT NULL")),
+    )
+
+    number: Mapped[int] = mapped_column(Identity(start=1001), unique=True)
+    subject: Mapped[str]
+    body: Mapped[str]
+    body_html: Mapped[str]
+    status: Mapped[TicketStatus]
+    priority: Mapped[TicketPriority]
+    priority_rank: Mapped[int]
+    category_id: Mapped[UUID] = mapped_column(ForeignKey("categories.id"))
+    department_id: Mapped[UUID] = mapped_column(ForeignKey("departments.id"))
+    requester_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"))
+    assignee_id: Mapped[UUID | None] = mapped_column(ForeignKey("people.id"))
+    service_id: Mapped[UUID | None] = mapped_column(ForeignKey("services.id"))
+    tags: Mapped[list[str]]
+    channel: Mapped[TicketChannel]
+    topic: Mapped[str | None]
+    triage_pending: Mapped[bool | None]  # NULL: the customer chose a plain category
+    suggested_category_id: Mapped[UUID | None] = mapped_column(ForeignKey("categories.id"))
+    triaged_at: Mapped[dt.datetime | None]
+    triaged_by_id: Mapped[UUID | None] = mapped_column(ForeignKey("people.id"))
+    created_at: Mapped[dt.datetime]
+    updated_at: Mapped[dt.datetime]
+    public_updated_at: Mapped[dt.datetime]
+    last_seq: Mapped[int]  # of its history: counts up under this row's lock
+    public_seq: Mapped[int]  # the same without what is internal
+    first_responded_at: Mapped[dt.datetime | None]
+    waiting_since: Mapped[dt.datetime | None]
+    resumes_at: Mapped[dt.datetime | None]
+    closed_at: Mapped[dt.datetime | None]
+
+    category: Mapped["Category"] = relationship(foreign_keys=category_id)
+    department: Mapped[Department] = relationship()
+    requester: Mapped[Person] = relationship(foreign_keys=requester_id)
+    assignee: Mapped[Person | None] = relationship(foreign_keys=assignee_id)
+    service: Mapped[Service | None] = relationship()
+    suggested_category: Mapped["Category | None"] = relationship(foreign_keys=suggested_category_id)
+    triaged_by: Mapped[Person | None] = relationship(foreign_keys=triaged_by_id)
+
+
+class Watcher(Base):
+    """That someone follows a ticket which is not theirs."""
+
+    __tablename__ = "watchers"
+
+    ticket_id: Mapped[UUID] = mapped_column(ForeignKey("tickets.id"), primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"), primary_key=True, index=True)

@@ -1,0 +1,187 @@
+"""Cursors: the values of a list's order at one row, as text that only this list accepts."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import zlib
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, cast, func
+from sqlalchemy.sql import operators
+from sqlalchemy.sql.elements import UnaryExpression
+from sqlalchemy.types import TypeEngine
+
+from planner.errors import BadRequest
+from planner.text import DIALECT, Parts, chain, escaped
+
+REFUSAL = "This is not a cursor of this list."
+
+
+class Order(NamedTuple):
+    """One expression that a list is ordered by."""
+
+    expression: ColumnElement[Any]
+    type: TypeEngine[Any]
+    descending: bool
+
+
+def orders(given: Sequence[Any], types: Sequence[Any] | None) -> tuple[Order, ...]:
+    """What a build ordered by. Raises TypeError for what can't be turned round."""
+    found = []
+    for number, each in enumerate(given):
+        expression, descending = each, False
+        if isinstance(expression, UnaryExpression) and expression.modifier in {operators.desc_op, operators.asc_op}:
+            descending = expression.modifier is operators.desc_op
+            expression = expression.element
+        if isinstance(expression, UnaryExpression) and expression.modifier is not None:
+            raise TypeError(f"A page can't be ordered by {each}: say it with coalesce")
+        expression = expression.__clause_element__() if hasattr(expression, "__clause_element__") else expression
+        type_ = sa.types.to_instance(types[number]) if types is not None and types[number] else expression.type
+        if isinstance(type_, sa.types.NullType):
+            raise TypeError(f"A page is ordered by {each}, whose type is not known: give types")
+        found.append(Order(expression, type_, descending))
+    return tuple(found)
+
+
+def mark_of(name: str, order: Sequence[Order]) -> str:
+    """What tells a list's cursors from those of other lists: of its type's name and what it's ordered by."""
+    texts = [str(each.expression.compile(dialect=DIALECT)) for each in order]
+    return f"{zlib.crc32('|'.join([name, *texts]).encode()):08x}"
+
+
+def is_text(type_: TypeEngine[Any]) -> bool:
+    """Whether a value is written with its length before it, since it may hold anything."""
+    return isinstance(type_, sa.String | sa.Enum)
+
+
+def cursor(mark: str, order: Sequence[Order], values: Sequence[Any]) -> Parts:
+    """The cursor of a row as a JSON string; `values`: the row's, one for each expression of the order."""
+    texts: Parts = [mark]
+    for each, value in zip(order, values, strict=True):
+        text = cast(value, sa.Text)
+        texts += [",", cast(func.length(text), sa.Text), ":", text] if is_text(each.type) else [",", text]
+    if any(is_text(each.type) for each in order):
+        return escaped(cast(chain(texts), sa.Text))
+    return ['"', *texts, '"']
+
+
+def reading(mark: str, order: Sequence[Order]) -> Callable[[Any], list[Any]]:
+    """Makes the function that reads the values out of a cursor. It raises BadRequest for any other text."""
+    parsers = [parser(each.type) for each in order]
+
+    def read(text: Any) -> list[Any]:
+        if not isinstance(text, str) or not text.startswith(mark):
+            raise BadRequest(REFUSAL)
+        values, place = [], len(mark)
+        try:
+            for parse in parsers:
+                value, place = parse(text, place)
+                values.append(value)
+        except (ValueError, ArithmeticError):
+            raise BadRequest(REFUSAL) from None
+        if place != len(text):
+            raise BadRequest(REFUSAL)
+        return values
+
+    return read
+
+
+WORD = re.compile(r",([^,\0]+)")
+LENGTH = re.compile(r",(\d{1,7}):", re.ASCII)
+
+
+def parser(type_: TypeEngine[Any]) -> Callable[[str, int], tuple[Any, int]]:
+    """Reads one value that begins at a place, and says where it ends. Raises ValueError."""
+
+    def text(cursor: str, place: int) -> tuple[Any, int]:
+        if not (found := LENGTH.match(cursor, place)):
+            raise ValueError
+        end = found.end() + int(found[1])
+        value = cursor[found.end() : end]
+        if end > len(cursor) or "\0" in value:
+            raise ValueError
+        value.encode()
+        return value, end
+
+    def word(cursor: str, place: int) -> tuple[Any, int]:
+        if not (found := WORD.match(cursor, place)):
+            raise ValueError
+        return convert(found[1]), found.end()
+
+    if is_text(type_):
+        return text
+    converts = [convert for known, convert in WORDS if isinstance(type_, known)]
+    if not converts:
+        raise TypeError(f"A page can't be ordered by values of type {type_}")
+    convert = converts[0]
+    return word
+
+
+def whole_number(text: str) -> int:
+    """An integer, within PostgreSQL's."""
+    value = int(text)
+    if not -(2**63) <= value < 2**63:
+        raise ValueError
+    return value
+
+
+def moment(text: str) -> dt.datetime:
+    """A moment as PostgreSQL prints it in UTC. asyncpg takes the last and first of Python's for infinities."""
+    if text == "infinity":
+        return dt.datetime.max  # noqa: DTZ901 - asyncpg's sign for it
+    if text == "-infinity":
+        return dt.datetime.min  # noqa: DTZ901 - asyncpg's sign for it
+    value = dt.datetime.fromisoformat(text)
+    if value.tzinfo is None:
+        raise ValueError
+    return value
+
+
+def truth(text: str) -> bool:
+    """A boolean as PostgreSQL prints it."""
+    if text not in {"true", "false"}:
+        raise ValueError
+    return text == "true"
+
+
+WORDS: list[tuple[Any, Callable[[str], Any]]] = [
+    (sa.DateTime, moment),
+    (sa.Date, dt.date.fromisoformat),
+    (sa.Boolean, truth),
+    (sa.Integer, whole_number),
+    (sa.Float, float),
+    (sa.Numeric, Decimal),
+    (sa.Uuid, UUID),
+]
+
+
+def beyond(order: Sequence[Order], values: Sequence[Any], *, forward: bool) -> ColumnElement[bool]:
+    """Holds for the rows that stand after the one with these values, or before it."""
+    smaller = [each.descending == forward for each in order]
+    expressions = [each.expression for each in order]
+    if len(set(smaller)) == 1:
+        left: ColumnElement[Any] = sa.tuple_(*expressions)
+        right = sa.tuple_(*values)
+        return left < right if smaller[0] else left > right
+    return stepwise(expressions, values, smaller)
+
+
+def stepwise(expressions: Sequence[Any], values: Sequence[Any], smaller: Sequence[bool]) -> ColumnElement[bool]:
+    """As above, where the directions differ; the first comparison is one that an index can begin with."""
+    first, value = expressions[0], values[0]
+    strictly: ColumnElement[bool] = first < value if smaller[0] else first > value
+    if len(expressions) == 1:
+        return strictly
+    rest = stepwise(expressions[1:], values[1:], smaller[1:])
+    at_least = first <= value if smaller[0] else first >= value
+    return sa.and_(at_least, sa.or_(strictly, sa.and_(first == value, rest)))
+
+
+def parameter_type(type_: TypeEngine[Any]) -> TypeEngine[Any]:
+    """The type of a parameter that stands for a value of the order; enums are text."""
+    return sa.Text() if is_text(type_) else type_

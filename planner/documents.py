@@ -1,0 +1,178 @@
+"""Documents: parsed and validated once, with what each of their operations asks of a request."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from typing import Any, Generic, TypeVar
+
+import graphql
+from graphql import FieldNode, FragmentDefinitionNode, FragmentSpreadNode, OperationDefinitionNode, SelectionSetNode
+
+from planner.arguments import UNLIMITED, limits_of, mark, shape_of
+from planner.coercion import Variables
+from planner.fields import DECLARED, DEFINITION, Declared, Limits
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+
+class Bounded(Generic[Key, Value]):
+    """A mapping that forgets what was not used for longest."""
+
+    def __init__(self, most: int) -> None:
+        """`most`: how many it keeps."""
+        self.most = most
+        self.kept: OrderedDict[Key, Value] = OrderedDict()
+
+    def get(self, key: Key) -> Value | None:
+        """What is kept under a key, which counts as used."""
+        value = self.kept.get(key)
+        if value is not None:
+            self.kept.move_to_end(key)
+        return value
+
+    def put(self, key: Key, value: Value) -> Value:
+        """Keeps a value."""
+        self.kept[key] = value
+        if len(self.kept) > self.most:
+            self.kept.popitem(last=False)
+        return value
+
+
+class Operation:
+    """One operation of a document."""
+
+    def __init__(self, schema: graphql.GraphQLSchema, document: Document, node: OperationDefinitionNode) -> None:
+        """`node`: of the document."""
+        self.schema, self.document, self.node = schema, document, node
+        self.kind: str = node.operation.value
+        self.key = (document.text, node.name.value if node.name else None)
+        self.variables = Variables(schema, node)
+        found: dict[str, Limits] = {}
+        if self.variables.types:
+            find = FindLimits(graphql.TypeInfo(schema), found)
+            graphql.visit(document.node, graphql.TypeInfoVisitor(find.type_info, find))
+        self.limits = {name: found.get(name, UNLIMITED) for name in self.variables.types}
+        self.shapes: dict[str, Callable[[Any], Hashable]] = {
+            name: shape_of(type_, self.limits[name]) for name, type_ in self.variables.types.items()
+        }
+        self.root_type: Any = schema.get_root_type(node.operation)
+        self.planned = self.kind == "query" and all(self.is_planned(field) for field in self.root_fields())
+
+    def shape(self, values: Mapping[str, Any]) -> tuple[Hashable, ...]:
+        """What of the variables is in a plan's key."""
+        return tuple([(name, self.shapes[name](value)) for name, value in values.items()])
+
+    def mark(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The variables for a walk, with all that is not plain as Given."""
+        return {
+            name: mark(self.variables.types[name], value, (name,), self.limits[name]) for name, value in values.items()
+        }
+
+    def root_fields(self) -> Iterator[FieldNode]:
+        """All fields of the root, whether their directives leave them out or not."""
+        seen: set[str] = set()
+
+        def visit(selections: SelectionSetNode) -> Iterator[FieldNode]:
+            for node in selections.selections:
+                if isinstance(node, FieldNode):
+                    yield node
+                elif isinstance(node, FragmentSpreadNode):
+                    if node.name.value not in seen:
+                        seen.add(node.name.value)
+                        yield from visit(self.document.fragments[node.name.value].selection_set)
+                else:
+                    yield from visit(node.selection_set)  # type: ignore[attr-defined] # the third kind has one
+
+        return visit(self.node.selection_set)
+
+    def is_planned(self, node: FieldNode) -> bool:
+        """Whether a root field can be part of one statement."""
+        name = node.name.value
+        if name.startswith("__"):
+            return name == "__typename"
+        return declared_of(self.root_type.fields[name]) is not None
+
+
+class FindLimits(graphql.Visitor):
+    """Finds for each variable the limits of where it's used, as far as they make it plain."""
+
+    def __init__(self, type_info: graphql.TypeInfo, found: dict[str, Limits]) -> None:
+        """`found`: is filled."""
+        super().__init__()
+        self.type_info, self.found = type_info, found
+
+    def enter_argument(self, node: Any, *_: Any) -> None:
+        """An argument, perhaps a variable's place."""
+        if isinstance(node.value, graphql.VariableNode):
+            self.note(node.value.name.value, self.type_info.get_argument())
+
+    def enter_object_field(self, node: Any, *_: Any) -> None:
+        """A field of an input, perhaps a variable's place."""
+        parent = graphql.get_named_type(self.type_info.get_parent_input_type())
+        if isinstance(node.value, graphql.VariableNode) and graphql.is_input_object_type(parent):
+            self.note(node.value.name.value, parent.fields.get(node.name.value))
+
+    def note(self, variable: str, declared: Any) -> None:
+        """Keeps the strongest: that the value itself is plain."""
+        limits = limits_of(declared) if declared is not None else UNLIMITED
+        known = self.found.get(variable, UNLIMITED)
+        if limits.plain and known.plain is not True:
+            if known.plain and limits.plain is not True and known.plain is not limits.plain:
+                limits = Limits(plain=True)  # two classes of one value
+            self.found[variable] = limits
+
+
+class Document:
+    """A document that is valid for the schema."""
+
+    def __init__(self, schema: graphql.GraphQLSchema, text: str) -> None:
+        """Raises InvalidDocument."""
+        self.text = text
+        try:
+            self.node = graphql.parse(text)
+        except graphql.GraphQLError as error:
+            raise InvalidDocument([error]) from None
+        except RecursionError:
+            raise InvalidDocument([graphql.GraphQLError("The document is nested too deeply.")]) from None
+        # Limits on depth, cost and numbers belong here, before validation.
+        if errors := graphql.validate(schema, self.node, max_errors=20):
+            raise InvalidDocument(errors)
+        self.fragments: dict[str, FragmentDefinitionNode] = {
+            node.name.value: node for node in self.node.definitions if isinstance(node, FragmentDefinitionNode)
+        }
+        self.operations = {
+            node.name.value if node.name else None: Operation(schema, self, node)
+            for node in self.node.definitions
+            if isinstance(node, OperationDefinitionNode)
+        }
+
+    def operation(self, name: str | None) -> Operation:
+        """The operation of a name, or the only one. Raises InvalidDocument."""
+        if name is None and len(self.operations) == 1:
+            return next(iter(self.operations.values()))
+        if name not in self.operations or name is None:
+            said = "Say by operationName which one to run." if name is None else f"There is no operation {name!r}."
+            raise InvalidDocument([graphql.GraphQLError(said)])
+        return self.operations[name]
+
+
+class InvalidDocument(Exception):  # noqa: N818 - a refusal
+    """Why a document can't be run."""
+
+    def __init__(self, errors: list[graphql.GraphQLError]) -> None:
+        """`errors`: at least one."""
+        super().__init__(errors[0].message)
+        self.errors = errors
+
+
+def declared_of(field: Any) -> Declared | None:
+    """What a field of graphql-core's says about how it is read; None when Python resolves it."""
+    definition = field.extensions.get(DEFINITION)
+    if definition is None:
+        return None
+    declared: Declared | None = definition.metadata.get(DECLARED)
+    if declared is None and definition.base_resolver is None:
+        return Declared()
+    return declared

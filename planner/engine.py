@@ -1,0 +1,257 @@
+"""The engine: answers operations with bytes, by one statement where it can, by graphql-core otherwise."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import graphql
+import orjson
+import strawberry
+from graphql import GraphQLError, GraphQLResolveInfo
+
+from infra.postgres import Reads, Unavailable
+from planner.arguments import Request
+from planner.coercion import InvalidVariables
+from planner.documents import Bounded, Document, InvalidDocument, Operation
+from planner.errors import BadRequest, Refused
+from planner.execution import prepare
+from planner.fields import Declared
+from planner.plan import Plan, Planner, viewer_key
+from planner.streams import Stream, StreamPlans
+
+MOST_PLANS, MOST_DOCUMENTS = 1000, 500
+APOLOGY = "Something went wrong on our side."
+
+
+class Answer(NamedTuple):
+    """A response. `executed`: whether it is the answer to an operation, and not to a request that can't be one.
+
+    `code`: of a request that was not executed, as in its error's extensions.
+    """
+
+    body: bytes
+    executed: bool
+    code: str | None = None
+
+
+class Engine:
+    """Answers the operations of a schema."""
+
+    def __init__(
+        self,
+        schema: strawberry.Schema,
+        reads: Reads,
+        *,
+        refusals: type[Exception] | tuple[type[Exception], ...],
+        report: Callable[[BaseException], str],
+        batch: bool = True,
+    ) -> None:
+        """`refusals`: exceptions with a `code` whose text is for the client. `report`: logs another exception and gives
+        the id under which it is found. `batch`: whether reads by key that wait for each other are asked together.
+        """
+        self.schema: graphql.GraphQLSchema = schema._schema  # noqa: SLF001 - Strawberry's way to graphql-core
+        self.reads, self.report, self.batch = reads, report, batch
+        given = refusals if isinstance(refusals, tuple) else (refusals,)
+        self.refusals: tuple[type[Exception], ...] = (Refused, Unavailable, *given)
+        self.documents: Bounded[str, Document] = Bounded(MOST_DOCUMENTS)
+        self.plans: Bounded[Hashable, Any] = Bounded(MOST_PLANS)
+        prepare(self.schema)
+
+    # --- Requests -----------------------------------------------------------------------------------------------------
+
+    def operation_kind(self, text: str, operation_name: str | None) -> str | None:
+        """What an operation is: query, mutation or subscription; None when the document is not valid."""
+        try:
+            return self.document(text).operation(operation_name).kind
+        except InvalidDocument:
+            return None
+
+    async def query(
+        self, text: str, variables: Mapping[str, Any] | None, operation_name: str | None, viewer: Any, context: Any
+    ) -> Answer:
+        """The response to a query or mutation.
+
+        `context`: is given to Python resolvers; its `viewer` is the viewer, its `planner` this engine.
+        """
+        try:
+            operation = self.document(text).operation(operation_name)
+            values = operation.variables.coerce(variables or {})
+        except (InvalidDocument, InvalidVariables) as refusal:
+            return self.not_executed(refusal.errors)
+        if operation.kind == "subscription":
+            return self.not_executed([GraphQLError("A subscription needs a socket or an event stream.")])
+        failure: Exception | None = None
+        if operation.planned:
+            try:
+                plan = self.plan_of_query(operation, values, viewer)
+                body = await plan.answer(self.reads, Request(values, viewer), batch=self.batch)
+            except Unavailable as error:
+                return self.unavailable(error)
+            except Exception as error:  # noqa: BLE001 - each root is tried by itself below, and what fails is reported
+                failure = error
+            else:
+                return Answer(body or b"", executed=True)
+        return await self.execute(operation, variables, context, failure)
+
+    async def execute(
+        self, operation: Operation, variables: Mapping[str, Any] | None, context: Any, failure: Exception | None
+    ) -> Answer:
+        """The response by graphql-core. `failure`: of the one statement that was tried before."""
+        found = graphql.execute(
+            self.schema,
+            operation.document.node,
+            context_value=context,
+            variable_values=dict(variables or {}),
+            operation_name=operation.node.name.value if operation.node.name else None,
+        )
+        result = await found if inspect.isawaitable(found) else found
+        if failure is not None and not result.errors:
+            self.report(failure)  # it can't be repeated, and may be again
+        answer: dict[str, Any] = {"data": result.data}
+        if result.errors:
+            answer["errors"] = [self.formatted(error) for error in result.errors]
+        return Answer(orjson.dumps(answer), executed=True)
+
+    def subscription(
+        self,
+        text: str,
+        variables: Mapping[str, Any] | None,
+        operation_name: str | None,
+        viewer: Any,
+        context: Any = None,  # noqa: ARG002 - for symmetry with `query`: no Python resolver is part of a subscription
+    ) -> Stream | Answer:
+        """A subscription's channels and how to read it; or the answer why it can't be had."""
+        try:
+            operation = self.document(text).operation(operation_name)
+            values = operation.variables.coerce(variables or {})
+        except (InvalidDocument, InvalidVariables) as refusal:
+            return self.not_executed(refusal.errors)
+        if operation.kind != "subscription":
+            return self.not_executed([GraphQLError("This is not a subscription.")])
+        node = next(operation.root_fields())
+        try:
+            plans: StreamPlans = self.plan(
+                ("live", operation.key, viewer_key(viewer), operation.shape(values)),
+                lambda: StreamPlans(self.planning(operation, values, viewer), operation.root_type, [node]),
+            )
+            return Stream(plans, self.reads, Request(values, viewer), batch=self.batch)
+        except Exception as error:  # noqa: BLE001 - it is reported, or said to the client
+            key = (node.alias or node.name).value
+            located = GraphQLError(str(error), [node], path=[key], original_error=error)
+            formatted = self.formatted(located)
+            body = orjson.dumps({"data": None, "errors": [formatted]})
+            return Answer(body, executed=False, code=formatted["extensions"]["code"])
+
+    # --- Plans --------------------------------------------------------------------------------------------------------
+
+    def document(self, text: str) -> Document:
+        """The document of a text. Raises InvalidDocument."""
+        return self.documents.get(text) or self.documents.put(text, Document(self.schema, text))
+
+    def plan(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """The plan under a key. A refusal is kept as well: a build says the same to all that the key stands for."""
+        found = self.plans.get(key)
+        if found is None:
+            try:
+                found = make()
+            except self.refusals as refusal:
+                found = refusal
+            self.plans.put(key, found)
+        if isinstance(found, Exception):
+            raise found.with_traceback(None)
+        return found
+
+    def planning(
+        self, operation: Operation, values: Mapping[str, Any], viewer: Any, *, tagged: bool = False
+    ) -> Callable[[], Planner]:
+        """Begins walks over an operation."""
+
+        def make() -> Planner:
+            fragments = operation.document.fragments
+            return Planner(self.schema, fragments, operation.mark(values), viewer, tagged=tagged)
+
+        return make
+
+    def plan_of_query(self, operation: Operation, values: Mapping[str, Any], viewer: Any) -> Plan:
+        """The plan of a whole query."""
+        key = (operation.key, viewer_key(viewer), operation.shape(values))
+        plan: Plan = self.plan(
+            key,
+            lambda: self.planning(operation, values, viewer)().operation(
+                operation.root_type, operation.node.selection_set
+            ),
+        )
+        return plan
+
+    # --- Inside graphql-core ------------------------------------------------------------------------------------------
+
+    async def root_field(self, info: GraphQLResolveInfo[Any]) -> Any:
+        """The value of a planned root field."""
+        viewer, operation, values = info.context.viewer, self.operation_of(info), info.variable_values.coerced
+        plan: Plan = self.plan(
+            ("root", operation.key, info.path.key, viewer_key(viewer), operation.shape(values)),
+            lambda: self.planning(operation, values, viewer, tagged=True)().field(info.parent_type, info.field_nodes),
+        )
+        return await self.value(plan, Request(values, viewer))
+
+    async def payload(self, info: GraphQLResolveInfo[Any], declared: Declared, field: Any, held: Any) -> Any:
+        """The value of a field of a mutation's answer. `held`: a key, a model and a key, or a list of keys."""
+        viewer, operation, values = info.context.viewer, self.operation_of(info), info.variable_values.coerced
+        where = tuple(step for step in info.path.as_list() if isinstance(step, str))
+        model, key = held if isinstance(held, tuple) else (None, held)
+        place = (where, info.parent_type.name, model, isinstance(key, list))
+
+        def make() -> Plan:
+            planner = self.planning(operation, values, viewer, tagged=True)()
+            what = f"{info.parent_type.name}.{info.field_name}"
+            return planner.payload(field.type, info.field_nodes, declared.build, model, what)
+
+        plan: Plan = self.plan(("payload", operation.key, place, viewer_key(viewer), operation.shape(values)), make)
+        return await self.value(plan, Request(values, viewer, key))
+
+    async def value(self, plan: Plan, request: Request) -> Any:
+        """What a plan for one field answers."""
+        text = await plan.answer(self.reads, request, batch=self.batch)
+        return orjson.loads(text or b"null")
+
+    def operation_of(self, info: GraphQLResolveInfo[Any]) -> Operation:
+        """The operation that is executed."""
+        node = info.operation
+        if node.loc is None:
+            raise TypeError("A planned field needs a document that was parsed with locations")
+        return self.document(node.loc.source.body).operation(node.name.value if node.name else None)
+
+    # --- Errors -------------------------------------------------------------------------------------------------------
+
+    def not_executed(self, errors: Sequence[GraphQLError]) -> Answer:
+        """The answer to a request that can't be executed."""
+        formatted = [self.said(error, error.message, {"code": BadRequest.code}) for error in errors]
+        return Answer(orjson.dumps({"errors": formatted}), executed=False, code=BadRequest.code)
+
+    def unavailable(self, error: Unavailable) -> Answer:
+        """The answer when the database is away."""
+        body = orjson.dumps({"errors": [{"message": str(error), "extensions": {"code": error.code}}]})
+        return Answer(body, executed=False, code=error.code)
+
+    def formatted(self, error: GraphQLError) -> dict[str, Any]:
+        """An error as clients see it: a refusal's own words, a fault of theirs, or an apology and an id."""
+        original = error.original_error
+        while isinstance(original, GraphQLError) and original.original_error is not None:
+            original = original.original_error
+        if isinstance(original, self.refusals):
+            code = original.code  # type: ignore[attr-defined] # all of them have one
+            return self.said(error, str(original), {"code": code})
+        if original is None or isinstance(original, GraphQLError):
+            return self.said(error, error.message, {"code": BadRequest.code})
+        return self.said(error, APOLOGY, {"code": Refused.code, "id": self.report(original)})
+
+    def said(self, error: GraphQLError, message: str, extensions: dict[str, Any]) -> dict[str, Any]:
+        """An entry of `errors`."""
+        entry: dict[str, Any] = {"message": message}
+        if error.locations:
+            entry["locations"] = [{"line": place.line, "column": place.column} for place in error.locations]
+        if error.path is not None:
+            entry["path"] = error.path
+        return entry | {"extensions": extensions}

@@ -1,0 +1,108 @@
+"""Subscriptions: which channels tell of a change, and what is read when they do."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+
+from sqlalchemy import Select
+
+from planner.fields import Build, declared_field
+
+Item = TypeVar("Item")
+
+
+class Channel(NamedTuple):
+    """Where a change is told: a name, and a key that is a bind parameter, an array of them, or nothing."""
+
+    name: str
+    key: Any = None
+
+
+class Living(NamedTuple):
+    """What a subscription's build says: its channels, and what to read."""
+
+    channels: tuple[Channel, ...]
+    select: Any
+
+
+class Feeding(NamedTuple):
+    """What the build of a feed says: its channels, the rows in their order, and where to begin."""
+
+    channels: tuple[Channel, ...]
+    rows: Select[Any]
+    order: tuple[Any, ...]
+    types: tuple[Any, ...] | None
+    after: Any
+    seen: Select[Any] | None
+
+
+if TYPE_CHECKING:
+
+    class Live(Generic[Item]):
+        """What a subscription's build returns."""
+else:
+
+    class Live:
+        """What a subscription's build returns; to Strawberry, a source of items."""
+
+        def __class_getitem__(cls, item: Any) -> Any:
+            return AsyncIterator[item]
+
+
+class Told:
+    """The annotation of a build's parameter `told`: a bind parameter, the key that a change's message carries.
+
+    It is NULL when the subscription begins.
+    """
+
+
+def live(*channels_and_select: Any) -> Any:
+    """What a subscription watches and reads: `live("ticket", id, select)`, or `live(("ticket", id), "desk", select)`.
+
+    A channel is a name alone, or a name and a key, as two arguments or as a pair; the key is a bind parameter, such as
+    an argument or the viewer's id, or an array of them, which is a channel for each. With the key <uuid>, "ticket" is
+    the channel `ticket:<uuid>`. The last argument is what is read, as a build at a root returns it.
+    """
+    *given, select = channels_and_select
+    return Living(channels(given), select)
+
+
+def feed(
+    *watched: Any,
+    rows: Select[Any],
+    order: Sequence[Any],
+    after: Any = None,
+    types: Sequence[Any] | None = None,
+    seen: Select[Any] | None = None,
+) -> Any:
+    """What a feed watches and reads, for `-> Live[Edge[Type]]`: rows in an order that only grows at its end.
+
+    Channels are given as for `live`; `rows`, `order` and `types` as for a page in the feed's direction, so that cursors
+    of the list and of the feed are the same; `after` is the argument of that name. When `seen` is given and finds
+    nothing, the feed ends.
+    """
+    kept = None if types is None else tuple(types)
+    return Feeding(channels(watched), rows, tuple(order), kept, after, seen)
+
+
+def channels(given: Sequence[Any]) -> tuple[Channel, ...]:
+    """The channels as they may be written."""
+    found: list[Channel] = []
+    for each in given:
+        if isinstance(each, str):
+            found.append(Channel(each))
+        elif isinstance(each, tuple):
+            found.append(Channel(*each))
+        else:
+            found[-1] = Channel(found[-1].name, each)
+    return tuple(found)
+
+
+def subscription(description: str, *, name: str | None = None) -> Callable[[Build], Any]:
+    """Declares a subscription: `build(viewer, **arguments) -> Live[Type]`, which returns `live(…)` or `feed(…)`."""
+
+    def declare(build: Build) -> Any:
+        return declared_field(build, description, name, live=True)
+
+    return declare

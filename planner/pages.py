@@ -1,0 +1,70 @@
+"""Lists in pages: how a build says what is in a list, and how its page looks in the API."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import strawberry
+from sqlalchemy import Select
+
+LARGEST_PAGE, USUAL_PAGE = 100, 20
+SIZES, CURSORS = frozenset({"first", "last"}), frozenset({"after", "before"})
+
+# The arguments that a page adds to its field: GraphQL name, Python type, description.
+PAGING: dict[str, tuple[Any, str]] = {
+    "first": (int | None, "How many from the start: 1 to 100, default 20."),
+    "after": (str | None, "After this cursor."),
+    "last": (int | None, "How many from the end: 1 to 100."),
+    "before": (str | None, "Before this cursor."),
+}
+
+Item = TypeVar("Item")
+
+
+class PageArguments(NamedTuple):
+    """Which part of a list is asked for. Sizes are plain, cursors are bind parameters."""
+
+    first: int | None
+    after: Any
+    last: int | None
+    before: Any
+
+    def of(self, rows: Select[Any], *, order: Sequence[Any], types: Sequence[Any] | None = None) -> Page:
+        """The page of these rows.
+
+        `order` must be total and over what is never NULL: columns of the model or expressions over them, `.desc()`
+        or not. Give `types` (SQLAlchemy's, one for each) where an expression does not know its own.
+        """
+        return Page(rows, tuple(order), None if types is None else tuple(types), self)
+
+
+class Page(NamedTuple):
+    """A part of a list, as a build returns it."""
+
+    rows: Select[Any]
+    order: tuple[Any, ...]
+    types: tuple[Any, ...] | None
+    asked: PageArguments
+
+
+@strawberry.type(description="Where a page stands in its list.")
+class PageInfo:
+    has_next_page: bool = strawberry.field(description="Whether more follows.")
+    has_previous_page: bool = strawberry.field(description="Whether something comes before.")
+    start_cursor: str | None = strawberry.field(description="Cursor of the first item; null on an empty page.")
+    end_cursor: str | None = strawberry.field(description="Cursor of the last item; null on an empty page.")
+
+
+@strawberry.type(description="One item of a list.")
+class Edge(Generic[Item]):
+    cursor: str = strawberry.field(description="Its place in the list, for after and before.")
+    node: Item = strawberry.field(description="The item.")
+
+
+@strawberry.type(description="A page of a list.")
+class Connection(Generic[Item]):
+    edges: list[Edge[Item]] = strawberry.field(description="The items of this page, each with its cursor.")
+    nodes: list[Item] = strawberry.field(description="The items alone.")
+    page_info: PageInfo = strawberry.field(description="Whether there is more, and where to go on.")
+    total_count: int = strawberry.field(description="How many on all pages together; counted only when asked for.")

@@ -1,0 +1,221 @@
+"""Plans: a statement that answers every request of one shape, alone or many at once."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import re
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any
+
+import graphql
+import orjson
+import sqlalchemy as sa
+from graphql import FieldNode, FragmentDefinitionNode
+from sqlalchemy import cast, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from infra.postgres import Reads
+from planner.arguments import Binder, Check, Read, Request
+from planner.nodes import NodeId
+from planner.selection import Setting, selections
+from planner.text import Asked, Parts, Statement, chain, compiled
+from planner.walk import Walk, stored_as
+
+LARGEST_BATCH, AT_ONCE = 32, 2
+MARKER = re.compile(rb"\x01(\d+):([^\x01]*)\x01")
+
+
+class Plan:
+    """A statement, for reads by key a second one that answers many requests, and who waits for that."""
+
+    def __init__(
+        self,
+        statement: Statement,
+        together: Statement | None,
+        reads: Sequence[Read],
+        checks: Sequence[Check],
+        computed: Sequence[Callable[..., str | None]],
+    ) -> None:
+        """`reads`: gives the statement's values. `together`: takes a list of each value, one row for each request."""
+        self.statement, self.together = statement, together
+        self.reads, self.checks, self.computed = tuple(reads), tuple(checks), tuple(computed)
+        self.waiting: list[tuple[list[Any], asyncio.Future[bytes | None]]] = []
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.flying = 0
+
+    def values(self, request: Request) -> list[Any]:
+        """What is asked. Raises BadRequest when a value breaks its limits."""
+        for check in self.checks:
+            check.run(request)
+        return [read(request) for read in self.reads]
+
+    async def answer(self, reads: Reads, request: Request, *, batch: bool) -> bytes | None:
+        """The statement's one value, complete. Raises BadRequest, Unavailable, and what PostgreSQL raises."""
+        values = self.values(request)
+        if batch and self.together is not None:
+            text = await self.answer_together(reads, values)
+        else:
+            text = await self.answer_alone(reads, values)
+        return self.filled(text) if self.computed and text is not None else text
+
+    async def answer_alone(self, reads: Reads, values: list[Any]) -> bytes | None:
+        """The value for one request."""
+        rows = await reads.fetch(self.statement.sql, self.statement.arguments(values))
+        text: bytes | None = rows[0][0]
+        return text
+
+    async def answer_together(self, reads: Reads, values: list[Any]) -> bytes | None:
+        """The value for one request, which may wait to be asked for together with others of this plan."""
+        if self.flying < AT_ONCE:
+            self.flying += 1
+            try:
+                return await self.answer_alone(reads, values)
+            finally:
+                self.flying -= 1
+                self.take_off(reads)
+        future: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+        self.waiting.append((values, future))
+        return await future
+
+    def take_off(self, reads: Reads) -> None:
+        """Asks for those who wait."""
+        if self.waiting and self.flying < AT_ONCE:
+            taken, self.waiting[:LARGEST_BATCH] = self.waiting[:LARGEST_BATCH], []
+            self.flying += 1
+            task = asyncio.get_running_loop().create_task(self.fly(reads, taken))
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+
+    async def fly(self, reads: Reads, taken: list[tuple[list[Any], asyncio.Future[bytes | None]]]) -> None:
+        """Answers some requests by one statement; when that fails, one by one, so that one can't fail for another."""
+        try:
+            taken = [(values, future) for values, future in taken if not future.done()]
+            if len(taken) > 1 and self.together is not None:
+                columns = [list(column) for column in zip(*(values for values, _ in taken), strict=True)]
+                try:
+                    rows = await reads.fetch(self.together.sql, self.together.arguments(columns))
+                except Exception:  # noqa: BLE001 - whose fault it was, and what it is, shows below
+                    rows = None
+                if rows is not None:
+                    for (_, future), row in zip(taken, rows, strict=True):
+                        if not future.done():
+                            future.set_result(row[0])
+                    return
+            for values, future in taken:
+                await self.settle(reads, values, future)
+        finally:
+            for _, future in taken:
+                future.cancel()  # of those left over when this task is itself cancelled
+            self.flying -= 1
+            self.take_off(reads)
+
+    async def settle(self, reads: Reads, values: list[Any], future: asyncio.Future[bytes | None]) -> None:
+        """Answers one that waited."""
+        try:
+            text = await self.answer_alone(reads, values)
+        except Exception as error:  # noqa: BLE001 - it belongs to whoever waits
+            if not future.done():
+                future.set_exception(error)
+        else:
+            if not future.done():
+                future.set_result(text)
+
+    def filled(self, text: bytes) -> bytes:
+        """The text with computed leaves in their places."""
+
+        def leaf(found: re.Match[bytes]) -> bytes:
+            arguments = [orjson.loads(argument) for argument in found[2].split(b"\x02")] if found[2] else []
+            return orjson.dumps(self.computed[int(found[1])](*arguments))
+
+        return MARKER.sub(leaf, text)
+
+
+class Planner:
+    """One walk and what comes of it."""
+
+    def __init__(
+        self,
+        schema: graphql.GraphQLSchema,
+        fragments: Mapping[str, FragmentDefinitionNode],
+        variables: dict[str, Any],
+        viewer: Any,
+        *,
+        tagged: bool = False,
+    ) -> None:
+        """`variables`: as marked. `tagged`: for graphql-core, which must know the types of objects."""
+        self.binder = Binder()
+        self.schema = schema
+        bound = bind_viewer(self.binder, viewer)
+        self.walk = Walk(Setting(schema, fragments, variables, bound, tagged), self.binder)
+
+    def operation(self, root_type: Any, selection_set: Any) -> Plan:
+        """The plan of a whole query: its value is the response."""
+        parts: Parts = ['{"data":', *self.walk.object(root_type, [selection_set], None), "}"]
+        names = {nodes[0].name.value for nodes in self.walk.collect(root_type, [selection_set]).values()}
+        types = [root_type.fields[name].type for name in names - {"__typename"}]
+        return self.plan(parts, by_key=all(is_one(type_) for type_ in types))
+
+    def field(self, parent_type: Any, nodes: list[FieldNode]) -> Plan:
+        """The plan of one root field: its value is the field's."""
+        type_ = parent_type.fields[nodes[0].name.value].type
+        return self.plan(self.walk.field(parent_type, nodes, None), by_key=is_one(type_))
+
+    def payload(self, type_: Any, nodes: list[FieldNode], build: Any, model: type | None, where: str) -> Plan:
+        """The plan of a field of a mutation's answer, whose object holds a key, or keys where the field is a list.
+
+        `model`: what the key is of, for builds that are given a NodeId.
+        """
+        walk, bind = self.walk, self.binder.bind
+        nullable = graphql.get_nullable_type(type_)
+        if graphql.is_list_type(nullable):
+            keys = bind(ARRAY(sa.Uuid()), lambda request: request.payload)
+            found = walk.keyed(nullable.of_type, selections(nodes), lambda key: build(walk.viewer, key), 0)
+            return self.plan(walk.in_order(nullable.of_type, [keys], [found]), by_key=False)
+        key = bind(sa.Uuid(), lambda request: request.payload)
+        value = build(walk.viewer, key if model is None else NodeId(model, key))
+        return self.plan(walk.complete(nullable, selections(nodes), value, where), by_key=is_one(type_))
+
+    def plan(self, parts: Parts, *, by_key: bool) -> Plan:
+        """The plan of a text. `by_key`: whether it's worth answering many requests together."""
+        root = cast(chain(parts), sa.VARCHAR)
+        asked = self.binder.asked
+        statement, needed = compiled(select(root), asked)
+        together = None
+        if by_key and needed and not any(isinstance(asked[name][0], ARRAY) for name in needed):
+            # The same again, with columns of unnest($1, $2, …) where the parameters were.
+            arrays = [Asked(f"{name}s", ARRAY(asked[name][0])) for name in needed]
+            requests = func.unnest(*arrays).table_valued(*needed, with_ordinality="place").render_derived(name="b")
+            many = select(root).select_from(requests).order_by(requests.c.place)
+            together, _ = compiled(many, [f"{name}s" for name in needed], batch=True)
+        reads = [asked[name][1] for name in needed]
+        return Plan(statement, together, reads, self.binder.checks, self.walk.computed)
+
+
+def bind_viewer(binder: Binder, viewer: Any) -> Any:
+    """The viewer as builds see it: with parameters for its ids."""
+
+    def bound(name: str) -> Asked:
+        return binder.bind(sa.Uuid(), lambda request: getattr(request.viewer, name))
+
+    names = [name for name in type(viewer).bindable if getattr(viewer, name) is not None]
+    return dataclasses.replace(viewer, **{name: bound(name) for name in names})
+
+
+def viewer_key(viewer: Any) -> tuple[Hashable, ...]:
+    """What of a viewer is plain, and so in a plan's key."""
+    bindable = type(viewer).bindable
+    plain, ids = PLAIN.get(type(viewer)) or PLAIN.setdefault(
+        type(viewer),
+        (tuple(field.name for field in dataclasses.fields(viewer) if field.name not in bindable), tuple(bindable)),
+    )
+    return (*[getattr(viewer, name) for name in plain], *[getattr(viewer, name) is None for name in ids])
+
+
+PLAIN: dict[type, tuple[tuple[str, ...], tuple[str, ...]]] = {}  # a viewer's plain attributes, and its ids, by class
+
+
+def is_one(type_: Any) -> bool:
+    """Whether a field gives one object that is stored."""
+    type_ = graphql.get_nullable_type(type_)
+    return graphql.is_abstract_type(type_) or (graphql.is_object_type(type_) and stored_as(type_) is not None)

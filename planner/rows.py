@@ -1,0 +1,130 @@
+"""Rows as builds see them: names of columns, not SQLAlchemy's tables, so they may be spoken of at any depth.
+
+SQLAlchemy would add a table that it does not find in the FROM of the innermost SELECT; a name adds nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, FromClause, Select, literal_column
+from sqlalchemy.ext.hybrid import hybrid_property
+from sqlalchemy.orm import Mapper, RelationshipProperty
+from sqlalchemy.sql.elements import ColumnClause
+
+from planner.text import DIALECT
+
+
+class Held(ColumnClause[Any]):
+    """A column of a row."""
+
+    inherit_cache = False
+
+    def __init__(self, text: str, type_: Any, *, nullable: bool) -> None:
+        """`text`: how SQL calls it."""
+        super().__init__(text, type_, is_literal=True)
+        self.nullable = nullable
+
+
+class Related:
+    """The one row that a relationship leads to."""
+
+    __slots__ = ("relation", "row")
+
+    def __init__(self, row: Row, relation: RelationshipProperty[Any]) -> None:
+        """`row`: where it begins."""
+        self.row, self.relation = row, relation
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"{self.relation} can only be returned by a build; select the other row to read .{name}")
+
+
+class Row:
+    """A row of the statement under its alias: its attributes are those of the model, or the labels of a SELECT."""
+
+    def __init__(self, alias: str, rows: Select[Any] | type) -> None:
+        """`rows`: what it is a row of, a SELECT or a model."""
+        self._alias, self._rows = alias, rows
+        self._model = model_in(rows)
+        self._used: dict[str, Any] = {}  # attributes that the statement needs, by the name of their column
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if self._model is not None:
+            mapper: Mapper[Any] = sa.inspect(self._model)
+            if name in mapper.relationships:
+                return Related(self, mapper.relationships[name])
+            if name in mapper.column_attrs:
+                column = mapper.column_attrs[name].columns[0]
+                self._used[name] = None
+                called = column.name if isinstance(self._rows, type) else name
+                return self._held(called, column.type, nullable=getattr(column, "nullable", True))
+            descriptor = mapper.all_orm_descriptors.get(name)
+            if isinstance(descriptor, hybrid_property):
+                return descriptor.fget(self)
+        for described in [] if isinstance(self._rows, type) else self._rows.column_descriptions:
+            if described["name"] == name and described["expr"] is not described.get("entity"):
+                self._used[name] = described["expr"]
+                return self._held(name, described["type"], nullable=True)
+        raise AttributeError(f"{self._model or 'The selected row'} has no {name}")
+
+    def _also(self, name: str, expression: Any, type_: Any) -> Held:
+        """Has the SELECT give one more column."""
+        self._used[name] = expression
+        return self._held(name, type_, nullable=False)
+
+    def _held(self, name: str, type_: Any, *, nullable: bool) -> Held:
+        quote = DIALECT.identifier_preparer.quote
+        return Held(f"{self._alias}.{quote(name)}", type_, nullable=nullable)
+
+
+def source(row: Row) -> FromClause:
+    """What stands in the FROM for a row, once all is known that the statement needs of it."""
+    rows = row._rows  # noqa: SLF001 - a row hides what builds may not use
+    if isinstance(rows, type):
+        table: FromClause = sa.inspect(rows).local_table
+        return table.alias(row._alias)  # noqa: SLF001 - as above
+    entity = rows.column_descriptions[0]["entity"]
+    if whole(rows):
+        return renamed(rows, row).subquery(row._alias)  # noqa: SLF001 - as above
+    columns = [
+        (getattr(entity, name) if expression is None else expression).label(name)
+        for name, expression in row._used.items()  # noqa: SLF001 - as above
+    ]
+    columns = columns or [literal_column("1").label("one")]
+    return rows.with_only_columns(*columns, maintain_column_froms=True).subquery(row._alias)  # noqa: SLF001 - as above
+
+
+def whole(rows: Select[Any]) -> bool:
+    """Whether what a SELECT selects decides which rows there are."""
+    return bool(rows._distinct or rows._distinct_on or rows._group_by_clauses)  # noqa: SLF001 - no public way
+
+
+def renamed(rows: Select[Any], row: Row) -> Select[Any]:
+    """All columns of a SELECT, those of the model under the names of its attributes."""
+    columns: list[ColumnElement[Any]] = []
+    for described in rows.column_descriptions:
+        entity = described.get("entity")
+        if entity is not None and described["expr"] is entity:
+            mapper = sa.inspect(row._model)  # noqa: SLF001 - a row hides what builds may not use
+            columns += [getattr(entity, attribute.key).label(attribute.key) for attribute in mapper.column_attrs]
+        else:
+            columns.append(described["expr"].label(described["name"]))
+    known = {column.name for column in columns}
+    used = row._used.items()  # noqa: SLF001 - as above
+    columns += [expression.label(name) for name, expression in used if expression is not None and name not in known]
+    return rows.with_only_columns(*columns, maintain_column_froms=True)
+
+
+def model_in(rows: Select[Any] | type) -> type | None:
+    """The model whose rows these are; None for a SELECT of labelled columns."""
+    if isinstance(rows, type):
+        return rows
+    first = rows.column_descriptions[0]
+    entity = first.get("entity")
+    if entity is None or first["expr"] is not entity:
+        return None
+    model: type = sa.inspect(entity).mapper.class_
+    return model

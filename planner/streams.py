@@ -1,0 +1,162 @@
+"""Subscriptions as plans: what is read at every change, and the channels that tell of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any, NamedTuple
+
+import graphql
+import orjson
+import sqlalchemy as sa
+from graphql import FieldNode
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from infra.postgres import Reads
+from planner.arguments import Read, Request
+from planner.cursors import beyond, cursor, mark_of, orders, parameter_type, reading
+from planner.live import Channel, Feeding, Living
+from planner.plan import Plan, Planner
+from planner.rows import Row, source
+from planner.selection import selections
+from planner.text import Asked, chain, compiled
+
+LARGEST_CATCH = 100  # items of a feed that one statement reads
+
+
+class Item(NamedTuple):
+    """One item of a feed: its cursor, and the response that tells of it."""
+
+    cursor: str
+    body: bytes
+
+
+class Stream:
+    """A subscription: where changes are told, and how they are read as the viewer."""
+
+    def __init__(self, plans: StreamPlans, reads: Reads, request: Request, *, batch: bool) -> None:
+        """Raises BadRequest when what was asked can't be."""
+        self.plans, self.reads, self.request, self.batch = plans, reads, request, batch
+        self.feed = plans.feeding
+        self.values = plans.now.values(request)
+        self.channels = plans.channels(request)
+        self.after = plans.first_cursor(request)
+
+    @property
+    def shared(self) -> Hashable:
+        """Equal for subscriptions that read the same now: they may share one reading. Not for feeds."""
+        return id(self.plans), repr(self.values)
+
+    async def read(self, told: Any = None) -> bytes | None:
+        """The response as of now; None when there is nothing that the viewer may see.
+
+        `told`: the key that the change's message carries, for builds that ask for it.
+        """
+        value = await self.plans.now.answer(self.reads, self.request._replace(payload=told), batch=self.batch)
+        return None if value is None else self.plans.body(value)
+
+    async def read_after(self, place: str | None) -> list[Item] | None:
+        """Items of a feed after a cursor, or from the first on; at most 100. None when the feed has ended."""
+        plan = self.plans.now if place is None else self.plans.later
+        values = plan.values(self.request._replace(payload=place))
+        rows = await self.reads.fetch(plan.statement.sql, plan.statement.arguments(values))
+        seen, cursors, texts = rows[0]
+        if not seen:
+            return None
+        filled = [plan.filled(text.encode()) if plan.computed else text.encode() for text in texts or ()]
+        return [
+            Item(orjson.loads(each), self.plans.body(text)) for each, text in zip(cursors or (), filled, strict=True)
+        ]
+
+
+class StreamPlans:
+    """The plans of a subscription's shape."""
+
+    def __init__(self, make: Callable[[], Planner], root_type: Any, nodes: list[FieldNode]) -> None:
+        """`make`: begins a walk. Raises what the build raises."""
+        key = (nodes[0].alias or nodes[0].name).value
+        self.prefix, self.suffix = f'{{"data":{{"{key}":'.encode(), b"}}"
+        self.type = graphql.get_nullable_type(root_type.fields[nodes[0].name.value].type)
+        self.nodes, self.where = nodes, f"{root_type.name}.{nodes[0].name.value}"
+        planner = make()
+        said = planner.walk.built(root_type, nodes[0], None)
+        self.feeding = isinstance(said, Feeding)
+        if isinstance(said, Feeding):
+            self.now = self.feed(planner, said, started=False)
+            again = make()
+            self.later = self.feed(again, again.walk.built(root_type, nodes[0], None), started=True)
+        elif isinstance(said, Living):
+            parts, _ = planner.walk.read(self.type, selections(nodes), said.select, self.where)
+            self.now = self.later = planner.plan(parts, by_key=not graphql.is_list_type(self.type))
+        else:
+            raise TypeError(f"{self.where} returned {said!r}, neither live(…) nor feed(…)")
+        asked = planner.binder.asked
+        self.watched = [(channel.name, key_of(channel, asked)) for channel in said.channels]
+        after = said.after if isinstance(said, Feeding) else None
+        self.after: Read | None = asked[after.key][1] if isinstance(after, Asked) else None
+
+    def body(self, value: bytes) -> bytes:
+        """The response with a value of the field."""
+        return self.prefix + value + self.suffix
+
+    def channels(self, request: Request) -> list[str]:
+        """The channels of a request, each once."""
+        found: dict[str, None] = {}
+        for name, read in self.watched:
+            if read is None:
+                found[name] = None
+                continue
+            keys = read(request)
+            for key in keys if isinstance(keys, list) else [keys]:
+                if key is not None:
+                    found[f"{name}:{key}"] = None
+        return list(found)
+
+    def first_cursor(self, request: Request) -> str | None:
+        """The cursor that a feed is asked to go on after. Raises BadRequest when it isn't one."""
+        if self.after is None:
+            return None
+        place: str = self.after(request)
+        self.later.values(request._replace(payload=place))
+        return place
+
+    def feed(self, planner: Planner, said: Feeding, *, started: bool) -> Plan:
+        """The plan of a feed's next items. Its one row: whether it goes on, the cursors, the items."""
+        walk, binder = planner.walk, planner.binder
+        named: dict[str, Any] = {name: graphql.get_named_type(field.type) for name, field in self.type.fields.items()}
+        order = orders(said.order, said.types)
+        mark = mark_of(named["node"].name, order)
+        rows = said.rows
+        if started:
+            values = reading(mark, order)
+            parameters = [
+                binder.bind(parameter_type(each.type), lambda request, n=n: values(request.payload)[n])  # type: ignore[misc] # mypy can't tell a lambda's default
+                for n, each in enumerate(order)
+            ]
+            rows = rows.where(beyond(order, parameters, forward=True))
+        directed = [each.expression.desc() if each.descending else each.expression.asc() for each in order]
+        row = Row(walk.alias(), rows.order_by(None).order_by(*directed).limit(LARGEST_CATCH))
+        also = row._also  # noqa: SLF001 - a row hides what builds may not use
+        place = cursor(mark, order, [also(f"order{n}", each.expression, each.type) for n, each in enumerate(order)])
+        known = {
+            "cursor": lambda _: place,
+            "node": lambda inner: walk.one_of(named["node"], inner, row),
+        }
+        item = walk.object(self.type, selections(self.nodes), row, known)
+        found = select(*(func.array_agg(chain(parts), type_=ARRAY(sa.Text)) for parts in (place, item)))
+        columns = found.select_from(source(row)).subquery("found")
+        seen: Any = sa.true() if said.seen is None else sa.exists(said.seen)
+        statement, needed = compiled(select(seen, *columns.c), binder.asked)
+        reads = [binder.asked[name][1] for name in needed]
+        return Plan(statement, None, reads, binder.checks, walk.computed)
+
+
+def key_of(channel: Channel, asked: dict[str, Any]) -> Read | None:
+    """How a channel's key is read from a request; None for a channel without one."""
+    key = channel.key
+    if key is None:
+        return None
+    if isinstance(key, Asked):
+        read: Read = asked[key.key][1]
+        return read
+    return lambda _: key

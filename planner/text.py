@@ -1,0 +1,209 @@
+"""JSON text in SQL: how values are written, joined by `||`, and compiled to what asyncpg sends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Select, cast, func, literal_column
+from sqlalchemy.dialects.postgresql.asyncpg import PGCompiler_asyncpg, PGDialect_asyncpg
+from sqlalchemy.exc import CompileError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.elements import BindParameter
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeEngine
+
+Parts = list[str | ColumnElement[Any]]  # JSON text: literal JSON, and SQL that gives JSON text and is never NULL
+
+# Raises where SQL gives NULL and the API promises a value: `||` and string_agg would lose it in silence.
+# VOLATILE, so that it's called only where a NULL is met, and never while planning.
+MISSING_FUNCTION_DDL = """
+CREATE OR REPLACE FUNCTION deskwire_missing(what text) RETURNS text
+LANGUAGE plpgsql VOLATILE PARALLEL SAFE COST 1 AS $$
+BEGIN
+    RAISE EXCEPTION 'NULL where the API promises a value: %', what USING ERRCODE = 'null_value_not_allowed';
+END
+$$
+"""
+
+
+class Asked(BindParameter[Any]):
+    """A parameter of the statement that each request gives anew."""
+
+    inherit_cache = False
+
+    def __init__(self, name: str, type_: TypeEngine[Any]) -> None:
+        """`name`: unique in the statement."""
+        super().__init__(name, None, type_=type_, required=False)
+
+
+class Chain(FunctionElement[str]):
+    """`a || b || c`, flat: SQLAlchemy's own operator nests, and a wide object would exhaust Python's stack."""
+
+    type: TypeEngine[str] = sa.Text()
+    inherit_cache = True
+
+
+@compiles(Chain)
+def compile_chain(element: Chain, compiler: Any, **options: Any) -> str:
+    # Without parentheses: all that enters a chain is a literal, function, cast, CASE or sub-select.
+    return " || ".join(compiler.process(part, **options) for part in element.clauses)
+
+
+class Compiler(PGCompiler_asyncpg):
+    """Writes constants into the statement, where they help to plan it, and leaves what is asked as parameters."""
+
+    def visit_bindparam(self, bindparam: BindParameter[Any], *args: Any, **options: Any) -> str:
+        """A parameter, or a constant as a literal where its type has literals."""
+        if not isinstance(bindparam, Asked) and bindparam.value is not None and bindparam.callable is None:
+            try:
+                return self.parameter(bindparam, *args, **{**options, "literal_binds": True})
+            except (CompileError, NotImplementedError):
+                pass
+        return self.parameter(bindparam, *args, **options)
+
+    def parameter(self, *args: Any, **options: Any) -> str:
+        """As SQLAlchemy writes it."""
+        return str(super().visit_bindparam(*args, **options))  # type: ignore[no-untyped-call] # SQLAlchemy's own
+
+
+class BatchCompiler(Compiler):
+    """Reads what is asked from columns of `b`, the requests that are answered together."""
+
+    def visit_bindparam(self, bindparam: BindParameter[Any], *args: Any, **options: Any) -> str:
+        """As above, with a column for what is asked."""
+        if isinstance(bindparam, Asked) and not bindparam.key.endswith("s"):
+            return f"b.{bindparam.key}"
+        return super().visit_bindparam(bindparam, *args, **options)
+
+
+class Dialect(PGDialect_asyncpg):
+    """PostgreSQL, for one request a statement."""
+
+    statement_compiler = Compiler
+    supports_statement_cache = False
+
+
+class BatchDialect(Dialect):
+    """PostgreSQL, for many requests a statement."""
+
+    statement_compiler = BatchCompiler
+    supports_statement_cache = False
+
+
+DIALECT: Any = Dialect()  # type: ignore[no-untyped-call] # SQLAlchemy's own
+BATCH_DIALECT: Any = BatchDialect()  # type: ignore[no-untyped-call] # SQLAlchemy's own
+
+
+class Statement(NamedTuple):
+    """SQL text, its arguments with gaps, and which of the asked values go into which gap."""
+
+    sql: str
+    template: tuple[Any, ...]
+    places: tuple[tuple[int, int], ...]
+
+    def arguments(self, values: Sequence[Any]) -> list[Any]:
+        """The arguments for $1, $2, … out of the asked values."""
+        arguments = list(self.template)
+        for place, value in self.places:
+            arguments[place] = values[value]
+        return arguments
+
+
+def compiled(statement: Select[Any], asked: Iterable[str], *, batch: bool = False) -> tuple[Statement, list[str]]:
+    """The text that asyncpg is given, and which parameters of those `asked` it needs, in the order of their values."""
+    # asyncpg gets the text directly, so what SQLAlchemy does to values (names of enums, lists of IN) is done here.
+    dialect = BATCH_DIALECT if batch else DIALECT
+    compiler: Any = statement.compile(dialect=dialect)
+    state = compiler.construct_expanded_state()
+    names = list(dict.fromkeys(state.positiontup))
+    needed = [name for name in asked if name in names]
+    index = {name: number for number, name in enumerate(needed)}
+    template = tuple(
+        None if name in index else state.processors.get(name, lambda value: value)(state.parameters[name])
+        for name in names
+    )
+    places = tuple((place, index[name]) for place, name in enumerate(names) if name in index)
+    return Statement(state.statement, template, places), needed
+
+
+def quoted(text: str) -> ColumnElement[str]:
+    """A SQL literal."""
+    return literal_column("'" + text.replace("'", "''") + "'", sa.Text())
+
+
+def chain(parts: Parts) -> ColumnElement[str]:
+    """One expression that gives the text."""
+    pieces: list[ColumnElement[Any]] = []
+    text = ""
+    for part in parts:
+        if isinstance(part, str):
+            text += part
+            continue
+        if text:
+            pieces.append(quoted(text))
+            text = ""
+        pieces += part.clauses if isinstance(part, Chain) else [part]
+    if text or not pieces:
+        pieces.append(quoted(text))
+    return pieces[0] if len(pieces) == 1 else Chain(*pieces)
+
+
+def or_null(parts: Parts) -> Parts:
+    """The text, or null when any of it is NULL."""
+    return [func.coalesce(chain(parts), quoted("null"))]
+
+
+def or_missing(parts: Parts, what: str) -> Parts:
+    """The text, or an error that says what is missing."""
+    return [func.coalesce(chain(parts), missing(what))]
+
+
+def missing(what: str) -> ColumnElement[str]:
+    """Raises when it is reached."""
+    return func.deskwire_missing(quoted(what), type_=sa.Text())
+
+
+def bare(value: Any) -> Parts:
+    """Numbers and booleans."""
+    return [cast(value, sa.Text)]
+
+
+def in_quotes(value: Any) -> Parts:
+    """What holds nothing to escape: ids, enums, days."""
+    return ['"', cast(value, sa.Text), '"']
+
+
+def escaped(value: Any) -> Parts:
+    """Text that people wrote."""
+    if not isinstance(getattr(value, "type", None), sa.String):
+        value = cast(value, sa.Text)
+    return [cast(func.json_scalar(value), sa.Text)]
+
+
+def instant(value: Any) -> Parts:
+    """A moment, cut to milliseconds."""
+    # 0.23 us; no other way to exactly three digits was cheaper. It prints the session's time zone, which is UTC.
+    return ['"', func.to_char(value, quoted('YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')), '"']
+
+
+def time_of_day(value: Any) -> Parts:
+    """A time of day to the minute, stored as `time` or as text."""
+    if isinstance(getattr(value, "type", None), sa.Time):
+        return ['"', func.to_char(value, quoted("HH24:MI")), '"']
+    return in_quotes(value)
+
+
+# By the scalar's name. What isn't here is escaped; ids, enums and lists are told apart before.
+ENCODINGS: dict[str, Callable[[Any], Parts]] = {
+    "Int": bare,
+    "Float": bare,
+    "Boolean": bare,
+    "JSON": bare,
+    "ID": in_quotes,
+    "DateTime": instant,
+    "Date": in_quotes,
+    "LocalTime": time_of_day,
+}
+PLAIN_ITEMS = frozenset({"Int", "Float", "Boolean", "String", "URL", "ID"})  # what array_to_json writes as we do

@@ -1,0 +1,289 @@
+"""The walk from a selection to SQL: calls the builds, and nests what they return."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import graphql
+import orjson
+import sqlalchemy as sa
+import strawberry
+from graphql import FieldNode
+from sqlalchemy import ColumnElement, Select, cast, func, literal_column, select
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
+from sqlalchemy.sql.elements import ClauseElement
+from sqlalchemy.sql.functions import count as counting
+
+from planner.connections import Connecting
+from planner.documents import declared_of
+from planner.fields import DEFINITION, Computed, Declared, When
+from planner.nodes import STORED, Each, IdOf, OneOf, Stored, prefix_of
+from planner.pages import CURSORS, PAGING, Page, PageArguments
+from planner.rows import Held, Related, Row, source
+from planner.selection import Selections, selections
+from planner.text import (
+    DIALECT,
+    ENCODINGS,
+    PLAIN_ITEMS,
+    Asked,
+    Chain,
+    Parts,
+    bare,
+    chain,
+    escaped,
+    in_quotes,
+    missing,
+    or_missing,
+    or_null,
+    quoted,
+)
+
+NO_ARGUMENTS: frozenset[str] = frozenset()
+Read = tuple[Parts, bool]  # a value's text, and whether it may be NULL
+
+
+class Walk(Connecting):
+    """Turns what is selected into SQL that gives its JSON text."""
+
+    def field(self, type_: Any, nodes: list[FieldNode], row: Any) -> Parts:
+        """The text of a field's value."""
+        definition = type_.fields[nodes[0].name.value]
+        value = self.value(type_, nodes[0], row)
+        return self.complete(definition.type, selections(nodes), value, f"{type_.name}.{nodes[0].name.value}")
+
+    def value(self, type_: Any, node: FieldNode, row: Any) -> Any:
+        """What a field's build returns, or the attribute of the row."""
+        definition = type_.fields[node.name.value]
+        declared = declared_of(definition)
+        if declared is None:
+            raise TypeError(f"{type_.name}.{node.name.value} is resolved by Python: it can't be planned")
+        if declared.build is None:
+            name = declared.column or definition.extensions[DEFINITION].python_name
+            value = getattr(row, name)
+            stored = stored_as(type_)
+            if name == "id" and stored is not None and stored.prefix is not None:
+                return Prefixed(stored.prefix, value)
+            return value
+        return self.built(type_, node, row)
+
+    def built(self, type_: Any, node: FieldNode, row: Any) -> Any:
+        """What a field's build returns."""
+        definition = type_.fields[node.name.value]
+        declared = declared_of(definition)
+        if declared is None or declared.build is None or declared.payload:
+            raise TypeError(f"{type_.name}.{node.name.value} has no build that a selection can call")
+        arguments = self.arguments(definition, declared, node)
+        return declared.build(*[row] * declared.nested, self.viewer, **arguments)
+
+    def arguments(self, definition: Any, declared: Declared, node: FieldNode) -> dict[str, Any]:
+        """What a build is given."""
+        values: dict[str, Any] = {}
+        if declared.told:
+            values["told"] = self.binder.bind(sa.Uuid(), lambda request: request.payload)
+        if not definition.args:
+            return values
+        unread = CURSORS if declared.paged else NO_ARGUMENTS
+        values |= self.binder.arguments(definition, node, self.setting.variables, unread=unread)
+        if declared.paged:
+            values["page"] = PageArguments(*(values.pop(name, None) for name in PAGING))
+        return values
+
+    def complete(self, type_: Any, inner: Selections, value: Any, where: str) -> Parts:
+        """The text of a value, never NULL. `where`: the field, for the error when a value is missing."""
+        required = graphql.is_non_null_type(type_)
+        if value is None:
+            if required:
+                raise TypeError(f"{where} can't be null, and its build returned None")
+            return ["null"]
+        parts, may_be_null = self.read(graphql.get_nullable_type(type_), inner, value, where)
+        if not may_be_null:
+            return parts
+        return or_missing(parts, where) if required else or_null(parts)
+
+    def read(self, type_: Any, inner: Selections, value: Any, where: str) -> Read:
+        """The text of a value that isn't None."""
+        if isinstance(value, When):
+            return [sa.case((value.condition, chain(self.complete(type_, inner, value.value, where))))], True
+        if graphql.is_leaf_type(graphql.get_named_type(type_)):
+            return self.leaf(type_, value)
+        if graphql.is_list_type(type_):
+            return self.many(type_.of_type, inner, value, where), False
+        if isinstance(value, Page):
+            return self.connection(type_, inner, value), False
+        if isinstance(value, Related):
+            return self.related(type_, inner, value)
+        if isinstance(value, Select):
+            return [self.rows(type_, inner, value)], True
+        if isinstance(value, OneOf | list):
+            alternatives = value.selects if isinstance(value, OneOf) else value
+            return [func.coalesce(*(self.rows(type_, inner, rows) for rows in alternatives))], True
+        if isinstance(value, ClauseElement) or value is strawberry.UNSET:
+            raise TypeError(f"{where} is an object, and its build returned {value!r}")
+        return self.one_of(type_, inner, value), False
+
+    # --- Objects ------------------------------------------------------------------------------------------------------
+
+    def rows(self, type_: Any, inner: Selections, rows: Select[Any]) -> ColumnElement[Any]:
+        """One row as a scalar sub-select: it measured equal to a LEFT JOIN, and leaves the row's own SELECT alone."""
+        row = Row(self.alias(), rows)
+        item = chain(self.one_of(type_, inner, row))
+        return select(item).select_from(source(row)).scalar_subquery()
+
+    def related(self, type_: Any, inner: Selections, related: Related) -> Read:
+        """The row that a relationship leads to. Whoever sees the one row may see the other."""
+        relation = related.relation
+        if relation.uselist or relation.secondary is not None:
+            raise TypeError(f"{relation} leads to many rows: a build must select them")
+        row = Row(self.alias(), relation.mapper.class_)
+        mine, theirs = relation.parent, relation.mapper
+        matching, may_be_null = [], relation.direction.name != "MANYTOONE"
+        for local, remote in relation.local_remote_pairs or ():
+            may_be_null = may_be_null or bool(local.nullable)
+            here = getattr(related.row, mine.get_property_by_column(local).key)
+            matching.append(here == getattr(row, theirs.get_property_by_column(remote).key))
+        item = chain(self.one_of(type_, inner, row))
+        return [select(item).select_from(source(row)).where(*matching).scalar_subquery()], may_be_null
+
+    def one_of(self, type_: Any, inner: Selections, row: Any) -> Parts:
+        """An object of the type, or, where that is an interface or a union, of the type that the row is of."""
+        if not graphql.is_abstract_type(type_):
+            return self.object(type_, inner, row)
+        possible = self.setting.schema.get_possible_types(type_)
+        if not isinstance(row, Row):
+            return self.object(next(t for t in possible if t.name == type(row).__name__), inner, row, tag=True)
+        model = row._model  # noqa: SLF001 - a row hides what builds may not use
+        types = [(t, stored) for t in possible if (stored := stored_as(t)) is not None and stored.model is model]
+        if not types:
+            raise TypeError(f"No type of {type_.name} reads {model}")
+        if types[0][1].kind is None:
+            return self.object(types[0][0], inner, row, tag=True)
+        kind = cast(row.kind, sa.Text)
+        cases = [(kind == quoted(s.kind or ""), chain(self.object(t, inner, row, tag=True))) for t, s in types]
+        return [sa.case(*cases, else_=missing(f"{type_.name}.__typename"))]
+
+    def many(self, item_type: Any, inner: Selections, value: Any, where: str) -> Parts:
+        """A list of objects."""
+        if isinstance(value, Each):
+            return self.each(item_type, inner, value)
+        if isinstance(value, Select):
+            row = Row(self.alias(), value)
+            item = chain(self.one_of(graphql.get_named_type(item_type), inner, row))
+            items = select(func.string_agg(item, quoted(","))).select_from(source(row)).scalar_subquery()
+            return ["[", func.coalesce(items, quoted("")), "]"]
+        if not isinstance(value, list | tuple):
+            raise TypeError(f"{where} is a list, and its build returned {value!r}")
+        parts: Parts = ["["]
+        for number, item in enumerate(value):
+            parts += [","] * bool(number) + self.complete(item_type, inner, item, where)
+        return [*parts, "]"]
+
+    def each(self, item_type: Any, inner: Selections, each: Each) -> Parts:
+        """One answer for each id, in the order of the ids."""
+        models = sorted(each.ids.models & each.selects.keys(), key=lambda model: model.__name__ if model else "")
+        arrays = [each.ids.arrays[model] for model in models or [None]]
+        found = [self.keyed(item_type, inner, each.selects[model], n) for n, model in enumerate(models) if model]
+        return self.in_order(item_type, arrays, found)
+
+    def keyed(self, item_type: Any, inner: Selections, build: Any, number: int) -> ColumnElement[Any]:
+        """What a build selects by one key of those in `in_order`."""
+        key: Held = Held(f"k.k{number}", sa.Uuid(), nullable=True)
+        return self.rows(graphql.get_named_type(item_type), inner, build(key))
+
+    def in_order(self, item_type: Any, arrays: list[Any], found: list[ColumnElement[Any]]) -> Parts:
+        """The first found for each place of the arrays. What isn't found is null, or left out where null can't be."""
+        names = [f"k{number}" for number in range(len(arrays))]
+        keys = func.unnest(*arrays).table_valued(*names, with_ordinality="place").render_derived(name="k")
+        nothing = [] if graphql.is_non_null_type(item_type) else [quoted("null")]
+        item = func.coalesce(*found, *nothing) if found or nothing else quoted("null")
+        place = aggregate_order_by(quoted(","), literal_column("k.place"))
+        items = select(func.string_agg(item, place)).select_from(keys).scalar_subquery()
+        return ["[", func.coalesce(items, quoted("")), "]"]
+
+    # --- Leaves -------------------------------------------------------------------------------------------------------
+
+    def leaf(self, type_: Any, value: Any) -> Read:
+        """A scalar, an enum, or a list of them."""
+        named = graphql.get_named_type(type_)
+        if isinstance(value, Computed):
+            return self.marker(value)
+        if isinstance(value, IdOf):
+            value = Prefixed(prefix_of(value.model), value.key)
+        if isinstance(value, Prefixed):
+            if isinstance(value.value, ClauseElement):
+                return [f'"{value.prefix}_', *bare(value.value), '"'], may_be_null(value.value)
+            return [f'"{value.prefix}_{value.value}"'], False
+        if isinstance(value, Select):
+            if graphql.is_list_type(type_):
+                return self.leaves(named, value), False
+            value = value.scalar_subquery()
+        if hasattr(value, "__clause_element__"):
+            value = value.__clause_element__()
+        if not isinstance(value, ClauseElement):
+            return [plain(type_, value)], False
+        if not graphql.is_list_type(type_):
+            return encoding(named)(value), may_be_null(value)
+        if graphql.is_enum_type(named) or named.name in PLAIN_ITEMS:
+            return bare(func.array_to_json(value)), may_be_null(value)
+        items = func.unnest(value).table_valued("item").render_derived(name=self.alias())
+        return [sa.case((sa.cast(value, ARRAY(sa.Text)).is_not(None), chain(self.joined(named, items, "item"))))], True
+
+    def leaves(self, named: Any, rows: Select[Any]) -> Parts:
+        """The one column of some rows as a list."""
+        table = rows.subquery(self.alias())
+        return self.joined(named, table, next(iter(table.c)).name)
+
+    def joined(self, named: Any, table: Any, column: str) -> Parts:
+        """A column as a list."""
+        type_ = next(iter(table.c)).type
+        item = Held(f"{table.name}.{DIALECT.identifier_preparer.quote(column)}", type_, nullable=True)
+        text = or_missing(encoding(named)(item), named.name)
+        items = select(func.string_agg(chain(text), quoted(","))).select_from(table).scalar_subquery()
+        return ["[", func.coalesce(items, quoted("")), "]"]
+
+    def marker(self, leaf: Computed) -> Read:
+        """A place in the text that a function fills: a control character can't stand there otherwise."""
+        parts: Parts = [f"\x01{len(self.computed)}:"]
+        self.computed.append(leaf.function)
+        nullable = False
+        for number, column in enumerate(leaf.columns):
+            nullable = nullable or may_be_null(column)
+            parts += ["\x02"] * bool(number) + escaped(column)
+        return [*parts, "\x01"], nullable
+
+
+class Prefixed:
+    """A key and what stands before it in an id."""
+
+    __slots__ = ("prefix", "value")
+
+    def __init__(self, prefix: str, value: Any) -> None:
+        """`value`: an expression or a key."""
+        self.prefix, self.value = prefix, value
+
+
+def stored_as(type_: Any) -> Stored | None:
+    """Which rows a type of graphql-core's reads."""
+    definition = type_.extensions.get(DEFINITION)
+    return None if definition is None else STORED.get(definition.origin)
+
+
+def may_be_null(value: Any) -> bool:
+    """Whether an expression may be NULL, as far as it tells."""
+    if isinstance(value, Held):
+        return value.nullable
+    return not isinstance(value, Asked | Chain | counting | sa.sql.elements.True_ | sa.sql.elements.False_ | sa.Exists)
+
+
+def encoding(named: Any) -> Any:
+    """How a leaf type is written."""
+    return in_quotes if graphql.is_enum_type(named) else ENCODINGS.get(named.name, escaped)
+
+
+def plain(type_: Any, value: Any) -> str:
+    """A value that Python has, as JSON text."""
+    if graphql.is_list_type(type_):
+        return "[" + ",".join(plain(type_.of_type, item) for item in value) + "]"
+    if value is None:
+        return "null"
+    written = graphql.get_named_type(type_).coerce_output_value(value)
+    return orjson.dumps(written).decode()

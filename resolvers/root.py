@@ -1,0 +1,60 @@
+"""The whole API: its roots, put together from every noun's resolvers."""
+
+import strawberry
+from strawberry.tools import create_type
+
+from planner.fields import CONFIG
+from resolvers import (
+    attachments,
+    categories,
+    departments,
+    nodes,
+    notifications,
+    people,
+    routing,
+    services,
+    sessions,
+    tickets,
+)
+from schema import events
+
+QUERIES = [
+    nodes.node,
+    nodes.nodes,
+    sessions.desk,
+    sessions.viewer_,
+    tickets.ticket,
+    tickets.ticket_by_number,
+    tickets.tickets_,
+    departments.departments_,
+    categories.categories_,
+    services.services_,
+    routing.routing_rules,
+]
+MUTATIONS = [
+    sessions.request_sign_in_link,
+    sessions.sign_in,
+    sessions.sign_in_with_link,
+    sessions.refresh_session,
+    sessions.sign_out,
+    people.create_person,
+    attachments.create_upload,
+    tickets.submit_ticket,
+    notifications.mark_notifications_read,
+    departments.save_department,
+    categories.save_category,
+    routing.save_routing_rule,
+    routing.delete_routing_rule,
+]
+SUBSCRIPTIONS = [tickets.ticket_updated]
+
+
+schema = strawberry.Schema(
+    query=create_type("Query", QUERIES, description="All that can be read."),
+    mutation=create_type("Mutation", MUTATIONS, description="All that can be done."),
+    subscription=create_type(
+        "Subscription", SUBSCRIPTIONS, description="All that can be watched live, over graphql-transport-ws."
+    ),
+    types=list(events.KINDS),
+    config=CONFIG,
+)

@@ -1,0 +1,78 @@
+"""Tickets: reading, submitting and watching them."""
+
+from typing import Annotated
+
+import models
+from domain import history, tickets
+from domain.access import Viewer
+from domain.tickets import Submission, TicketOrderField
+from infra.unit import Unit
+from planner.fields import argument, planned
+from planner.live import Live, live, subscription
+from planner.nodes import NodeId
+from planner.pages import Connection, PageArguments
+from resolvers.writing import key_of, keys_of, mutation, optional_key
+from schema.context import Context
+from schema.inputs import given
+from schema.tickets import (
+    SubmitTicketInput,
+    SubmitTicketResult,
+    SubmitTicketSuccess,
+    Ticket,
+    TicketFilter,
+    TicketOrder,
+)
+from schema.times import OrderDirection
+
+
+@planned(
+    "One ticket. Customers: their own and those they watch; "
+    "agents: those of their departments and those assigned to or watched by them."
+)
+def ticket(viewer: Viewer, id: Annotated[NodeId, argument("The ticket's id.")]) -> Ticket | None:
+    return tickets.one(viewer, id.of(models.Ticket))
+
+
+@planned("One ticket by the number that people quote.")
+def ticket_by_number(
+    viewer: Viewer, number: Annotated[int, argument("The number, without a leading #.")]
+) -> Ticket | None:
+    return tickets.numbered(viewer, number)
+
+
+@planned("Tickets that the viewer can see.", name="tickets")
+def tickets_(
+    viewer: Viewer,
+    page: PageArguments,
+    filter: Annotated[TicketFilter | None, argument("What to list; default: all.")] = None,
+    order_by: Annotated[
+        TicketOrder | None,
+        argument("How to order; default: last changed first, or best match first when filter.text is given."),
+    ] = None,
+) -> Connection[Ticket] | None:
+    field = order_by.field if order_by else TicketOrderField.UPDATED_AT
+    descending = order_by.direction is OrderDirection.DESC if order_by else True
+    rows = tickets.filtered(viewer, filter.conditions() if filter else tickets.Conditions())
+    return page.of(rows, order=tickets.order(viewer, field, descending=descending))
+
+
+@subscription("A ticket, now and after every change of it or of what hangs on it.")
+def ticket_updated(viewer: Viewer, id: Annotated[NodeId, argument("The ticket's id.")]) -> Live[Ticket]:
+    ticket_id = id.of(models.Ticket)
+    return live(history.CHANNEL, ticket_id, tickets.one(viewer, ticket_id))
+
+
+@mutation("Opens a ticket, routes it and confirms it by email. Customers for themselves; staff for any customer.")
+async def submit_ticket(unit: Unit, context: Context, input: SubmitTicketInput) -> SubmitTicketResult:
+    said = Submission(
+        subject=input.subject,
+        body=input.body,
+        category_id=key_of(input.category_id, models.Category, "categoryId"),
+        other_topic=given(input.other_topic),
+        priority=given(input.priority),
+        service_id=optional_key(input.service_id, models.Service, "serviceId"),
+        requester_id=optional_key(input.requester_id, models.Person, "requesterId"),
+        upload_ids=tuple(keys_of(input.upload_ids, models.Upload, "uploadIds")),
+        tags=given(input.tags),
+    )
+    return SubmitTicketSuccess(ticket=await tickets.submit(unit, context.viewer, said))

@@ -1,0 +1,128 @@
+"""How a mutation runs: its unit of work, its idempotency key, its refusals. Every mutation goes through here."""
+
+import dataclasses
+import functools
+import inspect
+import typing
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID
+
+import strawberry
+from infra.postgres import Unavailable
+
+from domain import access, idempotency, refusals
+from infra.unit import RETRIED, Unit
+from planner.errors import BadRequest
+from planner.fields import DECLARED
+from planner.nodes import parse_id
+from schema import refusals as shown
+from schema.context import Context
+from schema.inputs import given
+
+TRIES = 3  # of a unit that met another one in its way
+
+
+def mutation(description: str) -> Callable[[Callable[..., Awaitable[Any]]], Any]:
+    """Declare a mutation. `perform(unit, context, input)` runs in a unit that is committed when it returns;
+    `perform(context, input)`, for what signs in, opens its own. Both answer with the Success; what they raise of
+    `domain.refusals` becomes a type of the result, and nothing has changed.
+    """
+
+    def declare(perform: Callable[..., Awaitable[Any]]) -> Any:
+        signature = inspect.signature(perform)
+        in_unit = next(iter(signature.parameters)) == "unit"
+        returns = signature.return_annotation
+        possible = {member.__name__: member for member in typing.get_args(typing.get_args(returns)[0])}
+        names = frozenset(possible)
+
+        @functools.wraps(perform)
+        async def resolver(info: strawberry.Info, input: Any) -> Any:
+            context: Context = info.context
+            try:
+                if not in_unit:
+                    return await perform(context, input)
+                return await _in_unit(perform, context, input, possible)
+            except refusals.Unauthenticated:
+                raise
+            except refusals.Refusal as refusal:
+                answer = shown.shown(refusal, names)
+                if answer is None:
+                    raise
+                return answer
+
+        hints = {"info": strawberry.Info, "input": signature.parameters["input"].annotation, "return": returns}
+        resolver.__annotations__ = hints
+        parameters = [
+            inspect.Parameter("info", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=strawberry.Info),
+            inspect.Parameter(
+                "input",
+                inspect.Parameter.POSITIONAL_OR_KEYWORD,
+                annotation=typing.Annotated[hints["input"], strawberry.argument(description="The input.")],
+            ),
+        ]
+        resolver.__annotations__["input"] = parameters[1].annotation
+        resolver.__signature__ = inspect.Signature(parameters, return_annotation=returns)  # type: ignore[attr-defined] # what Strawberry reads
+        del resolver.__wrapped__  # type: ignore[attr-defined] # or it would read the inner one's
+        return strawberry.mutation(resolver=resolver, description=description)  # type: ignore[call-overload] # the signature is made above
+
+    return declare
+
+
+async def _in_unit(
+    perform: Callable[..., Awaitable[Any]], context: Context, input: Any, possible: dict[str, Any]
+) -> Any:
+    for attempt in range(1, TRIES + 1):
+        try:
+            async with context.desk.writes.begin() as unit:
+                return await _once(unit, perform, context, input, possible)
+        except RETRIED as error:
+            if attempt == TRIES:
+                raise Unavailable("Too much is going on here. Try again.") from error
+    raise AssertionError
+
+
+async def _once(
+    unit: Unit, perform: Callable[..., Awaitable[Any]], context: Context, input: Any, possible: dict[str, Any]
+) -> Any:
+    key = given(getattr(input, "idempotency_key", None))
+    if key is None:
+        return await perform(unit, context, input)
+    access.sign_in_required(context.viewer)
+    row, answer = await idempotency.claim(unit, context.viewer.id, perform.__name__, key, input)
+    if answer is not None:
+        return await _again(unit, context, answer, possible)
+    success = await perform(unit, context, input)
+    fields = {f.name: getattr(success, f.name) for f in dataclasses.fields(success)}
+    idempotency.remember(unit, row, {"type": type(success).__name__, "fields": {n: str(v) for n, v in fields.items()}})
+    return success
+
+
+async def _again(unit: Unit, context: Context, answer: dict[str, Any], possible: dict[str, Any]) -> Any:
+    """What was answered before, read again as the viewer: what can't be seen any more is NotFound."""
+    kind = possible[answer["type"]]
+    keys = {name: UUID(text) for name, text in answer["fields"].items()}
+    for field in kind.__strawberry_definition__.fields:
+        build = field.metadata[DECLARED].build
+        if not await unit.run(build, context.viewer, keys[field.python_name]):
+            raise refusals.NotFound(field.python_name, field.python_name)
+    return kind(**keys)
+
+
+def key_of(text: str | None, model: type, field: str) -> UUID:
+    """The key in a global id. Raises InvalidInput for what is not an id of this model."""
+    try:
+        return parse_id(text or "", model)
+    except BadRequest as error:
+        raise refusals.InvalidInput((field, str(error))) from None
+
+
+def optional_key(text: str | None, model: type, field: str) -> UUID | None:
+    """The key in an optional global id."""
+    found = given(text)
+    return None if found is None else key_of(found, model, field)
+
+
+def keys_of(texts: list[Any] | None, model: type, field: str) -> list[UUID]:
+    """The keys in a list of global ids; none when it was left out."""
+    return [key_of(text, model, f"{field}.{number}") for number, text in enumerate(given(texts) or [])]

@@ -1,0 +1,67 @@
+"""Departments as the API shows them."""
+
+import datetime as dt
+from typing import Annotated, Union
+
+import strawberry
+
+import models
+from domain import departments
+from domain.access import Viewer
+from planner.fields import Payload, attribute, payload, planned
+from planner.nodes import Node, stored
+from planner.pages import Connection, PageArguments
+from schema.enums import described
+from schema.inputs import optional, required
+from schema.people import Person
+from schema.refusals import Conflict, InvalidInput, NotAllowed, NotFound
+
+described(
+    models.AssignmentMethod,
+    "How new tickets find an agent.",
+    MANUAL="Agents take tickets themselves.",
+    ROUND_ROBIN="To available agents in turn.",
+    LEAST_BUSY="To the available agent with the fewest open tickets.",
+)
+
+
+@stored(models.Department, "dep")
+@strawberry.type(description="A part of the desk that owns tickets, with its agents and its chain of escalation.")
+class Department(Node):
+    name: str = attribute("Its name.")
+    description: str | None = attribute("What it is there for.")
+    assignment: models.AssignmentMethod = attribute("How its new tickets find an agent.")
+    agent_capacity: int | None = attribute("Most open tickets assigned automatically to one agent; null: no limit.")
+    archived_at: dt.datetime | None = attribute("When it was archived; null while in use.")
+
+    @planned("People who work in it, by role and name. Staff; empty for customers.")
+    def members(department: models.Department, viewer: Viewer, page: PageArguments) -> Connection[Person]:
+        order = [models.Person.role, models.Person.name, models.Person.id]
+        return page.of(departments.members(viewer, department), order=order)
+
+
+@strawberry.input(description="What saveDepartment needs.")
+class SaveDepartmentInput:
+    department_id: strawberry.ID | None = optional("The department to replace; default: a new one.")
+    name: str = required("Name, 1 to 100 characters, not taken yet.")
+    description: str | None = optional("What it's there for, at most 500 characters.")
+    assignment: models.AssignmentMethod = strawberry.field(
+        description="How its new tickets find an agent.", default=models.AssignmentMethod.MANUAL
+    )
+    agent_capacity: int | None = optional(
+        "Most open tickets assigned automatically to one agent, 1 to 500; default: no limit."
+    )
+    archived: bool = strawberry.field(
+        description="Out of use. Its categories and unresolved tickets must have gone first.", default=False
+    )
+
+
+@strawberry.type(description="Saved.")
+class SaveDepartmentSuccess:
+    department: Payload[Department] = payload("The department.", departments.one)
+
+
+SaveDepartmentResult = Annotated[
+    Union[SaveDepartmentSuccess, InvalidInput, NotFound, NotAllowed, Conflict],
+    strawberry.union("SaveDepartmentResult", description="What saveDepartment answers."),
+]

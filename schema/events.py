@@ -1,0 +1,148 @@
+"""The history of a ticket as the API shows it, a type for each kind of event."""
+
+import datetime as dt
+from typing import Any
+
+import sqlalchemy as sa
+import strawberry
+from sqlalchemy import select
+
+import models
+from domain import history, routing
+from domain.access import Viewer
+from planner.fields import attribute, planned
+from planner.nodes import Node, stored
+from schema.categories import Category
+from schema.departments import Department
+from schema.enums import described
+from schema.people import Person
+from schema.routing import RoutingRule
+from schema.services import Service
+from schema.tickets import Ticket
+
+described(
+    models.MessageChannel,
+    "A way of reaching people.",
+    EMAIL="By email.",
+    IN_APP="A notification in the front ends.",
+)
+described(
+    models.DeliveryStatus,
+    "What became of a message.",
+    QUEUED="Waits to be sent.",
+    SENT="Handed over to the mail server.",
+    FAILED="Given up after all retries.",
+    SKIPPED="Not sent, since the person does not want it.",
+)
+
+
+def named(event: models.Event, name: str, model: Any) -> Any:
+    """The row of this model that the event names."""
+    return select(model).where(model.id == sa.cast(event.data[name].astext, sa.Uuid()))
+
+
+def said(event: models.Event, name: str) -> Any:
+    """The number or enum that the event tells."""
+    return event.data[name].astext
+
+
+@strawberry.interface(
+    description="Something that happened to a ticket. The history only grows; replaying it gives every state that the "
+    "ticket was in. Fields of different kinds have different names, so fragments never clash."
+)
+class TicketEvent(Node):
+    at: dt.datetime = attribute("When it happened.")
+    actor: Person | None = attribute("Who did it; null when Deskwire did it by itself.")
+    ticket: Ticket = attribute("The ticket it happened to.")
+
+    @planned(
+        "Place in the history as the viewer's side sees it: 1, 2, 3, without a gap. "
+        "Staff and customers have a count each, so that no gap tells of what is hidden."
+    )
+    def seq(event: models.Event, viewer: Viewer) -> int:
+        return history.seq(viewer, event)
+
+
+@stored(models.Event, "evt", kind="TicketSubmitted")
+@strawberry.type(description="The ticket came in; always the first event.")
+class TicketSubmitted(TicketEvent):
+    @planned("Subject at that time.")
+    def subject(event: models.Event, viewer: Viewer) -> str:
+        return history.text_of(event, "subject")
+
+    @planned("Priority at that time.")
+    def initial_priority(event: models.Event, viewer: Viewer) -> models.TicketPriority:
+        return said(event, "initial_priority")
+
+    @planned("Category at that time.")
+    def initial_category(event: models.Event, viewer: Viewer) -> Category:
+        return named(event, "initial_category_id", models.Category)
+
+    @planned("The customer at that time.")
+    def initial_requester(event: models.Event, viewer: Viewer) -> Person:
+        return named(event, "initial_requester_id", models.Person)
+
+    @planned("Service at that time; null when none was named.")
+    def initial_service(event: models.Event, viewer: Viewer) -> Service | None:
+        return named(event, "initial_service_id", models.Service)
+
+    @planned("Tags at that time. Staff; empty for customers.")
+    def initial_tags(event: models.Event, viewer: Viewer) -> list[str]:
+        return history.tags_of(viewer, event)
+
+    @planned("How it came in.")
+    def channel(event: models.Event, viewer: Viewer) -> models.TicketChannel:
+        return said(event, "channel")
+
+
+@stored(models.Event, "evt", kind="TicketRouted")
+@strawberry.type(description="The ticket went to a department.")
+class TicketRouted(TicketEvent):
+    @planned("Where it was; null at first.")
+    def from_department(event: models.Event, viewer: Viewer) -> Department | None:
+        return named(event, "from_department_id", models.Department)
+
+    @planned("Where it went.")
+    def to_department(event: models.Event, viewer: Viewer) -> Department:
+        return named(event, "to_department_id", models.Department)
+
+    @planned("The rule that decided; null when the category or a person did.")
+    def rule(event: models.Event, viewer: Viewer) -> RoutingRule | None:
+        rule = sa.cast(event.data["rule_id"].astext, sa.Uuid())
+        return routing.seen(viewer).where(models.RoutingRule.id == rule)
+
+
+@stored(models.Event, "evt", kind="TicketAssigned")
+@strawberry.type(description="The ticket was given to an agent, taken or put back.")
+class TicketAssigned(TicketEvent):
+    @planned("The agent before; null when none.")
+    def from_assignee(event: models.Event, viewer: Viewer) -> Person | None:
+        return named(event, "from_assignee_id", models.Person)
+
+    @planned("The agent after; null when put back.")
+    def to_assignee(event: models.Event, viewer: Viewer) -> Person | None:
+        return named(event, "to_assignee_id", models.Person)
+
+
+@stored(models.Event, "evt", kind="MessageSent")
+@strawberry.type(description="A person was notified about the ticket. Staff.")
+class MessageSent(TicketEvent):
+    @planned("Whom.")
+    def recipient(event: models.Event, viewer: Viewer) -> Person:
+        return named(event, "recipient_id", models.Person)
+
+    @planned("How.")
+    def message_channel(event: models.Event, viewer: Viewer) -> models.MessageChannel:
+        return said(event, "message_channel")
+
+    @planned("About what.")
+    def message_kind(event: models.Event, viewer: Viewer) -> models.NotificationKind:
+        return said(event, "message_kind")
+
+    @planned("What became of it, as of now.")
+    def delivery_status(event: models.Event, viewer: Viewer) -> models.DeliveryStatus:
+        message = sa.cast(event.data["message_id"].astext, sa.Uuid())
+        return select(models.Message.status).where(models.Message.id == message).scalar_subquery()
+
+
+KINDS = (TicketSubmitted, TicketRouted, TicketAssigned, MessageSent)

@@ -1,0 +1,49 @@
+"""What `node` finds, by model: one function for each that selects by key what the viewer may see."""
+
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Select, select
+from sqlalchemy.orm import aliased
+
+from domain import attachments, categories, departments, history, notifications, people, routing, services, tickets
+from domain.access import Viewer
+from models import Attachment, Category, Department, Event, Notification, Person, RoutingRule, Service, Ticket
+
+Lookup = Callable[[Viewer, Any], Select[Any]]
+
+
+def _on_ticket(model: Any, visible: Callable[[Viewer, Any], Select[Any]]) -> Lookup:
+    """What hangs on a ticket is seen by whoever sees the ticket, as far as its own visibility goes."""
+
+    def lookup(viewer: Viewer, key: Any) -> Select[Any]:
+        seen = aliased(Ticket, tickets.visible(viewer).where(Ticket.id == model.ticket_id).correlate(model).subquery().lateral())
+        return visible(viewer, seen).join(seen, sa.true()).where(model.id == key)
+
+    return lookup
+
+
+def _own_notification(viewer: Viewer, key: Any) -> Select[Any]:
+    return notifications.visible(viewer).where(Notification.id == key)
+
+
+def _rule(viewer: Viewer, key: Any) -> Select[Any]:
+    return routing.seen(viewer).where(RoutingRule.id == key)
+
+
+def _department(viewer: Viewer, key: Any) -> Select[Any]:
+    return departments.one(viewer, key) if viewer.role is not None else select(Department).where(sa.false())
+
+
+LOOKUPS: dict[type, Lookup] = {
+    Ticket: tickets.one,
+    Person: people.one,
+    Department: _department,
+    Category: categories.one,
+    Service: services.one,
+    RoutingRule: _rule,
+    Notification: _own_notification,
+    Event: _on_ticket(Event, history.visible),
+    Attachment: _on_ticket(Attachment, attachments.visible),
+}

@@ -1,0 +1,218 @@
+"""Tickets as the API shows them."""
+
+import datetime as dt
+from typing import TYPE_CHECKING, Annotated, Union
+
+import sqlalchemy as sa
+import strawberry
+
+import models
+from domain import access, attachments, history, notifications, tickets
+from domain.access import Viewer
+from domain.tickets import TicketOrderField
+from planner.fields import Payload, When, attribute, input_field, payload, planned
+from planner.nodes import Node, NodeIds, stored
+from planner.pages import Connection, PageArguments
+from schema.attachments import Attachment
+from schema.categories import Category
+from schema.departments import Department
+from schema.enums import described
+from schema.inputs import given, optional, required
+from schema.people import Person
+from schema.refusals import Conflict, InvalidInput, NotAllowed, NotFound, RateLimited
+from schema.services import Service
+from schema.times import OrderDirection, TimeRange, span
+
+if TYPE_CHECKING:
+    from schema.events import TicketEvent
+
+described(
+    models.TicketStatus,
+    "The state of a ticket.",
+    OPEN="Waiting for the desk.",
+    PENDING="Waiting for the customer; a comment of theirs opens it. SLA clocks rest.",
+    ON_HOLD="Waiting for something else. SLA clocks rest if the policy says so.",
+    RESOLVED="The desk has answered; the customer can confirm or reopen it.",
+    CLOSED="Finished. No more comments; the customer can submit another ticket.",
+)
+described(
+    models.TicketChannel,
+    "How a ticket or comment came in.",
+    PORTAL="By the customer in a front end.",
+    EMAIL="By email.",
+    AGENT="By an agent in the customer's name.",
+    API="By a program.",
+)
+described(
+    TicketOrderField,
+    "What tickets can be ordered by.",
+    CREATED_AT="When they were submitted.",
+    UPDATED_AT="When they last changed.",
+    PRIORITY="How urgent they are.",
+    WAITING_SINCE="Since when the customer waits; those who don't last.",
+)
+
+
+@stored(models.Ticket, None, node=False)
+@strawberry.type(description="Special handling of a ticket of the category for everything else.")
+class Triage:
+    topic: str | None = attribute("What it is about, in the customer's words; null when it came by email.")
+    pending: bool = attribute("Whether a person still has to decide.", column="triage_pending")
+    done_at: dt.datetime | None = attribute("When it was decided; null while pending.", column="triaged_at")
+    done_by: Person | None = attribute("Who decided; null while pending.", column="triaged_by")
+
+    @planned("The category that fits best by the ticket's words; null when none comes near. Staff.")
+    def suggested_category(ticket: models.Ticket, viewer: Viewer) -> Category | None:
+        return ticket.suggested_category if viewer.is_staff else None
+
+
+@stored(models.Ticket, "tkt")
+@strawberry.type(description="A customer's request for help.")
+class Ticket(Node):
+    number: int = attribute("Number that people quote, counting up.")
+    subject: str = attribute("What it is about, 1 to 200 characters.")
+    body: str = attribute("The customer's own words, Markdown, at most 20,000 characters.")
+    body_html: str = attribute("The body as HTML.")
+    status: models.TicketStatus = attribute("Its state.")
+    priority: models.TicketPriority = attribute("How urgent it is.")
+    category: Category = attribute("What kind of matter it is.")
+    department: Department = attribute("The department that owns it.")
+    requester: Person = attribute("The customer whose ticket it is.")
+    assignee: Person | None = attribute("The agent who works on it; null when none does.")
+    service: Service | None = attribute("The service it concerns; null when none was named.")
+    channel: models.TicketChannel = attribute("How it came in.")
+    created_at: dt.datetime = attribute("When it was submitted.")
+    first_responded_at: dt.datetime | None = attribute("When an agent first answered in public; null before that.")
+    waiting_since: dt.datetime | None = attribute(
+        "Since when the customer waits for an answer; null when they don't."
+    )
+    resumes_at: dt.datetime | None = attribute(
+        "When it goes from on hold back to open by itself; null when it won't."
+    )
+    closed_at: dt.datetime | None = attribute("When it was closed; null before that.")
+
+    @planned("Tags, at most 20. Staff; empty for customers.")
+    def tags(ticket: models.Ticket, viewer: Viewer) -> list[str]:
+        works = access.works_on(viewer, ticket)
+        if isinstance(works, bool):
+            return ticket.tags if works else []
+        return sa.case((works, ticket.tags), else_=sa.literal_column("'{}'::text[]"))
+
+    @planned("The search for the right category; null when the customer chose a plain one.")
+    def triage(ticket: models.Ticket, viewer: Viewer) -> Triage | None:
+        return When(ticket.triage_pending.is_not(None), ticket)
+
+    @planned("When something last changed that the viewer can see; a new comment counts.")
+    def updated_at(ticket: models.Ticket, viewer: Viewer) -> dt.datetime:
+        return history.updated_at(viewer, ticket)
+
+    @planned("seq of the last event that the viewer can see; serves as the ticket's version for ifSeq.")
+    def last_seq(ticket: models.Ticket, viewer: Viewer) -> int:
+        return history.last_seq(viewer, ticket)
+
+    @planned(
+        "Its history, oldest first. Customers see what concerns them: "
+        "nothing of internal comments, SLA targets or tags."
+    )
+    def events(
+        ticket: models.Ticket, viewer: Viewer, page: PageArguments
+    ) -> Connection[Annotated["TicketEvent", strawberry.lazy("schema.events")]]:
+        return page.of(history.visible(viewer, ticket), order=[models.Event.seq])
+
+    @planned("All files on the ticket that the viewer can see, oldest first.")
+    def attachments(ticket: models.Ticket, viewer: Viewer, page: PageArguments) -> Connection[Attachment]:
+        return page.of(attachments.visible(viewer, ticket), order=[models.Attachment.id])
+
+    @planned("People notified of every change, beside requester and assignee. Staff: all; customers: only customers.")
+    def watchers(ticket: models.Ticket, viewer: Viewer, page: PageArguments) -> Connection[Person]:
+        return page.of(tickets.watchers(viewer, ticket), order=[models.Person.name, models.Person.id])
+
+    @planned("Whether the viewer watches it.")
+    def viewer_is_watching(ticket: models.Ticket, viewer: Viewer) -> bool:
+        return tickets.is_watching(viewer, ticket)
+
+    @planned("The viewer's notifications about it that are not read, for marking it as new in a list.")
+    def viewer_unread_count(ticket: models.Ticket, viewer: Viewer) -> int:
+        return notifications.unread_about(viewer, ticket)
+
+
+@strawberry.input(description="How to order tickets. Equal ones stand in order of submission.")
+class TicketOrder:
+    field: TicketOrderField = required("By what.")
+    direction: OrderDirection = required("Which way.")
+
+
+@strawberry.input(
+    description="Which tickets to list. All conditions given must hold; within a list of values, one is enough. "
+    "Lists of at most 50."
+)
+class TicketFilter:
+    statuses: list[models.TicketStatus] | None = input_field("In one of these states.", most=50)
+    priorities: list[models.TicketPriority] | None = input_field("Of one of these priorities.", most=50)
+    category_ids: NodeIds | None = input_field("Of one of these categories.", most=50)
+    department_ids: NodeIds | None = input_field("Of one of these departments.", most=50)
+    service_ids: NodeIds | None = input_field("Concerning one of these services.", most=50)
+    requester_ids: NodeIds | None = input_field("Of one of these customers.", most=50)
+    assignee_ids: NodeIds | None = input_field("Assigned to one of these agents.", most=50)
+    unassigned: bool | None = input_field("Without an assignee (true) or with one (false).")
+    mine: bool | None = input_field("Requested by, assigned to or watched by the viewer.")
+    needs_triage: bool | None = input_field(
+        "Waiting (true) or not waiting (false) for a person to find the category."
+    )
+    tags: list[str] | None = input_field("With one of these tags.", most=50)
+    channels: list[models.TicketChannel] | None = input_field("Come in by one of these channels.", most=50)
+    created: TimeRange | None = input_field("Submitted within.")
+    updated: TimeRange | None = input_field("Last changed within.")
+
+    def conditions(self) -> tickets.Conditions:
+        """The conditions that are given."""
+        ids = {
+            "category_id": (self.category_ids, models.Category),
+            "department_id": (self.department_ids, models.Department),
+            "service_id": (self.service_ids, models.Service),
+            "requester_id": (self.requester_ids, models.Person),
+            "assignee_id": (self.assignee_ids, models.Person),
+        }
+        return tickets.Conditions(
+            statuses=given(self.statuses),
+            priorities=given(self.priorities),
+            channels=given(self.channels),
+            any_of={name: asked.of(model) for name, (asked, model) in ids.items() if given(asked) is not None},
+            tags=given(self.tags),
+            unassigned=given(self.unassigned),
+            mine=given(self.mine),
+            needs_triage=given(self.needs_triage),
+            created=span(self.created),
+            updated=span(self.updated),
+        )
+
+
+@strawberry.input(description="What submitTicket needs.")
+class SubmitTicketInput:
+    subject: str = required("What it is about, 1 to 200 characters.")
+    body: str = required("The matter, Markdown, 1 to 20,000 characters.")
+    category_id: strawberry.ID = required("Kind of matter.")
+    other_topic: str | None = optional(
+        "What it is about, 1 to 200 characters: required with the category for everything else, refused with others."
+    )
+    priority: models.TicketPriority | None = optional(
+        "How urgent; default: the category's. A rule's priority wins over it. URGENT: staff."
+    )
+    service_id: strawberry.ID | None = optional("The service concerned.")
+    requester_id: strawberry.ID | None = optional("The customer; default: the viewer. Staff.")
+    upload_ids: list[strawberry.ID] | None = optional("Finished uploads of the viewer, at most 10.")
+    tags: list[str] | None = optional("Tags, at most 20 of at most 50 characters. Staff.")
+    idempotency_key: str | None = optional(
+        "New for each intent, 1 to 64 characters; the same key is done once and answered alike for 24 hours."
+    )
+
+
+@strawberry.type(description="The ticket is in.")
+class SubmitTicketSuccess:
+    ticket: Payload[Ticket] = payload("The new ticket.", tickets.one)
+
+
+SubmitTicketResult = Annotated[
+    Union[SubmitTicketSuccess, InvalidInput, NotFound, NotAllowed, Conflict, RateLimited],
+    strawberry.union("SubmitTicketResult", description="What submitTicket answers."),
+]

@@ -1,0 +1,60 @@
+"""Who asks, and what is theirs alone, as the API shows it."""
+
+from typing import Annotated
+
+import strawberry
+
+import models
+from domain import access, notifications
+from domain.access import Permission, Viewer
+from planner.fields import argument, planned
+from planner.nodes import stored
+from planner.pages import Connection, PageArguments
+from schema.enums import described
+from schema.notifications import Notification, UnreadCount
+from schema.people import Person
+
+described(
+    Permission,
+    "A right that doesn't depend on one object.",
+    SUBMIT_TICKETS="Submit a ticket for oneself.",
+    SUBMIT_TICKETS_FOR_OTHERS="Submit a ticket in a customer's name.",
+    WORK_TICKETS="Work on tickets: see the queue, comment internally, assign, resolve.",
+    WRITE_ARTICLES="Write and revise articles.",
+    PUBLISH_ARTICLES="Publish and archive articles.",
+    ANNOUNCE_MAINTENANCE="Announce maintenance.",
+    SEE_METRICS="See metrics of whole departments with each agent.",
+    MANAGE_PEOPLE="Invite people and change their roles.",
+    MANAGE_SETTINGS="Change categories, rules, SLA policies, calendars and templates.",
+    OPERATE="See the audit log and settle dead letters.",
+)
+
+
+@stored(models.Person, "vwr", node=False)
+@strawberry.type(name="Viewer", description="Who asks, and what is theirs alone.")
+class ViewerType:
+    id: strawberry.ID = strawberry.field(description="Id of this view, for client caches; not a Node.")
+
+    @planned("The viewer as others see them.")
+    def person(row: models.Person, viewer: Viewer) -> Person:
+        return row
+
+    @planned("What the viewer may do in general, for showing and hiding parts of a screen.")
+    def can(row: models.Person, viewer: Viewer) -> list[Permission]:
+        return access.permissions(viewer)
+
+    @planned("The viewer's notifications, newest first.")
+    def notifications(
+        row: models.Person,
+        viewer: Viewer,
+        page: PageArguments,
+        unread_only: Annotated[bool, argument("Only those not read yet; default false.")] = False,
+    ) -> Connection[Notification]:
+        rows = notifications.visible(viewer)
+        if unread_only:
+            rows = rows.where(models.Notification.read_at.is_(None))
+        return page.of(rows, order=[models.Notification.seq.desc()])
+
+    @planned("How many notifications are not read.")
+    def unread(row: models.Person, viewer: Viewer) -> UnreadCount:
+        return notifications.unread_of(viewer, row.id)

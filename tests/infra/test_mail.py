@@ -1,0 +1,226 @@
+"""Letters as they reach a mail server, and what comes of a server's answer."""
+
+import asyncio
+import email
+import email.policy
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import asynccontextmanager
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+from aiosmtpd.smtp import SMTP
+
+from infra import mail, mailcatcher
+from infra.mail import Later, Letter, Undeliverable, send
+from infra.mailcatcher import Catcher
+from infra.settings import Settings
+
+LETTER = Letter(
+    to="customer@example.com",
+    to_name="Zoë, Customer",
+    subject="Ihr Ticket #1001: gelöst",
+    text="Grüße\n.\nA line with a dot alone stands above.\n",
+    html="<p>Grüße</p>",
+    message_id="<one@example.com>",
+    headers={"List-Unsubscribe": "<https://desk.example/unsubscribe/abc>"},
+)
+
+
+class Server:
+    """A mail server that says what a test wants it to say."""
+
+    def __init__(self) -> None:
+        self.messages: list[EmailMessage] = []
+        self.envelopes = []
+        self.answers: dict[str, str] = {}
+        self.pause = 0.0
+
+    async def handle_MAIL(self, _server, _session, envelope, address, _options):  # noqa: N802 (aiosmtpd calls it so)
+        envelope.mail_from = address
+        return self.answers.get("MAIL", "250 OK")
+
+    async def handle_RCPT(self, _server, _session, envelope, address, _options):  # noqa: N802 (aiosmtpd calls it so)
+        envelope.rcpt_tos.append(address)
+        return self.answers.get("RCPT", "250 OK")
+
+    async def handle_DATA(self, _server, _session, envelope):  # noqa: N802 (aiosmtpd calls it so)
+        await asyncio.sleep(self.pause)
+        self.envelopes.append(envelope)
+        self.messages.append(email.message_from_bytes(envelope.original_content, policy=email.policy.default))
+        return self.answers.get("DATA", "250 OK")
+
+    async def handle_QUIT(self, _server, _session, _envelope):  # noqa: N802 (aiosmtpd calls it so)
+        return self.answers.get("QUIT", "221 Bye")
+
+
+@asynccontextmanager
+async def listening(handler):
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: SMTP(handler, loop=loop, hostname="test"), "127.0.0.1", 0)
+    try:
+        yield f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+
+
+@pytest.fixture
+async def server():
+    yield (handler := Server())
+    assert all(len(envelope.rcpt_tos) == 1 for envelope in handler.envelopes)
+
+
+@pytest.fixture
+async def settings(server, tmp_path):
+    async with listening(server) as url:
+        yield Settings(
+            embedded=True, data_dir=tmp_path, smtp_url=url, mail_from="desk@example.com", desk_name="Hilfe, schnell"
+        )
+
+
+async def test_a_letter_arrives_as_it_was_written(settings, server):
+    await send(settings, LETTER)
+
+    [message] = server.messages
+    assert message["From"].addresses[0].addr_spec == "desk@example.com"
+    assert message["From"].addresses[0].display_name == "Hilfe, schnell"
+    assert message["To"].addresses[0].addr_spec == "customer@example.com"
+    assert message["To"].addresses[0].display_name == "Zoë, Customer"
+    assert message["Subject"] == LETTER.subject
+    assert message["Message-ID"] == LETTER.message_id
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["X-Auto-Response-Suppress"] == "All"
+    assert message["List-Unsubscribe"] == LETTER.headers["List-Unsubscribe"]
+    assert message["Date"].datetime is not None
+    assert message.get_content_type() == "multipart/alternative"
+    plain, html = message.iter_parts()
+    assert (plain.get_content_type(), plain.get_content().replace("\r\n", "\n")) == ("text/plain", LETTER.text)
+    assert (html.get_content_type(), html.get_content().strip()) == ("text/html", LETTER.html)
+    assert server.envelopes[0].mail_from == "desk@example.com"
+    assert server.envelopes[0].rcpt_tos == ["customer@example.com"]
+
+
+async def test_a_letter_without_html_is_plain(settings, server):
+    await send(settings, Letter("a@example.com", None, "Hello", "Text", None, "<two@example.com>"))
+
+    assert server.messages[0].get_content_type() == "text/plain"
+    assert server.messages[0]["To"] == "a@example.com"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"subject": "Hello\r\nBcc: victim@example.com"},
+        {"subject": "Hello\nthere"},
+        {"to_name": "A\r\nBcc: victim@example.com"},
+        {"to": "a@example.com\r\nBcc: victim@example.com"},
+        {"to": "a@example.com, victim@example.com"},
+        {"to": ""},
+        {"to": "@"},
+        {"message_id": "<a>\r\nBcc: victim@example.com"},
+        {"headers": {"References": "<a>\nBcc: victim@example.com"}},
+        {"headers": {"Bcc: victim@example.com\r\nX": "y"}},
+    ],
+)
+async def test_nothing_can_be_written_into_the_headers(settings, server, change):
+    fields = {name: getattr(LETTER, name) for name in Letter.__slots__}
+    if isinstance(change.get("headers"), set):
+        change = {"headers": dict.fromkeys(change["headers"], "y")}
+
+    with pytest.raises(Undeliverable):
+        await send(settings, Letter(**fields | change))
+
+    assert server.messages == []
+
+
+@pytest.mark.parametrize("step", ["MAIL", "RCPT", "DATA"])
+@pytest.mark.parametrize(("said", "raised"), [("550 5.1.1 no such box", Undeliverable), ("451 4.3.0 busy", Later)])
+async def test_a_refusal_is_for_ever_or_for_now(settings, server, step, said, raised):
+    server.answers[step] = said
+
+    with pytest.raises(raised, match=said.partition(" ")[0]):
+        await send(settings, LETTER)
+
+
+async def test_a_server_that_fails_after_taking_the_letter_has_it(settings, server):
+    server.answers["QUIT"] = "421 no goodbye"
+
+    await send(settings, LETTER)
+
+    assert len(server.messages) == 1
+
+
+async def test_no_server_no_answer_and_no_setting_mean_later(settings, server, monkeypatch):
+    monkeypatch.setattr(mail, "SEND_SECONDS", 0.2)
+    server.pause = 1
+    with pytest.raises(Later):
+        await send(settings, LETTER)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))  # taken, but nobody listens
+        unheard = f"smtp://127.0.0.1:{free.getsockname()[1]}"
+        with pytest.raises(Later):
+            await send(settings.model_copy(update={"smtp_url": unheard}), LETTER)
+    with pytest.raises(Later, match="not set"):
+        await send(settings.model_copy(update={"smtp_url": None}), LETTER)
+    with pytest.raises(Later, match="MAIL_FROM"):
+        await send(settings.model_copy(update={"mail_from": "nobody"}), LETTER)
+
+
+async def test_what_a_server_cannot_do_is_asked_for_again(settings):
+    starttls = settings.smtp_url.replace("smtp://", "smtp+starttls://")
+    with pytest.raises(Later, match="STARTTLS"):
+        await send(settings.model_copy(update={"smtp_url": starttls}), LETTER)
+    password = settings.smtp_url.replace("smtp://", "smtp://user:p%40ss@")
+    with pytest.raises(Later):
+        await send(settings.model_copy(update={"smtp_url": password}), LETTER)
+
+
+async def test_ses_without_its_package_says_so(settings, monkeypatch):
+    monkeypatch.setitem(sys.modules, "boto3", None)
+
+    with pytest.raises(Later, match="needs the package boto3"):
+        await send(settings.model_copy(update={"smtp_url": "ses://eu-central-1"}), LETTER)
+
+
+async def test_the_catcher_keeps_what_is_sent(settings, tmp_path):
+    folder = tmp_path / "mail"
+    async with listening(Catcher(folder)) as url:
+        for number in range(3):
+            letter = Letter("a@example.com", None, f"Hello {number}", "Text", None, f"<{number}@example.com>")
+            await send(settings.model_copy(update={"smtp_url": url}), letter)
+
+    kept = [email.message_from_bytes(path.read_bytes()) for path in sorted(folder.iterdir())]
+    assert [message["Subject"] for message in kept] == ["Hello 0", "Hello 1", "Hello 2"]
+
+
+def test_the_catcher_lets_go_of_the_oldest(tmp_path, monkeypatch):
+    monkeypatch.setattr(mailcatcher, "MOST_MESSAGES", 2)
+    (tmp_path / "half.part").write_bytes(b"of one that was killed")
+    catcher = Catcher(tmp_path)
+
+    kept = [catcher.keep(f"{number}".encode()) for number in range(3)]
+
+    assert sorted(tmp_path.iterdir()) == kept[1:]
+
+
+def test_the_catcher_ends_when_it_is_told_to(tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    root = Path(mailcatcher.__file__).parent.parent
+    command = [sys.executable, "-m", "infra.mailcatcher", str(port), str(tmp_path)]
+    with subprocess.Popen(command, cwd=root, env=os.environ | {"PYTHONWARNINGS": "error"}) as catcher:
+        try:
+            for _ in range(200):
+                with socket.socket() as client:
+                    if client.connect_ex(("127.0.0.1", port)) == 0:
+                        break
+                time.sleep(0.05)
+        finally:
+            catcher.send_signal(signal.SIGTERM)
+        assert catcher.wait(10) == 0

@@ -1,0 +1,37 @@
+"""The image and the compose file: that they hold what the programs need, since no test builds them."""
+
+import re
+import tomllib
+from pathlib import Path
+
+from infra.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_image_gets_every_room_and_nothing_that_is_not_there():
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    let_in = {line.removeprefix("!") for line in lines if line.startswith("!")}
+    rooms = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["root_packages"]
+
+    assert "*" in lines
+    assert {"desk.py" if room == "desk" else room for room in rooms} | {"migrations", "alembic.ini"} <= let_in
+    assert [name for name in let_in if not (ROOT / name).exists()] == []
+
+
+def test_compose_sets_what_is_read_and_demands_every_secret():
+    compose = (ROOT / "compose.yaml").read_text()
+    block = compose[compose.index("environment: &environment") : compose.index("volumes: [data:/data]")]
+    given = dict(re.findall(r"^    ([A-Z_]+): (.*)$", block, flags=re.MULTILINE))
+
+    assert {name.lower() for name in given} <= set(Settings.model_fields)
+    assert {"SECRET_KEY", "DATABASE_URL", "REDIS_URL"} <= set(given)
+    assert all(":?" in given[name] for name in ("SECRET_KEY", "DATABASE_URL", "REDIS_URL"))
+
+
+def test_the_embedded_and_the_real_database_sort_alike():
+    options = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+
+    for place in ("compose.yaml", "infra/embedded.py"):
+        text = (ROOT / place).read_text()
+        assert [option for option in options if option not in text] == []

@@ -1,0 +1,206 @@
+"""The whole of Deskwire, started and stopped as people do it."""
+
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from infra import embedded, processes
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+
+
+def children(one, command):
+    """The process ids of one of its programs."""
+    return [pid for pid in one.living() if command in Path(f"/proc/{pid}/cmdline").read_text().split("\0")]
+
+
+def differ(one, command, before):
+    """Whether its program runs, as another process than before."""
+    now = children(one, command)
+    return bool(now) and now != before
+
+
+def answers(one):
+    """Whether it is ready, asked as a load balancer asks."""
+    try:
+        return one.get("/health/ready") == 200
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False
+
+
+def test_one_command_starts_it_and_one_ctrl_c_ends_it(start):
+    one = start()
+    one.ready()
+
+    assert one.get("/health/ready") == 200
+    checked = one.desk("check")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert [line[:2] for line in checked.stdout.splitlines()] == ["ok"] * 4
+    assert (one.data_dir / "secret-key").stat().st_mode & 0o777 == 0o600
+    assert (one.data_dir / "environment").stat().st_mode & 0o777 == 0o600
+
+    one.press(signal.SIGINT)
+
+    status, said = one.ends()
+    assert status == 0, said
+    assert one.living() == []
+    assert not (one.data_dir / "environment").exists()
+    assert "Traceback" not in said
+
+
+def test_what_dies_is_started_again(start):
+    one = start()
+    one.ready()
+
+    for command in ("serve", "work", "catch-mail"):
+        before = children(one, command)
+        assert len(before) == 1
+        os.kill(before[0], signal.SIGKILL)
+        assert processes.wait_until(partial(differ, one, command, before), seconds=10), one.said
+    data = one.data_dir / "postgres" / "data"
+    for pid in (
+        *processes.left_behind(data, "postgres"),
+        *processes.left_behind(one.data_dir / "valkey", "valkey-server"),
+    ):
+        os.kill(pid, signal.SIGKILL)
+
+    assert processes.wait_until(lambda: "PostgreSQL ended" in one.said, seconds=10), one.said
+    assert processes.wait_until(lambda: "Valkey ended" in one.said, seconds=10), one.said
+    assert processes.wait_until(lambda: answers(one), seconds=20), one.said
+    one.process.terminate()
+    status, said = one.ends()
+    assert status == 0, said
+    assert one.living() == []
+
+
+def test_nothing_is_left_when_the_supervisor_is_killed_and_the_next_start_is_quick(start):
+    first = start()
+    first.ready()
+    key = (first.data_dir / "secret-key").read_text()
+    first.process.kill()
+    assert first.gone(seconds=20)
+
+    second = start(data_dir=first.data_dir)
+    seconds = second.ready()
+    second.kill_all()
+    third = start(data_dir=first.data_dir)
+    third.ready()
+
+    assert seconds < 10  # 3 on an idle machine
+    assert (first.data_dir / "secret-key").read_text() == key
+    third.press(signal.SIGTERM)
+    assert third.ends()[0] == 0
+    assert first.living() == []
+
+
+def test_two_work_side_by_side_but_not_on_the_same_data_or_port(start, tmp_path):
+    one = start(data_dir=tmp_path / "one")
+    two = start(data_dir=tmp_path / "two")
+    one.ready()
+    two.ready()
+
+    same_data = start(data_dir=one.data_dir)
+    status, said = same_data.ends()
+    assert status == 2
+    assert said.startswith(f"{one.data_dir} is in use by process {one.process.pid}: stop that one, or choose another")
+    same_port = start(data_dir=tmp_path / "three", port=one.port)
+    status, said = same_port.ends()
+    assert status == 2
+    assert said == f"Port {one.port} is taken: stop what listens there, or choose another, as in `PORT=8001 make run`\n"
+    assert same_port.living() == []
+
+    assert one.get("/health/live") == two.get("/health/live") == 200
+    one.press()
+    assert one.ends()[0] == 0
+    assert two.get("/health/ready") == 200
+
+
+def test_a_second_ctrl_c_kills(start):
+    one = start()
+    one.ready()
+    for pid in children(one, "work"):
+        os.kill(pid, signal.SIGSTOP)  # it will not end when asked
+
+    one.press()
+    assert processes.wait_until(lambda: "Stopping" in one.said, seconds=5)
+    assert not processes.wait_until(lambda: one.process.poll() is not None, seconds=1)
+    one.press()
+
+    assert one.ends(seconds=10)[0] == 1
+    assert one.gone(seconds=2)
+
+
+def test_make_run_starts_it_and_ends_with_it(start, checkout):
+    stamp = Path(sys.prefix) / "requirements-embedded.lock.installed"
+    lock = subprocess.run(
+        "cksum < requirements-embedded.lock", shell=True, cwd=checkout, capture_output=True, check=True
+    )
+    if not stamp.exists() or stamp.read_bytes() != lock.stdout:
+        pytest.skip("this environment is not one that make has installed, and a test should not do it")
+    one = start("make", "run")
+    one.ready()
+
+    assert "Installing" not in one.said  # what this checkout's lock says is there already
+    one.press()
+
+    one.ends()
+    assert one.gone(seconds=1)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user runs all the other tests")
+def test_data_of_another_user_is_refused(start, tmp_path):
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "lock").touch()
+    for path in (theirs, theirs / "lock"):
+        os.chown(path, 65534, 65534)
+    as_somebody = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
+
+    status, said = start(*as_somebody, ".venv/bin/python", "desk.py", "up", data_dir=theirs).ends()
+
+    assert (status, said) == (2, f"{theirs} can't be written by this user: choose another place with DATA_DIR\n")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user runs all the other tests")
+def test_an_ordinary_user_runs_it(start, tmp_path):
+    (tmp_path / "theirs").mkdir()
+    as_somebody = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
+
+    one = start(*as_somebody, ".venv/bin/python", "desk.py", "up", data_dir=tmp_path / "theirs")
+
+    one.ready()
+    one.press()
+    assert one.ends()[0] == 0
+    assert one.living() == []
+
+
+def test_an_address_of_another_machine_is_told(start):
+    status, said = start(given={"HOST": "192.0.2.1"}).ends()
+
+    assert status == 2
+    assert said.startswith("Can't listen at 192.0.2.1")
+
+
+def test_a_bad_setting_is_one_line(start):
+    assert start(given={"LOG_FORMAT": "loud"}).ends() == (2, "LOG_FORMAT: Input should be 'console' or 'json'\n")
+
+
+def test_real_servers_take_the_place_of_the_embedded_ones(start):
+    with (
+        embedded.scratch() as folder,
+        embedded.postgres(folder, durable=False) as database_url,
+        embedded.valkey(folder) as redis_url,
+    ):
+        one = start(given={"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SMTP_URL": "smtp://127.0.0.1:9"})
+        one.ready()
+
+        assert children(one, "catch-mail") == []
+        assert {"postgres", "valkey", "mail"}.isdisjoint(entry.name for entry in one.data_dir.iterdir())
+        one.press()
+        assert one.ends()[0] == 0

@@ -1,0 +1,128 @@
+"""What may be set from outside."""
+
+import pytest
+from pydantic import ValidationError
+
+from infra.settings import InvalidSettingsError, Settings, read
+
+REQUIRED = {"DATABASE_URL": "postgresql://db/deskwire", "REDIS_URL": "redis://cache", "SECRET_KEY": "k" * 32}
+
+
+@pytest.fixture(autouse=True)
+def outside(monkeypatch):
+    """The environment, without anything of ours in it, to be set by calling."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.delenv("DESKWIRE_EMBEDDED", raising=False)
+    monkeypatch.delenv("SECRETS_DIR", raising=False)
+
+    def given(**variables):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+
+    return given
+
+
+def test_the_embedded_desk_needs_nothing(outside, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    outside(DESKWIRE_EMBEDDED="1")
+
+    settings = read()
+
+    assert settings.public_url == "http://127.0.0.1:8000"
+    assert settings.data_dir == tmp_path / ".data"
+    assert settings.storage_url == (tmp_path / ".data" / "files").as_uri()
+    assert settings.introspection
+    assert settings.log_format == "console"
+
+
+def test_a_real_one_says_all_that_is_missing():
+    with pytest.raises(InvalidSettingsError) as refused:
+        read()
+
+    assert str(refused.value).splitlines() == [
+        "DATABASE_URL: is required",
+        "REDIS_URL: is required",
+        "SECRET_KEY: is required",
+    ]
+
+
+def test_a_real_one_is_closed_by_default(outside):
+    outside(
+        **REQUIRED,
+        PORT="9000",
+        PUBLIC_URL="https://desk.example.com/",
+        ALLOWED_ORIGINS="https://a.example/, https://b.example",
+    )
+
+    settings = read()
+
+    assert not settings.introspection
+    assert settings.environment == "production"
+    assert settings.public_url == "https://desk.example.com"
+    assert settings.allowed_origins == ("https://a.example", "https://b.example")
+    assert settings.log_format == "json"
+
+
+@pytest.mark.parametrize(
+    ("variables", "line"),
+    [
+        ({"PORT": "http"}, "PORT: Input should be a valid integer, unable to parse string as an integer"),
+        ({"PORT": "0"}, "PORT: Input should be greater than or equal to 1"),
+        ({"SECRET_KEY": "short"}, "SECRET_KEY: must have at least 32 characters; `openssl rand -hex 32` makes one"),
+        ({"DATABASE_URL": "mysql://secret@db"}, "DATABASE_URL: must begin with postgresql:// or postgres://"),
+        ({"SMTP_URL": "smtp://mail"}, "MAIL_FROM: is required with SMTP_URL"),
+        ({"OIDC_ISSUER": "https://login.example"}, "OIDC_ISSUER: goes together with OIDC_AUDIENCE"),
+        ({"SECRETS_DIR": "/no/such/folder"}, "SECRETS_DIR: there is no such folder"),
+    ],
+)
+def test_a_bad_value_is_told_in_one_line_without_the_value(outside, variables, line):
+    outside(**REQUIRED | variables)
+
+    with pytest.raises(InvalidSettingsError) as refused:
+        read()
+
+    assert str(refused.value) == line
+
+
+def test_secrets_may_come_from_files(outside, tmp_path):
+    for name, value in REQUIRED.items():
+        (tmp_path / name.lower()).write_text(f"{value}\n")
+    outside(SECRETS_DIR=str(tmp_path))
+
+    settings = read()
+
+    assert (settings.database_url, settings.secret_key) == (REQUIRED["DATABASE_URL"], REQUIRED["SECRET_KEY"])
+
+
+def test_the_environment_goes_before_files(outside, tmp_path):
+    (tmp_path / "secret_key").write_text("f" * 40)
+    outside(**REQUIRED, SECRETS_DIR=str(tmp_path))
+
+    assert read().secret_key == REQUIRED["SECRET_KEY"]
+
+
+def test_empty_means_unset(outside):
+    outside(**REQUIRED, SMTP_URL="", STORAGE_URL="", DATA_DIR="")
+
+    assert read().smtp_url is None
+    assert read().storage_url.startswith("file:///")
+
+
+def test_no_secret_is_printed(outside):
+    outside(
+        **REQUIRED | {"DATABASE_URL": "postgresql://me:hush@db/deskwire"}, SENTRY_DSN="https://hush@sentry.example/1"
+    )
+
+    printed = repr(read())
+
+    assert "hush" not in printed
+    assert REQUIRED["SECRET_KEY"] not in printed
+
+
+def test_settings_do_not_change(outside):
+    outside(**REQUIRED)
+    settings = read()
+
+    with pytest.raises(ValidationError):
+        settings.port = 1  # type: ignore[misc]  # which is the point

@@ -1,0 +1,248 @@
+"""Links of attachments: what may be sent to one, and how what is fetched from one is labelled."""
+
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+import time_machine
+from starlette.applications import Starlette
+
+from infra.files import Expected, Files, Received, download_url, upload_url
+from infra.settings import Settings
+from infra.signing import Signer
+from web.files import routes
+
+PNG = bytes.fromhex("89504e470d0a1a0a0000000d49484452") + bytes(40)
+
+
+class Announced:
+    """The uploads of one test, in memory."""
+
+    def __init__(self) -> None:
+        self.rows: dict[UUID, Expected] = {}
+        self.hashes: dict[UUID, str] = {}
+        self.settled: list[Received] = []
+
+    def add(self, body: bytes, filename: str = "cat.png", claimed: str = "image/png") -> UUID:
+        upload_id = uuid4()
+        self.rows[upload_id] = Expected(f"files/{upload_id}", len(body), filename, claimed, stored=False)
+        return upload_id
+
+    async def find(self, upload_id: UUID) -> Expected | None:
+        return self.rows.get(upload_id)
+
+    async def stored(self, upload_id: UUID, received: Received) -> bool:
+        if upload_id not in self.rows:
+            return False
+        if self.hashes.setdefault(upload_id, received.sha256) != received.sha256:
+            return False
+        self.rows[upload_id] = replace(self.rows[upload_id], stored=True)
+        self.settled.append(received)
+        return True
+
+
+@pytest.fixture
+def settings(tmp_path) -> Settings:
+    return Settings(embedded=True, data_dir=tmp_path, secret_key="s" * 40, public_url="http://desk")
+
+
+@pytest.fixture
+def signer(settings) -> Signer:
+    return Signer(settings.secret_key)
+
+
+@pytest.fixture
+def announced() -> Announced:
+    return Announced()
+
+
+@pytest.fixture
+def app(settings, signer, announced):
+    return Starlette(routes=routes(settings, Files(settings), signer, announced))
+
+
+@pytest.fixture
+async def http(app):
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as client:
+        yield client
+
+
+@pytest.fixture
+def link(settings, signer):
+    return lambda upload_id, seconds=600: upload_url(settings, signer, upload_id, seconds)
+
+
+def left(settings):
+    return [path for path in (settings.data_dir / "files").rglob("*") if path.is_file()]
+
+
+async def test_bytes_are_taken_once_and_a_repeat_changes_nothing(http, link, announced, settings):
+    url = link(announced.add(PNG))
+
+    answers = [await http.put(url, content=PNG) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [204, 204]
+    assert announced.settled[0].content_type == "image/png"
+    assert [path.read_bytes() for path in left(settings)] == [PNG]
+
+
+async def test_other_bytes_cannot_replace_what_is_stored(http, link, announced, settings):
+    url = link(announced.add(PNG))
+    await http.put(url, content=PNG)
+
+    answer = await http.put(url, content=PNG[:-1] + b"x")
+
+    assert (answer.status_code, answer.json()) == (409, {"message": "This upload already holds other bytes."})
+    assert [path.read_bytes() for path in left(settings)] == [PNG]
+
+
+async def test_of_two_requests_at_once_the_faster_one_counts(http, link, announced, settings):
+    upload_id = announced.add(PNG)
+    url = link(upload_id)
+
+    async def slow():
+        yield PNG[:20]
+        await http.put(url, content=PNG)
+        yield b"x" * (len(PNG) - 20)
+
+    answer = await http.put(url, content=slow(), headers={"Content-Length": str(len(PNG))})
+
+    assert answer.status_code == 409
+    assert [path.read_bytes() for path in left(settings)] == [PNG]
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        (PNG + b"x", {}, 413),
+        (PNG[:-1], {}, 400),
+        (PNG[:-1], {"Content-Length": str(len(PNG))}, 400),
+        (PNG + b"x", {"Content-Length": str(len(PNG))}, 400),
+        (PNG, {"Content-Length": "9" * 5000}, 400),
+        (b"<html><script>".ljust(len(PNG)), {}, 415),
+    ],
+)
+async def test_what_was_not_announced_is_refused_and_leaves_nothing(
+    http, link, announced, settings, body, headers, status
+):
+    answer = await http.put(link(announced.add(PNG)), content=body, headers=headers)
+
+    assert answer.status_code == status
+    assert answer.json()["message"]
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert (left(settings), announced.settled) == ([], [])
+
+
+async def test_a_body_of_unknown_length_is_refused(http, link, announced):
+    async def body():
+        yield PNG
+
+    assert (await http.put(link(announced.add(PNG)), content=body())).status_code == 411
+
+
+async def test_a_sender_that_leaves_leaves_nothing(app, link, announced, settings):
+    url = httpx.URL(link(announced.add(PNG)))
+    messages = [{"type": "http.request", "body": PNG[:20], "more_body": True}, {"type": "http.disconnect"}]
+    sent = []
+
+    async def receive():
+        return messages.pop(0)
+
+    async def send(message):
+        sent.append(message)
+
+    headers = [(b"content-length", str(len(PNG)).encode())]
+    scope = {"type": "http", "method": "PUT", "path": url.path, "headers": headers, "query_string": b""}
+    await app(scope, receive, send)
+
+    assert sent[0]["status"] == 400
+    assert (left(settings), announced.settled) == ([], [])
+
+
+async def test_only_a_link_for_this_purpose_opens_the_door(http, link, settings, signer, announced):
+    upload_id = announced.add(PNG)
+    other = download_url(settings, signer, key="k", filename="f", content_type="image/png", size_bytes=1)
+
+    assert (await http.put(link(upload_id, seconds=0), content=PNG)).status_code == 403
+    assert (await http.put(link(upload_id) + "x", content=PNG)).status_code == 403
+    assert (await http.put(other.replace("/files/", "/uploads/"), content=PNG)).status_code == 403
+    assert (await http.put(link(uuid4()), content=PNG)).status_code == 404
+    assert (await http.get(link(upload_id).replace("/uploads/", "/files/"))).status_code == 404
+    assert announced.settled == []
+
+
+async def test_a_page_of_any_origin_may_ask(http, link, announced):
+    answer = await http.options(link(announced.add(PNG)), headers={"Origin": "https://spa.example"})
+
+    assert answer.status_code == 204
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert "PUT" in answer.headers["access-control-allow-methods"]
+    assert "access-control-allow-credentials" not in answer.headers
+
+
+@pytest.fixture
+def stored(http, link, announced, settings, signer):
+    """Stores a body, and gives the address to fetch it from."""
+
+    async def store(body: bytes, filename: str, labelled: str | None = None) -> str:
+        upload_id = announced.add(body, filename)
+        assert (await http.put(link(upload_id), content=body)).status_code == 204
+        return download_url(
+            settings,
+            signer,
+            key=announced.rows[upload_id].key,
+            filename=filename,
+            content_type=labelled or announced.settled[-1].content_type,
+            size_bytes=len(body),
+        )
+
+    return store
+
+
+async def test_a_picture_is_shown_and_nothing_in_it_can_run(http, stored):
+    url = await stored(PNG, "cat.png")
+    answer = await http.get(url)
+
+    assert answer.content == PNG
+    assert answer.headers["content-type"] == "image/png"
+    assert answer.headers["content-length"] == str(len(PNG))
+    assert answer.headers["content-disposition"].startswith("inline;")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-security-policy"] == "default-src 'none'; sandbox"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["cache-control"] == "private, max-age=600"
+    head = await http.head(url)
+    assert (head.content, head.headers) == (b"", answer.headers)
+
+
+async def test_all_else_is_saved_under_a_harmless_name(http, stored):
+    name = 'Rechnung "Ü"/..\\\r\nSet-Cookie: a=b\u202egpj.txt'
+    answer = await http.get(await stored(b"Hello.", name))
+
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert answer.headers["content-disposition"] == (
+        'attachment; filename="Rechnung _..Set-Cookie: a=bgpj.txt"; '
+        "filename*=UTF-8''Rechnung%20%C3%9C..Set-Cookie%3A%20a%3Dbgpj.txt"
+    )
+    assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("labelled", ["text/html", "image/svg+xml", "application/atom+xml"])
+async def test_what_could_run_never_goes_by_its_own_name(http, stored, labelled):
+    answer = await http.get(await stored(b"Hello.", "page", labelled))
+
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["content-disposition"].startswith("attachment;")
+
+
+async def test_a_link_ends_and_a_missing_file_is_missing(http, settings, signer, stored):
+    with time_machine.travel("2026-11-24T09:30:00Z", tick=False) as clock:
+        url = await stored(PNG, "cat.png")
+        clock.shift(600)
+        late = await http.get(url)
+    gone = download_url(settings, signer, key="gone", filename="f", content_type="image/png", size_bytes=1)
+    missing = await http.get(gone)
+
+    assert (late.status_code, missing.status_code) == (410, 404)
+    assert late.headers["cache-control"] == "no-store"

@@ -1,0 +1,85 @@
+"""The ASGI application: which path is answered by what."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from domain import refusals
+from domain.attachments import Uploads
+from infra.desk import Desk
+from infra.logs import configure, report
+from infra.settings import Settings, load
+from planner.engine import Engine
+from resolvers.root import schema
+from web import counters, files, graphiql, health, mailbox, pages
+from web.graphql import GraphQL
+from web.identity import Identities
+from web.sockets import Sockets
+
+ENDPOINT = "/graphql"
+
+
+class App:
+    """All of it. The endpoint is asked first, since that is where nearly every request goes."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._graphql: ASGIApp | None = None
+        self._sockets: ASGIApp | None = None
+        self._rest = Starlette(lifespan=self._lifespan)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan" and scope["path"] == ENDPOINT:
+            app = self._graphql if scope["type"] == "http" else self._sockets
+            if app is not None:
+                await app(scope, receive, send)
+                return
+        await self._rest(scope, receive, send)
+
+    @asynccontextmanager
+    async def _lifespan(self, rest: Starlette) -> AsyncIterator[None]:
+        settings = self._settings
+        desk = await Desk.open(settings)
+        engine = Engine(schema, desk.reads, refusals=refusals.Refusal, report=report)
+        identities = Identities(desk)
+        desk.hub.start()
+        identities.start()
+        self._graphql, self._sockets = GraphQL(desk, engine, identities), Sockets(desk, engine, identities)
+        rest.router.routes += [
+            Route("/health/live", health.live),
+            Route("/health/ready", health.ready(desk)),
+            Route("/metrics", counters.metrics),
+            *files.routes(settings, desk.files, desk.signer, Uploads(desk)),
+            *pages.routes(desk, engine),
+        ]
+        if settings.introspection:
+            rest.router.routes += graphiql.routes()
+        if settings.embedded:
+            rest.router.routes += mailbox.routes(settings.data_dir / "mail")
+        try:
+            yield
+        finally:
+            self._graphql = self._sockets = None
+            await identities.stop()
+            await desk.close()
+
+
+def create() -> ASGIApp:
+    """The application of this process, with the settings of its environment."""
+    settings = load()
+    configure(settings, "api")
+    app = App(settings)
+    if not settings.allowed_origins:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=settings.allowed_origins,
+        allow_methods=["GET", "POST", "PUT"],
+        allow_headers=["Authorization", "Content-Type", "X-Visitor"],
+        allow_credentials=True,
+        max_age=3600,
+    )

@@ -1,0 +1,180 @@
+"""Attachments over HTTP: a signed link is the right to send one file, or to fetch one."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, Final, Protocol
+from urllib.parse import quote
+from uuid import UUID
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from infra.files import DOWNLOAD_SECONDS, Expected, Files, Received, WrongSize, WrongType
+from infra.media_types import ACTIVE, UNKNOWN
+from infra.settings import Settings
+from infra.signing import BadToken, ExpiredToken, Signer
+
+SILENCE_SECONDS: Final = 30  # after which a sender that sends nothing is given up
+MOST_DIGITS: Final = 20
+SHOWN_INLINE: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+# The token is the right, and no cookie plays a part: a page of any origin that holds one may use it.
+FOR_ALL_ORIGINS: Final = {"Access-Control-Allow-Origin": "*"}
+PREFLIGHT: Final = FOR_ALL_ORIGINS | {
+    "Access-Control-Allow-Methods": "PUT",
+    "Access-Control-Allow-Headers": "*",
+    "Access-Control-Max-Age": "86400",
+}
+SAFE: Final = FOR_ALL_ORIGINS | {
+    "Cache-Control": f"private, max-age={DOWNLOAD_SECONDS}",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cross-Origin-Resource-Policy": "cross-origin",  # front ends on other origins show these pictures
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+NOT_KEPT: Final = {"Cache-Control": "no-store"}
+
+
+class Uploads(Protocol):
+    """What is known about files that were announced."""
+
+    async def find(self, upload_id: UUID) -> Expected | None:
+        """The file that was announced; None when there is no such upload, or none any more."""
+
+    async def stored(self, upload_id: UUID, received: Received) -> bool:
+        """Note what arrived. False when the upload is gone or already holds other bytes."""
+
+
+class _Refused(Exception):  # noqa: N818 (a refusal is named for what is the matter)
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def routes(settings: Settings, files: Files, signer: Signer, uploads: Uploads) -> list[Route]:
+    """`PUT /uploads/{token}` and `GET /files/{token}`."""
+
+    async def put(request: Request) -> Response:
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers=PREFLIGHT)
+        try:
+            await _receive(request, settings, files, signer, uploads)
+        except _Refused as refused:
+            # The rest of a refused body is not read, so the connection can't be used again.
+            headers = FOR_ALL_ORIGINS | {"Connection": "close"}
+            return JSONResponse({"message": str(refused)}, refused.status, headers)
+        return Response(status_code=204, headers=FOR_ALL_ORIGINS)
+
+    async def get(request: Request) -> Response:
+        return await _send(request, files, signer)
+
+    return [
+        Route("/uploads/{token}", put, methods=["PUT", "OPTIONS"], name="upload"),
+        Route("/files/{token}", get, methods=["GET"], name="file"),  # Starlette adds HEAD
+    ]
+
+
+async def _receive(request: Request, settings: Settings, files: Files, signer: Signer, uploads: Uploads) -> None:
+    """Take the body that an upload's link is for. Raises `_Refused`."""
+    try:
+        upload_id = UUID(signer.read("upload", request.path_params["token"])["id"])
+    except ExpiredToken:
+        raise _Refused(403, "This link is not valid any more.") from None
+    except BadToken:
+        raise _Refused(403, "This link is not valid.") from None
+    expected = await uploads.find(upload_id)
+    if expected is None:
+        raise _Refused(404, "There is no such upload.")
+    _require_size(request, expected)
+    given: dict[str, Any] = {
+        "size": expected.size_bytes,
+        "allowed": settings.attachment_types,
+        "filename": expected.filename,
+        "claimed": expected.content_type,
+    }
+    try:
+        if expected.stored:  # a repeat after a lost answer: compared, not written
+            received = await files.inspect(_body(request), **given)
+        else:
+            body = _until_stored(request, uploads, upload_id)
+            received = await files.receive(expected.key, body, **given)
+    except (WrongSize, ClientDisconnect) as wrong:
+        raise _Refused(400, str(wrong) or "The body ended too early.") from None
+    except WrongType as wrong:
+        raise _Refused(415, str(wrong)) from None
+    except TimeoutError:
+        raise _Refused(408, f"Nothing came for {SILENCE_SECONDS} seconds.") from None
+    if await uploads.stored(upload_id, received):
+        return
+    if await uploads.find(upload_id) is None:
+        await files.delete([expected.key])
+        raise _Refused(404, "There is no such upload any more.")
+    raise _Refused(409, "This upload already holds other bytes.")
+
+
+def _require_size(request: Request, expected: Expected) -> None:
+    """Raises `_Refused` when the body is announced with another size than the file was: before any of it flows."""
+    announced = request.headers.get("content-length")
+    if announced is None:
+        raise _Refused(411, "Content-Length is required.")
+    if not (announced.isascii() and announced.isdigit() and len(announced) < MOST_DIGITS):
+        raise _Refused(400, "Content-Length is not a number.")
+    if int(announced) > expected.size_bytes:
+        raise _Refused(413, f"The body is larger than the {expected.size_bytes} bytes that were announced.")
+    if int(announced) < expected.size_bytes:
+        raise _Refused(400, f"The body is smaller than the {expected.size_bytes} bytes that were announced.")
+
+
+async def _body(request: Request) -> AsyncIterator[bytes]:
+    """The body's chunks. Raises `TimeoutError` when the sender falls silent."""
+    chunks = request.stream()
+    while True:
+        async with asyncio.timeout(SILENCE_SECONDS):
+            chunk = await anext(chunks, None)
+        if chunk is None:
+            return
+        yield chunk
+
+
+async def _until_stored(request: Request, uploads: Uploads, upload_id: UUID) -> AsyncIterator[bytes]:
+    """The body's chunks. Raises `_Refused` in the end when another request was faster, whose bytes then stay."""
+    async for chunk in _body(request):
+        yield chunk
+    expected = await uploads.find(upload_id)
+    if expected is None or expected.stored:
+        raise _Refused(409, "This upload was ended by another request.")
+
+
+async def _send(request: Request, files: Files, signer: Signer) -> Response:
+    """The file that a download's link is for."""
+    try:
+        link = signer.read("download", request.path_params["token"])
+        size, chunks = await files.open(link["key"])
+    except ExpiredToken:
+        return PlainTextResponse("This link is not valid any more. Ask for a new one.\n", 410, SAFE | NOT_KEPT)
+    except (BadToken, FileNotFoundError):
+        return PlainTextResponse("There is no such file.\n", 404, SAFE | NOT_KEPT)
+    found = str(link["type"])
+    headers = SAFE | {
+        "Content-Disposition": _disposition(link["name"], inline=found in SHOWN_INLINE),
+        "Content-Length": str(size),
+        "Content-Type": _served_as(found),
+    }
+    if request.method == "HEAD":
+        return Response(headers=headers)
+    return StreamingResponse(chunks, headers=headers)
+
+
+def _served_as(found: str) -> str:
+    """What a browser could run never goes by its own name."""
+    if found in ACTIVE or found.endswith(("+xml", "/xml")):
+        return UNKNOWN
+    return f"{found}; charset=utf-8" if found.startswith("text/") else found
+
+
+def _disposition(filename: str, *, inline: bool) -> str:
+    """RFC 6266: the name in plain letters for old clients, and as it is, without what could mislead or break a line."""
+    name = "".join(letter for letter in filename if letter.isprintable() and letter not in '/\\"').strip() or "file"
+    plain = name.encode("ascii", "replace").decode().replace("?", "_").replace("%", "_")
+    kind = "inline" if inline else "attachment"
+    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

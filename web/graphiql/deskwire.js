@@ -1,0 +1,284 @@
+// Who is signed in, the tokens on every request and socket, and the tabs of the tour.
+'use strict';
+
+(() => {
+  const ENDPOINT = '/graphql';
+  const SOCKET = `${location.protocol === 'https:' ? 'wss:' : 'ws:'}//${location.host}${ENDPOINT}`;
+  const STORED = 'deskwire.session';
+  const EARLY_MS = 30_000; // a token is renewed so long before it ends
+  const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+  const SESSION = 'session { accessToken accessTokenExpiresAt refreshToken viewer { person { name } } }';
+  const SIGN_IN = `mutation ($e: String!, $p: String!) { signIn(input: {email: $e, password: $p}) {
+    __typename ... on SignInSuccess { ${SESSION} } ... on Refusal { message } } }`;
+  const REFRESH = `mutation ($t: String) { refreshSession(input: {refreshToken: $t}) {
+    __typename ... on RefreshSessionSuccess { ${SESSION} } ... on Refusal { message } } }`;
+  const SIGN_OUT = 'mutation { signOut(input: {}) { __typename } }';
+
+  const TICKET = `id number subject status priority
+    category { name } department { name }
+    requester { name } assignee { name }
+    createdAt updatedAt lastSeq`;
+  const TOUR = [
+    {
+      query: `# 1. The desk, and who I am. Choose somebody above,
+# then press the button with the arrow.
+query Welcome {
+  desk { name version signInMethods maxAttachmentBytes }
+  viewer {
+    person { name email role }
+    unread { count }
+    notifications { nodes { title at readAt } }
+  }
+  categories { nodes { id name isOther } }
+}
+`,
+    },
+    {
+      query: `# 2. A customer asks for help.
+# An empty categoryId means the first category.
+mutation SubmitTicket($subject: String!, $body: String!, $categoryId: ID!) {
+  submitTicket(input: { subject: $subject, body: $body, categoryId: $categoryId }) {
+    __typename
+    ... on SubmitTicketSuccess {
+      ticket {
+        ${TICKET.replaceAll('\n    ', '\n        ')}
+      }
+    }
+    ... on Refusal { message }
+  }
+}
+`,
+      variables: { subject: 'The printer is on fire', body: 'It **still** burns.', categoryId: '' },
+    },
+    {
+      query: `# 3. The tickets that I can see, last changed first.
+query MyTickets($first: Int = 20) {
+  tickets(first: $first) {
+    nodes {
+      ${TICKET.replaceAll('\n    ', '\n      ')}
+    }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+`,
+    },
+    {
+      query: `# 4. One ticket, live.
+# An empty id means the ticket that changed last.
+# Leave this running, and change the ticket in
+# another window: as an agent, for instance.
+subscription WatchTicket($id: ID!) {
+  ticketUpdated(id: $id) {
+    ${TICKET}
+  }
+}
+`,
+      variables: { id: '' },
+    },
+    {
+      query: `# 5. A ticket with its history, as an agent sees it.
+# Choose agent@example.com above.
+query AgentView($id: ID!) {
+  ticket(id: $id) {
+    ${TICKET}
+    events { nodes { __typename seq at } }
+  }
+}
+`,
+      variables: { id: '' },
+    },
+  ];
+  // What an empty variable of these tabs stands for.
+  const STANDS_FOR = {
+    categoryId: async () => (await ask('{ categories(first: 1) { nodes { id } } }')).categories?.nodes[0]?.id,
+    id: async () => (await ask('{ tickets(first: 1) { nodes { id } } }')).tickets?.nodes[0]?.id,
+  };
+
+  const bar = document.getElementById('bar');
+  const said = document.getElementById('said');
+  const people = document.getElementById('people');
+  const form = document.getElementById('form');
+  const leave = document.getElementById('sign-out');
+
+  let session = JSON.parse(sessionStorage.getItem(STORED));
+  let timer;
+  let refreshing;
+
+  const bearer = () => (session ? { authorization: `Bearer ${session.accessToken}` } : {});
+
+  async function post(query, variables, headers) {
+    return fetch(ENDPOINT, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'application/json', ...headers },
+      body: JSON.stringify({ query, variables }),
+    });
+  }
+
+  async function ask(query, variables = {}, headers = bearer()) {
+    const { data, errors } = await (await post(query, variables, headers)).json();
+    if (!data) throw new Error(errors?.[0]?.message ?? 'There was no answer.');
+    return data;
+  }
+
+  // Asks for a session; a refusal becomes an error that carries `refused`.
+  async function open(query, variables, field) {
+    const response = await post(query, variables);
+    const { data, errors } = await response.json();
+    const answer = data?.[field];
+    if (!answer?.session) {
+      const error = new Error(answer?.message ?? errors?.[0]?.message ?? 'There was no answer.');
+      error.refused = Boolean(answer);
+      throw error;
+    }
+    const { accessToken, accessTokenExpiresAt, refreshToken, viewer } = answer.session;
+    // By the server's clock, since this machine's may be wrong.
+    const now = Date.parse(response.headers.get('date')) || Date.now();
+    const endsAt = Date.now() + Date.parse(accessTokenExpiresAt) - now;
+    return { accessToken, refreshToken, endsAt, name: viewer.person.name };
+  }
+
+  function keep(next) {
+    session = next;
+    if (session) sessionStorage.setItem(STORED, JSON.stringify(session));
+    else sessionStorage.removeItem(STORED);
+    clearTimeout(timer);
+    if (session) {
+      const wait = session.endsAt - Date.now() - EARLY_MS;
+      timer = setTimeout(() => refresh().catch(tell), Math.min(Math.max(wait, 5_000), LONGEST_TIMER_MS));
+    }
+    show();
+  }
+
+  function show(words = session ? session.name : '') {
+    said.textContent = words;
+    said.classList.remove('wrong');
+    if (people) people.value = session?.email ?? '';
+    if (form) form.hidden = Boolean(session);
+    if (leave) leave.hidden = !session;
+    bar.dataset.signedIn = session?.email ?? '';
+  }
+
+  function tell(error) {
+    said.textContent = error.message;
+    said.classList.add('wrong');
+  }
+
+  // One at a time: a refresh token is good once, and its second use ends the session.
+  function refresh() {
+    refreshing ??= (async () => {
+      const { email, refreshToken } = session;
+      try {
+        keep({ ...(await open(REFRESH, { t: refreshToken }, 'refreshSession')), email });
+      } catch (error) {
+        if (error.refused) keep(null);
+        throw error;
+      } finally {
+        refreshing = undefined;
+      }
+    })();
+    return refreshing;
+  }
+
+  async function renewed() {
+    if (session && session.endsAt - Date.now() < EARLY_MS / 3) await refresh().catch(tell);
+  }
+
+  async function signIn(email, password) {
+    if (session) await signOut();
+    if (email) keep({ ...(await open(SIGN_IN, { e: email, p: password }, 'signIn')), email });
+  }
+
+  async function signOut() {
+    const headers = bearer();
+    keep(null);
+    await ask(SIGN_OUT, {}, headers);
+  }
+
+  async function during(work) {
+    bar.inert = true;
+    show('…');
+    try {
+      await work();
+      show();
+    } catch (error) {
+      show();
+      tell(error);
+    } finally {
+      bar.inert = false;
+    }
+  }
+
+  // ---- GraphiQL ----
+
+  async function send(url, init) {
+    const response = await fetch(url, init);
+    const ours = session && init.headers.authorization === bearer().authorization;
+    if (response.status !== 401 || !ours) return response;
+    try {
+      await refresh(); // the server has changed its mind about the token before its time
+    } catch (error) {
+      tell(error);
+      return response;
+    }
+    return fetch(url, { ...init, headers: { ...init.headers, ...bearer() } });
+  }
+
+  const inner = GraphiQL.createFetcher({ url: ENDPOINT, subscriptionUrl: SOCKET, fetch: send });
+
+  // The editor notices an operation's name a moment after its text: the text decides.
+  function asWritten(params, options) {
+    let documentAST;
+    try {
+      documentAST = GraphiQL.GraphQL.parse(params.query);
+    } catch {
+      return [params, options]; // the server says what is wrong with it
+    }
+    const names = documentAST.definitions
+      .filter(({ kind }) => kind === 'OperationDefinition')
+      .map(({ name }) => name?.value);
+    const known = names.includes(params.operationName) || names.length !== 1;
+    return [{ ...params, operationName: known ? params.operationName : names[0] }, { ...options, documentAST }];
+  }
+
+  async function fetcher(given, told = {}) {
+    const [params, options] = asWritten(given, told);
+    await renewed();
+    const written = options.headers ?? {};
+    const own = Object.keys(written).some((name) => name.toLowerCase() === 'authorization');
+    const variables = { ...params.variables };
+    if (TOUR.some(({ query }) => query.includes(` ${params.operationName}(`))) {
+      for (const [name, value] of Object.entries(variables)) {
+        if (value === '' && name in STANDS_FOR) variables[name] = (await STANDS_FOR[name]()) ?? '';
+      }
+    }
+    // These go along with a request, and into connection_init of a socket.
+    return inner({ ...params, variables }, { ...options, headers: { ...(own ? {} : bearer()), ...written } });
+  }
+
+  people?.addEventListener('change', () => {
+    const email = people.value;
+    during(() => signIn(email, bar.dataset.password));
+  });
+  form?.addEventListener('submit', (event) => {
+    event.preventDefault();
+    const { email, password } = form.elements;
+    during(() => signIn(email.value, password.value)).then(() => { password.value = ''; });
+  });
+  leave?.addEventListener('click', () => during(signOut));
+
+  keep(session);
+  const root = ReactDOM.createRoot(document.getElementById('graphiql'));
+  root.render(
+    React.createElement(GraphiQL, {
+      fetcher,
+      defaultTabs: TOUR.map(({ query, variables }) => ({
+        query,
+        variables: variables && JSON.stringify(variables, null, 2),
+      })),
+      defaultEditorToolsVisibility: 'variables',
+      defaultQuery: '{\n  desk { name version }\n}\n',
+      storage: GraphiQL.createLocalStorage({ namespace: 'deskwire' }),
+    }),
+  );
+})();

@@ -1,0 +1,131 @@
+"""Small plain pages for links in emails. GET shows, POST acts, since mail scanners follow links."""
+
+import datetime as dt
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import jinja2
+import orjson
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from domain import messages, refusals, sessions
+from domain.access import Viewer
+from infra.desk import Desk
+from infra.signing import BadToken
+from models import Role
+from planner.engine import Engine
+from resolvers.sessions import COOKIE
+from schema.context import Context
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",  # the address is what lets one in
+    "X-Content-Type-Options": "nosniff",
+}
+STATUSES = {
+    "OPEN": "Waiting for us",
+    "PENDING": "Waiting for you",
+    "ON_HOLD": "On hold",
+    "RESOLVED": "Solved",
+    "CLOSED": "Closed",
+}
+TICKET = """query TicketPage($id: ID!) { ticket(id: $id) {
+  number subject status bodyHtml createdAt updatedAt
+  category { name } triage { topic } department { name } assignee { name }
+  attachments(first: 100) { nodes { filename sizeBytes url } }
+  events(last: 50) { nodes {
+    __typename at actor { name }
+    ... on TicketRouted { toDepartment { name } }
+    ... on TicketAssigned { toAssignee { name } } } } } }"""
+
+_pages = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")), autoescape=True, undefined=jinja2.StrictUndefined
+)
+
+
+def _moment(text: str) -> str:
+    return f"{dt.datetime.fromisoformat(text):%-d %B %Y, %H:%M} UTC"
+
+
+def _told(event: dict[str, Any]) -> str:
+    match event:
+        case {"__typename": "TicketSubmitted", "actor": {"name": name}}:
+            return f"Submitted by {name}"
+        case {"__typename": "TicketRouted", "toDepartment": {"name": name}}:
+            return f"Went to {name}"
+        case {"__typename": "TicketAssigned", "toAssignee": {"name": name}}:
+            return f"Taken on by {name}"
+        case {"__typename": kind}:
+            return f"{kind}"
+    raise TypeError(event)
+
+
+_pages.filters |= {"moment": _moment, "told": _told}
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def routes(desk: Desk, engine: Engine) -> list[Route]:
+    """The pages' routes."""
+    return [
+        Route("/t/{token}", _ticket(desk, engine), methods=["GET"]),
+        Route("/sign-in/{token}", _sign_in(desk), methods=["GET", "POST"]),
+    ]
+
+
+def _page(desk: Desk, name: str, title: str, status: int = 200, **facts: Any) -> Response:
+    settings = desk.settings
+    body = _pages.get_template(name).render(title=title, desk_name=settings.desk_name, home=settings.public_url, **facts)
+    return HTMLResponse(body, status_code=status, headers=HEADERS)
+
+
+def _ticket(desk: Desk, engine: Engine) -> Endpoint:
+    async def answer(request: Request) -> Response:
+        try:
+            claims = desk.signer.read(messages.TICKET_LINK, request.path_params["token"])
+        except BadToken:
+            said = "This link is not right, or too old."
+            return _page(desk, "gone.html", "No such page", 404, said=said)
+        ticket_id = UUID(claims["ticket"])
+        viewer = Viewer(Role.CUSTOMER, UUID(claims["person"]), ticket_id)
+        context = Context(desk, engine, viewer)
+        found = await engine.query(TICKET, {"id": f"tkt_{ticket_id}"}, None, viewer, context)
+        ticket = (orjson.loads(found.body).get("data") or {}).get("ticket")
+        if ticket is None:
+            said = "This ticket can't be shown now."
+            return _page(desk, "gone.html", "Not here", 404 if found.executed else 503, said=said)
+        return _page(desk, "ticket.html", f"#{ticket['number']}", ticket=ticket, statuses=STATUSES)
+
+    return answer
+
+
+def _sign_in(desk: Desk) -> Endpoint:
+    async def answer(request: Request) -> Response:
+        if request.method != "POST":
+            return _page(desk, "sign_in.html", "Sign in", state="ask")
+        network = request.client.host if request.client else ""
+        try:
+            opened = await sessions.sign_in_with_link(desk, network, token=request.path_params["token"])
+        except refusals.WrongCredentials:
+            return _page(desk, "sign_in.html", "This link is of no use any more", 410, state="over")
+        except refusals.RateLimited as refusal:
+            return _page(desk, "gone.html", "Too many attempts", 429, said=refusal.message)
+        response = _page(desk, "sign_in.html", "Signed in", state="done")
+        response.set_cookie(
+            COOKIE,
+            opened.refresh_token,
+            expires=opened.refresh_token_expires_at,
+            path="/graphql",
+            secure=desk.settings.public_url.startswith("https:"),
+            httponly=True,
+            samesite="strict",
+        )
+        return response
+
+    return answer

@@ -1,0 +1,12 @@
+"""The worker process: performs jobs, relays what is owed, and does what the clock says."""
+
+from infra import worker
+from infra.settings import Settings
+from workers import attachments, clock, messages, sessions, tickets
+
+PERFORMERS = (attachments, messages, sessions, tickets)  # imported, they have declared what they perform
+
+
+async def work(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT."""
+    await worker.work(settings, [(tick.every_minutes, tick.do) for tick in clock.TICKS])
