@@ -134,6 +134,14 @@ def _opened(desk: Desk, unit: Unit, person: Person) -> Opened:
     return _tokens(desk, session, person.role, unit.now)
 
 
+async def open_for(desk: Desk, unit: Unit, person_id: UUID) -> Opened:
+    """Open a session for somebody who has proved who they are. Raises WrongCredentials when they may not come in."""
+    person = await unit.lock(_active, person_id)
+    if person is None:
+        raise WrongCredentials
+    return _opened(desk, unit, person)
+
+
 async def sign_in(desk: Desk, network: str, *, email: str, password: str) -> Opened:
     """Open a session by email address and password. Raises WrongCredentials, RateLimited, InvalidInput."""
     address = _address(email)
@@ -148,8 +156,7 @@ async def sign_in(desk: Desk, network: str, *, email: str, password: str) -> Ope
     if person is None or known is None or not right:
         raise WrongCredentials
     async with desk.writes.begin() as unit:
-        person = access.found(await unit.lock(_active, person.id), "email", "person")
-        return _opened(desk, unit, person)
+        return await open_for(desk, unit, person.id)
 
 
 async def _verified(known: str, password: str) -> bool:
@@ -199,11 +206,7 @@ async def sign_in_with_link(desk: Desk, network: str, *, token: str) -> Opened:
     """Open a session by an emailed link, which is used up. Raises WrongCredentials, RateLimited."""
     await attempts.take(desk.writes, attempts.TOKEN_BY_NETWORK, network)
     async with desk.writes.begin() as unit:
-        person_id = await links.use(unit, desk.signer, token)
-        person = await unit.lock(_active, person_id)
-        if person is None:
-            raise WrongCredentials
-        return _opened(desk, unit, person)
+        return await open_for(desk, unit, await links.use(unit, desk.signer, token))
 
 
 async def refresh(desk: Desk, network: str, *, token: str | None) -> Opened:

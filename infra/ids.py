@@ -1,12 +1,16 @@
-"""Keys of rows: uuids of version 7, which sort by time (RFC 9562, section 5.7)."""
+"""Keys of rows: uuids of version 7, which sort by time (RFC 9562, section 5.7 and 6.2, method 3)."""
 
 import secrets
 import time
 from uuid import UUID
 
+_last = 0  # milliseconds since 1970, and below them the 12 bits of their fraction
+
 
 def new_id() -> UUID:
-    """A new key. 48 bits of milliseconds since 1970 come first, then 74 random ones."""
-    random = secrets.randbits(74)
-    head = time.time_ns() // 1_000_000 << 16 | 0x7000 | random >> 62
-    return UUID(int=head << 64 | 0x8000_0000_0000_0000 | random & 0x3FFF_FFFF_FFFF_FFFF)
+    """A new key, greater than every one before it of this process; 62 of its bits are random."""
+    global _last  # noqa: PLW0603 # what keeps them in order
+    milliseconds, rest = divmod(time.time_ns(), 1_000_000)
+    _last = max(milliseconds << 12 | (rest << 12) // 1_000_000, _last + 1)
+    head = (_last >> 12) << 16 | 0x7000 | _last & 0xFFF
+    return UUID(int=head << 64 | 0x8000_0000_0000_0000 | secrets.randbits(62))

@@ -30,7 +30,8 @@ class App:
         self._settings = settings
         self._graphql: ASGIApp | None = None
         self._sockets: ASGIApp | None = None
-        self._rest = Starlette(lifespan=self._lifespan)
+        self._rest = Starlette(lifespan=lambda _: self.running())
+        self.desk: Desk | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan" and scope["path"] == ENDPOINT:
@@ -41,9 +42,10 @@ class App:
         await self._rest(scope, receive, send)
 
     @asynccontextmanager
-    async def _lifespan(self, rest: Starlette) -> AsyncIterator[None]:
-        settings = self._settings
-        desk = await Desk.open(settings)
+    async def running(self) -> AsyncIterator[None]:
+        """Open the pipes, serve, and close them."""
+        settings, rest = self._settings, self._rest
+        self.desk = desk = await Desk.open(settings)
         engine = Engine(schema, desk.reads, refusals=refusals.Refusal, report=report)
         identities = Identities(desk)
         desk.hub.start()

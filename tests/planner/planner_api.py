@@ -315,37 +315,34 @@ class TicketFilter:
     form: JSON | None = input_field("Containing this.")
     any_of: list[TicketFilter] | None = input_field("One of these is enough.")
 
-    def holds(self) -> list[Any]:  # noqa: C901 - one condition after another
+    def holds(self) -> list[Any]:
         t, found = models.Ticket, []
-        if self.statuses:
+        given = {name: value for name, value in vars(self).items() if value is not strawberry.UNSET}
+        if given.get("statuses"):
             found.append(t.status.in_(self.statuses))
-        if self.text:
-            found.append(func.strpos(func.lower(t.subject), func.lower(self.text)) > 0)
-        if self.assigned is not None and self.assigned is not strawberry.UNSET:
-            found.append(t.assignee_id.is_not(None) if self.assigned else t.assignee_id.is_(None))
-        if self.requester_ids:
-            found.append(t.requester_id == sa.any_(self.requester_ids.of(models.Person)))
-        if self.assignee_id is None:
+        if (assigned := given.get("assigned")) is not None:
+            found.append(t.assignee_id.is_not(None) if assigned else t.assignee_id.is_(None))
+        if given.get("assignee_id", ...) is None:
             found.append(t.assignee_id.is_(None))
-        elif self.assignee_id is not strawberry.UNSET:
-            found.append(t.assignee_id == self.assignee_id.of(models.Person))
-        if self.numbers is not None and self.numbers is not strawberry.UNSET:
-            found.append(t.number == sa.any_(self.numbers))
-        if self.tags is not None and self.tags is not strawberry.UNSET:
-            found.append(t.tags.overlap(self.tags))
-        if self.updated:
-            for limit, compare in ((self.updated.from_, t.updated_at.__ge__), (self.updated.to, t.updated_at.__lt__)):
-                if limit is not None and limit is not strawberry.UNSET:
-                    found.append(compare(limit))
-        if self.day is not None and self.day is not strawberry.UNSET:
-            found.append(t.day == self.day)
-        if self.opens is not None and self.opens is not strawberry.UNSET:
-            found.append(func.to_char(t.opens, "HH24:MI") == self.opens)
-        if self.form is not None and self.form is not strawberry.UNSET:
-            found.append(t.form.op("@>")(self.form))
-        if self.any_of:
-            found.append(sa.or_(*(sa.and_(sa.true(), *each.holds()) for each in self.any_of)))
-        return found
+        if (span := given.get("updated")) is not None:
+            found += [] if missing(span.from_) else [t.updated_at >= span.from_]
+            found += [] if missing(span.to) else [t.updated_at < span.to]
+        conditions = {
+            "text": lambda text: func.strpos(func.lower(t.subject), func.lower(text)) > 0,
+            "requester_ids": lambda ids: t.requester_id == sa.any_(ids.of(models.Person)),
+            "assignee_id": lambda id: t.assignee_id == id.of(models.Person),
+            "numbers": lambda numbers: t.number == sa.any_(numbers),
+            "tags": t.tags.overlap,
+            "day": t.day.__eq__,
+            "opens": lambda opens: func.to_char(t.opens, "HH24:MI") == opens,
+            "form": t.form.op("@>"),
+            "any_of": lambda filters: sa.or_(*(sa.and_(sa.true(), *each.holds()) for each in filters)),
+        }
+        return found + [holds(given[name]) for name, holds in conditions.items() if given.get(name) is not None]
+
+
+def missing(value: Any) -> bool:
+    return value is None or value is strawberry.UNSET
 
 
 ORDERS = {
@@ -409,7 +406,7 @@ def search(
     text: Annotated[str, argument("A number, or words.", least=1, most=50, plain=lambda text: text.isdigit())],
 ) -> FoundConnection | None:
     asked: Classified = text
-    rank = func.strpos(models.Ticket.subject, asked.value)
+    rank = func.strpos(models.Ticket.subject, asked.value, type_=sa.Integer())
     rows = visible(models.Ticket, viewer).add_columns(rank.label("rank"))
     if asked.kind:
         rows = rows.where(models.Ticket.number == sa.cast(asked.value, sa.Integer))

@@ -1,0 +1,124 @@
+"""Subscriptions: their channels, what is read now, and feeds."""
+
+import orjson
+import planner_records as models
+import pytest
+
+UPDATED = "subscription ($id: ID!) { now: ticketUpdated(id: $id) { id status latest { __typename } requester { name } } }"
+ANY = "subscription ($ids: [ID!]!) { anyUpdated(ids: $ids) { number } }"
+EVENTS = """subscription ($id: ID!, $after: String) {
+    ticketEvents(ticketId: $id, after: $after) { cursor node { __typename id seq ... on CommentAdded { comment { link } } } } }"""
+
+
+async def test_a_state_is_read_as_the_viewer_until_it_is_out_of_sight(ask, customer, mine, rows):
+    stream = ask.engine.subscription(UPDATED, {"id": f"tkt_{mine[0].id}"}, None, customer, None)
+
+    assert stream.channels == [f"ticket:{mine[0].id}"]
+    body = await stream.read()
+    assert body.startswith(b'{"data":{"now":{"id":"tkt_')
+    assert orjson.loads(body)["data"]["now"]["status"] == mine[0].status.name
+
+    hidden = next(row for row in rows[models.Ticket] if row.requester_id != customer.id)
+    stream = ask.engine.subscription(UPDATED, {"id": f"tkt_{hidden.id}"}, None, customer, None)
+    assert await stream.read() is None
+
+
+async def test_many_channels_and_a_change_that_says_what_changed(ask, agent, rows):
+    first, second = rows[models.Ticket][:2]
+    ids = [f"tkt_{first.id}", f"tkt_{second.id}", f"tkt_{first.id}"]
+    stream = ask.engine.subscription(ANY, {"ids": ids}, None, agent, None)
+
+    assert stream.channels == [f"ticket:{first.id}", f"ticket:{second.id}", "desk", f"person:{agent.id}"]
+    assert await stream.read() is None
+    assert await stream.read(told=second.id) == b'{"data":{"anyUpdated":{"number":2}}}'
+    assert await stream.read(told=rows[models.Ticket][2].id) is None
+
+
+async def test_who_may_share_a_reading(ask, agent, customer, rows):
+    variables = {"id": f"tkt_{rows[models.Ticket][0].id}"}
+
+    def shared(viewer):
+        return ask.engine.subscription(UPDATED, variables, None, viewer, None).shared
+
+    colleague = type(agent)(agent.role, rows[models.Person][21].id)
+    assert shared(agent) == shared(colleague)
+    assert shared(agent) != shared(customer)
+    assert shared(customer) != shared(type(customer)(customer.role, rows[models.Person][4].id))
+
+
+async def test_constants_are_live_too(ask, agent, customer):
+    query = "subscription { queueUpdated { name openCount limits { most } first { number } } }"
+    stream = ask.engine.subscription(query, None, None, agent, None)
+    assert stream.channels == ["desk"]
+    expected = {"name": "live", "openCount": 1, "limits": [], "first": {"number": 1}}
+    assert orjson.loads(await stream.read())["data"]["queueUpdated"] == expected
+
+    refused = ask.engine.subscription(query, None, None, customer, None)
+    assert (refused.executed, refused.code) == (False, "NOT_ALLOWED")
+    assert orjson.loads(refused.body) == {
+        "data": None,
+        "errors": [
+            {
+                "message": "This is for staff.",
+                "locations": [{"line": 1, "column": 16}],
+                "path": ["queueUpdated"],
+                "extensions": {"code": "NOT_ALLOWED"},
+            }
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "variables"),
+    [
+        (UPDATED, {"id": "tkt_1"}),
+        (UPDATED, {"id": "per_" + "0" * 8 + "-0000-0000-0000-" + "0" * 12}),
+        (UPDATED, {}),
+        (EVENTS, {"id": "tkt_" + "0" * 8 + "-0000-0000-0000-" + "0" * 12, "after": "x"}),
+        ("{ word }", {}),
+        ("subscription {", {}),
+    ],
+)
+async def test_what_cannot_be_subscribed_to(ask, agent, text, variables):
+    refused = ask.engine.subscription(text, variables, None, agent, None)
+
+    assert (refused.executed, refused.code) == (False, "BAD_REQUEST")
+    assert not ask.reported
+
+
+async def test_a_feed_goes_on_after_a_cursor_and_misses_nothing(ask, agent, customer, mine, rows):
+    ticket = mine[1]
+    for viewer in (agent, customer):
+        expected = sorted(
+            (row.seq, row.kind)
+            for row in rows[models.Event]
+            if row.ticket_id == ticket.id and (viewer is agent or not row.internal)
+        )
+        stream = ask.engine.subscription(EVENTS, {"id": f"tkt_{ticket.id}"}, None, viewer, None)
+        assert stream.feed
+        assert stream.after is None
+        assert stream.channels == [f"ticket:{ticket.id}"]
+
+        items = await stream.read_after(None)
+
+        nodes = [orjson.loads(item.body)["data"]["ticketEvents"] for item in items]
+        assert [node["node"]["seq"] for node in nodes] == [seq for seq, _ in expected]
+        assert [node["cursor"] for node in nodes] == [item.cursor for item in items]
+        assert nodes[0]["node"]["__typename"] == "TicketSubmitted"
+        assert all(
+            node["node"]["comment"]["link"].startswith("https")
+            for node in nodes
+            if node["node"]["__typename"] == "CommentAdded"
+        )
+        assert await stream.read_after(items[2].cursor) == items[3:]
+        assert await stream.read_after(items[-1].cursor) == []
+
+        again = ask.engine.subscription(EVENTS, {"id": f"tkt_{ticket.id}", "after": items[4].cursor}, None, viewer, None)
+        assert again.after == items[4].cursor
+        assert await again.read_after(again.after) == items[5:]
+
+
+async def test_a_feed_ends_when_what_it_is_about_is_out_of_sight(ask, customer, rows):
+    hidden = next(row for row in rows[models.Ticket] if row.requester_id != customer.id)
+    stream = ask.engine.subscription(EVENTS, {"id": f"tkt_{hidden.id}"}, None, customer, None)
+    assert await stream.read_after(None) is None

@@ -1,0 +1,118 @@
+"""Plans: which requests share one, and that none is shared wrongly."""
+
+import asyncio
+import itertools
+import uuid
+
+import planner_api as api
+import planner_records as models
+from conftest import Desk
+
+ONE = "query ($id: ID!) { ticket(id: $id) { id subject mine requester { name email } } }"
+LIST = """query ($f: TicketFilter, $first: Int, $by: OrderField) {
+    tickets(filter: $f, first: $first, orderBy: $by) { nodes { id mine } } me { id } word(say: "x") }"""
+
+
+async def test_one_plan_for_every_value(ask, agent, rows):
+    for ticket in rows[models.Ticket][:5]:
+        await ask.same(agent, ONE, id=f"tkt_{ticket.id}")
+    assert len(set(ask.reads.statements)) == 2  # one by one statement, one by graphql-core
+
+    ask.reads.statements.clear()
+    for text, number in itertools.product(("a", "b"), (1, 2)):
+        await ask.data(agent, LIST, f={"text": text, "numbers": [number] * number, "statuses": ["OPEN", "SOLVED"]})
+    await ask.data(agent, LIST, f={"statuses": ["SOLVED", "OPEN", "OPEN"], "numbers": [], "text": ""})
+    assert len(set(ask.reads.statements)) == 1
+
+
+async def test_what_a_build_may_branch_on_has_plans_of_its_own(ask, agent):
+    cases = [{}, {"f": None}, {"f": {}}, {"f": {"assigned": None}}, {"f": {"assigned": True}}, {"f": {"assigned": False}}]
+    cases += [{"first": 1}, {"first": 2}, {"by": "DUE"}, {"by": "SUBJECT"}]
+    for variables in cases:
+        await ask.same(agent, LIST, **variables)
+    assert len([key for key in ask.engine.plans.kept if key[0] != "root"]) == len(cases)
+
+
+async def test_viewers_in_turn_see_what_they_see_in_a_fresh_engine(ask, database_url, rows, customer, agent, nobody):
+    other = api.Viewer(api.Role.CUSTOMER, rows[models.Person][5].id)
+    bound = api.Viewer(api.Role.CUSTOMER, rows[models.Person][3].id, rows[models.Ticket][0].id)
+    reading = [
+        (ONE, {"id": f"tkt_{rows[models.Ticket][3].id}"}),
+        (ONE, {"id": f"tkt_{rows[models.Ticket][5].id}"}),
+        (LIST, {"f": {"assigned": True}}),
+        (LIST, {}),
+        ("{ people(first: 9) { nodes { email tickets { totalCount } } } staff { name } }", {}),
+    ]
+    for text, variables in reading:
+        for viewer in (customer, agent, other, nobody, bound, other, agent, customer):
+            fresh = Desk(database_url)
+            assert await ask(viewer, text, **variables) == await fresh(viewer, text, **variables)
+            await fresh.reads.close()
+
+
+async def test_reads_by_key_go_together_and_each_gets_its_own(ask, agent, customer, rows):
+    ids = [f"tkt_{row.id}" for row in rows[models.Ticket]] + [f"tkt_{uuid.uuid4()}"]
+    await ask.data(agent, ONE, id=ids[0])
+    ask.reads.statements.clear()
+
+    answers = await asyncio.gather(*(ask.data(agent, ONE, id=id) for id in ids))
+
+    assert [answer["ticket"] and answer["ticket"]["id"] for answer in answers] == [*ids[:-1], None]
+    assert len(ask.reads.statements) < 10
+    alone = [await ask.data(agent, ONE, id=id) for id in ids]
+    assert answers == alone
+    mixed = await asyncio.gather(*(ask.data(viewer, ONE, id=id) for id in ids[:20] for viewer in (agent, customer)))
+    assert [answer["ticket"] is not None for answer in mixed[1::2]] == [
+        row.requester_id == customer.id for row in rows[models.Ticket][:20]
+    ]
+
+
+async def test_one_bad_request_spoils_no_other_of_its_batch(ask, agent):
+    query = "query ($n: Int!) { me { name } broken(by: $n) }"
+    together = "query ($id: ID!, $n: String) { node(id: $id) { id } word(say: $n) }"
+    answers = await asyncio.gather(*(ask(agent, query, n=n % 3) for n in range(12)))
+    assert [answer["data"]["broken"] for answer in answers] == [(None, 1, 0)[n % 3] for n in range(12)]
+    assert together
+
+
+async def test_a_batch_that_fails_is_tried_one_by_one(ask, agent, rows):
+    ids = [f"tkt_{row.id}" for row in rows[models.Ticket][:12]]
+    await ask.data(agent, ONE, id=ids[0])
+    ask.reads.failures = [None, None, RuntimeError("the batch"), None, None, RuntimeError("one of them")]
+
+    answers = await asyncio.gather(*(ask(agent, ONE, id=id) for id in ids))
+
+    assert [answer["data"]["ticket"]["id"] for answer in answers] == ids  # the one was tried again as a root of its own
+    assert [str(reported) for reported in ask.reported] == ["one of them"]
+
+
+async def test_a_request_that_is_cancelled_takes_no_other_with_it(ask, agent, rows):
+    ids = [f"tkt_{row.id}" for row in rows[models.Ticket][:12]]
+    await ask.data(agent, ONE, id=ids[0])
+    tasks = [asyncio.create_task(ask.data(agent, ONE, id=id)) for id in ids]
+    await asyncio.sleep(0)
+    for task in tasks[::3]:
+        task.cancel()
+
+    answers = await asyncio.gather(*tasks, return_exceptions=True)
+
+    for n, (id, answer) in enumerate(zip(ids, answers, strict=True)):
+        if n % 3:
+            assert answer["ticket"]["id"] == id
+        else:
+            assert isinstance(answer, asyncio.CancelledError)
+
+
+async def test_without_batches(database_url, planner_rows, agent):
+    desk = Desk(database_url, batch=False)
+    ids = [f"tkt_{row.id}" for row in planner_rows[models.Ticket][:12]]
+    await asyncio.gather(*(desk.data(agent, ONE, id=id) for id in ids))
+    assert len(desk.reads.statements) == len(ids)
+    await desk.reads.close()
+
+
+async def test_plans_and_documents_are_forgotten_in_time(ask, agent):
+    ask.engine.plans.most = ask.engine.documents.most = 5
+    for number in range(20):
+        await ask.data(agent, f"{{ a{number}: word }}")
+    assert len(ask.engine.plans.kept) == len(ask.engine.documents.kept) == 5

@@ -1,0 +1,204 @@
+"""What builds may return, against the rows themselves and against graphql-core."""
+
+import planner_records as models
+import pytest
+from planner_records import Status
+
+LEAVES = """query ($id: ID!) { ticket(id: $id) {
+    __typename id number subject status tags score urgent form day opens updatedAt dueAt requesterId mine can moments } }"""
+PEOPLE = """query ($id: ID!) { ticket(id: $id) {
+    requester { ...P } assignee { ...P } checkedBy { ...P } authors { id } authorNames } }
+    fragment P on Person { __typename id name website email presence { id since ticketCount } }"""
+KINDS = """query ($id: ID!, $brief: Boolean!) { node(id: $id) { __typename id ... on Person { name } ...E ... on Ticket {
+      subject @skip(if: $brief) latest { __typename ... on Node { id } ... on Comment { body link } ... on StatusChanged { seq } }
+      events { ...E } some: comments(last: 2) @include(if: $brief) { pageInfo { hasPreviousPage } edges { cursor } } } } }
+    fragment E on TicketEvent { __typename id seq
+      ... on CommentAdded { comment { body author { name } } } ... on StatusChanged { to: status } }"""
+
+
+def moment(value):
+    return None if value is None else f"{value:%Y-%m-%dT%H:%M:%S}.{value.microsecond // 1000:03}Z"
+
+
+def by_id(rows, model, key):
+    return next((row for row in rows[model] if row.id == key), None)
+
+
+async def test_every_kind_of_leaf(ask, agent, rows):
+    for ticket in rows[models.Ticket][:5]:
+        data = await ask.same(agent, LEAVES, id=f"tkt_{ticket.id}")
+
+        assert data["ticket"] == {
+            "__typename": "Ticket",
+            "id": f"tkt_{ticket.id}",
+            "number": ticket.number,
+            "subject": ticket.subject,
+            "status": ticket.status.name,
+            "tags": ticket.tags,
+            "score": ticket.score,
+            "urgent": ticket.urgent,
+            "form": ticket.form,
+            "day": ticket.day.isoformat(),
+            "opens": f"{ticket.opens:%H:%M}",
+            "updatedAt": moment(ticket.updated_at),
+            "dueAt": moment(ticket.due_at),
+            "requesterId": f"per_{ticket.requester_id}",
+            "mine": False,
+            "can": ["OPEN", "SOLVED"],
+            "moments": [moment(ticket.updated_at)],
+        }
+
+
+async def test_relationships_lists_and_objects_of_the_same_row(ask, agent, customer, rows, mine):
+    def person(key, viewer):
+        found = by_id(rows, models.Person, key)
+        staff = viewer is agent
+        return found and {
+            "__typename": "Person",
+            "id": f"per_{found.id}",
+            "name": found.name,
+            "website": found.website,
+            "email": found.email if staff or found.id == viewer.id else None,
+            "presence": {
+                "id": f"prs_{found.id}",
+                "since": moment(found.seen_at),
+                "ticketCount": sum(row.requester_id == found.id for row in rows[models.Ticket]),
+            }
+            if staff and found.seen_at
+            else None,
+        }
+
+    for viewer in (agent, customer):
+        for ticket in mine[:6]:
+            data = await ask.same(viewer, PEOPLE, id=f"tkt_{ticket.id}")
+
+            wrote = {row.author_id for row in rows[models.Comment] if row.ticket_id == ticket.id}
+            authors = sorted((row for row in rows[models.Person] if row.id in wrote), key=lambda row: row.name)
+            assert data["ticket"] == {
+                "requester": person(ticket.requester_id, viewer),
+                "assignee": person(ticket.assignee_id, viewer),
+                "checkedBy": person(ticket.reviewer_id, viewer),
+                "authors": [{"id": f"per_{row.id}"} for row in authors],
+                "authorNames": [row.name for row in authors],
+            }
+
+
+async def test_a_union_over_two_tables_and_an_interface_by_kind(ask, agent, customer, rows):
+    data = await ask.data(customer, "{ tickets(first: 100) { nodes { id number } } }")
+    assert {row["number"] for row in data["tickets"]["nodes"]} == {
+        row.number for row in rows[models.Ticket] if row.requester_id == customer.id
+    }
+    for brief in (True, False):
+        for model, prefix in ((models.Person, "per"), (models.Comment, "com"), (models.Event, "evt")):
+            for row in rows[model][:3]:
+                await ask.same(agent, KINDS, id=f"{prefix}_{row.id}", brief=brief)
+    bare, full = rows[models.Ticket][0], rows[models.Ticket][1]
+
+    data = await ask.same(agent, KINDS, id=f"tkt_{bare.id}", brief=False)
+    assert data["node"]["latest"]["__typename"] == "StatusChanged"
+    assert [event["__typename"] for event in data["node"]["events"]] == ["TicketSubmitted", "StatusChanged"]
+
+    data = await ask.same(agent, KINDS, id=f"tkt_{full.id}", brief=False)
+    last = max((row for row in rows[models.Comment] if row.ticket_id == full.id), key=lambda row: row.id)
+    link = f'https://files/{last.id}?{len(last.body)}&"'
+    assert data["node"]["latest"] == {
+        "__typename": "Comment",
+        "id": f"com_{last.id}",
+        "body": last.body,
+        "link": link,
+    }
+    seen = sorted((row.seq, row.kind) for row in rows[models.Event] if row.ticket_id == full.id)
+    assert [event["seq"] for event in data["node"]["events"]] == [seq for seq, _ in seen]
+
+
+async def test_what_may_not_be_seen_looks_like_what_is_missing(ask, customer, nobody, rows):
+    hidden = next(row for row in rows[models.Ticket] if row.requester_id != customer.id)
+    missing = f"tkt_{'0' * 8}-0000-0000-0000-{'0' * 12}"
+    for viewer in (customer, nobody):
+        before = len(ask.reads.statements)
+        one = await ask.same(viewer, KINDS, id=f"tkt_{hidden.id}", brief=False)
+        other = await ask.same(viewer, KINDS, id=missing, brief=False)
+        assert one == other == {"node": None}
+        assert len(set(ask.reads.statements[before:])) == 2  # the fast one and the reference's, the same for both
+
+
+async def test_an_unknown_prefix_names_nothing(ask, agent):
+    assert await ask.same(agent, KINDS, id="xyz_" + "0" * 8 + "-0000-0000-0000-" + "0" * 12, brief=True) == {"node": None}
+
+
+async def test_nodes_keep_the_order_of_their_ids(ask, agent, customer, rows):
+    people, tickets, comments = (rows[model] for model in (models.Person, models.Ticket, models.Comment))
+    ids = [f"com_{comments[9].id}", f"xyz_{people[0].id}", f"per_{people[1].id}", f"tkt_{tickets[4].id}"]
+    ids += [f"per_{tickets[0].id}", f"per_{people[0].id}", f"com_{comments[0].id}", f"com_{comments[9].id}"]
+    query = "query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id ... on Person { name } } }"
+
+    data = await ask.same(agent, query, ids=ids)
+
+    found = [node and node["id"] for node in data["nodes"]]
+    assert found == [ids[0], None, ids[2], ids[3], None, ids[5], ids[6], ids[7]]
+    assert await ask.same(agent, query, ids=[]) == {"nodes": []}
+    assert await ask.same(agent, query, ids=ids[1:2]) == {"nodes": [None]}
+    internal = next(row for row in comments if row.internal)
+    assert await ask.same(customer, query, ids=[f"com_{internal.id}"]) == {"nodes": [None]}
+    assert await ask.same(agent, f'{{ nodes(ids: "{ids[0]}") {{ id }} }}') == {"nodes": [{"id": ids[0]}]}
+
+
+async def test_labelled_columns_constants_and_expressions(ask, agent, customer, mine, rows):
+    query = """{ statusCounts(first: 3) { status count first { number } }
+        queue { name openCount limits { status most } until first { number } } ticketCount word other: word(say: "x") }"""
+
+    data = await ask.same(customer, query)
+
+    assert data["statusCounts"] == [
+        {
+            "status": status.name,
+            "count": sum(row.status is status for row in mine),
+            "first": {"number": min(row.number for row in mine if row.status is status)},
+        }
+        for status in Status
+    ]
+    assert data["queue"] == {
+        "name": 'The "queue"',
+        "openCount": sum(row.status is Status.OPEN for row in mine),
+        "limits": [{"status": "OPEN", "most": 5}, {"status": "SOLVED", "most": 7}],
+        "until": "2026-11-24T09:30:00.000Z",
+        "first": {"number": mine[0].number},
+    }
+    assert (data["ticketCount"], data["word"], data["other"]) == (len(mine), "nothing said", "x")
+    assert (await ask.same(agent, query))["ticketCount"] == len(rows[models.Ticket])
+
+
+async def test_aliases_fragments_and_merged_fields(ask, agent, rows):
+    ticket = rows[models.Ticket][1]
+    query = """query ($id: ID!) { a: ticket(id: $id) { ...F b: subject } ...Q a: ticket(id: $id) { number requester { id } } }
+        fragment F on Ticket { requester { name } ...G } fragment G on Node { id ... on Ticket { subject } }
+        fragment Q on Query { __typename me { id } }"""
+
+    data = await ask.same(agent, query, id=f"tkt_{ticket.id}")
+
+    requester = by_id(rows, models.Person, ticket.requester_id)
+    assert list(data) == ["a", "__typename", "me"]
+    assert data["a"] == {
+        "requester": {"name": requester.name, "id": f"per_{requester.id}"},
+        "id": f"tkt_{ticket.id}",
+        "subject": ticket.subject,
+        "b": ticket.subject,
+        "number": ticket.number,
+    }
+
+
+async def test_nobody_has_no_self(ask, nobody):
+    assert await ask.same(nobody, "{ me { id } tickets { totalCount } }") == {"me": None, "tickets": {"totalCount": 0}}
+
+
+async def test_no_raw_control_character_is_in_an_answer(ask, agent):
+    query = "{ tickets(first: 100) { nodes { subject tags form comments { nodes { body link } } } } }"
+    answer = await ask.engine.query(query, None, None, agent, ask.context(agent))
+    assert not any(byte < 32 for byte in answer.body)
+
+
+@pytest.mark.parametrize("text", ['"', "\\", "\u0001", "'", "%s", "$1", ":x", "🔥", "\u2028", "a\nb"])
+async def test_text_comes_back_as_it_went(ask, agent, text):
+    assert await ask.same(agent, "query ($t: String) { word(say: $t) }", t=text) == {"word": text}
+
+
