@@ -102,7 +102,7 @@ def found(row: Found | None, field: str, what: str) -> Found:
     return row
 
 
-def departments_of(viewer: Viewer) -> Select[tuple[UUID]]:
+def departments_of(viewer: Viewer) -> Select[UUID]:
     """Ids of the departments that the viewer works in."""
     return select(Membership.department_id).where(Membership.person_id == viewer.id)
 
@@ -118,4 +118,6 @@ def works_on(viewer: Viewer, ticket: Any) -> ColumnElement[bool] | bool:
         return False
     if viewer.has(Role.DIRECTOR):
         return True
-    return sa.or_(ticket.department_id.in_(departments_of(viewer)), sa.func.coalesce(ticket.assignee_id == viewer.id, sa.false()))
+    return sa.or_(
+        ticket.department_id.in_(departments_of(viewer)), sa.func.coalesce(ticket.assignee_id == viewer.id, sa.false())
+    )

@@ -24,27 +24,29 @@ MOST_FILES = 10
 MOST_FILENAME = 255
 UPLOAD_SECONDS = 24 * 60 * 60
 
-# --- Reading ------------------------------------------------------------------------------------------------------------
+# --- Reading ----------------------------------------------------------------------------------------------------------
 
 
-def visible(viewer: Viewer, ticket: Any) -> Select[tuple[Attachment]]:
+def visible(viewer: Viewer, ticket: Any) -> Select[Attachment]:
     """The files on a ticket that the viewer sees."""
     works = access.works_on(viewer, ticket)
-    seen = (sa.true() if works else ~Attachment.internal) if isinstance(works, bool) else sa.or_(~Attachment.internal, works)
+    seen = (
+        (sa.true() if works else ~Attachment.internal)
+        if isinstance(works, bool)
+        else sa.or_(~Attachment.internal, works)
+    )
     return select(Attachment).where(Attachment.ticket_id == ticket.id, seen)
 
 
-def _own(viewer: Viewer, upload_ids: Any) -> Select[tuple[Upload]]:
-    return (
-        select(Upload).where(Upload.id == func.any(upload_ids), Upload.person_id == viewer.id).order_by(Upload.id)
-    )
+def _own(viewer: Viewer, upload_ids: Any) -> Select[Upload]:
+    return select(Upload).where(Upload.id == func.any(upload_ids), Upload.person_id == viewer.id).order_by(Upload.id)
 
 
-def _upload(upload_id: Any) -> Select[tuple[Upload]]:
+def _upload(upload_id: Any) -> Select[Upload]:
     return select(Upload).where(Upload.id == upload_id)
 
 
-# --- Writing ------------------------------------------------------------------------------------------------------------
+# --- Writing ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,7 @@ def attach(unit: Unit, ticket: Ticket, uploads: list[Upload], *, internal: bool 
 SWEEP_BATCH = 500
 
 
-def _orphans(moment: Any) -> Select[tuple[Upload]]:
+def _orphans(moment: Any) -> Select[Upload]:
     return select(Upload).where(Upload.expires_at <= moment).order_by(Upload.id).limit(SWEEP_BATCH)
 
 

@@ -13,10 +13,10 @@ from domain.refusals import Conflict, ConflictReason, InvalidInput, Problems
 from infra.unit import Unit
 from models import Category, Role, TicketPriority
 
-# --- Reading ------------------------------------------------------------------------------------------------------------
+# --- Reading ----------------------------------------------------------------------------------------------------------
 
 
-def visible(viewer: Viewer, *, include_archived: bool = False) -> Select[tuple[Category]]:
+def visible(viewer: Viewer, *, include_archived: bool = False) -> Select[Category]:
     """Categories to choose from, for everyone; archived ones for admins."""
     rows = select(Category)
     if include_archived:
@@ -25,27 +25,27 @@ def visible(viewer: Viewer, *, include_archived: bool = False) -> Select[tuple[C
     return rows.where(Category.archived_at.is_(None))
 
 
-def one(viewer: Viewer, category_id: Any) -> Select[tuple[Category]]:
+def one(viewer: Viewer, category_id: Any) -> Select[Category]:
     """The category; for staff even when archived, since old tickets are of it."""
     rows = select(Category) if viewer.is_staff else visible(viewer)
     return rows.where(Category.id == category_id)
 
 
-def usable(viewer: Viewer, category_id: Any) -> Select[tuple[Category]]:
+def usable(viewer: Viewer, category_id: Any) -> Select[Category]:
     """The category, if new tickets can be of it."""
     return visible(viewer).where(Category.id == category_id)
 
 
-def some(category_ids: Any) -> Select[tuple[Category]]:
+def some(category_ids: Any) -> Select[Category]:
     """These categories, archived ones included, in their order."""
     return select(Category).where(Category.id == func.any(category_ids)).order_by(Category.position, Category.id)
 
 
-def _all_in_order() -> Select[tuple[Category]]:
+def _all_in_order() -> Select[Category]:
     return select(Category).where(~Category.is_other).order_by(Category.position, Category.id)
 
 
-def nearest(text: Any) -> Select[tuple[UUID]]:
+def nearest(text: Any) -> Select[UUID]:
     """The category whose name and description share the weightiest words with the text; none when they share none."""
     known = func.setweight(func.to_tsvector("english", Category.name), sa.literal_column("'A'")).op("||")(
         func.to_tsvector("english", func.coalesce(Category.description, ""))
@@ -60,7 +60,7 @@ def nearest(text: Any) -> Select[tuple[UUID]]:
     )
 
 
-# --- Writing ------------------------------------------------------------------------------------------------------------
+# --- Writing ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

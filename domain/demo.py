@@ -47,17 +47,23 @@ CATEGORIES = (
 )
 SERVICES = (("API", "What programs talk to."), ("Website", "What people see in a browser."))
 TICKETS = (
-    ("customer@example.com", "Technical problem", "The export stops at 90 %", "It says *please wait* and then nothing.", None),
+    (
+        "customer@example.com",
+        "Technical problem",
+        "The export stops at 90 %",
+        "It says *please wait* and then nothing.",
+        None,
+    ),
     ("customer@example.com", "Billing", "Invoice 2026-118 has the wrong address", "We moved in **March**.", None),
     ("other.customer@example.com", "Other", "Do you visit schools?", "We would like to show our class.", "A visit"),
 )
 
 
-def _person(email: Any) -> Select[tuple[Person]]:
+def _person(email: Any) -> Select[Person]:
     return select(Person).where(Person.email == email)
 
 
-def _category(name: Any) -> Select[tuple[Category]]:
+def _category(name: Any) -> Select[Category]:
     return select(Category).where(Category.name == name)
 
 
@@ -138,7 +144,7 @@ def _department(unit: Unit, name: str) -> UUID:
     ).id
 
 
-def _tickets_about(subject: Any) -> Select[tuple[Ticket]]:
+def _tickets_about(subject: Any) -> Select[Ticket]:
     return select(Ticket).where(Ticket.subject == subject).limit(1)
 
 

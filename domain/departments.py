@@ -13,10 +13,10 @@ from domain.refusals import Conflict, ConflictReason, Problems
 from infra.unit import Unit
 from models import AssignmentMethod, Category, Department, Membership, Person, Role, Ticket, TicketStatus
 
-# --- Reading ------------------------------------------------------------------------------------------------------------
+# --- Reading ----------------------------------------------------------------------------------------------------------
 
 
-def visible(viewer: Viewer, *, include_archived: bool = False) -> Select[tuple[Department]]:
+def visible(viewer: Viewer, *, include_archived: bool = False) -> Select[Department]:
     """Departments, for everyone who is signed in; archived ones for admins."""
     access.sign_in_required(viewer)
     rows = select(Department)
@@ -26,33 +26,33 @@ def visible(viewer: Viewer, *, include_archived: bool = False) -> Select[tuple[D
     return rows.where(Department.archived_at.is_(None))
 
 
-def one(viewer: Viewer, department_id: Any) -> Select[tuple[Department]]:
+def one(viewer: Viewer, department_id: Any) -> Select[Department]:
     """The department; for admins even when archived."""
     return visible(viewer, include_archived=viewer.has(Role.ADMIN)).where(Department.id == department_id)
 
 
-def some(viewer: Viewer, department_ids: Any) -> Select[tuple[Department]]:
+def some(viewer: Viewer, department_ids: Any) -> Select[Department]:
     """Those of these departments that are in use."""
     return visible(viewer).where(Department.id == sa.func.any(department_ids)).order_by(Department.id)
 
 
-def members(viewer: Viewer, department: Any) -> Select[tuple[Person]]:
+def members(viewer: Viewer, department: Any) -> Select[Person]:
     """Active people who work in it; none for customers."""
     rows = select(Person).join(Membership, Membership.person_id == Person.id)
     rows = rows.where(Membership.department_id == department.id, Person.active)
     return rows if viewer.is_staff else rows.where(sa.false())
 
 
-def _categories_of(department_id: Any) -> Select[tuple[Category]]:
+def _categories_of(department_id: Any) -> Select[Category]:
     return select(Category).where(Category.department_id == department_id, Category.archived_at.is_(None)).limit(1)
 
 
-def _unresolved_of(department_id: Any) -> Select[tuple[Ticket]]:
+def _unresolved_of(department_id: Any) -> Select[Ticket]:
     unresolved = [TicketStatus.OPEN, TicketStatus.PENDING, TicketStatus.ON_HOLD]
     return select(Ticket).where(Ticket.department_id == department_id, Ticket.status.in_(unresolved)).limit(1)
 
 
-# --- Writing ------------------------------------------------------------------------------------------------------------
+# --- Writing ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from models import (
 
 CHANNEL = "ticket"  # with the ticket's id behind a colon: where its changes are told
 
-# --- What can happen: ids, enums, numbers; words go into `texts` --------------------------------------------------------
+# --- What can happen: ids, enums, numbers; words go into `texts` ------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +84,10 @@ KINDS: dict[str, type[Happening]] = {
     kind.__name__: kind for kind in (TicketSubmitted, TicketRouted, TicketAssigned, MessageSent)
 }
 
-# --- Reading ------------------------------------------------------------------------------------------------------------
+# --- Reading ----------------------------------------------------------------------------------------------------------
 
 
-def visible(viewer: Viewer, ticket: Any) -> Select[tuple[Event]]:
+def visible(viewer: Viewer, ticket: Any) -> Select[Event]:
     """The events of a ticket that the viewer sees; of what is internal only those who work on the ticket."""
     return select(Event).where(Event.ticket_id == ticket.id, _unless_internal(viewer, ticket))
 
@@ -144,7 +144,7 @@ def tags_of(viewer: Viewer, event: Any) -> Any:
     return select(side).where(Ticket.id == event.ticket_id).scalar_subquery()
 
 
-# --- Writing ------------------------------------------------------------------------------------------------------------
+# --- Writing ----------------------------------------------------------------------------------------------------------
 
 
 def record(unit: Unit, actor_id: UUID | None, ticket: Ticket, happened: Happening) -> Event:
@@ -161,7 +161,11 @@ def record(unit: Unit, actor_id: UUID | None, ticket: Ticket, happened: Happenin
         kind=type(happened).__name__,
         actor_id=actor_id,
         at=unit.now,
-        data={f.name: _plain(getattr(happened, f.name)) for f in dataclasses.fields(happened) if f.name not in happened.texts},
+        data={
+            f.name: _plain(getattr(happened, f.name))
+            for f in dataclasses.fields(happened)
+            if f.name not in happened.texts
+        },
     )
     for name in happened.texts:
         unit.insert(EventText, event_id=event.id, name=name, text=getattr(happened, name))

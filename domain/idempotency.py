@@ -26,7 +26,7 @@ def _claim(person_id: Any, mutation: Any, key: Any, digest: Any, moment: Any) ->
     return fresh.on_conflict_do_nothing().returning(IdempotencyKey.key)
 
 
-def _one(person_id: Any, mutation: Any, key: Any) -> Select[tuple[IdempotencyKey]]:
+def _one(person_id: Any, mutation: Any, key: Any) -> Select[IdempotencyKey]:
     return select(IdempotencyKey).where(
         IdempotencyKey.person_id == person_id, IdempotencyKey.mutation == mutation, IdempotencyKey.key == key
     )

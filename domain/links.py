@@ -30,7 +30,7 @@ def send(unit: Unit, person_id: UUID, kind: MessageKind) -> SignInLink:
     return link
 
 
-def one(link_id: Any) -> Select[tuple[SignInLink]]:
+def one(link_id: Any) -> Select[SignInLink]:
     """The link."""
     return select(SignInLink).where(SignInLink.id == link_id)
 

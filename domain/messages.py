@@ -19,7 +19,16 @@ SIGN_IN_LINK = "link"  # purposes of signed tokens
 TICKET_LINK = "ticket"
 TICKET_LINK_SECONDS = 90 * 24 * 60 * 60
 # Addresses that nobody reads, and that may answer by themselves.
-NOBODY_READS = ("noreply", "no-reply", "no_reply", "donotreply", "do-not-reply", "mailer-daemon", "postmaster", "bounce")
+NOBODY_READS = (
+    "noreply",
+    "no-reply",
+    "no_reply",
+    "donotreply",
+    "do-not-reply",
+    "mailer-daemon",
+    "postmaster",
+    "bounce",
+)
 
 SUBJECTS = {
     MessageKind.TICKET_RECEIVED: "[#{number}] {subject}",
@@ -27,14 +36,23 @@ SUBJECTS = {
     MessageKind.INVITATION: "You are invited to {desk_name}",
 }
 
-_text = jinja2.Environment(
-    loader=jinja2.PackageLoader("domain", "letters"), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-)  # noqa: S701 # plain text; its twin below escapes
+_text = jinja2.Environment(  # noqa: S701 # plain text; its twin below escapes
+    loader=jinja2.PackageLoader("domain", "letters"),
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
 _html = _text.overlay(autoescape=True)
 
 
 def queue(
-    unit: Unit, kind: MessageKind, recipient_id: UUID, *, ticket_id: UUID | None = None, link_id: UUID | None = None, address: str = ""
+    unit: Unit,
+    kind: MessageKind,
+    recipient_id: UUID,
+    *,
+    ticket_id: UUID | None = None,
+    link_id: UUID | None = None,
+    address: str = "",
 ) -> Message:
     """Send an email once this is committed. An `address` that nobody reads gets none: the row says SKIPPED."""
     skipped = address.partition("@")[0].startswith(NOBODY_READS)
@@ -56,19 +74,19 @@ def queue(
     return message
 
 
-def _message(message_id: Any) -> Select[tuple[Message]]:
+def _message(message_id: Any) -> Select[Message]:
     return select(Message).where(Message.id == message_id)
 
 
-def _person(person_id: Any) -> Select[tuple[Person]]:
+def _person(person_id: Any) -> Select[Person]:
     return select(Person).where(Person.id == person_id)
 
 
-def _ticket(ticket_id: Any) -> Select[tuple[Ticket]]:
+def _ticket(ticket_id: Any) -> Select[Ticket]:
     return select(Ticket).where(Ticket.id == ticket_id)
 
 
-def _link(link_id: Any) -> Select[tuple[SignInLink]]:
+def _link(link_id: Any) -> Select[SignInLink]:
     return select(SignInLink).where(SignInLink.id == link_id)
 
 
@@ -145,4 +163,3 @@ def ticket_link(public_url: str, signer: Signer, ticket_id: UUID, person_id: UUI
 def link_token(signer: Signer, link: SignInLink, now: dt.datetime) -> str:
     """What stands in a sign-in link: signed, so that no secret lies in the database."""
     return signer.sign(SIGN_IN_LINK, {"link": str(link.id)}, max(1, int((link.expires_at - now).total_seconds())))
-

@@ -23,10 +23,10 @@ TITLES = {
     NotificationKind.TICKET_ASSIGNED: "Ticket #%s was assigned to you",
 }
 
-# --- Reading ------------------------------------------------------------------------------------------------------------
+# --- Reading ----------------------------------------------------------------------------------------------------------
 
 
-def visible(viewer: Viewer) -> Select[tuple[Notification]]:
+def visible(viewer: Viewer) -> Select[Notification]:
     """The viewer's own notifications. A session for one ticket has none."""
     rows = select(Notification)
     if viewer.role is None or viewer.ticket_id is not None:
@@ -34,12 +34,12 @@ def visible(viewer: Viewer) -> Select[tuple[Notification]]:
     return rows.where(Notification.person_id == viewer.id)
 
 
-def one(viewer: Viewer, notification_id: Any) -> Select[tuple[Notification]]:
+def one(viewer: Viewer, notification_id: Any) -> Select[Notification]:
     """The notification, if it is the viewer's."""
     return visible(viewer).where(Notification.id == notification_id)
 
 
-def unread_of(_viewer: Viewer, person_id: Any) -> Select[Any]:
+def unread_of(_viewer: Viewer, person_id: Any) -> Select[*tuple[Any, ...]]:
     """How many notifications this person has not read."""
     count = select(Inbox.unread_count).where(Inbox.person_id == person_id).scalar_subquery()
     return select(func.coalesce(count, 0).label("count"))
@@ -53,7 +53,7 @@ def unread_about(viewer: Viewer, ticket: Any) -> Any:
     ).scalar_subquery()
 
 
-def subject_of(viewer: Viewer, notification: Any) -> Select[tuple[Ticket]]:
+def subject_of(viewer: Viewer, notification: Any) -> Select[Ticket]:
     """The ticket that it is about, while the viewer can see it."""
     return tickets.visible(viewer).where(Ticket.id == notification.ticket_id)
 
@@ -71,7 +71,7 @@ def title(notification: Any) -> Any:
     return func.format(words, number)
 
 
-# --- Writing ------------------------------------------------------------------------------------------------------------
+# --- Writing ----------------------------------------------------------------------------------------------------------
 
 
 def channel(person_id: Any) -> str:
@@ -79,7 +79,7 @@ def channel(person_id: Any) -> str:
     return f"person:{person_id}"
 
 
-def _told(person_ids: Any, cause_id: Any, kind: NotificationKind) -> Select[Any]:
+def _told(person_ids: Any, cause_id: Any, kind: NotificationKind) -> Select[*tuple[Any, ...]]:
     return select(Notification.person_id).where(
         Notification.person_id == func.any(person_ids), Notification.cause_id == cause_id, Notification.kind == kind
     )
@@ -87,7 +87,9 @@ def _told(person_ids: Any, cause_id: Any, kind: NotificationKind) -> Select[Any]
 
 def _counted(person_ids: Any) -> Any:
     people = func.unnest(person_ids).table_valued("id").render_derived(name="p", with_types=False)
-    fresh = insert(Inbox).from_select(["person_id", "last_seq", "unread_count"], select(people.c.id, sa.literal(1), sa.literal(1)))
+    fresh = insert(Inbox).from_select(
+        ["person_id", "last_seq", "unread_count"], select(people.c.id, sa.literal(1), sa.literal(1))
+    )
     return fresh.on_conflict_do_update(
         index_elements=[Inbox.person_id],
         set_={"last_seq": Inbox.last_seq + 1, "unread_count": Inbox.unread_count + 1},
@@ -128,15 +130,15 @@ async def tell(unit: Unit, people: list[UUID], kind: NotificationKind, news: New
         unit.publish(channel(person_id))
 
 
-def _ticket(ticket_id: Any) -> Select[tuple[Ticket]]:
+def _ticket(ticket_id: Any) -> Select[Ticket]:
     return select(Ticket).where(Ticket.id == ticket_id)
 
 
-def _submission(ticket_id: Any) -> Select[tuple[Event]]:
+def _submission(ticket_id: Any) -> Select[Event]:
     return select(Event).where(Event.ticket_id == ticket_id, Event.seq == 1)
 
 
-def _staff_of(department_id: Any) -> Select[Any]:
+def _staff_of(department_id: Any) -> Select[*tuple[Any, ...]]:
     return (
         select(Membership.person_id)
         .join(Person, Person.id == Membership.person_id)
@@ -159,7 +161,7 @@ async def announce_ticket(unit: Unit, ticket_id: UUID) -> None:
     await tell(unit, list(staff - {event.actor_id, ticket.requester_id, ticket.assignee_id}), kind, news)
 
 
-def _inbox(person_id: Any) -> Select[tuple[Inbox]]:
+def _inbox(person_id: Any) -> Select[Inbox]:
     return select(Inbox).where(Inbox.person_id == person_id)
 
 

@@ -16,10 +16,10 @@ from infra.settings import Settings
 from infra.unit import Unit
 from models import Department, Event, Inbox, Membership, MessageKind, Person, Role, Ticket, Watcher
 
-# --- Reading ------------------------------------------------------------------------------------------------------------
+# --- Reading ----------------------------------------------------------------------------------------------------------
 
 
-def visible(viewer: Viewer) -> Select[tuple[Person]]:
+def visible(viewer: Viewer) -> Select[Person]:
     """The people that this viewer may know of: staff all, customers themselves and those on their tickets."""
     rows = select(Person)
     if viewer.role is None:
@@ -46,24 +46,24 @@ def _tickets_of(viewer: Viewer) -> Any:
     return rows.cte("tickets_of_viewer")
 
 
-def one(viewer: Viewer, person_id: Any) -> Select[tuple[Person]]:
+def one(viewer: Viewer, person_id: Any) -> Select[Person]:
     """The person, if the viewer may know of them."""
     return visible(viewer).where(Person.id == person_id)
 
 
-def self_of(viewer: Viewer) -> Select[tuple[Person]]:
+def self_of(viewer: Viewer) -> Select[Person]:
     """The viewer's own row; none when nobody is signed in."""
     if viewer.role is None:
         return select(Person).where(sa.false())
     return select(Person).where(Person.id == viewer.id)
 
 
-def self_for(viewer: Viewer, _person_id: Any) -> Select[tuple[Person]]:
+def self_for(viewer: Viewer, _person_id: Any) -> Select[Person]:
     """Who has just signed in: the viewer from then on."""
     return self_of(viewer)
 
 
-def departments_of(person: Any) -> Select[tuple[Department]]:
+def departments_of(person: Any) -> Select[Department]:
     """The departments that somebody works in, by name."""
     return (
         select(Department)
@@ -74,12 +74,12 @@ def departments_of(person: Any) -> Select[tuple[Department]]:
     )
 
 
-def by_email_for_anyone(email: Any) -> Select[tuple[Person]]:
+def by_email_for_anyone(email: Any) -> Select[Person]:
     """Whoever has this address, active or not. Nothing of it may be told."""
     return select(Person).where(Person.email == email)
 
 
-# --- Writing ------------------------------------------------------------------------------------------------------------
+# --- Writing ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ class InvalidInput(Refusal):
 
     def __init__(self, *problems: tuple[str, str]) -> None:
         super().__init__(problems[0][1])
-        self.problems = problems[:50]
+        self.field, self.problems = problems[0][0], problems[:50]
 
 
 class NotFound(Refusal):

@@ -17,34 +17,34 @@ from models import Membership, Person, Role, RoutingRule, TicketPriority
 MOST_CONDITIONS = 50
 _DOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
 
-# --- Reading ------------------------------------------------------------------------------------------------------------
+# --- Reading ----------------------------------------------------------------------------------------------------------
 
 
-def visible(viewer: Viewer) -> Select[tuple[RoutingRule]]:
+def visible(viewer: Viewer) -> Select[RoutingRule]:
     """The rules, for admins alone."""
     access.require(viewer, Role.ADMIN)
     return select(RoutingRule)
 
 
-def seen(viewer: Viewer) -> Select[tuple[RoutingRule]]:
+def seen(viewer: Viewer) -> Select[RoutingRule]:
     """The rules where a history or an id names one: nothing unless the viewer is an admin."""
     return select(RoutingRule) if viewer.has(Role.ADMIN) else select(RoutingRule).where(sa.false())
 
 
-def one(viewer: Viewer, rule_id: Any) -> Select[tuple[RoutingRule]]:
+def one(viewer: Viewer, rule_id: Any) -> Select[RoutingRule]:
     """The rule."""
     return visible(viewer).where(RoutingRule.id == rule_id)
 
 
-def _active() -> Select[tuple[RoutingRule]]:
+def _active() -> Select[RoutingRule]:
     return select(RoutingRule).where(RoutingRule.active).order_by(RoutingRule.position, RoutingRule.id)
 
 
-def _all_in_order() -> Select[tuple[RoutingRule]]:
+def _all_in_order() -> Select[RoutingRule]:
     return select(RoutingRule).order_by(RoutingRule.position, RoutingRule.id)
 
 
-def agent_of(person_id: Any, department_id: Any) -> Select[tuple[Person]]:
+def agent_of(person_id: Any, department_id: Any) -> Select[Person]:
     """This active member of staff, if they can work on the department's tickets."""
     works_there = sa.exists().where(Membership.person_id == Person.id, Membership.department_id == department_id)
     return select(Person).where(
@@ -55,7 +55,7 @@ def agent_of(person_id: Any, department_id: Any) -> Select[tuple[Person]]:
     )
 
 
-# --- Deciding -----------------------------------------------------------------------------------------------------------
+# --- Deciding ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,10 @@ def holds(rule: RoutingRule, facts: Facts) -> bool:
         and (not rule.priorities or facts.priority.name in rule.priorities)
         and (not rule.service_ids or facts.service_id in rule.service_ids)
         and (not rule.words or any(_contains(facts.text, word) for word in rule.words))
-        and (not rule.email_domains or any(domain == known or domain.endswith(f".{known}") for known in rule.email_domains))
+        and (
+            not rule.email_domains
+            or any(domain == known or domain.endswith(f".{known}") for known in rule.email_domains)
+        )
     )
 
 
@@ -105,7 +108,7 @@ def _contains(text: str, word: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE) is not None
 
 
-# --- Writing ------------------------------------------------------------------------------------------------------------
+# --- Writing ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,15 +183,18 @@ def _checked(form: Form) -> dict[str, Any]:
 
 async def _known(unit: Unit, viewer: Viewer, form: Form) -> None:
     """Raises NotFound, with the field's path, for the first id that names nothing."""
-    for name, build, wanted, what in (
+    lists: tuple[tuple[str, Any, list[UUID], str], ...] = (
         ("categoryIds", categories.some, form.category_ids, "category"),
         ("serviceIds", services.some, form.service_ids, "service"),
-    ):
+    )
+    for name, build, wanted, what in lists:
         known = {row.id for row in await unit.read_all(build, wanted)} if wanted else set[UUID]()
         for number, wanted_id in enumerate(wanted):
             access.found(wanted_id if wanted_id in known else None, f"{name}.{number}", what)
     if form.department_id is not None:
-        department = access.found(await unit.read(departments.one, viewer, form.department_id), "departmentId", "department")
+        department = access.found(
+            await unit.read(departments.one, viewer, form.department_id), "departmentId", "department"
+        )
         if department.archived_at is not None:
             raise InvalidInput(("departmentId", "This department is archived."))
     if form.assignee_id is not None:
@@ -198,7 +204,7 @@ async def _known(unit: Unit, viewer: Viewer, form: Form) -> None:
             raise InvalidInput(("assigneeId", "This agent does not work in the department."))
 
 
-def _staff(person_id: Any) -> Select[tuple[Person]]:
+def _staff(person_id: Any) -> Select[Person]:
     return select(Person).where(Person.id == person_id, Person.active, Person.role != Role.CUSTOMER)
 
 

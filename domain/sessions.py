@@ -52,22 +52,22 @@ class Bearer:
     expires_at: dt.datetime
 
 
-# --- Reading ------------------------------------------------------------------------------------------------------------
+# --- Reading ----------------------------------------------------------------------------------------------------------
 
 
-def _by_email_for_anyone(email: Any) -> Select[tuple[Person]]:
+def _by_email_for_anyone(email: Any) -> Select[Person]:
     return select(Person).where(Person.email == email)
 
 
-def _active(person_id: Any) -> Select[tuple[Person]]:
+def _active(person_id: Any) -> Select[Person]:
     return select(Person).where(Person.id == person_id, Person.active)
 
 
-def _one(session_id: Any) -> Select[tuple[Session]]:
+def _one(session_id: Any) -> Select[Session]:
     return select(Session).where(Session.id == session_id)
 
 
-def _open_ones(person_id: Any, moment: Any) -> Select[tuple[Session]]:
+def _open_ones(person_id: Any, moment: Any) -> Select[Session]:
     return (
         select(Session)
         .where(Session.person_id == person_id, Session.ended_at.is_(None), Session.expires_at > moment)
@@ -75,7 +75,7 @@ def _open_ones(person_id: Any, moment: Any) -> Select[tuple[Session]]:
     )
 
 
-def _ended_since(moment: Any) -> Select[Any]:
+def _ended_since(moment: Any) -> Select[*tuple[Any, ...]]:
     return select(Session.id, Session.ended_at).where(Session.ended_at > moment)
 
 
@@ -96,7 +96,7 @@ def bearer(desk: Desk, token: str) -> Bearer:
     return Bearer(viewer, UUID(claims["sid"]), dt.datetime.fromtimestamp(claims["exp"], dt.UTC))
 
 
-# --- Writing ------------------------------------------------------------------------------------------------------------
+# --- Writing ----------------------------------------------------------------------------------------------------------
 
 
 def _tokens(desk: Desk, session: Session, role: Role, moment: dt.datetime) -> Opened:
@@ -235,14 +235,14 @@ async def refresh(desk: Desk, network: str, *, token: str | None) -> Opened:
     return opened
 
 
-async def sign_out(unit: Unit, viewer: Viewer, session_id: UUID, *, everywhere: bool) -> int:
+async def sign_out(unit: Unit, viewer: Viewer, session_id: UUID | None, *, everywhere: bool) -> int:
     """End this session, or all of the viewer's; gives how many ended."""
     access.sign_in_required(viewer)
     if everywhere:
         access.require_account(viewer)
         rows = await unit.lock_all(_open_ones, viewer.id, unit.now)
     else:
-        row = await unit.lock(_one, session_id)
+        row = await unit.lock(_one, session_id) if session_id is not None else None
         rows = [row] if row is not None and row.ended_at is None else []
     end(unit, rows)
     return len(rows)

@@ -30,10 +30,10 @@ from models import (
     Watcher,
 )
 
-# --- Reading ------------------------------------------------------------------------------------------------------------
+# --- Reading ----------------------------------------------------------------------------------------------------------
 
 
-def visible(viewer: Viewer) -> Select[tuple[Ticket]]:
+def visible(viewer: Viewer) -> Select[Ticket]:
     """The tickets that this viewer may know of. Raises Unauthenticated when nobody is signed in."""
     access.sign_in_required(viewer)
     rows = select(Ticket)
@@ -46,12 +46,12 @@ def visible(viewer: Viewer) -> Select[tuple[Ticket]]:
     return rows.where(mine if isinstance(works, bool) else sa.or_(works, mine))
 
 
-def one(viewer: Viewer, ticket_id: Any) -> Select[tuple[Ticket]]:
+def one(viewer: Viewer, ticket_id: Any) -> Select[Ticket]:
     """The ticket, if the viewer may know of it."""
     return visible(viewer).where(Ticket.id == ticket_id)
 
 
-def numbered(viewer: Viewer, number: Any) -> Select[tuple[Ticket]]:
+def numbered(viewer: Viewer, number: Any) -> Select[Ticket]:
     """The ticket of this number."""
     return visible(viewer).where(Ticket.number == number)
 
@@ -77,24 +77,31 @@ class Conditions:
     updated: tuple[Any, Any] = (None, None)
 
 
-def filtered(viewer: Viewer, asked: Conditions) -> Select[tuple[Ticket]]:
+def filtered(viewer: Viewer, asked: Conditions) -> Select[Ticket]:
     """The tickets that the viewer sees and for which all conditions hold."""
     rows = visible(viewer)
-    for column, values in ((Ticket.status, asked.statuses), (Ticket.priority, asked.priorities), (Ticket.channel, asked.channels)):
+    for column, values in (
+        (Ticket.status, asked.statuses),
+        (Ticket.priority, asked.priorities),
+        (Ticket.channel, asked.channels),
+    ):
         if values is not None:
             rows = rows.where(column.in_(values))
     for name, ids in asked.any_of.items():
         rows = rows.where(getattr(Ticket, name) == sa.func.any(ids))
     if asked.tags is not None:
         rows = rows.where(_tagged(viewer, asked.tags))
-    if asked.unassigned is not None:
-        rows = rows.where(Ticket.assignee_id.is_(None) if asked.unassigned else Ticket.assignee_id.is_not(None))
-    if asked.mine is not None:
-        rows = rows.where(mine(viewer) if asked.mine else sa.not_(mine(viewer)))
-    if asked.needs_triage is not None:
-        pending = sa.func.coalesce(Ticket.triage_pending, sa.false())
-        rows = rows.where(pending if asked.needs_triage else sa.not_(pending))
-    for moment, (start, end) in ((Ticket.created_at, asked.created), (history.updated_at(viewer, Ticket), asked.updated)):
+    for wanted, condition in (
+        (asked.unassigned, Ticket.assignee_id.is_(None)),
+        (asked.mine, mine(viewer)),
+        (asked.needs_triage, Ticket.triage_pending.is_(sa.true())),
+    ):
+        if wanted is not None:
+            rows = rows.where(condition if wanted else condition.is_not(sa.true()))  # what is unknown counts as not
+    for moment, (start, end) in (
+        (Ticket.created_at, asked.created),
+        (history.updated_at(viewer, Ticket), asked.updated),
+    ):
         if start is not None:
             rows = rows.where(moment >= start)
         if end is not None:
@@ -109,7 +116,7 @@ def _tagged(viewer: Viewer, tags: Any) -> ColumnElement[bool]:
     return (overlap if works else sa.false()) if isinstance(works, bool) else sa.and_(overlap, works)
 
 
-def watchers(viewer: Viewer, ticket: Any) -> Select[tuple[Person]]:
+def watchers(viewer: Viewer, ticket: Any) -> Select[Person]:
     """Who watches the ticket; customers see only customers."""
     rows = select(Person).join(Watcher, Watcher.person_id == Person.id).where(Watcher.ticket_id == ticket.id)
     return rows if viewer.is_staff else rows.where(Person.role == Role.CUSTOMER)
@@ -144,11 +151,11 @@ def order(viewer: Viewer, field: TicketOrderField, *, descending: bool) -> list[
     return [first.desc() if descending else first, Ticket.id]
 
 
-def _customer(person_id: Any) -> Select[tuple[Person]]:
+def _customer(person_id: Any) -> Select[Person]:
     return select(Person).where(Person.id == person_id, Person.active)
 
 
-# --- Submitting ---------------------------------------------------------------------------------------------------------
+# --- Submitting -------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +279,7 @@ async def _department(unit: Unit, decision: routing.Decision, category: Category
     return category.department_id
 
 
-def _department_in_use(department_id: Any) -> Select[tuple[Department]]:
+def _department_in_use(department_id: Any) -> Select[Department]:
     return select(Department).where(Department.id == department_id, Department.archived_at.is_(None))
 
 

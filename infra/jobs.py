@@ -60,7 +60,9 @@ class Work(Generic[AJob]):
 _performers: dict[type[Job], Callable[[Any], Awaitable[None]]] = {}
 
 
-def performs(kind: type[AJob]) -> Callable[[Callable[[Work[AJob]], Awaitable[None]]], Callable[[Work[AJob]], Awaitable[None]]]:
+def performs(
+    kind: type[AJob],
+) -> Callable[[Callable[[Work[AJob]], Awaitable[None]]], Callable[[Work[AJob]], Awaitable[None]]]:
     """Declare who performs jobs of this kind."""
 
     def register(perform: Callable[[Work[AJob]], Awaitable[None]]) -> Callable[[Work[AJob]], Awaitable[None]]:
@@ -86,7 +88,7 @@ def _claim(row_id: Any, moment: Any, lease_ends_at: Any) -> sa.Update:
     )
 
 
-def _claimed(row_id: Any, attempt: Any) -> sa.Select[tuple[JobRow]]:
+def _claimed(row_id: Any, attempt: Any) -> sa.Select[JobRow]:
     return sa.select(JobRow).where(JobRow.id == row_id, JobRow.attempts == attempt, JobRow.state == JobState.RUNNING)
 
 
@@ -112,7 +114,9 @@ async def _performed(desk: Desk, row_id: UUID, kind: str, payload: str, attempt:
     known = Job.kinds.get(kind)
     try:
         if known is None or known not in _performers:
-            raise LookupError(f"No performer of {kind} here: workers are to be deployed before what asks for their jobs.")
+            raise LookupError(
+                f"No performer of {kind} here: workers are to be deployed before what asks for their jobs."
+            )
         work = Work(desk, loads(known, payload), row_id, attempt, attempt > known.retries)
         async with asyncio.timeout(JOB_SECONDS):
             await _performers[known](work)
@@ -124,12 +128,21 @@ async def _performed(desk: Desk, row_id: UUID, kind: str, payload: str, attempt:
         return False
     except asyncio.CancelledError:
         # The worker is told to stop: somebody else may begin at once.
-        await asyncio.shield(_failed(desk, row_id, attempt, "The worker was stopped.", dead=False, wait=dt.timedelta(0)))
+        await asyncio.shield(
+            _failed(desk, row_id, attempt, "The worker was stopped.", dead=False, wait=dt.timedelta(0))
+        )
         raise
     except Exception as error:  # noqa: BLE001 # whatever it is, the row must tell, and the next job go on
         dead = attempt > (known or Job).retries
         error_id = report(error, job=kind, dead=dead)
-        await _failed(desk, row_id, attempt, f"{type(error).__name__}: {error} ({error_id})", dead=dead, wait=_back_off(known or Job, attempt))
+        await _failed(
+            desk,
+            row_id,
+            attempt,
+            f"{type(error).__name__}: {error} ({error_id})",
+            dead=dead,
+            wait=_back_off(known or Job, attempt),
+        )
         return False
     return True
 
@@ -159,7 +172,7 @@ def loads(kind: type[AJob], payload: str | bytes | dict[str, Any]) -> AJob:
     return kind(**{name: UUID(data[name]) if hints[name] is UUID else data[name] for name in names})
 
 
-def _owed(moment: Any) -> sa.Select[Any]:
+def _owed(moment: Any) -> sa.Select[*tuple[Any, ...]]:
     return (
         sa.select(JobRow.id, JobRow.attempts)
         .where(JobRow.state.in_([JobState.QUEUED, JobState.RUNNING]), JobRow.due_at <= moment)

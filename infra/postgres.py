@@ -22,7 +22,6 @@ SETTINGS = {
     "statement_timeout": "10s",
     "lock_timeout": "2s",
 }
-LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError, OSError)
 
 
 class Unavailable(Exception):  # noqa: N818 - a refusal says what is the matter, without the suffix
@@ -33,6 +32,16 @@ class Unavailable(Exception):  # noqa: N818 - a refusal says what is the matter,
     def __init__(self, message: str = "Too much is going on here, or the database is away. Try again.") -> None:
         """`message`: for a client."""
         super().__init__(message)
+
+
+class Lost(Exception):  # noqa: N818 - named for what is the matter, without the suffix
+    """The connection broke before it gave an answer."""
+
+
+def is_farewell(error: BaseException) -> bool:
+    """Whether an error is a server's last word on a connection, which may still look open."""
+    # asyncpg takes a message that came while nothing was asked for an operation that is still going on.
+    return isinstance(error, asyncpg.InternalClientError) or getattr(error, "severity_en", None) in {"FATAL", "PANIC"}
 
 
 class Connection:
@@ -93,24 +102,26 @@ class Reads:
                 if not connection.driver.is_closed():
                     try:
                         return await self.use(connection, sql, arguments)
-                    except TimeoutError:  # an OSError, but the server was there
-                        raise
-                    except LOST:
-                        if not connection.driver.is_closed():
-                            raise
+                    except Lost:
                         break  # it was stale, and a read may be sent again; the others are likely stale as well
             return await self.use(await self.connect(), sql, arguments)
+        except Lost as error:
+            raise Unavailable from error
         finally:
             self.slots.release()
 
     async def use(self, connection: Connection, sql: str, arguments: list[Any]) -> list[asyncpg.Record]:
-        """The rows of one statement on a connection, which is idle afterwards unless it broke."""
+        """The rows of one statement on a connection, which is idle afterwards unless it broke. Raises Lost."""
         sound = False
         try:
             rows = await connection.fetch(sql, arguments)
             sound = True
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, TypeError, OverflowError):
-            sound = not connection.driver.is_closed()
+        except TimeoutError:  # an OSError, but the server was there
+            raise
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+            if connection.driver.is_closed() or is_farewell(error):
+                raise Lost from error
+            sound = True
             raise
         finally:
             if sound and not self.closed:

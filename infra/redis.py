@@ -20,7 +20,7 @@ PERFORM = "perform"  # the one function that workers offer: it performs the row 
 
 
 def settings_of(url: str) -> RedisSettings:
-    """arq's form of a Redis address. It gives up soon: whoever asks has PostgreSQL to fall back on."""
+    """Arq's form of a Redis address. It gives up soon: whoever asks has PostgreSQL to fall back on."""
     settings = RedisSettings.from_dsn(url)
     settings.conn_retries, settings.conn_timeout = 0, 2
     return settings
@@ -39,7 +39,10 @@ class Bus:
             async with self._opening:
                 if self._redis is None:
                     self._redis = await create_pool(
-                        settings_of(self._url), job_serializer=orjson.dumps, job_deserializer=orjson.loads, default_queue_name=QUEUE
+                        settings_of(self._url),
+                        job_serializer=orjson.dumps,
+                        job_deserializer=orjson.loads,
+                        default_queue_name=QUEUE,
                     )
         return self._redis
 

@@ -49,7 +49,7 @@ class Statement:
 
     __slots__ = ("_fixed", "_names", "_processors", "text")
 
-    def __init__(self, statement: sa.sql.expression.Executable) -> None:
+    def __init__(self, statement: Any) -> None:
         compiled: Any = statement.compile(dialect=DIALECT)
         state = compiled.construct_expanded_state()
         processors = {**compiled._bind_processors, **state.processors}  # noqa: SLF001 # the first lack those of IN lists
@@ -80,13 +80,15 @@ class Prepared(NamedTuple):
 _prepared: OrderedDict[Hashable, Prepared] = OrderedDict()
 
 
-def prepare(build: Callable[..., Any], arguments: tuple[Any, ...], *, lock: bool = False) -> tuple[Prepared, dict[str, Any]]:
+def prepare(
+    build: Callable[..., Any], arguments: tuple[Any, ...], *, lock: bool = False
+) -> tuple[Prepared, dict[str, Any]]:
     """What `build(*arguments)` says in SQL, compiled once for each shape of the arguments, and this call's values.
 
     Values of the types above, lists of them and an asker's bindable attributes reach `build` as bind parameters, so it
     can't branch on them; None, booleans, enums and the rest are plain, and make a statement of their own.
     """
-    shape: list[Hashable] = [build, lock]
+    shape: list[Any] = [build, lock]
     values: dict[str, Any] = {}
     marked: list[Any] = []
     for number, argument in enumerate(arguments):
@@ -129,7 +131,9 @@ def _built(build: Callable[..., Any], marked: list[Any], *, lock: bool) -> Prepa
     statement, model = build(*arguments), None
     if isinstance(statement, sa.Select):
         described = statement.column_descriptions
-        model = described[0]["entity"] if len(described) == 1 and described[0]["type"] is described[0]["entity"] else None
+        model = (
+            described[0]["entity"] if len(described) == 1 and described[0]["type"] is described[0]["entity"] else None
+        )
         if lock:
             # The weaker lock: foreign keys to the row may be checked meanwhile.
             statement = statement.with_for_update(key_share=True, of=model)

@@ -7,7 +7,7 @@ Redis hears of it. `commit` stands in this file alone.
 import asyncio
 import datetime as dt
 from collections import OrderedDict, defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar, cast
 
@@ -108,21 +108,21 @@ class Unit:
         self._deleted: dict[Hashable, Row] = {}
         self._translations: dict[str, Exception] = {}
 
-    async def lock(self, build: Callable[..., sa.Select[tuple[Model]]], *arguments: Any) -> Model | None:
+    async def lock(self, build: Callable[..., sa.Select[Model]], *arguments: Any) -> Model | None:
         """The row that `build(*arguments)` selects, locked against other writers until the end; None if there is none."""
         rows = await self._rows(build, arguments, lock=True)
         return rows[0] if rows else None
 
-    async def lock_all(self, build: Callable[..., sa.Select[tuple[Model]]], *arguments: Any) -> list[Model]:
+    async def lock_all(self, build: Callable[..., sa.Select[Model]], *arguments: Any) -> list[Model]:
         """All rows that it selects, locked in its order: order by id, so that two of these can't wait for each other."""
         return await self._rows(build, arguments, lock=True)
 
-    async def read(self, build: Callable[..., sa.Select[tuple[Model]]], *arguments: Any) -> Model | None:
+    async def read(self, build: Callable[..., sa.Select[Model]], *arguments: Any) -> Model | None:
         """The row that it selects, as it is now; None if there is none."""
         rows = await self._rows(build, arguments)
         return rows[0] if rows else None
 
-    async def read_all(self, build: Callable[..., sa.Select[tuple[Model]]], *arguments: Any) -> list[Model]:
+    async def read_all(self, build: Callable[..., sa.Select[Model]], *arguments: Any) -> list[Model]:
         """All rows that it selects, as they are now."""
         return await self._rows(build, arguments)
 
@@ -235,7 +235,9 @@ def _writing(
         return {name: sa.bindparam(f"{prefix}_{name}", None, type_=table.c[name].type) for name in names}
 
     def keyed(table: sa.Table, prefix: str) -> list[Any]:
-        return [table.c[name] == value for name, value in bound(table, prefix, [c.name for c in table.primary_key]).items()]
+        return [
+            table.c[name] == value for name, value in bound(table, prefix, [c.name for c in table.primary_key]).items()
+        ]
 
     parts: list[Any] = []
     for part, ((model, names), rows) in enumerate(fresh.items()):
@@ -257,7 +259,7 @@ def now() -> dt.datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-AfterCommit = Callable[[list[tuple[Any, dt.datetime]], dict[str, str]], Awaitable[None]]
+AfterCommit = Callable[[list[tuple[Any, dt.datetime]], dict[str, str]], Coroutine[Any, Any, None]]
 
 
 class Writes:
@@ -333,5 +335,3 @@ async def _keep(_connection: Any) -> None:
 def columns_of(row: Base) -> dict[str, Any]:
     """The row's values by column, as they stand, for comparing."""
     return {column.name: getattr(row, column.name) for column in _table(cast(Row, row).model).columns}
-
-

@@ -15,7 +15,8 @@ from schema.inputs import given
 
 
 @planned(
-    "Categories to choose from when submitting a ticket, in their order; the one for everything else is last. Everyone.",
+    "Categories to choose from when submitting a ticket, in their order; "
+    "the one for everything else is last. Everyone.",
     name="categories",
 )
 def categories_(

@@ -1,6 +1,7 @@
 """Anything by its id."""
 
-from typing import Annotated, Any
+import functools
+from typing import Annotated
 
 from domain import access
 from domain.access import Viewer
@@ -23,5 +24,5 @@ def nodes(viewer: Viewer, ids: Annotated[NodeIds, argument("At most 100 ids.", m
     access.sign_in_required(viewer)
     if not LOOKUPS.keys() >= ids.models:
         raise BadRequest("One of these is not an id.")
-    lookups: dict[type, Any] = {model: lambda key, lookup=LOOKUPS[model]: lookup(viewer, key) for model in ids.models}
-    return ids.each(lookups)
+    wanted = {model: lookup for model, lookup in LOOKUPS.items() if model in ids.models}
+    return ids.each({model: functools.partial(lookup, viewer) for model, lookup in wanted.items()})

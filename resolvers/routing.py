@@ -1,5 +1,7 @@
 """Routing rules: listing and keeping them."""
 
+import strawberry
+
 import models
 from domain import routing
 from domain.access import Viewer
@@ -50,4 +52,4 @@ async def save_routing_rule(unit: Unit, context: Context, input: SaveRoutingRule
 async def delete_routing_rule(unit: Unit, context: Context, input: DeleteRoutingRuleInput) -> DeleteRoutingRuleResult:
     rule_id = key_of(input.routing_rule_id, models.RoutingRule, "routingRuleId")
     deleted = await routing.delete(unit, context.viewer, rule_id)
-    return DeleteRoutingRuleSuccess(deleted_id=global_id(models.RoutingRule, deleted))
+    return DeleteRoutingRuleSuccess(deleted_id=strawberry.ID(global_id(models.RoutingRule, deleted)))

@@ -1,7 +1,6 @@
 """How a mutation runs: its unit of work, its idempotency key, its refusals. Every mutation goes through here."""
 
 import dataclasses
-import functools
 import inspect
 import typing
 from collections.abc import Awaitable, Callable
@@ -9,9 +8,9 @@ from typing import Any
 from uuid import UUID
 
 import strawberry
-from infra.postgres import Unavailable
 
 from domain import access, idempotency, refusals
+from infra.postgres import Unavailable
 from infra.unit import RETRIED, Unit
 from planner.errors import BadRequest
 from planner.fields import DECLARED
@@ -36,7 +35,6 @@ def mutation(description: str) -> Callable[[Callable[..., Awaitable[Any]]], Any]
         possible = {member.__name__: member for member in typing.get_args(typing.get_args(returns)[0])}
         names = frozenset(possible)
 
-        @functools.wraps(perform)
         async def resolver(info: strawberry.Info, input: Any) -> Any:
             context: Context = info.context
             try:
@@ -51,20 +49,11 @@ def mutation(description: str) -> Callable[[Callable[..., Awaitable[Any]]], Any]
                     raise
                 return answer
 
-        hints = {"info": strawberry.Info, "input": signature.parameters["input"].annotation, "return": returns}
-        resolver.__annotations__ = hints
-        parameters = [
-            inspect.Parameter("info", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=strawberry.Info),
-            inspect.Parameter(
-                "input",
-                inspect.Parameter.POSITIONAL_OR_KEYWORD,
-                annotation=typing.Annotated[hints["input"], strawberry.argument(description="The input.")],
-            ),
-        ]
-        resolver.__annotations__["input"] = parameters[1].annotation
-        resolver.__signature__ = inspect.Signature(parameters, return_annotation=returns)  # type: ignore[attr-defined] # what Strawberry reads
-        del resolver.__wrapped__  # type: ignore[attr-defined] # or it would read the inner one's
-        return strawberry.mutation(resolver=resolver, description=description)  # type: ignore[call-overload] # the signature is made above
+        kind = signature.parameters["input"].annotation
+        given_input: Any = typing.Annotated[kind, strawberry.argument(description="The input.")]
+        resolver.__name__, resolver.__module__ = perform.__name__, perform.__module__
+        resolver.__annotations__ = {"info": strawberry.Info, "input": given_input, "return": returns}
+        return strawberry.mutation(resolver=resolver, description=description)
 
     return declare
 

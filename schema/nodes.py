@@ -18,7 +18,9 @@ def _on_ticket(model: Any, visible: Callable[[Viewer, Any], Select[Any]]) -> Loo
     """What hangs on a ticket is seen by whoever sees the ticket, as far as its own visibility goes."""
 
     def lookup(viewer: Viewer, key: Any) -> Select[Any]:
-        seen = aliased(Ticket, tickets.visible(viewer).where(Ticket.id == model.ticket_id).correlate(model).subquery().lateral())
+        seen = aliased(
+            Ticket, tickets.visible(viewer).where(Ticket.id == model.ticket_id).correlate(model).subquery().lateral()
+        )
         return visible(viewer, seen).join(seen, sa.true()).where(model.id == key)
 
     return lookup

@@ -1,5 +1,6 @@
 """Why a mutation changed nothing, as the API says it: the one place where refusals become types."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
@@ -91,24 +92,24 @@ def shown(refusal: refusals.Refusal, possible: frozenset[str]) -> Refusal | None
     """The refusal as one of the types that this mutation's result has; None when none of them says it."""
     name = type(refusal).__name__
     if name == "InvalidInput" and name not in possible:
-        name = "NotFound"
-    if name not in possible:
-        return None
-    message = refusal.message
-    match refusal:
-        case refusals.InvalidInput(problems=problems) if name == "NotFound":
-            return NotFound(message=message, field=problems[0][0])
-        case refusals.InvalidInput(problems=problems):
-            listed = [InputProblem(field=field, message=text) for field, text in problems]
-            return InvalidInput(message=message, field=problems[0][0], problems=listed)
-        case refusals.NotFound(field=field):
-            return NotFound(message=message, field=field)
-        case refusals.NotAllowed():
-            return NotAllowed(message=message)
-        case refusals.Conflict(reason=reason, current=current):
-            return Conflict(message=message, reason=reason, current=current, missed_events=[])  # type: ignore[arg-type] # a model and a key
-        case refusals.RateLimited(retry_after_seconds=seconds):
-            return RateLimited(message=message, retry_after_seconds=seconds)
-        case refusals.WrongCredentials():
-            return WrongCredentials(message=message)
-    return None
+        name = "NotFound"  # a malformed id, where nothing else can be wrong
+    return _SHOWN[name](refusal) if name in possible else None
+
+
+def _invalid_input(refusal: Any) -> InvalidInput:
+    listed = [InputProblem(field=field, message=text) for field, text in refusal.problems]
+    return InvalidInput(message=refusal.message, field=refusal.field, problems=listed)
+
+
+_SHOWN: dict[str, Callable[[Any], Refusal]] = {
+    "InvalidInput": _invalid_input,
+    "NotFound": lambda refusal: NotFound(message=refusal.message, field=refusal.field),
+    "NotAllowed": lambda refusal: NotAllowed(message=refusal.message),
+    "Conflict": lambda refusal: Conflict(
+        message=refusal.message, reason=refusal.reason, current=refusal.current, missed_events=[]
+    ),
+    "RateLimited": lambda refusal: RateLimited(
+        message=refusal.message, retry_after_seconds=refusal.retry_after_seconds
+    ),
+    "WrongCredentials": lambda refusal: WrongCredentials(message=refusal.message),
+}

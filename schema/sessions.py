@@ -37,7 +37,8 @@ class Desk:
         description="Media types accepted as attachments, such as image/png or text/*."
     )
     confirmation_seconds: int = strawberry.field(
-        description="How long a customer can confirm or reopen a resolved ticket before it closes by itself, in seconds."
+        description="How long a customer can confirm or reopen a resolved ticket before it closes by itself, "
+        "in seconds."
     )
 
 

@@ -1,7 +1,7 @@
 """Tickets as the API shows them."""
 
 import datetime as dt
-from typing import TYPE_CHECKING, Annotated, Union
+from typing import TYPE_CHECKING, Annotated, Any, Union
 
 import sqlalchemy as sa
 import strawberry
@@ -83,12 +83,8 @@ class Ticket(Node):
     channel: models.TicketChannel = attribute("How it came in.")
     created_at: dt.datetime = attribute("When it was submitted.")
     first_responded_at: dt.datetime | None = attribute("When an agent first answered in public; null before that.")
-    waiting_since: dt.datetime | None = attribute(
-        "Since when the customer waits for an answer; null when they don't."
-    )
-    resumes_at: dt.datetime | None = attribute(
-        "When it goes from on hold back to open by itself; null when it won't."
-    )
+    waiting_since: dt.datetime | None = attribute("Since when the customer waits for an answer; null when they don't.")
+    resumes_at: dt.datetime | None = attribute("When it goes from on hold back to open by itself; null when it won't.")
     closed_at: dt.datetime | None = attribute("When it was closed; null before that.")
 
     @planned("Tags, at most 20. Staff; empty for customers.")
@@ -100,7 +96,8 @@ class Ticket(Node):
 
     @planned("The search for the right category; null when the customer chose a plain one.")
     def triage(ticket: models.Ticket, viewer: Viewer) -> Triage | None:
-        return When(ticket.triage_pending.is_not(None), ticket)
+        pending: Any = ticket.triage_pending
+        return When(pending.is_not(None), ticket)
 
     @planned("When something last changed that the viewer can see; a new comment counts.")
     def updated_at(ticket: models.Ticket, viewer: Viewer) -> dt.datetime:
@@ -156,9 +153,7 @@ class TicketFilter:
     assignee_ids: NodeIds | None = input_field("Assigned to one of these agents.", most=50)
     unassigned: bool | None = input_field("Without an assignee (true) or with one (false).")
     mine: bool | None = input_field("Requested by, assigned to or watched by the viewer.")
-    needs_triage: bool | None = input_field(
-        "Waiting (true) or not waiting (false) for a person to find the category."
-    )
+    needs_triage: bool | None = input_field("Waiting (true) or not waiting (false) for a person to find the category.")
     tags: list[str] | None = input_field("With one of these tags.", most=50)
     channels: list[models.TicketChannel] | None = input_field("Come in by one of these channels.", most=50)
     created: TimeRange | None = input_field("Submitted within.")
@@ -177,7 +172,9 @@ class TicketFilter:
             statuses=given(self.statuses),
             priorities=given(self.priorities),
             channels=given(self.channels),
-            any_of={name: asked.of(model) for name, (asked, model) in ids.items() if given(asked) is not None},
+            any_of={
+                name: found.of(model) for name, (asked, model) in ids.items() if (found := given(asked)) is not None
+            },
             tags=given(self.tags),
             unassigned=given(self.unassigned),
             mine=given(self.mine),

@@ -28,9 +28,7 @@ described(
 
 @strawberry.input(description="A span of time. Either end may be open.")
 class TimeRange:
-    from_: dt.datetime | None = input_field(
-        "From this moment on, itself included. Default: no lower end.", name="from"
-    )
+    from_: dt.datetime | None = input_field("From this moment on, itself included. Default: no lower end.", name="from")
     to: dt.datetime | None = input_field("Up to this moment, itself not included. Default: no upper end.")
 
 

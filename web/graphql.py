@@ -127,7 +127,8 @@ async def _body(headers: dict[bytes, bytes], receive: Receive) -> bytes:
         raise Wrong(400, "Content-Length is not a number.")
     if int(announced) > MOST_BYTES:
         raise Wrong(413, f"The body has more than {MOST_BYTES:,} bytes.")
-    parts, size = [], 0
+    parts: list[bytes] = []
+    size = 0
     try:
         async with asyncio.timeout(BODY_SECONDS):
             while True:
@@ -195,9 +196,7 @@ def _cookie(text: str) -> str | None:
     return morsel.value if morsel else None
 
 
-async def _send(
-    send: Send, status: int, body: bytes, kind: bytes, more: list[tuple[bytes, bytes]]
-) -> None:
+async def _send(send: Send, status: int, body: bytes, kind: bytes, more: list[tuple[bytes, bytes]]) -> None:
     headers = [
         (b"content-type", kind),
         (b"content-length", str(len(body)).encode()),

@@ -45,7 +45,9 @@ TICKET = """query TicketPage($id: ID!) { ticket(id: $id) {
     ... on TicketAssigned { toAssignee { name } } } } } }"""
 
 _pages = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")), autoescape=True, undefined=jinja2.StrictUndefined
+    loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
 )
 
 
@@ -81,7 +83,9 @@ def routes(desk: Desk, engine: Engine) -> list[Route]:
 
 def _page(desk: Desk, name: str, title: str, status: int = 200, **facts: Any) -> Response:
     settings = desk.settings
-    body = _pages.get_template(name).render(title=title, desk_name=settings.desk_name, home=settings.public_url, **facts)
+    body = _pages.get_template(name).render(
+        title=title, desk_name=settings.desk_name, home=settings.public_url, **facts
+    )
     return HTMLResponse(body, status_code=status, headers=HEADERS)
 
 

@@ -31,9 +31,9 @@ async def test_every_kind_of_filter(ask, agent, rows):
         ({"assigned": False}, lambda t: t.assignee_id is None),
         ({"assigned": None}, lambda _: True),
         ({"assigneeId": None}, lambda t: t.assignee_id is None),
-        ({"assigneeId": f"per_{people[4].id}"}, lambda t: t.assignee_id == people[4].id),
+        ({"assigneeId": f"ppe_{people[4].id}"}, lambda t: t.assignee_id == people[4].id),
         (
-            {"requesterIds": [f"per_{people[n].id}" for n in (1, 2)]},
+            {"requesterIds": [f"ppe_{people[n].id}" for n in (1, 2)]},
             lambda t: t.requester_id in (people[1].id, people[2].id),
         ),
         ({"numbers": [1, 5, 5, 1000]}, lambda t: t.number in (1, 5)),
@@ -64,11 +64,11 @@ def in_page(rows, expected):
 async def test_literals_do_as_variables_do(ask, agent, rows):
     person = rows[models.Person][4]
     literal = f"""query ($t: String, $n: Int!, $id: ID!) {{ tickets(first: 100, solvedToo: false, filter: {{
-        statuses: [OPEN, SOLVED], text: $t, numbers: [$n, 5, 9], requesterIds: [$id, "per_{person.id}"],
+        statuses: [OPEN, SOLVED], text: $t, numbers: [$n, 5, 9], requesterIds: [$id, "ppe_{person.id}"],
         updated: {{from: "2020-01-01T00:00Z"}}, opens: "04:30", form: {{n: 4}} }}) {{ nodes {{ number }} }} }}"""
     other = rows[models.Person][5]
 
-    data = await ask.same(agent, literal, t="", n=5, id=f"per_{other.id}")
+    data = await ask.same(agent, literal, t="", n=5, id=f"ppe_{other.id}")
 
     ticket = rows[models.Ticket][4]
     assert numbers(data) == ([5] if ticket.status is Status.OPEN else [])
@@ -91,20 +91,20 @@ async def test_an_absent_variable_is_an_absent_argument(ask, agent, rows):
         (LIST, {"f": {"tags": ["x"] * 101}}, "filter.tags: at most 100 items."),
         (LIST, {"f": {"text": "a\0b"}}, "filter.text: Text can't hold such characters."),
         (LIST, {"f": {"tags": ["a\0b"]}}, "filter.tags: Text can't hold such characters."),
-        (LIST, {"f": {"requesterIds": ["per_x"]}}, "filter.requesterIds: This is not an id."),
-        (LIST, {"f": {"requesterIds": ["tkt_" + "0" * 8 + "-0000-0000-0000-" + "0" * 12]}}, "One of these is not the id of a Person."),
-        (LIST, {"f": {"assigneeId": "per_"}}, "filter.assigneeId: This is not an id."),
+        (LIST, {"f": {"requesterIds": ["ppe_x"]}}, "filter.requesterIds: This is not an id."),
+        (LIST, {"f": {"requesterIds": ["ptk_" + "0" * 8 + "-0000-0000-0000-" + "0" * 12]}}, "One of these is not the id of a Person."),
+        (LIST, {"f": {"assigneeId": "ppe_"}}, "filter.assigneeId: This is not an id."),
         ('{ tickets(filter: {text: "' + "x" * 41 + '"}) { totalCount } }', {}, "filter.text: at most 40 characters."),
         ("query ($n: Int!) { tickets: ticketByNumber(number: $n) { id } }", {"n": 0}, "number: 1 to 1000000."),
         ("{ tickets: ticketByNumber(number: 0) { id } }", {}, "number: 1 to 1000000."),
         ("query ($n: Int!) { tickets: statusCounts(first: $n) { count } }", {"n": 4}, "first: 1 to 3."),
         ('{ tickets: search(text: "") { totalCount } }', {}, "text: 1 to 50 characters."),
-        ("query ($id: ID!) { tickets: ticket(id: $id) { id } }", {"id": "tkt_1"}, "id: This is not an id."),
+        ("query ($id: ID!) { tickets: ticket(id: $id) { id } }", {"id": "ptk_1"}, "id: This is not an id."),
         ("query ($id: ID!) { tickets: node(id: $id) { id } }", {"id": "garbage"}, "id: This is not an id."),
-        ("query ($id: ID!) { tickets: node(id: $id) { id } }", {"id": "tkt_" + "A" * 32}, "id: This is not an id."),
+        ("query ($id: ID!) { tickets: node(id: $id) { id } }", {"id": "ptk_" + "A" * 32}, "id: This is not an id."),
         (
             "query ($id: ID!) { tickets: ticket(id: $id) { id } }",
-            {"id": "com_" + "0" * 8 + "-0000-0000-0000-" + "0" * 12},
+            {"id": "pco_" + "0" * 8 + "-0000-0000-0000-" + "0" * 12},
             "This is not the id of a Ticket.",
         ),
     ],
@@ -128,15 +128,15 @@ async def test_what_breaks_a_limit_is_refused_at_its_field(ask, agent, query, va
         {},
         {"id": None},
         {"id": 5.5},
-        {"id": "tkt_", "n": "1"},
-        {"id": "tkt_", "n": 2**31},
-        {"id": "tkt_", "s": ["NONE"]},
-        {"id": "tkt_", "s": "OPEN", "f": {"nonsense": 1}},
-        {"id": "tkt_", "f": {"updated": {"from": "2026-01-01T00:00:00"}}},
-        {"id": "tkt_", "f": {"day": "2026-02-30"}},
-        {"id": "tkt_", "f": {"opens": "24:01"}},
-        {"id": "tkt_", "f": {"form": []}},
-        {"id": "tkt_", "f": {"text": 1}},
+        {"id": "ptk_", "n": "1"},
+        {"id": "ptk_", "n": 2**31},
+        {"id": "ptk_", "s": ["NONE"]},
+        {"id": "ptk_", "s": "OPEN", "f": {"nonsense": 1}},
+        {"id": "ptk_", "f": {"updated": {"from": "2026-01-01T00:00:00"}}},
+        {"id": "ptk_", "f": {"day": "2026-02-30"}},
+        {"id": "ptk_", "f": {"opens": "24:01"}},
+        {"id": "ptk_", "f": {"form": []}},
+        {"id": "ptk_", "f": {"text": 1}},
     ],
 )
 async def test_wrong_variables_are_not_executed(ask, agent, variables):

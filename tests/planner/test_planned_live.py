@@ -11,21 +11,21 @@ EVENTS = """subscription ($id: ID!, $after: String) {
 
 
 async def test_a_state_is_read_as_the_viewer_until_it_is_out_of_sight(ask, customer, mine, rows):
-    stream = ask.engine.subscription(UPDATED, {"id": f"tkt_{mine[0].id}"}, None, customer, None)
+    stream = ask.engine.subscription(UPDATED, {"id": f"ptk_{mine[0].id}"}, None, customer, None)
 
     assert stream.channels == [f"ticket:{mine[0].id}"]
     body = await stream.read()
-    assert body.startswith(b'{"data":{"now":{"id":"tkt_')
+    assert body.startswith(b'{"data":{"now":{"id":"ptk_')
     assert orjson.loads(body)["data"]["now"]["status"] == mine[0].status.name
 
     hidden = next(row for row in rows[models.Ticket] if row.requester_id != customer.id)
-    stream = ask.engine.subscription(UPDATED, {"id": f"tkt_{hidden.id}"}, None, customer, None)
+    stream = ask.engine.subscription(UPDATED, {"id": f"ptk_{hidden.id}"}, None, customer, None)
     assert await stream.read() is None
 
 
 async def test_many_channels_and_a_change_that_says_what_changed(ask, agent, rows):
     first, second = rows[models.Ticket][:2]
-    ids = [f"tkt_{first.id}", f"tkt_{second.id}", f"tkt_{first.id}"]
+    ids = [f"ptk_{first.id}", f"ptk_{second.id}", f"ptk_{first.id}"]
     stream = ask.engine.subscription(ANY, {"ids": ids}, None, agent, None)
 
     assert stream.channels == [f"ticket:{first.id}", f"ticket:{second.id}", "desk", f"person:{agent.id}"]
@@ -35,7 +35,7 @@ async def test_many_channels_and_a_change_that_says_what_changed(ask, agent, row
 
 
 async def test_who_may_share_a_reading(ask, agent, customer, rows):
-    variables = {"id": f"tkt_{rows[models.Ticket][0].id}"}
+    variables = {"id": f"ptk_{rows[models.Ticket][0].id}"}
 
     def shared(viewer):
         return ask.engine.subscription(UPDATED, variables, None, viewer, None).shared
@@ -71,10 +71,10 @@ async def test_constants_are_live_too(ask, agent, customer):
 @pytest.mark.parametrize(
     ("text", "variables"),
     [
-        (UPDATED, {"id": "tkt_1"}),
-        (UPDATED, {"id": "per_" + "0" * 8 + "-0000-0000-0000-" + "0" * 12}),
+        (UPDATED, {"id": "ptk_1"}),
+        (UPDATED, {"id": "ppe_" + "0" * 8 + "-0000-0000-0000-" + "0" * 12}),
         (UPDATED, {}),
-        (EVENTS, {"id": "tkt_" + "0" * 8 + "-0000-0000-0000-" + "0" * 12, "after": "x"}),
+        (EVENTS, {"id": "ptk_" + "0" * 8 + "-0000-0000-0000-" + "0" * 12, "after": "x"}),
         ("{ word }", {}),
         ("subscription {", {}),
     ],
@@ -94,7 +94,7 @@ async def test_a_feed_goes_on_after_a_cursor_and_misses_nothing(ask, agent, cust
             for row in rows[models.Event]
             if row.ticket_id == ticket.id and (viewer is agent or not row.internal)
         )
-        stream = ask.engine.subscription(EVENTS, {"id": f"tkt_{ticket.id}"}, None, viewer, None)
+        stream = ask.engine.subscription(EVENTS, {"id": f"ptk_{ticket.id}"}, None, viewer, None)
         assert stream.feed
         assert stream.after is None
         assert stream.channels == [f"ticket:{ticket.id}"]
@@ -113,12 +113,12 @@ async def test_a_feed_goes_on_after_a_cursor_and_misses_nothing(ask, agent, cust
         assert await stream.read_after(items[2].cursor) == items[3:]
         assert await stream.read_after(items[-1].cursor) == []
 
-        again = ask.engine.subscription(EVENTS, {"id": f"tkt_{ticket.id}", "after": items[4].cursor}, None, viewer, None)
+        again = ask.engine.subscription(EVENTS, {"id": f"ptk_{ticket.id}", "after": items[4].cursor}, None, viewer, None)
         assert again.after == items[4].cursor
         assert await again.read_after(again.after) == items[5:]
 
 
 async def test_a_feed_ends_when_what_it_is_about_is_out_of_sight(ask, customer, rows):
     hidden = next(row for row in rows[models.Ticket] if row.requester_id != customer.id)
-    stream = ask.engine.subscription(EVENTS, {"id": f"tkt_{hidden.id}"}, None, customer, None)
+    stream = ask.engine.subscription(EVENTS, {"id": f"ptk_{hidden.id}"}, None, customer, None)
     assert await stream.read_after(None) is None

@@ -15,7 +15,7 @@ LIST = """query ($f: TicketFilter, $first: Int, $by: OrderField) {
 
 async def test_one_plan_for_every_value(ask, agent, rows):
     for ticket in rows[models.Ticket][:5]:
-        await ask.same(agent, ONE, id=f"tkt_{ticket.id}")
+        await ask.same(agent, ONE, id=f"ptk_{ticket.id}")
     assert len(set(ask.reads.statements)) == 2  # one by one statement, one by graphql-core
 
     ask.reads.statements.clear()
@@ -37,8 +37,8 @@ async def test_viewers_in_turn_see_what_they_see_in_a_fresh_engine(ask, database
     other = api.Viewer(api.Role.CUSTOMER, rows[models.Person][5].id)
     bound = api.Viewer(api.Role.CUSTOMER, rows[models.Person][3].id, rows[models.Ticket][0].id)
     reading = [
-        (ONE, {"id": f"tkt_{rows[models.Ticket][3].id}"}),
-        (ONE, {"id": f"tkt_{rows[models.Ticket][5].id}"}),
+        (ONE, {"id": f"ptk_{rows[models.Ticket][3].id}"}),
+        (ONE, {"id": f"ptk_{rows[models.Ticket][5].id}"}),
         (LIST, {"f": {"assigned": True}}),
         (LIST, {}),
         ("{ people(first: 9) { nodes { email tickets { totalCount } } } staff { name } }", {}),
@@ -51,7 +51,7 @@ async def test_viewers_in_turn_see_what_they_see_in_a_fresh_engine(ask, database
 
 
 async def test_reads_by_key_go_together_and_each_gets_its_own(ask, agent, customer, rows):
-    ids = [f"tkt_{row.id}" for row in rows[models.Ticket]] + [f"tkt_{uuid.uuid4()}"]
+    ids = [f"ptk_{row.id}" for row in rows[models.Ticket]] + [f"ptk_{uuid.uuid4()}"]
     await ask.data(agent, ONE, id=ids[0])
     ask.reads.statements.clear()
 
@@ -68,15 +68,18 @@ async def test_reads_by_key_go_together_and_each_gets_its_own(ask, agent, custom
 
 
 async def test_one_bad_request_spoils_no_other_of_its_batch(ask, agent):
-    query = "query ($n: Int!) { me { name } broken(by: $n) }"
-    together = "query ($id: ID!, $n: String) { node(id: $id) { id } word(say: $n) }"
-    answers = await asyncio.gather(*(ask(agent, query, n=n % 3) for n in range(12)))
-    assert [answer["data"]["broken"] for answer in answers] == [(None, 1, 0)[n % 3] for n in range(12)]
-    assert together
+    query = "query ($n: Int!) { divided(by: $n) { number } }"
+
+    answers = await asyncio.gather(*(ask(agent, query, n=n % 4) for n in range(16)))
+
+    numbers = [answer["data"]["divided"] and answer["data"]["divided"]["number"] for answer in answers]
+    assert numbers == [(None, 6, 3, 2)[n % 4] for n in range(16)]
+    assert [answer.get("errors") is not None for answer in answers] == [n % 4 == 0 for n in range(16)]
+    assert len(ask.reported) == 4
 
 
 async def test_a_batch_that_fails_is_tried_one_by_one(ask, agent, rows):
-    ids = [f"tkt_{row.id}" for row in rows[models.Ticket][:12]]
+    ids = [f"ptk_{row.id}" for row in rows[models.Ticket][:12]]
     await ask.data(agent, ONE, id=ids[0])
     ask.reads.failures = [None, None, RuntimeError("the batch"), None, None, RuntimeError("one of them")]
 
@@ -87,7 +90,7 @@ async def test_a_batch_that_fails_is_tried_one_by_one(ask, agent, rows):
 
 
 async def test_a_request_that_is_cancelled_takes_no_other_with_it(ask, agent, rows):
-    ids = [f"tkt_{row.id}" for row in rows[models.Ticket][:12]]
+    ids = [f"ptk_{row.id}" for row in rows[models.Ticket][:12]]
     await ask.data(agent, ONE, id=ids[0])
     tasks = [asyncio.create_task(ask.data(agent, ONE, id=id)) for id in ids]
     await asyncio.sleep(0)
@@ -105,7 +108,7 @@ async def test_a_request_that_is_cancelled_takes_no_other_with_it(ask, agent, ro
 
 async def test_without_batches(database_url, planner_rows, agent):
     desk = Desk(database_url, batch=False)
-    ids = [f"tkt_{row.id}" for row in planner_rows[models.Ticket][:12]]
+    ids = [f"ptk_{row.id}" for row in planner_rows[models.Ticket][:12]]
     await asyncio.gather(*(desk.data(agent, ONE, id=id) for id in ids))
     assert len(desk.reads.statements) == len(ids)
     await desk.reads.close()

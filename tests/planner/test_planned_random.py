@@ -1,5 +1,6 @@
 """Random operations: one statement answers what graphql-core answers."""
 
+import json
 import random
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ import planner_records as models
 import pytest
 
 SCHEMA = api.SCHEMA._schema
-LEFT_OUT = {"hole", "broken", "bug", "staff", "shout"}  # they fail, or can't be one statement
+LEFT_OUT = {"hole", "broken", "bug", "divided", "staff", "shout"}  # they fail, or can't be one statement
 DEEPEST = 4
 
 
@@ -77,7 +78,7 @@ class Writer:
         if graphql.is_enum_type(type_):
             return luck.choice(list(type_.values))
         if graphql.is_input_object_type(type_):
-            names = [each for each in luck.sample(list(type_.fields), k=3) if each != "anyOf"]
+            names = [each for each in luck.sample(list(type_.fields), k=2) if each != "anyOf"]
             return {each: self.value(each, type_.fields[each].type) for each in names}
         return {
             "Int": lambda: luck.randint(1, 3),
@@ -91,11 +92,11 @@ class Writer:
         }[type_.name]()
 
     def id(self, name):
-        model, prefix = self.luck.choice([(models.Ticket, "tkt"), (models.Person, "per"), (models.Comment, "com")])
+        model, prefix = self.luck.choice([(models.Ticket, "ptk"), (models.Person, "ppe"), (models.Comment, "pco")])
         if name == "id":
-            model, prefix = models.Ticket, "tkt"
+            model, prefix = models.Ticket, "ptk"
         if name in {"requesterIds", "assigneeId"}:
-            model, prefix = models.Person, "per"
+            model, prefix = models.Person, "ppe"
         return f"{prefix}_{self.luck.choice(self.rows[model]).id}"
 
 
@@ -117,13 +118,11 @@ async def test_both_ways_answer_the_same(ask, agent, customer, nobody, rows, see
     for viewer in (agent, customer, nobody):
         ask.reads.statements.clear()
         answer = await ask.engine.query(query, writer.variables, None, viewer, ask.context(viewer))
-        body = orjson.loads(answer.body)
+        body = json.loads(answer.body, object_pairs_hook=list)  # the order of keys counts
         assert not ask.reported, (query, writer.variables, ask.reported)
-        if "errors" not in body:
+        if len(body) == 1:
             assert len(ask.reads.statements) == 1
         operation = ask.engine.document(query).operation("Q")
         context = SimpleNamespace(viewer=viewer, planner=ask.engine)
         reference = await ask.engine.execute(operation, writer.variables, context, None)
-        assert body == orjson.loads(reference.body), (query, writer.variables)
-        if "errors" not in body:
-            assert orjson.dumps(body) == orjson.dumps(orjson.loads(reference.body)), query
+        assert body == json.loads(reference.body, object_pairs_hook=list), (query, writer.variables)

@@ -26,11 +26,11 @@ def by_id(rows, model, key):
 
 async def test_every_kind_of_leaf(ask, agent, rows):
     for ticket in rows[models.Ticket][:5]:
-        data = await ask.same(agent, LEAVES, id=f"tkt_{ticket.id}")
+        data = await ask.same(agent, LEAVES, id=f"ptk_{ticket.id}")
 
         assert data["ticket"] == {
             "__typename": "Ticket",
-            "id": f"tkt_{ticket.id}",
+            "id": f"ptk_{ticket.id}",
             "number": ticket.number,
             "subject": ticket.subject,
             "status": ticket.status.name,
@@ -42,7 +42,7 @@ async def test_every_kind_of_leaf(ask, agent, rows):
             "opens": f"{ticket.opens:%H:%M}",
             "updatedAt": moment(ticket.updated_at),
             "dueAt": moment(ticket.due_at),
-            "requesterId": f"per_{ticket.requester_id}",
+            "requesterId": f"ppe_{ticket.requester_id}",
             "mine": False,
             "can": ["OPEN", "SOLVED"],
             "moments": [moment(ticket.updated_at)],
@@ -55,12 +55,12 @@ async def test_relationships_lists_and_objects_of_the_same_row(ask, agent, custo
         staff = viewer is agent
         return found and {
             "__typename": "Person",
-            "id": f"per_{found.id}",
+            "id": f"ppe_{found.id}",
             "name": found.name,
             "website": found.website,
             "email": found.email if staff or found.id == viewer.id else None,
             "presence": {
-                "id": f"prs_{found.id}",
+                "id": f"pps_{found.id}",
                 "since": moment(found.seen_at),
                 "ticketCount": sum(row.requester_id == found.id for row in rows[models.Ticket]),
             }
@@ -70,7 +70,7 @@ async def test_relationships_lists_and_objects_of_the_same_row(ask, agent, custo
 
     for viewer in (agent, customer):
         for ticket in mine[:6]:
-            data = await ask.same(viewer, PEOPLE, id=f"tkt_{ticket.id}")
+            data = await ask.same(viewer, PEOPLE, id=f"ptk_{ticket.id}")
 
             wrote = {row.author_id for row in rows[models.Comment] if row.ticket_id == ticket.id}
             authors = sorted((row for row in rows[models.Person] if row.id in wrote), key=lambda row: row.name)
@@ -78,7 +78,7 @@ async def test_relationships_lists_and_objects_of_the_same_row(ask, agent, custo
                 "requester": person(ticket.requester_id, viewer),
                 "assignee": person(ticket.assignee_id, viewer),
                 "checkedBy": person(ticket.reviewer_id, viewer),
-                "authors": [{"id": f"per_{row.id}"} for row in authors],
+                "authors": [{"id": f"ppe_{row.id}"} for row in authors],
                 "authorNames": [row.name for row in authors],
             }
 
@@ -89,21 +89,21 @@ async def test_a_union_over_two_tables_and_an_interface_by_kind(ask, agent, cust
         row.number for row in rows[models.Ticket] if row.requester_id == customer.id
     }
     for brief in (True, False):
-        for model, prefix in ((models.Person, "per"), (models.Comment, "com"), (models.Event, "evt")):
+        for model, prefix in ((models.Person, "ppe"), (models.Comment, "pco"), (models.Event, "pev")):
             for row in rows[model][:3]:
                 await ask.same(agent, KINDS, id=f"{prefix}_{row.id}", brief=brief)
     bare, full = rows[models.Ticket][0], rows[models.Ticket][1]
 
-    data = await ask.same(agent, KINDS, id=f"tkt_{bare.id}", brief=False)
+    data = await ask.same(agent, KINDS, id=f"ptk_{bare.id}", brief=False)
     assert data["node"]["latest"]["__typename"] == "StatusChanged"
     assert [event["__typename"] for event in data["node"]["events"]] == ["TicketSubmitted", "StatusChanged"]
 
-    data = await ask.same(agent, KINDS, id=f"tkt_{full.id}", brief=False)
+    data = await ask.same(agent, KINDS, id=f"ptk_{full.id}", brief=False)
     last = max((row for row in rows[models.Comment] if row.ticket_id == full.id), key=lambda row: row.id)
     link = f'https://files/{last.id}?{len(last.body)}&"'
     assert data["node"]["latest"] == {
         "__typename": "Comment",
-        "id": f"com_{last.id}",
+        "id": f"pco_{last.id}",
         "body": last.body,
         "link": link,
     }
@@ -113,10 +113,10 @@ async def test_a_union_over_two_tables_and_an_interface_by_kind(ask, agent, cust
 
 async def test_what_may_not_be_seen_looks_like_what_is_missing(ask, customer, nobody, rows):
     hidden = next(row for row in rows[models.Ticket] if row.requester_id != customer.id)
-    missing = f"tkt_{'0' * 8}-0000-0000-0000-{'0' * 12}"
+    missing = f"ptk_{'0' * 8}-0000-0000-0000-{'0' * 12}"
     for viewer in (customer, nobody):
         before = len(ask.reads.statements)
-        one = await ask.same(viewer, KINDS, id=f"tkt_{hidden.id}", brief=False)
+        one = await ask.same(viewer, KINDS, id=f"ptk_{hidden.id}", brief=False)
         other = await ask.same(viewer, KINDS, id=missing, brief=False)
         assert one == other == {"node": None}
         assert len(set(ask.reads.statements[before:])) == 2  # the fast one and the reference's, the same for both
@@ -128,8 +128,8 @@ async def test_an_unknown_prefix_names_nothing(ask, agent):
 
 async def test_nodes_keep_the_order_of_their_ids(ask, agent, customer, rows):
     people, tickets, comments = (rows[model] for model in (models.Person, models.Ticket, models.Comment))
-    ids = [f"com_{comments[9].id}", f"xyz_{people[0].id}", f"per_{people[1].id}", f"tkt_{tickets[4].id}"]
-    ids += [f"per_{tickets[0].id}", f"per_{people[0].id}", f"com_{comments[0].id}", f"com_{comments[9].id}"]
+    ids = [f"pco_{comments[9].id}", f"xyz_{people[0].id}", f"ppe_{people[1].id}", f"ptk_{tickets[4].id}"]
+    ids += [f"ppe_{tickets[0].id}", f"ppe_{people[0].id}", f"pco_{comments[0].id}", f"pco_{comments[9].id}"]
     query = "query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id ... on Person { name } } }"
 
     data = await ask.same(agent, query, ids=ids)
@@ -139,7 +139,7 @@ async def test_nodes_keep_the_order_of_their_ids(ask, agent, customer, rows):
     assert await ask.same(agent, query, ids=[]) == {"nodes": []}
     assert await ask.same(agent, query, ids=ids[1:2]) == {"nodes": [None]}
     internal = next(row for row in comments if row.internal)
-    assert await ask.same(customer, query, ids=[f"com_{internal.id}"]) == {"nodes": [None]}
+    assert await ask.same(customer, query, ids=[f"pco_{internal.id}"]) == {"nodes": [None]}
     assert await ask.same(agent, f'{{ nodes(ids: "{ids[0]}") {{ id }} }}') == {"nodes": [{"id": ids[0]}]}
 
 
@@ -174,13 +174,13 @@ async def test_aliases_fragments_and_merged_fields(ask, agent, rows):
         fragment F on Ticket { requester { name } ...G } fragment G on Node { id ... on Ticket { subject } }
         fragment Q on Query { __typename me { id } }"""
 
-    data = await ask.same(agent, query, id=f"tkt_{ticket.id}")
+    data = await ask.same(agent, query, id=f"ptk_{ticket.id}")
 
     requester = by_id(rows, models.Person, ticket.requester_id)
     assert list(data) == ["a", "__typename", "me"]
     assert data["a"] == {
-        "requester": {"name": requester.name, "id": f"per_{requester.id}"},
-        "id": f"tkt_{ticket.id}",
+        "requester": {"name": requester.name, "id": f"ppe_{requester.id}"},
+        "id": f"ptk_{ticket.id}",
         "subject": ticket.subject,
         "b": ticket.subject,
         "number": ticket.number,

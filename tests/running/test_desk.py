@@ -12,6 +12,7 @@ import pytest
 
 from infra import embedded, processes
 
+AS_ORDINARY_USER = ("unshare", "--user", "--map-user=1000", "--map-group=1000") if os.geteuid() == 0 else ()
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 
@@ -136,14 +137,14 @@ def test_a_second_ctrl_c_kills(start):
     assert one.gone(seconds=2)
 
 
-def test_make_run_starts_it_and_ends_with_it(start, checkout):
+def test_an_ordinary_user_says_make_run_and_it_ends_with_make(start, checkout):
     stamp = Path(sys.prefix) / "requirements-embedded.lock.installed"
     lock = subprocess.run(
         "cksum < requirements-embedded.lock", shell=True, cwd=checkout, capture_output=True, check=True
     )
     if not stamp.exists() or stamp.read_bytes() != lock.stdout:
         pytest.skip("this environment is not one that make has installed, and a test should not do it")
-    one = start("make", "run")
+    one = start(*AS_ORDINARY_USER, "make", "run")
     one.ready()
 
     assert "Installing" not in one.said  # what this checkout's lock says is there already
@@ -153,31 +154,17 @@ def test_make_run_starts_it_and_ends_with_it(start, checkout):
     assert one.gone(seconds=1)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user runs all the other tests")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_data_of_another_user_is_refused(start, tmp_path):
     theirs = tmp_path / "theirs"
     theirs.mkdir()
     (theirs / "lock").touch()
     for path in (theirs, theirs / "lock"):
         os.chown(path, 65534, 65534)
-    as_somebody = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
 
-    status, said = start(*as_somebody, ".venv/bin/python", "desk.py", "up", data_dir=theirs).ends()
+    status, said = start(*AS_ORDINARY_USER, ".venv/bin/python", "desk.py", "up", data_dir=theirs).ends()
 
     assert (status, said) == (2, f"{theirs} can't be written by this user: choose another place with DATA_DIR\n")
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user runs all the other tests")
-def test_an_ordinary_user_runs_it(start, tmp_path):
-    (tmp_path / "theirs").mkdir()
-    as_somebody = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
-
-    one = start(*as_somebody, ".venv/bin/python", "desk.py", "up", data_dir=tmp_path / "theirs")
-
-    one.ready()
-    one.press()
-    assert one.ends()[0] == 0
-    assert one.living() == []
 
 
 def test_an_address_of_another_machine_is_told(start):
