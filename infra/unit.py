@@ -1,75 +1,28 @@
 """The unit of work: a mutation or job locks what it reads, says what changes, and all of it is written at its end.
 
-One statement writes, a data-modifying CTE for each table, compiled once per shape and kept; one commit; and only then
-Redis hears of it. `commit` stands in this file alone.
+One statement writes, one commit ends it, and only then Redis hears of it. `commit` stands in this file alone.
 """
 
 import asyncio
 import datetime as dt
-from collections import OrderedDict, defaultdict
-from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Hashable
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import asyncpg
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
 
 from infra.ids import new_id
 from infra.postgres import Unavailable
-from infra.statements import MOST_STATEMENTS, Prepared, Statement, prepare
+from infra.rows import Model, State, row, state_of, table_of
+from infra.statements import Prepared, prepare
+from infra.writing import parts_of, written
 from models import Base, JobRow, JobState
-
-Model = TypeVar("Model", bound=Base)
-Decoder = Callable[[Any], Any]
 
 POOL_WAIT_SECONDS = 2
 # What another unit may cause that came at the wrong moment; trying again may help.
 RETRIED = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
-
-
-class Row:
-    """A row that was read or is about to be inserted; it reads like its model. Changes go through `Unit.change`."""
-
-    __slots__ = ("_values", "changes", "fresh", "model")
-
-    def __init__(self, model: type[Base], values: Any, *, fresh: bool) -> None:
-        self.model, self._values, self.changes, self.fresh = model, values, dict[str, Any](), fresh
-
-    def __getattr__(self, name: str) -> Any:
-        if name in self.changes:
-            return self.changes[name]
-        value = self._values[name]
-        decode = None if self.fresh or value is None else _decoders(self.model).get(name)
-        return decode(value) if decode else value
-
-    def key(self) -> dict[str, Any]:
-        """The primary key, by column."""
-        return {column.name: self._values[column.name] for column in _table(self.model).primary_key}
-
-    def identity(self) -> Hashable:
-        """What tells it from every other row."""
-        return self.model, *self.key().values()
-
-
-def _table(model: type[Base]) -> sa.Table:
-    return cast(sa.Table, model.__table__)
-
-
-_DECODERS: dict[type[Base], dict[str, Decoder]] = {}
-
-
-def _decoders(model: type[Base]) -> dict[str, Decoder]:
-    found = _DECODERS.get(model)
-    if found is None:
-        found = _DECODERS[model] = {}
-        for column in _table(model).columns:
-            if isinstance(column.type, sa.Enum) and column.type.enum_class:
-                found[column.name] = column.type.enum_class.__getitem__
-            elif isinstance(column.type, JSONB):
-                found[column.name] = orjson.loads
-    return found
 
 
 class Job:
@@ -96,25 +49,23 @@ class Job:
 class Unit:
     """One transaction. What is said here is written when it ends."""
 
-    _shapes: OrderedDict[Hashable, Statement] = OrderedDict()
-
     def __init__(self, connection: Any) -> None:
         self._connection = connection
         self.now = now()
         self.jobs: list[tuple[Any, dt.datetime]] = []  # ids to wake, and when they are due
         self.channels: dict[str, str] = {}  # what to publish, by channel
-        self._fresh: list[Row] = []
-        self._changed: dict[Hashable, Row] = {}
-        self._deleted: dict[Hashable, Row] = {}
+        self._fresh: list[State] = []
+        self._changed: dict[Hashable, State] = {}
+        self._deleted: dict[Hashable, State] = {}
         self._translations: dict[str, Exception] = {}
 
     async def lock(self, build: Callable[..., sa.Select[Model]], *arguments: Any) -> Model | None:
-        """The row that `build(*arguments)` selects, locked against other writers until the end; None if there is none."""
+        """The row that `build(*arguments)` selects, locked against others until the end; None if there is none."""
         rows = await self._rows(build, arguments, lock=True)
         return rows[0] if rows else None
 
     async def lock_all(self, build: Callable[..., sa.Select[Model]], *arguments: Any) -> list[Model]:
-        """All rows that it selects, locked in its order: order by id, so that two of these can't wait for each other."""
+        """All rows that it selects, locked in its order: by id, so that two units can't wait for each other."""
         return await self._rows(build, arguments, lock=True)
 
     async def read(self, build: Callable[..., sa.Select[Model]], *arguments: Any) -> Model | None:
@@ -133,7 +84,7 @@ class Unit:
 
     async def _rows(self, build: Callable[..., Any], arguments: tuple[Any, ...], *, lock: bool = False) -> list[Any]:
         prepared, records = await self._fetched(build, arguments, lock=lock)
-        return [Row(prepared.model, record, fresh=False) for record in records]
+        return [row(prepared.model, record) for record in records]
 
     async def _fetched(
         self, build: Callable[..., Any], arguments: tuple[Any, ...], *, lock: bool = False
@@ -144,17 +95,17 @@ class Unit:
 
     def insert(self, model: type[Model], **values: Any) -> Model:
         """A new row, with an id of its own unless one is given. Columns that are left out get the table's default."""
-        if "id" in _table(model).c and "id" not in values:
+        if "id" in table_of(model).c and "id" not in values:
             values["id"] = new_id()
-        row = Row(model, values, fresh=True)
-        self._fresh.append(row)
-        return cast(Model, row)
+        made = row(model, values, fresh=True)
+        self._fresh.append(state_of(made))
+        return made
 
-    def change(self, row: Base, **values: Any) -> None:
+    def change(self, of: Base, **values: Any) -> None:
         """These columns of a locked or inserted row get these values; a later change of one wins."""
-        found = cast(Row, row)
+        found = state_of(of)
         if found.fresh:
-            found._values |= values  # noqa: SLF001 # the row is this module's own
+            found.values |= values
         else:
             found.changes |= values
             # The same row may have been read twice, and one statement may change it once.
@@ -162,16 +113,16 @@ class Unit:
             if first is not found:
                 first.changes |= values
 
-    def delete(self, row: Base) -> None:
+    def delete(self, of: Base) -> None:
         """The locked row goes."""
-        found = cast(Row, row)
+        found = state_of(of)
         self._changed.pop(found.identity(), None)
         self._deleted[found.identity()] = found
 
     def enqueue(self, job: Job, *, delay: float | None = None) -> None:
         """The job happens after the commit, `delay` seconds later (default: as its class says)."""
         due_at = self.now + dt.timedelta(seconds=job.delay if delay is None else delay)
-        row = self.insert(
+        made = self.insert(
             JobRow,
             kind=type(job).__name__,
             payload=orjson.loads(orjson.dumps(job)),
@@ -182,7 +133,7 @@ class Unit:
             created_at=self.now,
             settled_at=None,
         )
-        self.jobs.append((row.id, due_at))
+        self.jobs.append((made.id, due_at))
 
     def publish(self, channel: str, message: str = "") -> None:
         """Whoever listens to the channel hears of it after the commit. A message carries ids, no state."""
@@ -194,31 +145,10 @@ class Unit:
 
     async def flush(self) -> None:
         """Write everything that was said so far, in one statement."""
-        fresh: dict[tuple[type[Base], tuple[str, ...]], list[Row]] = defaultdict(list)
-        for row in self._fresh:
-            fresh[row.model, tuple(row._values)].append(row)  # noqa: SLF001 # the row is this module's own
-        changed, deleted = list(self._changed.values()), list(self._deleted.values())
-        if not (fresh or changed or deleted):
+        parts = parts_of(self._fresh, self._changed.values(), self._deleted.values())
+        if not parts:
             return
-        shape = (
-            tuple((*key, len(rows)) for key, rows in fresh.items()),
-            tuple((row.model, tuple(row.changes)) for row in changed),
-            tuple(row.model for row in deleted),
-        )
-        statement = self._shapes.get(shape)
-        if statement is None:
-            statement = self._shapes[shape] = Statement(_writing(fresh, changed, deleted))
-            if len(self._shapes) > MOST_STATEMENTS:
-                self._shapes.popitem(last=False)
-        values: dict[str, Any] = {}
-        for part, rows in enumerate(fresh.values()):
-            for number, row in enumerate(rows):
-                values |= {f"i{part}_{number}_{name}": value for name, value in row._values.items()}  # noqa: SLF001 # as above
-        for number, row in enumerate(changed):
-            values |= {f"c{number}_{name}": value for name, value in row.changes.items()}
-            values |= {f"k{number}_{name}": value for name, value in row.key().items()}
-        for number, row in enumerate(deleted):
-            values |= {f"d{number}_{name}": value for name, value in row.key().items()}
+        statement, values = written(parts)
         self._fresh, self._changed, self._deleted = [], {}, {}
         try:
             await self._connection.execute(statement.text, *statement.arguments(values))
@@ -226,31 +156,6 @@ class Unit:
             if refusal := self._translations.get(error.constraint_name or ""):
                 raise refusal from error
             raise
-
-
-def _writing(
-    fresh: dict[tuple[type[Base], tuple[str, ...]], list[Row]], changed: list[Row], deleted: list[Row]
-) -> sa.Select[Any]:
-    def bound(table: sa.Table, prefix: str, names: Sequence[str]) -> dict[str, Any]:
-        return {name: sa.bindparam(f"{prefix}_{name}", None, type_=table.c[name].type) for name in names}
-
-    def keyed(table: sa.Table, prefix: str) -> list[Any]:
-        return [
-            table.c[name] == value for name, value in bound(table, prefix, [c.name for c in table.primary_key]).items()
-        ]
-
-    parts: list[Any] = []
-    for part, ((model, names), rows) in enumerate(fresh.items()):
-        table = _table(model)
-        parts.append(sa.insert(table).values([bound(table, f"i{part}_{number}", names) for number in range(len(rows))]))
-    for number, row in enumerate(changed):
-        table = _table(row.model)
-        names = tuple(row.changes)
-        parts.append(sa.update(table).where(*keyed(table, f"k{number}")).values(bound(table, f"c{number}", names)))
-    for number, row in enumerate(deleted):
-        table = _table(row.model)
-        parts.append(sa.delete(table).where(*keyed(table, f"d{number}")))
-    return sa.select(sa.literal_column("1")).add_cte(*(part.cte(f"w{number}") for number, part in enumerate(parts)))
 
 
 def now() -> dt.datetime:
@@ -330,8 +235,3 @@ class Writes:
 
 async def _keep(_connection: Any) -> None:
     """Nothing to reset: every statement here leaves the session as it found it."""
-
-
-def columns_of(row: Base) -> dict[str, Any]:
-    """The row's values by column, as they stand, for comparing."""
-    return {column.name: getattr(row, column.name) for column in _table(cast(Row, row).model).columns}

@@ -112,20 +112,23 @@ def shape_of(type_: Any, limits: Limits = UNLIMITED) -> Callable[[Any], Hashable
         said = limits.plain
         return partial(frozen, limits) if said is True else lambda value: None if value is None else (said(value),)
     if graphql.is_list_type(type_):
-        item = shape_of(type_.of_type)
-        named = graphql.get_named_type(type_)
-        if graphql.is_enum_type(named) or named.name == "Boolean":
-            return lambda value: None if value is None else tuple(in_order(value))
-        if graphql.is_input_object_type(named):
-            return lambda value: None if value is None else tuple(item(each) for each in value)
-        return lambda value: None if value is None else frozenset(item(each) for each in value)
+        return shape_of_list(type_)
     if graphql.is_input_object_type(type_):
         return shape_of_input(type_)
     if graphql.is_enum_type(type_) or type_.name == "Boolean":
         return lambda value: value
-    if type_.name == "ID":
-        return lambda value: None if value is None else model_of(value)
-    return lambda value: None if value is None else ...
+    said_of = model_of if type_.name == "ID" else lambda _: ...
+    return lambda value: None if value is None else said_of(value)
+
+
+def shape_of_list(type_: Any) -> Callable[[Any], Hashable]:
+    """As `shape_of`, for lists: of enums which there are, of ids their models, of inputs the shape of each."""
+    item, named = shape_of(type_.of_type), graphql.get_named_type(type_)
+    if graphql.is_enum_type(named) or named.name == "Boolean":
+        return lambda value: None if value is None else tuple(in_order(value))
+    if graphql.is_input_object_type(named):
+        return lambda value: None if value is None else tuple(item(each) for each in value)
+    return lambda value: None if value is None else frozenset(item(each) for each in value)
 
 
 def shape_of_input(type_: Any) -> Callable[[Any], Hashable]:

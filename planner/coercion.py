@@ -77,7 +77,7 @@ def coercing_nullable(type_: Any) -> Coerce:
 
         return many
     if graphql.is_input_object_type(type_):
-        return coercing_input(type_)
+        return CoercingInput(type_)
     if graphql.is_enum_type(type_):
         return coercing_enum(type_)
     return BUILT_IN.get(type_.name) or coercing_scalar(type_)
@@ -108,22 +108,26 @@ def coercing_scalar(type_: Any) -> Coerce:
     return scalar
 
 
-def coercing_input(type_: Any) -> Coerce:
-    """As `coercing`, for input objects; their fields' functions are made at first use, since inputs may nest."""
-    made: dict[str, tuple[Coerce, bool, Any]] = {}
-    plain = not type_.is_one_of and "out_type" not in vars(type_)
+class CoercingInput:
+    """As `coercing`, for input objects; what is known of their fields is made at first use, since inputs may nest."""
 
-    def make(name: str, field: Any) -> None:
-        made[name] = coercing(field.type), graphql.is_required_input_field(field), coerce_default_value(field)
+    def __init__(self, type_: Any) -> None:
+        """`type_`: graphql-core's."""
+        self.type = type_
+        self.plain = not type_.is_one_of and "out_type" not in vars(type_)
+        self.fields: dict[str, tuple[Coerce, bool, Any]] = {}
 
-    def read(value: Any) -> dict[str, Any]:
-        if type(value) is not dict or not plain:
+    def __call__(self, value: Any) -> dict[str, Any]:
+        """The object with its defaults, in the order of the type's fields."""
+        if type(value) is not dict or not self.plain:
             raise Unusual
-        if not made:
-            for name, field in type_.fields.items():
-                make(name, field)
+        if not self.fields:
+            self.fields = {
+                name: (coercing(field.type), graphql.is_required_input_field(field), coerce_default_value(field))
+                for name, field in self.type.fields.items()
+            }
         found, used = {}, 0
-        for name, (coerce, required, default) in made.items():
+        for name, (coerce, required, default) in self.fields.items():
             if name in value:
                 found[name] = coerce(value[name])
                 used += 1
@@ -134,8 +138,6 @@ def coercing_input(type_: Any) -> Coerce:
         if used != len(value):
             raise Unusual
         return found
-
-    return read
 
 
 class Variables:

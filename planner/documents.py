@@ -105,23 +105,48 @@ class FindLimits(graphql.Visitor):
 
     def enter_argument(self, node: Any, *_: Any) -> None:
         """An argument, perhaps a variable's place."""
-        if isinstance(node.value, graphql.VariableNode):
-            self.note(node.value.name.value, self.type_info.get_argument())
+        self.enter_value(node.value, self.type_info.get_argument())
 
     def enter_object_field(self, node: Any, *_: Any) -> None:
         """A field of an input, perhaps a variable's place."""
         parent = graphql.get_named_type(self.type_info.get_parent_input_type())
-        if isinstance(node.value, graphql.VariableNode) and graphql.is_input_object_type(parent):
-            self.note(node.value.name.value, parent.fields.get(node.name.value))
+        if graphql.is_input_object_type(parent):
+            self.enter_value(node.value, parent.fields.get(node.name.value))
 
-    def note(self, variable: str, declared: Any) -> None:
+    def enter_value(self, value: Any, declared: Any) -> None:
+        """A value, and the argument or input field that it is for."""
+        if isinstance(value, graphql.VariableNode):
+            self.note(value.name.value, limits_of(declared) if declared is not None else UNLIMITED)
+            return
+        if declared is None or not isinstance(value, graphql.ListValueNode | graphql.ObjectValueNode):
+            return
+        inside = variables_in(value)
+        named = graphql.get_named_type(declared.type)
+        if inside and graphql.is_scalar_type(named) and not graphql.is_specified_scalar_type(named):
+            said = f"A variable can't be a part of a value of type {named.name}: give all of it as a variable."
+            raise InvalidDocument([graphql.GraphQLError(said, inside)])
+        if limits_of(declared).plain:
+            for variable in inside:
+                self.note(variable.name.value, Limits(plain=True))
+
+    def note(self, variable: str, limits: Limits) -> None:
         """Keeps the strongest: that the value itself is plain."""
-        limits = limits_of(declared) if declared is not None else UNLIMITED
         known = self.found.get(variable, UNLIMITED)
         if limits.plain and known.plain is not True:
             if known.plain and limits.plain is not True and known.plain is not limits.plain:
                 limits = Limits(plain=True)  # two classes of one value
             self.found[variable] = limits
+
+
+def variables_in(value: Any) -> list[Any]:
+    """The variables that stand somewhere within a literal."""
+    if isinstance(value, graphql.VariableNode):
+        return [value]
+    if isinstance(value, graphql.ListValueNode):
+        return [found for item in value.values for found in variables_in(item)]
+    if isinstance(value, graphql.ObjectValueNode):
+        return [found for field in value.fields for found in variables_in(field.value)]
+    return []
 
 
 class Document:

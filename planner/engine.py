@@ -15,7 +15,7 @@ from infra.postgres import Reads, Unavailable
 from planner.arguments import Request
 from planner.coercion import InvalidVariables
 from planner.documents import Bounded, Document, InvalidDocument, Operation
-from planner.errors import BadRequest, Refused
+from planner.errors import BadRequest, Refused, TooCostly
 from planner.execution import prepare
 from planner.fields import Declared
 from planner.plan import Plan, Planner, viewer_key
@@ -47,12 +47,14 @@ class Engine:
         refusals: type[Exception] | tuple[type[Exception], ...],
         report: Callable[[BaseException], str],
         batch: bool = True,
+        given: Any = None,
     ) -> None:
         """`refusals`: exceptions with a `code` whose text is for the client. `report`: logs another exception and gives
         the id under which it is found. `batch`: whether reads by key that wait for each other are asked together.
+        `given`: what computed leaves are given before their columns.
         """
         self.schema: graphql.GraphQLSchema = schema._schema  # noqa: SLF001 - Strawberry's way to graphql-core
-        self.reads, self.report, self.batch = reads, report, batch
+        self.reads, self.report, self.batch, self.given = reads, report, batch, given
         given = refusals if isinstance(refusals, tuple) else (refusals,)
         self.refusals: tuple[type[Exception], ...] = (Refused, Unavailable, *given)
         self.documents: Bounded[str, Document] = Bounded(MOST_DOCUMENTS)
@@ -158,6 +160,8 @@ class Engine:
                 found = make()
             except self.refusals as refusal:
                 found = refusal
+            except RecursionError:
+                found = TooCostly("This operation is nested too deeply.")
             self.plans.put(key, found)
         if isinstance(found, Exception):
             raise found.with_traceback(None)
@@ -170,7 +174,7 @@ class Engine:
 
         def make() -> Planner:
             fragments = operation.document.fragments
-            return Planner(self.schema, fragments, operation.mark(values), viewer, tagged=tagged)
+            return Planner(self.schema, fragments, operation.mark(values), viewer, tagged=tagged, given=self.given)
 
         return make
 

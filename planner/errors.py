@@ -33,3 +33,9 @@ class Unavailable(Refused):
     """The desk can't answer now; trying again may help."""
 
     code = "UNAVAILABLE"
+
+
+class TooCostly(Refused):
+    """More is asked than one operation may."""
+
+    code = "TOO_COSTLY"

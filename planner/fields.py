@@ -73,16 +73,15 @@ class Classified(NamedTuple):
 
 
 class Computed:
-    """A leaf that SQL can't say: a function of columns' texts, called for each value after the statement.
+    """A leaf that SQL can't say: a function of columns' values, called for each row after the statement.
 
-    The columns are ids, numbers or enums: their texts may hold no control character and nothing that JSON escapes.
-    When one of them is NULL, the leaf is null.
+    The values are what JSON has of them: texts, numbers, booleans, None.
     """
 
     __slots__ = ("columns", "function")
 
     def __init__(self, function: Callable[..., str | None], *columns: Any) -> None:
-        """`function`: of as many texts as there are columns, gives the leaf's text or None for null."""
+        """`function`: of what the engine was given for it and the columns' values, gives the leaf's text or None."""
         self.function, self.columns = function, columns
 
 

@@ -142,12 +142,15 @@ class Planner:
         viewer: Any,
         *,
         tagged: bool = False,
+        given: Any = None,
     ) -> None:
-        """`variables`: as marked. `tagged`: for graphql-core, which must know the types of objects."""
+        """`variables`: as marked. `tagged`: for graphql-core, which must know the types of objects. `given`: what
+        computed leaves are given.
+        """
         self.binder = Binder()
         self.schema = schema
         bound = bind_viewer(self.binder, viewer)
-        self.walk = Walk(Setting(schema, fragments, variables, bound, tagged), self.binder)
+        self.walk = Walk(Setting(schema, fragments, variables, bound, tagged, given), self.binder)
 
     def operation(self, root_type: Any, selection_set: Any) -> Plan:
         """The plan of a whole query: its value is the response."""

@@ -21,6 +21,7 @@ class Setting(NamedTuple):
     """What a walk is about: the schema, the document's fragments, the variables as marked, the viewer as builds see it.
 
     `tagged`: whether an object of an interface or union says its type under the empty key, for graphql-core.
+    `given`: what computed leaves are given before their columns.
     """
 
     schema: graphql.GraphQLSchema
@@ -28,6 +29,7 @@ class Setting(NamedTuple):
     variables: dict[str, Any]
     viewer: Any
     tagged: bool = False
+    given: Any = None
 
 
 class Selecting:

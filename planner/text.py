@@ -16,6 +16,8 @@ from sqlalchemy.types import TypeEngine
 
 Parts = list[str | ColumnElement[Any]]  # JSON text: literal JSON, and SQL that gives JSON text and is never NULL
 
+WIDEST = 100  # pieces of a chain
+
 # Raises where SQL gives NULL and the API promises a value: `||` and string_agg would lose it in silence.
 # VOLATILE, so that it's called only where a NULL is met, and never while planning.
 MISSING_FUNCTION_DDL = """
@@ -48,7 +50,11 @@ class Chain(FunctionElement[str]):
 @compiles(Chain)
 def compile_chain(element: Chain, compiler: Any, **options: Any) -> str:
     # Without parentheses: all that enters a chain is a literal, function, cast, CASE or sub-select.
-    return " || ".join(compiler.process(part, **options) for part in element.clauses)
+    pieces = [compiler.process(part, **options) for part in element.clauses]
+    while len(pieces) > WIDEST:  # to PostgreSQL a chain is as deep as it is long
+        groups = [pieces[start : start + WIDEST] for start in range(0, len(pieces), WIDEST)]
+        pieces = [f"({' || '.join(group)})" for group in groups]
+    return " || ".join(pieces)
 
 
 class Compiler(PGCompiler_asyncpg):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import graphql
@@ -108,17 +109,22 @@ class Walk(Connecting):
             return self.leaf(type_, value)
         if graphql.is_list_type(type_):
             return self.many(type_.of_type, inner, value, where), False
-        if isinstance(value, Page):
-            return self.connection(type_, inner, value), False
+        return self.single(type_, inner, value, where)
+
+    def single(self, type_: Any, inner: Selections, value: Any, where: str) -> Read:
+        """The text of an object."""
         if isinstance(value, Related):
             return self.related(type_, inner, value)
-        if isinstance(value, Select):
-            return [self.rows(type_, inner, value)], True
-        if isinstance(value, OneOf | list):
-            alternatives = value.selects if isinstance(value, OneOf) else value
-            return [func.coalesce(*(self.rows(type_, inner, rows) for rows in alternatives))], True
+        if isinstance(value, Select | OneOf | list):
+            alternatives = (
+                [value] if isinstance(value, Select) else value.selects if isinstance(value, OneOf) else value
+            )
+            found = [self.rows(type_, inner, rows) for rows in alternatives]
+            return found if len(found) == 1 else [func.coalesce(*found)], True  # type: ignore[return-value] # mypy's lists
         if isinstance(value, ClauseElement) or value is strawberry.UNSET:
             raise TypeError(f"{where} is an object, and its build returned {value!r}")
+        if isinstance(value, Page):
+            return self.connection(type_, inner, value), False
         return self.one_of(type_, inner, value), False
 
     # --- Objects ------------------------------------------------------------------------------------------------------
@@ -203,29 +209,35 @@ class Walk(Connecting):
 
     def leaf(self, type_: Any, value: Any) -> Read:
         """A scalar, an enum, or a list of them."""
-        named = graphql.get_named_type(type_)
         if isinstance(value, Computed):
             return self.marker(value)
-        if isinstance(value, IdOf):
-            value = Prefixed(prefix_of(value.model), value.key)
-        if isinstance(value, Prefixed):
-            if isinstance(value.value, ClauseElement):
-                return [f'"{value.prefix}_', *bare(value.value), '"'], may_be_null(value.value)
-            return [f'"{value.prefix}_{value.value}"'], False
+        if isinstance(value, IdOf | Prefixed):
+            return self.id(value if isinstance(value, Prefixed) else Prefixed(prefix_of(value.model), value.key))
         if isinstance(value, Select):
             if graphql.is_list_type(type_):
-                return self.leaves(named, value), False
+                return self.leaves(graphql.get_named_type(type_), value), False
             value = value.scalar_subquery()
-        if hasattr(value, "__clause_element__"):
+        elif hasattr(value, "__clause_element__"):
             value = value.__clause_element__()
         if not isinstance(value, ClauseElement):
             return [plain(type_, value)], False
+        return self.expression(type_, value)
+
+    def id(self, value: Prefixed) -> Read:
+        """A global id."""
+        if isinstance(value.value, ClauseElement):
+            return [f'"{value.prefix}_', *bare(value.value), '"'], may_be_null(value.value)
+        return [f'"{value.prefix}_{value.value}"'], False
+
+    def expression(self, type_: Any, value: Any) -> Read:
+        """What an expression gives, one or an array."""
+        named = graphql.get_named_type(type_)
         if not graphql.is_list_type(type_):
             return encoding(named)(value), may_be_null(value)
         if graphql.is_enum_type(named) or named.name in PLAIN_ITEMS:
             return bare(func.array_to_json(value)), may_be_null(value)
         items = func.unnest(value).table_valued("item").render_derived(name=self.alias())
-        return [sa.case((sa.cast(value, ARRAY(sa.Text)).is_not(None), chain(self.joined(named, items, "item"))))], True
+        return [sa.case((cast(value, ARRAY(sa.Text)).is_not(None), chain(self.joined(named, items, "item"))))], True
 
     def leaves(self, named: Any, rows: Select[Any]) -> Parts:
         """The one column of some rows as a list."""
@@ -243,7 +255,7 @@ class Walk(Connecting):
     def marker(self, leaf: Computed) -> Read:
         """A place in the text that a function fills: a control character can't stand there otherwise."""
         parts: Parts = [f"\x01{len(self.computed)}:"]
-        self.computed.append(leaf.function)
+        self.computed.append(partial(leaf.function, self.setting.given))
         nullable = False
         for number, column in enumerate(leaf.columns):
             nullable = nullable or may_be_null(column)

@@ -3,26 +3,23 @@
 import datetime as dt
 from typing import Annotated, Union
 
-import sqlalchemy as sa
 import strawberry
 
 import models
 from domain.access import Viewer
+from infra.desk import Desk
 from infra.files import download_url
 from planner.fields import Computed, attribute, computed
 from planner.nodes import Node, stored
 from planner.scalars import URL
-from schema.context import Context
 from schema.inputs import required
 from schema.people import Person
 from schema.refusals import InvalidInput, RateLimited
 
 
-def _url(context: Context, key: str, filename_hex: str, content_type: str, size_bytes: str) -> str:
-    desk = context.desk
-    filename = bytes.fromhex(filename_hex).decode()
+def _url(desk: Desk, key: str, filename: str, content_type: str, size_bytes: int) -> str:
     return download_url(
-        desk.settings, desk.signer, key=key, filename=filename, content_type=content_type, size_bytes=int(size_bytes)
+        desk.settings, desk.signer, key=key, filename=filename, content_type=content_type, size_bytes=size_bytes
     )
 
 
@@ -37,9 +34,7 @@ class Attachment(Node):
 
     @computed("Where to fetch it, for 10 minutes, without further proof of rights.")
     def url(attachment: models.Attachment, viewer: Viewer) -> URL:
-        # The name is people's words; in hexadecimal it passes through the answer's text unharmed.
-        name = sa.func.encode(sa.func.convert_to(attachment.filename, "UTF8"), "hex")
-        return Computed(_url, attachment.key, name, attachment.content_type, attachment.size_bytes)
+        return Computed(_url, attachment.key, attachment.filename, attachment.content_type, attachment.size_bytes)
 
 
 @strawberry.type(description="A header of an upload's request.")

@@ -78,7 +78,9 @@ class Desk:
     def __init__(self, url, *, batch=True):
         self.reads = CountingReads(url)
         self.reported = []
-        self.engine = Engine(api.SCHEMA, self.reads, refusals=api.Forbidden, report=self.report, batch=batch)
+        self.engine = Engine(
+            api.SCHEMA, self.reads, refusals=api.Forbidden, report=self.report, batch=batch, given="files"
+        )
 
     def report(self, exception):
         self.reported.append(exception)

@@ -143,7 +143,7 @@ class Comment(Node):
 
     @computed("Where to fetch it.")
     def link(comment: models.Comment, viewer: Viewer) -> URL:
-        return Computed(lambda key, body: f"https://files/{key}?{len(body)}&\"", comment.id, comment.body)
+        return Computed(lambda host, key, body: f'https://{host}/{key}?{len(body)}&"', comment.id, comment.body)
 
 
 @strawberry.interface(description="What happened.")
@@ -530,7 +530,9 @@ def ticket_updated(viewer: Viewer, id: Annotated[NodeId, argument("The id.")]) -
 @subscription("Any of these tickets, when one changes.")
 def any_updated(viewer: Viewer, told: Told, ids: Annotated[NodeIds, argument("The ids.")]) -> Live[Ticket]:
     keys = ids.of(models.Ticket)
-    return live(("ticket", keys), "desk", ("person", viewer.id), one(viewer, told).where(models.Ticket.id == sa.any_(keys)))
+    return live(
+        ("ticket", keys), "desk", ("person", viewer.id), one(viewer, told).where(models.Ticket.id == sa.any_(keys))
+    )
 
 
 @subscription("The queue.")

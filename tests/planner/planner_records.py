@@ -13,7 +13,16 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 NOW = dt.datetime(2026, 11, 24, 9, 30, tzinfo=dt.UTC)
-WORDS = ['printer "on fire"', "back\\slash", "line\nbreak", "über 🔥 €", "tab\t\x01", "it's 100 % $1 :x", "mail", "login"]
+WORDS = [
+    'printer "on fire"',
+    "back\\slash",
+    "line\nbreak",
+    "über 🔥 €",
+    "tab\t\x01",
+    "it's 100 % $1 :x",
+    "mail",
+    "login",
+]
 
 
 class Status(enum.StrEnum):

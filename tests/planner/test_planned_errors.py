@@ -23,7 +23,12 @@ async def test_a_refused_root_is_null_and_its_neighbours_answer(ask, customer, n
             assert answer["data"]["staff"] is answer["data"]["a"] is None
             assert answer["data"]["ticketCount"] is not None
             assert answer["errors"] == [
-                {"message": said, "locations": [{"line": 1, "column": column}], "path": [key], "extensions": {"code": code}}
+                {
+                    "message": said,
+                    "locations": [{"line": 1, "column": column}],
+                    "path": [key],
+                    "extensions": {"code": code},
+                }
                 for key, column in (("staff", 8), ("a", 23))
             ]
     assert len((await ask.same(agent, query))["staff"]) == 2

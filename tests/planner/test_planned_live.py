@@ -4,7 +4,9 @@ import orjson
 import planner_records as models
 import pytest
 
-UPDATED = "subscription ($id: ID!) { now: ticketUpdated(id: $id) { id status latest { __typename } requester { name } } }"
+UPDATED = (
+    "subscription ($id: ID!) { now: ticketUpdated(id: $id) { id status latest { __typename } requester { name } } }"
+)
 ANY = "subscription ($ids: [ID!]!) { anyUpdated(ids: $ids) { number } }"
 EVENTS = """subscription ($id: ID!, $after: String) {
     ticketEvents(ticketId: $id, after: $after) { cursor node { __typename id seq ... on CommentAdded { comment { link } } } } }"""
@@ -113,7 +115,9 @@ async def test_a_feed_goes_on_after_a_cursor_and_misses_nothing(ask, agent, cust
         assert await stream.read_after(items[2].cursor) == items[3:]
         assert await stream.read_after(items[-1].cursor) == []
 
-        again = ask.engine.subscription(EVENTS, {"id": f"ptk_{ticket.id}", "after": items[4].cursor}, None, viewer, None)
+        again = ask.engine.subscription(
+            EVENTS, {"id": f"ptk_{ticket.id}", "after": items[4].cursor}, None, viewer, None
+        )
         assert again.after == items[4].cursor
         assert await again.read_after(again.after) == items[5:]
 

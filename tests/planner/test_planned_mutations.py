@@ -13,7 +13,9 @@ TOUCH = """mutation ($id: ID!, $comments: [ID!]!, $fail: Boolean! = false, $n: I
 
 async def test_a_payload_reads_by_the_keys_that_the_answer_holds(ask, agent, rows):
     ticket = rows[models.Ticket][1]
-    theirs = sorted((row for row in rows[models.Comment] if row.ticket_id == ticket.id), key=lambda row: row.id, reverse=True)
+    theirs = sorted(
+        (row for row in rows[models.Comment] if row.ticket_id == ticket.id), key=lambda row: row.id, reverse=True
+    )
     chosen = [theirs[3], theirs[1], theirs[3]]
     ids = [f"pco_{row.id}" for row in chosen]
 

@@ -111,15 +111,20 @@ async def test_refused_sizes_drive_no_plan_out(ask, agent):
 
 async def test_a_cursor_of_another_list_is_refused(ask, agent):
     cursors = {
-        by: (await ask.data(agent, PAGES, by=by))["tickets"]["pageInfo"]["endCursor"] for by in ("UPDATED", "DUE", "SUBJECT")
+        by: (await ask.data(agent, PAGES, by=by))["tickets"]["pageInfo"]["endCursor"]
+        for by in ("UPDATED", "DUE", "SUBJECT")
     }
-    people = (await ask.data(agent, "{ people(first: 1) { pageInfo { endCursor } } }"))["people"]["pageInfo"]["endCursor"]
+    people = (await ask.data(agent, "{ people(first: 1) { pageInfo { endCursor } } }"))["people"]["pageInfo"][
+        "endCursor"
+    ]
     for by, cursor in ((by, cursor) for by in cursors for other, cursor in cursors.items() if by != other):
         assert (await ask(agent, PAGES, by=by, after=cursor))["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
     assert (await ask(agent, PAGES, by="SUBJECT", after=people))["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
 
 
-@pytest.mark.parametrize("change", [lambda c: c[:-1], lambda c: c + "0", lambda c: c.replace(",", ";"), lambda c: c[:9]])
+@pytest.mark.parametrize(
+    "change", [lambda c: c[:-1], lambda c: c + "0", lambda c: c.replace(",", ";"), lambda c: c[:9]]
+)
 async def test_a_cursor_that_was_changed_is_refused_or_another_place(ask, agent, change):
     for by in ("UPDATED", "DUE", "SUBJECT", "MIXED", "SCORE"):
         cursor = (await ask.data(agent, PAGES, by=by))["tickets"]["pageInfo"]["endCursor"]

@@ -26,7 +26,14 @@ async def test_one_plan_for_every_value(ask, agent, rows):
 
 
 async def test_what_a_build_may_branch_on_has_plans_of_its_own(ask, agent):
-    cases = [{}, {"f": None}, {"f": {}}, {"f": {"assigned": None}}, {"f": {"assigned": True}}, {"f": {"assigned": False}}]
+    cases = [
+        {},
+        {"f": None},
+        {"f": {}},
+        {"f": {"assigned": None}},
+        {"f": {"assigned": True}},
+        {"f": {"assigned": False}},
+    ]
     cases += [{"first": 1}, {"first": 2}, {"by": "DUE"}, {"by": "SUBJECT"}]
     for variables in cases:
         await ask.same(agent, LIST, **variables)

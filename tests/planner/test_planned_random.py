@@ -37,7 +37,9 @@ class Writer:
             return "{ " + " ".join(parts or ["__typename"]) + " }"
         names = [name for name in type_.fields if name not in LEFT_OUT]
         leaves = [name for name in names if graphql.is_leaf_type(graphql.get_named_type(type_.fields[name].type))]
-        chosen = self.luck.sample(names if depth < DEEPEST else leaves, k=min(4, len(names if depth < DEEPEST else leaves)))
+        chosen = self.luck.sample(
+            names if depth < DEEPEST else leaves, k=min(4, len(names if depth < DEEPEST else leaves))
+        )
         parts += [self.field(name, type_.fields[name], depth) for name in chosen]
         return "{ " + " ".join(parts or ["__typename"]) + " }"
 
@@ -52,7 +54,9 @@ class Writer:
     def field(self, name, field, depth):
         self.count += 1
         alias = f"a{self.count}: "  # so that no two clash
-        given = [f"{each}: {value}" for each, declared in field.args.items() if (value := self.argument(each, declared))]
+        given = [
+            f"{each}: {value}" for each, declared in field.args.items() if (value := self.argument(each, declared))
+        ]
         arguments = f"({', '.join(given)})" if given else ""
         named = graphql.get_named_type(field.type)
         below = "" if graphql.is_leaf_type(named) else " " + self.selection(named, depth + 1)
@@ -106,7 +110,9 @@ def literal(value, type_):
         return "[" + ", ".join(literal(item, type_.of_type) for item in value) + "]"
     if isinstance(value, dict):
         fields = getattr(type_, "fields", {})
-        return "{" + ", ".join(f"{k}: {literal(v, fields[k].type if fields else type_)}" for k, v in value.items()) + "}"
+        return (
+            "{" + ", ".join(f"{k}: {literal(v, fields[k].type if fields else type_)}" for k, v in value.items()) + "}"
+        )
     return value if graphql.is_enum_type(type_) else orjson.dumps(value).decode()
 
 

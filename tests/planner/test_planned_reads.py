@@ -123,7 +123,9 @@ async def test_what_may_not_be_seen_looks_like_what_is_missing(ask, customer, no
 
 
 async def test_an_unknown_prefix_names_nothing(ask, agent):
-    assert await ask.same(agent, KINDS, id="xyz_" + "0" * 8 + "-0000-0000-0000-" + "0" * 12, brief=True) == {"node": None}
+    assert await ask.same(agent, KINDS, id="xyz_" + "0" * 8 + "-0000-0000-0000-" + "0" * 12, brief=True) == {
+        "node": None
+    }
 
 
 async def test_nodes_keep_the_order_of_their_ids(ask, agent, customer, rows):
@@ -200,5 +202,3 @@ async def test_no_raw_control_character_is_in_an_answer(ask, agent):
 @pytest.mark.parametrize("text", ['"', "\\", "\u0001", "'", "%s", "$1", ":x", "🔥", "\u2028", "a\nb"])
 async def test_text_comes_back_as_it_went(ask, agent, text):
     assert await ask.same(agent, "query ($t: String) { word(say: $t) }", t=text) == {"word": text}
-
-

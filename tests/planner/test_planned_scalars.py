@@ -62,7 +62,17 @@ def test_days_and_times_of_day():
 def test_addresses_and_objects():
     for text in ("https://example.com", "http://localhost:8000/a?b=c#d", "https://[::1]/", "https://bücher.example/"):
         assert scalars.address(text) == text
-    for text in ("example.com", "//example.com", "javascript:alert(1)", "https://", "https:///x", "https://a b", "http://x:99999", "ftp://x", 5):
+    for text in (
+        "example.com",
+        "//example.com",
+        "javascript:alert(1)",
+        "https://",
+        "https:///x",
+        "https://a b",
+        "http://x:99999",
+        "ftp://x",
+        5,
+    ):
         with pytest.raises(ValueError, match="Expected an absolute web address"):
             scalars.address(text)
     assert scalars.json_object({"a": [1]}) == {"a": [1]}
