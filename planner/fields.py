@@ -75,7 +75,7 @@ class Classified(NamedTuple):
 class Computed:
     """A leaf that SQL can't say: a function of columns' values, called for each row after the statement.
 
-    The values are what JSON has of them: texts, numbers, booleans, None.
+    The values are what JSON has of them: texts, numbers, booleans, None; an id is its text.
     """
 
     __slots__ = ("columns", "function")

@@ -86,7 +86,9 @@ class StreamPlans:
             again = make()
             self.later = self.feed(again, again.walk.built(root_type, nodes[0], None), started=True)
         elif isinstance(said, Living):
-            parts, _ = planner.walk.read(self.type, selections(nodes), said.select, self.where)
+            parts: Parts = [cast(sa.null(), sa.Text)]
+            if said.select is not None:
+                parts, _ = planner.walk.read(self.type, selections(nodes), said.select, self.where)
             self.now = self.later = planner.plan(parts, by_key=not graphql.is_list_type(self.type))
         else:
             raise TypeError(f"{self.where} returned {said!r}, neither live(…) nor feed(…)")

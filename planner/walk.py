@@ -92,6 +92,8 @@ class Walk(Connecting):
     def complete(self, type_: Any, inner: Selections, value: Any, where: str) -> Parts:
         """The text of a value, never NULL. `where`: the field, for the error when a value is missing."""
         required = graphql.is_non_null_type(type_)
+        if required and isinstance(value, Computed):
+            value = Computed(partial(never_none, value.function, where), *value.columns)
         if value is None:
             if required:
                 raise TypeError(f"{where} can't be null, and its build returned None")
@@ -210,7 +212,7 @@ class Walk(Connecting):
     def leaf(self, type_: Any, value: Any) -> Read:
         """A scalar, an enum, or a list of them."""
         if isinstance(value, Computed):
-            return self.marker(value)
+            return self.marker(value), False
         if isinstance(value, IdOf | Prefixed):
             return self.id(value if isinstance(value, Prefixed) else Prefixed(prefix_of(value.model), value.key))
         if isinstance(value, Select):
@@ -252,15 +254,13 @@ class Walk(Connecting):
         items = select(func.string_agg(chain(text), quoted(","))).select_from(table).scalar_subquery()
         return ["[", func.coalesce(items, quoted("")), "]"]
 
-    def marker(self, leaf: Computed) -> Read:
+    def marker(self, leaf: Computed) -> Parts:
         """A place in the text that a function fills: a control character can't stand there otherwise."""
         parts: Parts = [f"\x01{len(self.computed)}:"]
         self.computed.append(partial(leaf.function, self.setting.given))
-        nullable = False
         for number, column in enumerate(leaf.columns):
-            nullable = nullable or may_be_null(column)
-            parts += ["\x02"] * bool(number) + escaped(column)
-        return [*parts, "\x01"], nullable
+            parts += ["\x02"] * bool(number) + or_null([cast(func.json_scalar(column), sa.Text)])
+        return [*parts, "\x01"]
 
 
 class Prefixed:
@@ -271,6 +271,14 @@ class Prefixed:
     def __init__(self, prefix: str, value: Any) -> None:
         """`value`: an expression or a key."""
         self.prefix, self.value = prefix, value
+
+
+def never_none(function: Any, where: str, *arguments: Any) -> str:
+    """What a computed leaf's function gives, where the schema says that there is a value."""
+    text: str | None = function(*arguments)
+    if text is None:
+        raise TypeError(f"{where} can't be null, and its function returned None")
+    return text
 
 
 def stored_as(type_: Any) -> Stored | None:

@@ -135,7 +135,9 @@ def desk(application):
 @pytest.fixture(scope="session")
 async def engine(migrated):
     """A connection of the tests' own, for looking behind the scenes."""
-    made = create_async_engine("postgresql+asyncpg" + migrated.database_url.removeprefix("postgresql"), poolclass=NullPool)
+    made = create_async_engine(
+        "postgresql+asyncpg" + migrated.database_url.removeprefix("postgresql"), poolclass=NullPool
+    )
     yield made
     await made.dispose()
 
@@ -191,7 +193,9 @@ class Jobs:
     async def run(self):
         """Perform all that wait, and what they ask for, until none is left. A failing one fails the test."""
         done = Counter()
-        while rows := await self.database.rows("SELECT id, kind FROM jobs WHERE state = 'QUEUED' ORDER BY created_at, id"):
+        while rows := await self.database.rows(
+            "SELECT id, kind FROM jobs WHERE state = 'QUEUED' ORDER BY created_at, id"
+        ):
             for row in rows:
                 assert await jobs.perform(self.desk, row["id"]), await self.database.rows(
                     "SELECT kind, last_error FROM jobs WHERE id = :id", id=row["id"]

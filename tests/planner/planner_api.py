@@ -1,5 +1,7 @@
 """A schema for the planner's tests, with one field at least for everything that a build may do."""
 
+# ruff: noqa: ARG004, FBT001, FBT002 - as in schema/: a build takes the viewer whether it asks or not
+
 from __future__ import annotations
 
 import datetime as dt
@@ -49,7 +51,7 @@ class Viewer:
     bindable: ClassVar[tuple[str, ...]] = ("id", "ticket_id")
 
 
-class Forbidden(Exception):
+class Forbidden(Exception):  # noqa: N818 - a refusal says what is the matter
     """A refusal of another room."""
 
     code = "NOT_ALLOWED"
@@ -144,6 +146,15 @@ class Comment(Node):
     @computed("Where to fetch it.")
     def link(comment: models.Comment, viewer: Viewer) -> URL:
         return Computed(lambda host, key, body: f'https://{host}/{key}?{len(body)}&"', comment.id, comment.body)
+
+    @computed("What Python is given.")
+    def seen(comment: models.Comment, viewer: Viewer) -> str | None:
+        values = (comment.internal, func.length(comment.body), sa.null(), sa.cast(2.5, sa.Float), comment.author_id)
+        return Computed(lambda _, *values: repr(values) if values[0] else None, *values)
+
+    @computed("Never there, and must be.")
+    def lost(comment: models.Comment, viewer: Viewer) -> str:
+        return Computed(lambda *_: None)
 
 
 @strawberry.interface(description="What happened.")
@@ -330,7 +341,7 @@ class TicketFilter:
         conditions = {
             "text": lambda text: func.strpos(func.lower(t.subject), func.lower(text)) > 0,
             "requester_ids": lambda ids: t.requester_id == sa.any_(ids.of(models.Person)),
-            "assignee_id": lambda id: t.assignee_id == id.of(models.Person),
+            "assignee_id": lambda person: t.assignee_id == person.of(models.Person),
             "numbers": lambda numbers: t.number == sa.any_(numbers),
             "tags": t.tags.overlap,
             "day": t.day.__eq__,
@@ -408,11 +419,8 @@ def search(
     asked: Classified = text
     rank = func.strpos(models.Ticket.subject, asked.value, type_=sa.Integer())
     rows = visible(models.Ticket, viewer).add_columns(rank.label("rank"))
-    if asked.kind:
-        rows = rows.where(models.Ticket.number == sa.cast(asked.value, sa.Integer))
-    else:
-        rows = rows.where(rank > 0)
-    return page.of(rows, order=[rank, models.Ticket.id])
+    wanted = models.Ticket.number == sa.cast(asked.value, sa.Integer) if asked.kind else rank > 0
+    return page.of(rows.where(wanted), order=[rank, models.Ticket.id])
 
 
 @planned("Who asks.")

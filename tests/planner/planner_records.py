@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import random
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -32,7 +32,7 @@ class Status(enum.StrEnum):
 
 
 class Table(DeclarativeBase):
-    type_annotation_map = {
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
         dt.datetime: sa.DateTime(timezone=True),
         list[str]: ARRAY(sa.Text),
         str: sa.Text,

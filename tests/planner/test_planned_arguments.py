@@ -6,7 +6,8 @@ import planner_records as models
 import pytest
 from planner_records import Status
 
-LIST = "query ($f: TicketFilter, $all: Boolean! = true) { tickets(filter: $f, solvedToo: $all, first: 100) { nodes { number } } }"
+LIST = """query ($f: TicketFilter, $all: Boolean! = true) {
+    tickets(filter: $f, solvedToo: $all, first: 100) { nodes { number } } }"""
 
 
 def numbers(data):
@@ -79,7 +80,8 @@ async def test_literals_do_as_variables_do(ask, agent, rows):
 
 
 async def test_an_absent_variable_is_an_absent_argument(ask, agent, rows):
-    query = "query ($text: String, $assigned: Boolean) { tickets(first: 100, filter: {text: $text, assigned: $assigned}) { nodes { number } } }"
+    query = """query ($text: String, $assigned: Boolean) {
+        tickets(first: 100, filter: {text: $text, assigned: $assigned}) { nodes { number } } }"""
     assert len(numbers(await ask.same(agent, query))) == 100
     assert numbers(await ask.same(agent, query, assigned=False)) == those(rows, lambda t: t.assignee_id is None)
     unsolved = await ask.same(agent, LIST, all=False)
@@ -148,7 +150,8 @@ async def test_what_breaks_a_limit_is_refused_at_its_field(ask, agent, query, va
 )
 async def test_wrong_variables_are_not_executed(ask, agent, variables):
     query = """query ($id: ID!, $n: Int = 1, $s: [TicketStatus!], $f: TicketFilter) { ticket(id: $id) { id }
-        ticketByNumber(number: $n) { id } tickets(filter: $f) { totalCount } t: tickets(filter: {statuses: $s}) { totalCount } }"""
+        ticketByNumber(number: $n) { id } tickets(filter: $f) { totalCount }
+        t: tickets(filter: {statuses: $s}) { totalCount } }"""
 
     answer = await ask.engine.query(query, variables, None, agent, ask.context(agent))
 
@@ -161,7 +164,8 @@ async def test_wrong_variables_are_not_executed(ask, agent, variables):
 
 async def test_variables_are_read_as_graphql_core_reads_them(ask, agent, rows):
     query = """query ($n: Int! = 3, $s: [TicketStatus!] = OPEN, $f: TicketFilter = {numbers: 4}) {
-        ticketByNumber(number: $n) { number } a: tickets(filter: $f) { nodes { number } } b: tickets(filter: {statuses: $s}) { totalCount } }"""
+        ticketByNumber(number: $n) { number } a: tickets(filter: $f) { nodes { number } }
+        b: tickets(filter: {statuses: $s}) { totalCount } }"""
 
     data = await ask.same(agent, query, unused=[1])
     assert data["ticketByNumber"] == {"number": 3}

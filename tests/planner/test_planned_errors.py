@@ -78,6 +78,16 @@ async def test_null_where_the_schema_says_there_is_a_value(ask, agent, rows):
         assert "Ticket.hole" in str(reported)
 
 
+async def test_none_where_the_schema_says_there_is_a_value(ask, agent):
+    answer = await ask(agent, "{ word tickets { nodes { comments { nodes { lost } } } } }")
+
+    assert answer["data"] == {"word": "nothing said", "tickets": None}
+    assert answer["errors"][0]["extensions"]["code"] == "INTERNAL"
+    assert [str(reported) for reported in ask.reported] == [
+        "Comment.lost can't be null, and its function returned None"
+    ]
+
+
 async def test_what_cannot_be_null_costs_no_call(ask, agent):
     await ask.same(agent, "{ tickets { nodes { id subject status updatedAt requester { name } } } }")
     assert "deskwire_missing" not in ask.reads.statements[0]
@@ -148,8 +158,29 @@ async def test_a_wrong_document_is_not_executed(ask, agent, text, name):
     assert not ask.reported
 
 
+async def test_an_operation_may_be_wide_but_not_bottomless(ask, agent, rows):
+    wide = " ".join(f"a{n}: number" for n in range(3000))
+    data = await ask.data(agent, f"{{ ticketByNumber(number: 3) {{ {wide} }} }}")
+    assert set(data["ticketByNumber"].values()) == {3}
+    assert len(data["ticketByNumber"]) == 3000
+
+    deep = "number"
+    for _ in range(60):
+        deep = f"comments {{ nodes {{ ticket {{ {deep} }} }} }}"
+    answer = await ask(agent, f"{{ ticketByNumber(number: 3) {{ {deep} }} }}")
+    assert answer["errors"][0]["extensions"]["code"] in {"TOO_COSTLY", "BAD_REQUEST"}
+    assert not ask.reported
+
+
+async def test_a_variable_within_json_is_refused(ask, agent):
+    query = "query ($n: Int) { tickets(filter: {form: {n: $n}}) { totalCount } }"
+    answer = await ask.engine.query(query, {"n": 1}, None, agent, ask.context(agent))
+    assert (answer.executed, answer.code) == (False, "BAD_REQUEST")
+
+
 async def test_operations_are_chosen_by_name_and_told_apart(ask, agent):
-    text = "query A { word } query B { other: word } mutation M { touchAll(ids: []) { __typename } } subscription S { queueUpdated { name } }"
+    text = """query A { word } query B { other: word } mutation M { touchAll(ids: []) { __typename } }
+        subscription S { queueUpdated { name } }"""
     assert (await ask(agent, text, "B"))["data"] == {"other": "nothing said"}
     assert (await ask(agent, text, "M"))["data"] == {"touchAll": []}
     kinds = [ask.engine.operation_kind(text, name) for name in ("A", "B", "M", "S", "X", None)]

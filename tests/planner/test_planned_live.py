@@ -9,7 +9,8 @@ UPDATED = (
 )
 ANY = "subscription ($ids: [ID!]!) { anyUpdated(ids: $ids) { number } }"
 EVENTS = """subscription ($id: ID!, $after: String) {
-    ticketEvents(ticketId: $id, after: $after) { cursor node { __typename id seq ... on CommentAdded { comment { link } } } } }"""
+    ticketEvents(ticketId: $id, after: $after) { cursor
+      node { __typename id seq ... on CommentAdded { comment { link } } } } }"""
 
 
 async def test_a_state_is_read_as_the_viewer_until_it_is_out_of_sight(ask, customer, mine, rows):

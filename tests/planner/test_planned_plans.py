@@ -62,16 +62,30 @@ async def test_reads_by_key_go_together_and_each_gets_its_own(ask, agent, custom
     await ask.data(agent, ONE, id=ids[0])
     ask.reads.statements.clear()
 
-    answers = await asyncio.gather(*(ask.data(agent, ONE, id=id) for id in ids))
+    answers = await asyncio.gather(*(ask.data(agent, ONE, id=key) for key in ids))
 
     assert [answer["ticket"] and answer["ticket"]["id"] for answer in answers] == [*ids[:-1], None]
     assert len(ask.reads.statements) < 10
-    alone = [await ask.data(agent, ONE, id=id) for id in ids]
+    alone = [await ask.data(agent, ONE, id=key) for key in ids]
     assert answers == alone
-    mixed = await asyncio.gather(*(ask.data(viewer, ONE, id=id) for id in ids[:20] for viewer in (agent, customer)))
+    mixed = await asyncio.gather(*(ask.data(viewer, ONE, id=key) for key in ids[:20] for viewer in (agent, customer)))
     assert [answer["ticket"] is not None for answer in mixed[1::2]] == [
         row.requester_id == customer.id for row in rows[models.Ticket][:20]
     ]
+
+
+async def test_all_that_hangs_on_a_key_goes_together_as_well(ask, agent, rows):
+    query = """query ($id: ID!, $n: Int!) { node(id: $id) { __typename ... on Ticket { subject latest {
+        __typename ... on Comment { link } } comments(last: $n) { totalCount nodes { link } pageInfo { hasPreviousPage } }
+        requester { tickets(first: 2) { nodes { number } } } } } same: ticket(id: $id) { number events { seq } } }"""
+    ids = [f"ptk_{row.id}" for row in rows[models.Ticket][:20]]
+    alone = [await ask.same(agent, query, id=key, n=3) for key in ids]
+    ask.reads.statements.clear()
+
+    together = await asyncio.gather(*(ask.data(agent, query, id=key, n=3) for key in ids))
+
+    assert together == alone
+    assert len(ask.reads.statements) == 3
 
 
 async def test_one_bad_request_spoils_no_other_of_its_batch(ask, agent):
@@ -90,7 +104,7 @@ async def test_a_batch_that_fails_is_tried_one_by_one(ask, agent, rows):
     await ask.data(agent, ONE, id=ids[0])
     ask.reads.failures = [None, None, RuntimeError("the batch"), None, None, RuntimeError("one of them")]
 
-    answers = await asyncio.gather(*(ask(agent, ONE, id=id) for id in ids))
+    answers = await asyncio.gather(*(ask(agent, ONE, id=key) for key in ids))
 
     assert [answer["data"]["ticket"]["id"] for answer in answers] == ids  # the one was tried again as a root of its own
     assert [str(reported) for reported in ask.reported] == ["one of them"]
@@ -99,16 +113,16 @@ async def test_a_batch_that_fails_is_tried_one_by_one(ask, agent, rows):
 async def test_a_request_that_is_cancelled_takes_no_other_with_it(ask, agent, rows):
     ids = [f"ptk_{row.id}" for row in rows[models.Ticket][:12]]
     await ask.data(agent, ONE, id=ids[0])
-    tasks = [asyncio.create_task(ask.data(agent, ONE, id=id)) for id in ids]
+    tasks = [asyncio.create_task(ask.data(agent, ONE, id=key)) for key in ids]
     await asyncio.sleep(0)
     for task in tasks[::3]:
         task.cancel()
 
     answers = await asyncio.gather(*tasks, return_exceptions=True)
 
-    for n, (id, answer) in enumerate(zip(ids, answers, strict=True)):
+    for n, (key, answer) in enumerate(zip(ids, answers, strict=True)):
         if n % 3:
-            assert answer["ticket"]["id"] == id
+            assert answer["ticket"]["id"] == key
         else:
             assert isinstance(answer, asyncio.CancelledError)
 
@@ -116,7 +130,7 @@ async def test_a_request_that_is_cancelled_takes_no_other_with_it(ask, agent, ro
 async def test_without_batches(database_url, planner_rows, agent):
     desk = Desk(database_url, batch=False)
     ids = [f"ptk_{row.id}" for row in planner_rows[models.Ticket][:12]]
-    await asyncio.gather(*(desk.data(agent, ONE, id=id) for id in ids))
+    await asyncio.gather(*(desk.data(agent, ONE, id=key) for key in ids))
     assert len(desk.reads.statements) == len(ids)
     await desk.reads.close()
 

@@ -5,13 +5,17 @@ import pytest
 from planner_records import Status
 
 LEAVES = """query ($id: ID!) { ticket(id: $id) {
-    __typename id number subject status tags score urgent form day opens updatedAt dueAt requesterId mine can moments } }"""
+    __typename id number subject status tags score urgent form day opens updatedAt dueAt
+    requesterId mine can moments } }"""
 PEOPLE = """query ($id: ID!) { ticket(id: $id) {
     requester { ...P } assignee { ...P } checkedBy { ...P } authors { id } authorNames } }
     fragment P on Person { __typename id name website email presence { id since ticketCount } }"""
-KINDS = """query ($id: ID!, $brief: Boolean!) { node(id: $id) { __typename id ... on Person { name } ...E ... on Ticket {
-      subject @skip(if: $brief) latest { __typename ... on Node { id } ... on Comment { body link } ... on StatusChanged { seq } }
-      events { ...E } some: comments(last: 2) @include(if: $brief) { pageInfo { hasPreviousPage } edges { cursor } } } } }
+KINDS = """query ($id: ID!, $brief: Boolean!) {
+    node(id: $id) { __typename id ... on Person { name } ...E ... on Ticket {
+      subject @skip(if: $brief)
+      latest { __typename ... on Node { id } ... on Comment { body link } ... on StatusChanged { seq } }
+      events { ...E }
+      some: comments(last: 2) @include(if: $brief) { pageInfo { hasPreviousPage } edges { cursor } } } } }
     fragment E on TicketEvent { __typename id seq
       ... on CommentAdded { comment { body author { name } } } ... on StatusChanged { to: status } }"""
 
@@ -111,6 +115,16 @@ async def test_a_union_over_two_tables_and_an_interface_by_kind(ask, agent, cust
     assert [event["seq"] for event in data["node"]["events"]] == [seq for seq, _ in seen]
 
 
+async def test_computed_leaves_are_given_what_json_has(ask, agent, rows):
+    for comment in rows[models.Comment][:5]:
+        data = await ask.same(
+            agent, "query ($id: ID!) { node(id: $id) { ... on Comment { seen } } }", id=f"pco_{comment.id}"
+        )
+
+        values = (True, len(comment.body), None, 2.5, str(comment.author_id))
+        assert data["node"]["seen"] == (repr(values) if comment.internal else None)
+
+
 async def test_what_may_not_be_seen_looks_like_what_is_missing(ask, customer, nobody, rows):
     hidden = next(row for row in rows[models.Ticket] if row.requester_id != customer.id)
     missing = f"ptk_{'0' * 8}-0000-0000-0000-{'0' * 12}"
@@ -147,7 +161,8 @@ async def test_nodes_keep_the_order_of_their_ids(ask, agent, customer, rows):
 
 async def test_labelled_columns_constants_and_expressions(ask, agent, customer, mine, rows):
     query = """{ statusCounts(first: 3) { status count first { number } }
-        queue { name openCount limits { status most } until first { number } } ticketCount word other: word(say: "x") }"""
+        queue { name openCount limits { status most } until first { number } }
+        ticketCount word other: word(say: "x") }"""
 
     data = await ask.same(customer, query)
 
@@ -172,7 +187,8 @@ async def test_labelled_columns_constants_and_expressions(ask, agent, customer, 
 
 async def test_aliases_fragments_and_merged_fields(ask, agent, rows):
     ticket = rows[models.Ticket][1]
-    query = """query ($id: ID!) { a: ticket(id: $id) { ...F b: subject } ...Q a: ticket(id: $id) { number requester { id } } }
+    query = """query ($id: ID!) { a: ticket(id: $id) { ...F b: subject } ...Q
+            a: ticket(id: $id) { number requester { id } } }
         fragment F on Ticket { requester { name } ...G } fragment G on Node { id ... on Ticket { subject } }
         fragment Q on Query { __typename me { id } }"""
 

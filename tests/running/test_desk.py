@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import urllib.error
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +19,12 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /pro
 
 def children(one, command):
     """The process ids of one of its programs."""
-    return [pid for pid in one.living() if command in Path(f"/proc/{pid}/cmdline").read_text().split("\0")]
+    found = []
+    for pid in one.living():
+        with suppress(OSError):  # it has just ended
+            if command in Path(f"/proc/{pid}/cmdline").read_text().split("\0"):
+                found.append(pid)
+    return found
 
 
 def differ(one, command, before):
@@ -59,11 +65,12 @@ def test_what_dies_is_started_again(start):
     one = start()
     one.ready()
 
-    for command in ("serve", "work", "catch-mail"):
-        before = children(one, command)
-        assert len(before) == 1
-        os.kill(before[0], signal.SIGKILL)
-        assert processes.wait_until(partial(differ, one, command, before), seconds=10), one.said
+    before = {command: children(one, command) for command in ("serve", "work", "catch-mail")}
+    assert [len(pids) for pids in before.values()] == [1, 1, 1]
+    for (pid,) in before.values():
+        os.kill(pid, signal.SIGKILL)
+    for command, pids in before.items():
+        assert processes.wait_until(partial(differ, one, command, pids), seconds=10), one.said
     data = one.data_dir / "postgres" / "data"
     for pid in (
         *processes.left_behind(data, "postgres"),

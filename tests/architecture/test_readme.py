@@ -1,0 +1,61 @@
+"""The README's tour is true: each query it shows is answered as it shows."""
+
+import json
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+SHOWN = re.compile(r"```graphql\n(.*?)```\n```json\n(.*?)```", re.DOTALL)
+SIGN_IN = """mutation ($email: String!) { signIn(input: {email: $email, password: "deskwire-demo"}) {
+  ... on SignInSuccess { session { accessToken } } } }"""
+
+
+class Tour:
+    def __init__(self, http):
+        self.http, self.tokens = http, {}
+
+    async def ask(self, email, query, **variables):
+        if email not in self.tokens:
+            answer = (await self.http.post("/graphql", json={"query": SIGN_IN, "variables": {"email": email}})).json()
+            self.tokens[email] = answer["data"]["signIn"]["session"]["accessToken"]
+        headers = {"Authorization": f"Bearer {self.tokens[email]}"}
+        sent = {"query": query, "variables": variables}
+        return (await self.http.post("/graphql", json=sent, headers=headers)).json()
+
+
+@pytest.mark.xdist_group("live")
+async def test_the_tour(live_server):
+    shown = SHOWN.findall(README.read_text())
+    assert len(shown) == 5
+    async with httpx.AsyncClient(base_url=live_server, timeout=20) as http:
+        tour = Tour(http)
+        found = await tour.ask("customer@example.com", "{ categories { nodes { id name } } }")
+        category = next(c["id"] for c in found["data"]["categories"]["nodes"] if c["name"] == "Technical problem")
+        number = None
+        for query, expected in shown:
+            variables = {}
+            if "$categoryId" in query:
+                variables = {"categoryId": category}
+            if "$number" in query:
+                variables = {"number": number}
+                await settled(tour, number)
+            who = "agent@example.com" if "$number" in query else "customer@example.com"
+            answer = await tour.ask(who, query, **variables)
+            if number is None and "SubmitTicketSuccess" in query:
+                number = answer["data"]["submitTicket"]["ticket"]["number"]
+            # Another run may have come first: numbers count up.
+            assert answer == json.loads(expected.replace("1004", str(number)))
+
+
+async def settled(tour, number):
+    """Wait until the worker has sent the mail and told the department."""
+    looked = """query ($number: Int!) { ticketByNumber(number: $number) { viewerUnreadCount events(last: 1) { nodes {
+      ... on MessageSent { deliveryStatus } } } } }"""
+    for _ in range(100):
+        ticket = (await tour.ask("agent@example.com", looked, number=number))["data"]["ticketByNumber"]
+        if ticket["viewerUnreadCount"] == 1 and ticket["events"]["nodes"] == [{"deliveryStatus": "SENT"}]:
+            return
+    raise AssertionError(ticket)
