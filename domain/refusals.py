@@ -16,7 +16,7 @@ class ConflictReason(enum.Enum):
     KEY_REUSED = enum.auto()
 
 
-class Refusal(Exception):  # noqa: N818 # named for what is the matter
+class Refusal(Exception):  # named for what is the matter
     """Something can't be done; the message may be shown to the viewer."""
 
     code: ClassVar[str] = "BAD_REQUEST"

@@ -24,11 +24,11 @@ TAKE_BACK_SECONDS: Final = 10
 DOWNLOAD_SECONDS: Final = 600
 
 
-class WrongSize(Exception):  # noqa: N818 (a refusal is named for what is the matter)
+class WrongSize(Exception):
     """The body is longer or shorter than was announced."""
 
 
-class WrongType(Exception):  # noqa: N818 (a refusal is named for what is the matter)
+class WrongType(Exception):
     """The content is of a type that is not accepted."""
 
     def __init__(self, found: str) -> None:

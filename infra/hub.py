@@ -46,7 +46,7 @@ class Hub:
 
     @asynccontextmanager
     async def watching(self, channels: Iterable[str]) -> AsyncIterator[asyncio.Event]:
-        """An event that is set whenever something may have changed. Clear it, then read, then wait: nothing is missed."""
+        """An event that is set when something may have changed. Clear it, then read, then wait: nothing is missed."""
         event, names = asyncio.Event(), list(channels)
         for name in names:
             self._waiting[name].add(event)

@@ -25,11 +25,11 @@ PERMANENT: Final = 500  # from here on, an SMTP server says that trying again is
 SES_PERMANENT: Final = frozenset({"MessageRejected", "BadRequestException", "InvalidParameterValue"})
 
 
-class Undeliverable(Exception):  # noqa: N818 (a refusal is named for what is the matter)
+class Undeliverable(Exception):
     """This letter will never arrive: give up."""
 
 
-class Later(Exception):  # noqa: N818 (a refusal is named for what is the matter)
+class Later(Exception):
     """It could not be handed over now: try again."""
 
 

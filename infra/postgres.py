@@ -24,7 +24,7 @@ SETTINGS = {
 }
 
 
-class Unavailable(Exception):  # noqa: N818 - a refusal says what is the matter, without the suffix
+class Unavailable(Exception):
     """No connection to the database can be had now."""
 
     code = "UNAVAILABLE"
@@ -34,7 +34,7 @@ class Unavailable(Exception):  # noqa: N818 - a refusal says what is the matter,
         super().__init__(message)
 
 
-class Lost(Exception):  # noqa: N818 - named for what is the matter, without the suffix
+class Lost(Exception):
     """The connection broke before it gave an answer."""
 
 

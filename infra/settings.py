@@ -16,7 +16,6 @@ SCHEMES = {
     "redis_url": ("redis", "rediss", "unix"),
     "smtp_url": ("smtp", "smtp+starttls", "smtps", "ses"),
     "storage_url": ("file", "s3", "gs", "memory"),
-    "oidc_issuer": ("https", "http"),
 }
 ATTACHMENT_TYPES = (
     "image/*",
@@ -78,7 +77,6 @@ class Settings(BaseSettings):
     worker_count: Count = 1  # processes that serve the API
     read_pool_size: Count = 10  # connections per process
     write_pool_size: Count = 10
-    pool_wait_seconds: Annotated[float, Field(gt=0)] = 2.0
     job_count: Count = 20  # jobs at once, per worker process
 
     desk_name: str = "Deskwire"
@@ -86,11 +84,8 @@ class Settings(BaseSettings):
 
     allowed_origins: Words = ()  # of pages besides PUBLIC_URL that may call the API from a browser
     introspection: bool = _from(lambda known: known.get("environment") != "production")  # and GraphiQL
-    oidc_issuer: str | None = None  # an OpenID Connect provider whose tokens are taken besides ours
-    oidc_audience: str | None = None
     access_token_seconds: Count = 300
     refresh_token_seconds: Count = 30 * DAY
-    link_seconds: Count = 900  # an emailed sign-in link
     confirmation_seconds: Count = 7 * DAY  # an emailed question whether a ticket is solved
 
     max_attachment_bytes: Count = 25 * 1024 * 1024
@@ -133,8 +128,6 @@ class Settings(BaseSettings):
             ]
             if self.smtp_url and "mail_from" not in self.model_fields_set:
                 wrong.append("MAIL_FROM: is required with SMTP_URL")
-        if bool(self.oidc_issuer) != bool(self.oidc_audience):
-            wrong.append("OIDC_ISSUER: goes together with OIDC_AUDIENCE")
         if wrong:
             raise ValueError("\n".join(wrong))
         return self

@@ -16,7 +16,7 @@ MOST_CHARACTERS: Final = 8192
 REGISTERED: Final = frozenset({"exp", "iat", "purpose"})
 
 
-class BadToken(Exception):  # noqa: N818 (a refusal is named for what is the matter)
+class BadToken(Exception):
     """The token was not made here, not for this purpose, or is no token at all."""
 
 

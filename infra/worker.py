@@ -58,8 +58,8 @@ async def work(settings: Settings, ticks: Sequence[Tick]) -> None:
 
 
 def _worker(settings: Settings, desk: Desk, ticks: Sequence[Tick]) -> Worker:
-    async def perform(_context: dict[Any, Any], row_id: str) -> None:
-        await jobs.perform(desk, UUID(row_id))
+    async def perform(ctx: dict[Any, Any], *arguments: Any, **_: Any) -> None:  # noqa: ARG001 # arq's own form
+        await jobs.perform(desk, UUID(arguments[0]))
 
     return Worker(
         functions=[func(perform, name=PERFORM, keep_result=0, max_tries=TRIES)],
@@ -80,7 +80,7 @@ def _worker(settings: Settings, desk: Desk, ticks: Sequence[Tick]) -> Worker:
 
 
 def _cron(desk: Desk, every_minutes: int, do: Callable[[Desk], Awaitable[object]]) -> Any:
-    async def tick(_context: dict[Any, Any]) -> None:
+    async def tick(ctx: dict[Any, Any], *_: Any, **__: Any) -> None:  # noqa: ARG001 # arq's own form
         try:
             await do(desk)
         except Exception as error:  # noqa: BLE001 # the next tick tries again, and the worker goes on

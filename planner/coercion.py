@@ -13,11 +13,11 @@ Coerce = Callable[[Any], Any]
 LARGEST_INT = 2**31 - 1
 
 
-class Unusual(Exception):  # noqa: N818 - not an error yet: graphql-core decides
+class Unusual(Exception):
     """A value that isn't plainly right."""
 
 
-class InvalidVariables(Exception):  # noqa: N818 - named as the specification calls them
+class InvalidVariables(Exception):
     """What is wrong with a request's variables."""
 
     def __init__(self, errors: Sequence[graphql.GraphQLError]) -> None:

@@ -183,7 +183,7 @@ class Document:
         return self.operations[name]
 
 
-class InvalidDocument(Exception):  # noqa: N818 - a refusal
+class InvalidDocument(Exception):
     """Why a document can't be run."""
 
     def __init__(self, errors: list[graphql.GraphQLError]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 
-class Refused(Exception):  # noqa: N818 - a refusal says what is the matter, without the suffix
+class Refused(Exception):
     """What the client asked for can't be answered; the message is for the client, the code for programs."""
 
     code: ClassVar[str] = "INTERNAL"

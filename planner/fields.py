@@ -137,7 +137,8 @@ def planned(description: str, *, name: str | None = None) -> Callable[[Build], A
 
     A build returns a Select of an entity or of labelled columns, a relationship, a column expression, a Page, a list
     of Selects or OneOf (the first row that exists counts), NodeIds.each(…), When, Computed, None, a plain value, or
-    an object whose attributes are plain values.
+    an object whose attributes are plain values or expressions. A CTE that speaks of the row needs `nesting=True`, since
+    SQLAlchemy moves others to the top of the statement, where there is no row.
     """
 
     def declare(build: Build) -> Any:

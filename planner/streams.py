@@ -9,7 +9,7 @@ import graphql
 import orjson
 import sqlalchemy as sa
 from graphql import FieldNode
-from sqlalchemy import func, select
+from sqlalchemy import cast, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from infra.postgres import Reads
@@ -19,7 +19,7 @@ from planner.live import Channel, Feeding, Living
 from planner.plan import Plan, Planner
 from planner.rows import Row, source
 from planner.selection import selections
-from planner.text import Asked, chain, compiled
+from planner.text import Asked, Parts, chain, compiled
 
 LARGEST_CATCH = 100  # items of a feed that one statement reads
 

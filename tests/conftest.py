@@ -5,6 +5,8 @@ import email.policy
 import os
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 
 import httpx
@@ -26,6 +28,7 @@ from models import Role
 from web.app import App
 from workers import running
 
+ROOT = Path(__file__).resolve().parents[1]
 PASSWORD = "correct horse battery staple"
 assert running.PERFORMERS  # imported, they have declared what they perform
 
@@ -109,12 +112,9 @@ def settings(folder, server_url, redis_url, mail_server):
 @pytest.fixture(scope="session")
 def migrated(settings):
     """The database, with the tables of the last migration."""
-    from concurrent.futures import ThreadPoolExecutor
-
     # Alembic runs a loop of its own, so in a thread of its own.
     with ThreadPoolExecutor(1) as pool:
-        root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-        pool.submit(command.upgrade, Config(os.path.join(root, "alembic.ini")), "head").result()
+        pool.submit(command.upgrade, Config(ROOT / "alembic.ini"), "head").result()
     return settings
 
 

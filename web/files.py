@@ -45,7 +45,7 @@ class Uploads(Protocol):
         """Note what arrived. False when the upload is gone or already holds other bytes."""
 
 
-class _Refused(Exception):  # noqa: N818 (a refusal is named for what is the matter)
+class _Refused(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status

@@ -31,7 +31,7 @@ class Asked(NamedTuple):
     name: str | None
 
 
-class Wrong(Exception):  # noqa: N818 # it is what is wrong with a request
+class Wrong(Exception):  # it is what is wrong with a request
     """The request can't be answered; gives the status, and what to do about it."""
 
     def __init__(self, status: int, message: str, *, code: str = "BAD_REQUEST", **headers: str) -> None:

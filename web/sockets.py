@@ -26,7 +26,7 @@ MOST_CHARACTERS = 1024 * 1024
 CHECK_SECONDS = 5.0  # how often a quiet socket's session is looked at
 
 
-class Closed(Exception):  # noqa: N818 # a way to end, not an error
+class Closed(Exception):  # a way to end, not an error
     """The socket is to be closed with this code."""
 
     def __init__(self, code: int, reason: str) -> None:
@@ -83,7 +83,8 @@ class _Socket:
         """Talk until one side ends it."""
         tasks = [asyncio.create_task(self._receive()), asyncio.create_task(self._watch())]
         try:
-            await asyncio.wait([*tasks, self._ended], return_when=asyncio.FIRST_COMPLETED)
+            ends: list[asyncio.Future[Any]] = [*tasks, self._ended]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if self._ended.done():
                 closed = self._ended.result()
                 await self._close(closed.code, closed.reason)
@@ -150,8 +151,8 @@ class _Socket:
                 await self._send(b'{"type":"pong"}')
             case {"type": "pong"}:
                 pass
-            case {"type": "subscribe", "id": str(name), "payload": {"query": str(), **payload}}:
-                self._subscribe(name, {**payload, "query": message["payload"]["query"]})
+            case {"type": "subscribe", "id": str(name), "payload": {"query": str()}}:
+                self._subscribe(name, message["payload"])
             case {"type": "complete", "id": str(name)}:
                 if task := self._operations.pop(name, None):
                     task.cancel()

@@ -6,13 +6,13 @@ from infra.postgres import Connection
 
 READS = {
     "one ticket with all that hangs on it": """query ($id: ID!) { ticket(id: $id) {
-        subject category { name department { name } } requester { name departments { name } } assignee { name }
-        events { nodes { __typename seq actor { name } ... on TicketRouted { toDepartment { name } rule { name } } } }
+        subject category { name department { name } } requester { departments { name } } assignee { name }
+        events { nodes { __typename seq actor { name } ... on TicketRouted { rule { name } } } }
         attachments { totalCount nodes { filename url } } watchers { nodes { name } } triage { topic doneBy { name } }
         viewerIsWatching viewerUnreadCount } }""",
-    "a page and its neighbours": """query ($id: ID!) { tickets(first: 50) { totalCount pageInfo { hasNextPage endCursor }
-        edges { cursor node { subject requester { name } assignee { name } department { name } } } }
-        viewer { person { name } can unread { count } notifications { nodes { title subject { ... on Ticket { subject } } } } }
+    "a page and its neighbours": """query ($id: ID!) {
+        tickets(first: 50) { totalCount pageInfo { hasNextPage endCursor } edges { cursor node { subject requester { name } assignee { name } department { name } } } }
+        viewer { person { name } can unread { count } notifications { nodes { title subject { __typename } } } }
         categories { nodes { name } } desk { name } again: ticket(id: $id) { number } }""",
     "anything by its id": """query ($id: ID!) { node(id: $id) { __typename ... on Ticket { subject } }
         nodes(ids: [$id]) { id ... on Ticket { events { totalCount } } } }""",

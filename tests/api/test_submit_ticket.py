@@ -1,13 +1,17 @@
 """Submitting a ticket: routed, confirmed, announced, and refused without a trace."""
 
-import pytest
 from unittest.mock import ANY
+
+import pytest
 
 from domain.jobs import AnnounceTicket, SendMessage
 
-SEEN = """query ($id: ID!) { ticket(id: $id) { number subject body bodyHtml status priority channel tags updatedAt lastSeq
-  category { name } department { name } requester { name } assignee { name } triage { topic pending suggestedCategory { name } }
-  events { nodes { __typename seq actor { name } ... on TicketRouted { fromDepartment { name } toDepartment { name } }
+SEEN = """query ($id: ID!) { ticket(id: $id) {
+  number subject body bodyHtml status priority channel tags updatedAt lastSeq
+  category { name } department { name } requester { name } assignee { name }
+  triage { topic pending suggestedCategory { name } }
+  events { nodes { __typename seq actor { name }
+    ... on TicketRouted { fromDepartment { name } toDepartment { name } }
     ... on TicketSubmitted { subject initialPriority initialCategory { name } initialTags channel }
     ... on MessageSent { recipient { name } messageKind deliveryStatus } } } } }"""
 

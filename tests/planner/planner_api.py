@@ -51,7 +51,7 @@ class Viewer:
     bindable: ClassVar[tuple[str, ...]] = ("id", "ticket_id")
 
 
-class Forbidden(Exception):  # noqa: N818 - a refusal says what is the matter
+class Forbidden(Exception):
     """A refusal of another room."""
 
     code = "NOT_ALLOWED"

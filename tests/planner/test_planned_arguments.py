@@ -6,8 +6,8 @@ import planner_records as models
 import pytest
 from planner_records import Status
 
-LIST = """query ($f: TicketFilter, $all: Boolean! = true) {
-    tickets(filter: $f, solvedToo: $all, first: 100) { nodes { number } } }"""
+LIST = "query ($f: TicketFilter, $all: Boolean! = true) "
+LIST += "{ tickets(filter: $f, solvedToo: $all, first: 100) { nodes { number } } }"
 
 
 def numbers(data):

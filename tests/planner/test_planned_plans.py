@@ -76,7 +76,8 @@ async def test_reads_by_key_go_together_and_each_gets_its_own(ask, agent, custom
 
 async def test_all_that_hangs_on_a_key_goes_together_as_well(ask, agent, rows):
     query = """query ($id: ID!, $n: Int!) { node(id: $id) { __typename ... on Ticket { subject latest {
-        __typename ... on Comment { link } } comments(last: $n) { totalCount nodes { link } pageInfo { hasPreviousPage } }
+        __typename ... on Comment { link } }
+        comments(last: $n) { totalCount nodes { link } pageInfo { hasPreviousPage } }
         requester { tickets(first: 2) { nodes { number } } } } } same: ticket(id: $id) { number events { seq } } }"""
     ids = [f"ptk_{row.id}" for row in rows[models.Ticket][:20]]
     alone = [await ask.same(agent, query, id=key, n=3) for key in ids]

@@ -72,7 +72,6 @@ def test_a_real_one_is_closed_by_default(outside):
         ({"SECRET_KEY": "short"}, "SECRET_KEY: must have at least 32 characters; `openssl rand -hex 32` makes one"),
         ({"DATABASE_URL": "mysql://secret@db"}, "DATABASE_URL: must begin with postgresql:// or postgres://"),
         ({"SMTP_URL": "smtp://mail"}, "MAIL_FROM: is required with SMTP_URL"),
-        ({"OIDC_ISSUER": "https://login.example"}, "OIDC_ISSUER: goes together with OIDC_AUDIENCE"),
         ({"SECRETS_DIR": "/no/such/folder"}, "SECRETS_DIR: there is no such folder"),
     ],
 )
