@@ -11,7 +11,8 @@ READS = {
         attachments { totalCount nodes { filename url } } watchers { nodes { name } } triage { topic doneBy { name } }
         viewerIsWatching viewerUnreadCount } }""",
     "a page and its neighbours": """query ($id: ID!) {
-        tickets(first: 50) { totalCount pageInfo { hasNextPage endCursor } edges { cursor node { subject requester { name } assignee { name } department { name } } } }
+        tickets(first: 50) { totalCount pageInfo { hasNextPage endCursor }
+            edges { cursor node { subject requester { name } assignee { name } department { name } } } }
         viewer { person { name } can unread { count } notifications { nodes { title subject { __typename } } } }
         categories { nodes { name } } desk { name } again: ticket(id: $id) { number } }""",
     "anything by its id": """query ($id: ID!) { node(id: $id) { __typename ... on Ticket { subject } }
