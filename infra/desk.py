@@ -1,7 +1,10 @@
 """What a process has at hand: settings, connections, files, keys."""
 
+import datetime as dt
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
+from uuid import UUID
 
 from infra.files import Files
 from infra.hub import Hub
@@ -27,13 +30,18 @@ class Desk:
     @classmethod
     async def open(cls, settings: Settings) -> Self:
         """Open what can be opened now; PostgreSQL and Redis are connected to when they are needed."""
-        bus = Bus(settings.redis_url)
+        bus, hub = Bus(settings.redis_url), Hub(settings.redis_url)
+
+        def tell(jobs: list[tuple[UUID, dt.datetime]], channels: dict[str, str]) -> Coroutine[Any, Any, None]:
+            hub.heard(channels)  # whoever is told here need not wait for Redis
+            return bus.tell(jobs, channels)
+
         return cls(
             settings=settings,
             reads=Reads(settings.database_url, size=settings.read_pool_size),
-            writes=await Writes.open(settings.database_url, bus.tell, size=settings.write_pool_size),
+            writes=await Writes.open(settings.database_url, tell, size=settings.write_pool_size),
             bus=bus,
-            hub=Hub(settings.redis_url),
+            hub=hub,
             files=Files(settings),
             signer=Signer(settings.secret_key),
         )

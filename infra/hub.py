@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -33,6 +33,12 @@ class Hub:
     def listen(self, channel: str, hear: Callable[[str], None]) -> None:
         """`hear` is called with each message of the channel, from `start` on."""
         self._listeners[channel] = hear
+
+    def heard(self, messages: Mapping[str, str]) -> None:
+        """Call who listens to one of these channels: messages of this process itself, at once."""
+        for channel, message in messages.items():
+            if hear := self._listeners.get(channel):
+                hear(message)
 
     def start(self) -> None:
         """Connect, and stay connected until `stop`."""
