@@ -6,8 +6,9 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Select, select
 
-from domain import sessions, tickets
+from domain import people, sessions, tickets
 from domain.access import Viewer
+from domain.people import Newcomer
 from domain.tickets import Submission
 from infra.desk import Desk
 from infra.settings import Settings
@@ -16,8 +17,6 @@ from models import (
     AssignmentMethod,
     Category,
     Department,
-    Inbox,
-    Membership,
     Person,
     Role,
     RoutingRule,
@@ -73,7 +72,7 @@ async def seed(settings: Settings, *, large: bool = False) -> None:
     try:
         async with desk.writes.begin() as unit:
             if await unit.read(_person, PEOPLE[0][0]) is None:
-                _house(unit)
+                await _house(unit)
         for email, category, subject, body, topic in TICKETS:
             await _ticket(desk, email, category, subject, body, topic)
         if large:
@@ -84,25 +83,12 @@ async def seed(settings: Settings, *, large: bool = False) -> None:
         await desk.close()
 
 
-def _house(unit: Unit) -> None:
+async def _house(unit: Unit) -> None:
     departments = {name: _department(unit, name) for name in (SUPPORT, BILLING)}
     password_hash = sessions.hash_password(PASSWORD)
     for email, name, role, department in PEOPLE:
-        person = unit.insert(
-            Person,
-            name=name,
-            email=email,
-            role=role,
-            locale=None,
-            time_zone=None,
-            password_hash=password_hash,
-            active=True,
-            last_seen_at=None,
-            created_at=unit.now,
-        )
-        unit.insert(Inbox, person_id=person.id, last_seq=0, unread_count=0)
-        if department:
-            unit.insert(Membership, person_id=person.id, department_id=departments[department])
+        theirs = [departments[department]] if department else []
+        await people.add(unit, Newcomer(name, email, role, theirs, None, invite=False, password_hash=password_hash))
     for position, (name, department, description, is_other) in enumerate(CATEGORIES):
         unit.insert(
             Category,

@@ -92,6 +92,7 @@ class Newcomer:
     department_ids: list[UUID]
     locale: str | None
     invite: bool
+    password_hash: str | None = None
 
 
 async def create(unit: Unit, viewer: Viewer, newcomer: Newcomer) -> UUID:
@@ -136,7 +137,7 @@ async def add(unit: Unit, newcomer: Newcomer) -> UUID:
         role=newcomer.role,
         locale=locale,
         time_zone=None,
-        password_hash=None,
+        password_hash=newcomer.password_hash,
         active=True,
         last_seen_at=None,
         created_at=unit.now,
