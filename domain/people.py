@@ -43,7 +43,7 @@ def _tickets_of(viewer: Viewer) -> Any:
     rows = rows.where(sa.or_(ticket.requester_id == viewer.id, ticket.id.in_(watched)))
     if viewer.ticket_id is not None:
         rows = rows.where(ticket.id == viewer.ticket_id)
-    return rows.cte("tickets_of_viewer")
+    return rows.subquery("tickets_of_viewer")
 
 
 def one(viewer: Viewer, person_id: Any) -> Select[Person]:

@@ -14,13 +14,14 @@ import orjson
 import sqlalchemy as sa
 
 from infra.ids import new_id
-from infra.postgres import Unavailable
+from infra.pool import FAULTS, WAIT_SECONDS, Pool, answering, to_the_end
 from infra.rows import Model, State, row, state_of, table_of
 from infra.statements import Prepared, prepare
 from infra.writing import parts_of, written
 from models import Base, JobRow, JobState
 
-POOL_WAIT_SECONDS = 2
+TELL_SECONDS = 3  # for what Redis has not heard yet when the process ends
+UNKNOWN = "The database went away, and nobody knows whether this was done. Look, or repeat it with its idempotency key."
 # What another unit may cause that came at the wrong moment; trying again may help.
 RETRIED = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 
@@ -49,12 +50,13 @@ class Job:
 class Unit:
     """One transaction. What is said here is written when it ends."""
 
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
+    def __init__(self, driver: asyncpg.Connection) -> None:
+        """`driver`: in a transaction."""
+        self._driver = driver
         self.now = now()
         self.jobs: list[tuple[Any, dt.datetime]] = []  # ids to wake, and when they are due
         self.channels: dict[str, str] = {}  # what to publish, by channel
-        self._fresh: list[State] = []
+        self._fresh: dict[int, State] = {}  # by what Python tells objects apart by: they may have no key yet
         self._changed: dict[Hashable, State] = {}
         self._deleted: dict[Hashable, State] = {}
         self._translations: dict[str, Exception] = {}
@@ -84,13 +86,19 @@ class Unit:
 
     async def _rows(self, build: Callable[..., Any], arguments: tuple[Any, ...], *, lock: bool = False) -> list[Any]:
         prepared, records = await self._fetched(build, arguments, lock=lock)
-        return [row(prepared.model, record) for record in records]
+        rows = [row(prepared.model, record) for record in records]
+        if self._changed:
+            for state in map(state_of, rows):
+                if first := self._changed.get(state.identity()):
+                    state.changes = first.changes  # what was said of it before holds for every reading of it
+        return rows
 
     async def _fetched(
         self, build: Callable[..., Any], arguments: tuple[Any, ...], *, lock: bool = False
     ) -> tuple[Prepared, list[Any]]:
         prepared, values = prepare(build, arguments, lock=lock)
-        records = await self._connection.fetch(prepared.statement.text, *prepared.statement.arguments(values))
+        with answering(self._driver):
+            records = await self._driver.fetch(prepared.statement.text, *prepared.statement.arguments(values))
         return prepared, records
 
     def insert(self, model: type[Model], **values: Any) -> Model:
@@ -98,24 +106,26 @@ class Unit:
         if "id" in table_of(model).c and "id" not in values:
             values["id"] = new_id()
         made = row(model, values, fresh=True)
-        self._fresh.append(state_of(made))
+        state = state_of(made)
+        self._fresh[id(state)] = state
         return made
 
     def change(self, of: Base, **values: Any) -> None:
         """These columns of a locked or inserted row get these values; a later change of one wins."""
         found = state_of(of)
-        if found.fresh:
+        if id(found) in self._fresh:
             found.values |= values
-        else:
-            found.changes |= values
-            # The same row may have been read twice, and one statement may change it once.
-            first = self._changed.setdefault(found.identity(), found)
-            if first is not found:
-                first.changes |= values
+            return
+        # The same row may have been read twice, and one statement may change it once.
+        first = self._changed.setdefault(found.identity(), found)
+        first.changes |= values
+        found.changes = first.changes
 
     def delete(self, of: Base) -> None:
-        """The locked row goes."""
+        """The locked or inserted row goes."""
         found = state_of(of)
+        if self._fresh.pop(id(found), None) is not None:
+            return
         self._changed.pop(found.identity(), None)
         self._deleted[found.identity()] = found
 
@@ -145,13 +155,14 @@ class Unit:
 
     async def flush(self) -> None:
         """Write everything that was said so far, in one statement."""
-        parts = parts_of(self._fresh, self._changed.values(), self._deleted.values())
+        parts = parts_of(self._fresh.values(), self._changed.values(), self._deleted.values())
         if not parts:
             return
         statement, values = written(parts)
-        self._fresh, self._changed, self._deleted = [], {}, {}
+        self._fresh, self._changed, self._deleted = {}, {}, {}
         try:
-            await self._connection.execute(statement.text, *statement.arguments(values))
+            with answering(self._driver):
+                await self._driver.execute(statement.text, *statement.arguments(values))
         except asyncpg.UniqueViolationError as error:
             if refusal := self._translations.get(error.constraint_name or ""):
                 raise refusal from error
@@ -168,70 +179,57 @@ AfterCommit = Callable[[list[tuple[Any, dt.datetime]], dict[str, str]], Coroutin
 
 
 class Writes:
-    """Opens units over a pool of connections. Whatever they leave the session as they found it, so nothing is reset."""
+    """Opens units, each over a connection of its own."""
 
-    def __init__(self, pool: "asyncpg.Pool[Any]", after_commit: AfterCommit) -> None:
+    def __init__(self, pool: Pool, after_commit: AfterCommit) -> None:
         self._pool, self._after_commit = pool, after_commit
         self._telling: set[asyncio.Task[None]] = set()
 
     @classmethod
     async def open(cls, url: str, after_commit: AfterCommit, *, size: int) -> "Writes":
-        """A pool of at most `size` connections, of which the first is opened when it is needed."""
-        pool = await asyncpg.create_pool(
-            url,
-            min_size=0,
-            max_size=size,
-            reset=_keep,
-            server_settings={
-                "application_name": "deskwire-write",
-                "timezone": "UTC",
-                "statement_timeout": "15s",
-                "lock_timeout": "5s",
-                "idle_in_transaction_session_timeout": "20s",
-            },
-        )
-        return cls(pool, after_commit)
+        """Over at most `size` connections, of which the first is opened when it is needed."""
+        return cls(Pool(url, size=size), after_commit)
 
     async def close(self) -> None:
         """Tell Redis what it has not heard yet, then close the connections."""
         if self._telling:
-            await asyncio.wait(self._telling, timeout=3)
+            await asyncio.wait(self._telling, timeout=TELL_SECONDS)
         await self._pool.close()
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Unit]:
         """A unit, committed when the block ends well and undone when it raises.
 
-        Raises Unavailable when no connection can be had within 2 seconds.
+        Raises Unavailable when no connection can be had within 2 seconds, or the one that was had breaks.
         """
+        driver = await self._pool.take("BEGIN")
+        unit = Unit(driver)
         try:
-            connection = await self._pool.acquire(timeout=POOL_WAIT_SECONDS)
-        except (TimeoutError, OSError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError) as error:
-            raise Unavailable from error
-        try:
-            await connection.execute("BEGIN")
-            unit = Unit(connection)
             try:
                 yield unit
                 await unit.flush()
             except BaseException:
-                if not connection.is_closed():
-                    await asyncio.shield(connection.execute("ROLLBACK"))
+                await to_the_end(_undo(driver))
                 raise
             # Whether it is committed must not depend on who still listens.
-            await asyncio.shield(connection.execute("COMMIT"))
-        except (asyncpg.ConnectionDoesNotExistError, ConnectionError) as error:
-            raise Unavailable from error
+            await to_the_end(self._commit(unit, driver))
         finally:
-            await self._pool.release(connection)
-        self._tell(unit)
+            self._pool.give_back(driver)
 
-    def _tell(self, unit: Unit) -> None:
+    async def _commit(self, unit: Unit, driver: asyncpg.Connection) -> None:
+        with answering(driver, UNKNOWN):
+            status = await driver.execute("COMMIT")
+        if status != "COMMIT":
+            raise RuntimeError("A statement of this unit had failed, which was not let through: nothing is written.")
         if unit.jobs or unit.channels:
             task = asyncio.create_task(self._after_commit(unit.jobs, unit.channels))
             self._telling.add(task)
             task.add_done_callback(self._telling.discard)
 
 
-async def _keep(_connection: Any) -> None:
-    """Nothing to reset: every statement here leaves the session as it found it."""
+async def _undo(driver: asyncpg.Connection) -> None:
+    try:
+        async with asyncio.timeout(WAIT_SECONDS):
+            await driver.execute("ROLLBACK")
+    except FAULTS:  # it ends with its connection
+        driver.terminate()

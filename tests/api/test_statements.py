@@ -1,5 +1,7 @@
 """One statement for each read, however much it asks for."""
 
+import asyncio
+
 import pytest
 
 from infra.postgres import Connection
@@ -52,3 +54,26 @@ async def test_what_is_refused_costs_no_more_than_what_is_there(api, ticket, str
 
     assert unseen == missing == {"ticket": None}
     assert len(statements) == 2
+
+
+BY_KEY = {
+    "a ticket": ("query ($id: ID!) { ticket(id: $id) { subject tags requester { name email } } }", "ticket"),
+    "a person": ("query ($id: ID!) { node(id: $id) { id ... on Person { name email active } } }", "customer"),
+    "a ticket by node": (READS["anything by its id"], "ticket"),
+}
+
+
+@pytest.mark.parametrize(("query", "what"), BY_KEY.values(), ids=BY_KEY)
+async def test_reads_by_key_that_wait_together_share_statements(
+    api, ticket, customer, agent, director, statements, query, what
+):
+    wanted = {"ticket": ticket, "customer": customer}[what].gid
+    for viewer in (customer, agent, director):
+        alone = await api(viewer, query, id=wanted)
+        statements.clear()
+
+        together = await asyncio.gather(*(api(viewer, query, id=wanted) for _ in range(24)))
+
+        assert together == [alone] * 24
+        if "nodes(" not in query:  # a list is asked for by itself
+            assert len(statements) < 8

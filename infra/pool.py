@@ -1,0 +1,140 @@
+"""Connections for transactions: few, each one unit's alone, and the last given back is the next taken."""
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine, Iterator
+from typing import Any, TypeVar
+
+import asyncpg
+
+from infra.postgres import Unavailable, is_farewell
+
+Result = TypeVar("Result")
+
+WAIT_SECONDS = 2  # for a free connection, a new one, or a sign of life
+ANSWER_SECONDS = 18  # longer than the server's own timeout, for a server that says nothing at all
+MOST_STATEMENTS = 300  # prepared on one connection
+SETTINGS = {
+    "application_name": "deskwire writes",
+    "timezone": "UTC",
+    "jit": "off",
+    "statement_timeout": "15s",
+    "lock_timeout": "5s",
+    "idle_in_transaction_session_timeout": "20s",
+}
+FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+CANNOT_CONNECT = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # it starts or stops
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InternalClientError,
+    OSError,
+)
+
+
+class Pool:
+    """Connections that are taken for a whole transaction.
+
+    asyncpg's own pool resets a session at every release; here every transaction leaves it as it found it.
+    """
+
+    def __init__(self, url: str, *, size: int) -> None:
+        """`url`: of the database; `size`: most connections at once, of which the first is opened when it is needed."""
+        self._url = url
+        self._slots = asyncio.Semaphore(size)
+        self._idle: list[asyncpg.Connection] = []
+        self._closed = False
+
+    async def take(self, first: str) -> asyncpg.Connection:
+        """A connection of the caller's alone, on which the statement `first` was run.
+
+        Raises Unavailable when there is none within 2 seconds.
+        """
+        if self._closed:
+            raise Unavailable
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                await self._slots.acquire()
+        except TimeoutError as error:
+            raise Unavailable from error
+        try:
+            return await self._begun(first)
+        except BaseException:
+            self._slots.release()
+            raise
+
+    def give_back(self, driver: asyncpg.Connection) -> None:
+        """The connection may be another's. One that broke, or is in the middle of something, is dropped."""
+        if driver.is_closed() or driver.is_in_transaction() or self._closed:
+            driver.terminate()
+        else:
+            self._idle.append(driver)
+        self._slots.release()
+
+    async def close(self) -> None:
+        """Close what is idle, and what is in use as soon as it is given back."""
+        self._closed = True
+        while self._idle:
+            with contextlib.suppress(*FAULTS):
+                await self._idle.pop().close(timeout=WAIT_SECONDS)
+
+    async def _begun(self, first: str) -> asyncpg.Connection:
+        while self._idle:
+            driver = self._idle.pop()
+            try:
+                return await _said(driver, first)
+            except TimeoutError as error:  # it is there, and does not answer
+                raise Unavailable from error
+            except FAULTS:  # it was stale, and the others are likely stale as well
+                continue
+        try:
+            driver = await asyncpg.connect(
+                self._url,
+                server_settings=SETTINGS,
+                timeout=WAIT_SECONDS,
+                command_timeout=ANSWER_SECONDS,
+                statement_cache_size=MOST_STATEMENTS,
+                max_cached_statement_lifetime=0,
+            )
+            return await _said(driver, first)
+        except CANNOT_CONNECT as error:
+            raise Unavailable from error
+
+
+async def _said(driver: asyncpg.Connection, first: str) -> asyncpg.Connection:
+    try:
+        await driver.execute(first, timeout=WAIT_SECONDS)
+    except BaseException:
+        driver.terminate()
+        raise
+    return driver
+
+
+@contextlib.contextmanager
+def answering(driver: asyncpg.Connection, message: str | None = None) -> Iterator[None]:
+    """Statements that PostgreSQL does not answer, or not in time, raise Unavailable. `message`: for a client."""
+    given = () if message is None else (message,)
+    try:
+        yield
+    except (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError) as error:
+        raise Unavailable(*given) from error
+    except FAULTS as error:
+        if isinstance(error, OSError) or driver.is_closed() or is_farewell(error):
+            driver.terminate()
+            raise Unavailable(*given) from error
+        raise
+
+
+async def to_the_end(work: Coroutine[Any, Any, Result]) -> Result:
+    """What the work returns. It is not interrupted when its caller is cancelled, which is passed on afterwards."""
+    task = asyncio.create_task(work)
+    cancelled = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        task.exception()  # looked at, so that nobody is told of it as of one that was forgotten
+        raise cancelled
+    return task.result()
