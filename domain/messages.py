@@ -7,6 +7,7 @@ from uuid import UUID
 import jinja2
 from sqlalchemy import Select, select
 
+from domain import history
 from domain.jobs import SendMessage
 from infra.desk import Desk
 from infra.jobs import Work
@@ -120,7 +121,7 @@ async def deliver(work: Work[SendMessage]) -> None:
             sent_at = unit.now if status is DeliveryStatus.SENT else None
             unit.change(message, status=status, sent_at=sent_at, last_error=error and error[:500])
             if message.ticket_id is not None:
-                unit.publish(f"ticket:{message.ticket_id}")
+                unit.publish(history.channel(message.ticket_id))
 
 
 async def _letter(unit: Unit, desk: Desk, message: Message) -> Letter | None:

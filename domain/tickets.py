@@ -230,7 +230,6 @@ async def submit(unit: Unit, viewer: Viewer, said: Submission) -> UUID:
     await _assign(unit, ticket, decision.assignee_id)
     attachments.attach(unit, ticket, uploads)
     _confirm(unit, ticket, requester)
-    unit.publish(f"department:{department_id}", str(ticket.id))
     unit.enqueue(AnnounceTicket(ticket.id))
     return ticket.id
 

@@ -12,8 +12,13 @@ MOST_SUBJECT, MOST_BODY, MOST_NAME, MOST_TOPIC, MOST_TAGS = 200, 20_000, 200, 20
 
 _UNSAFE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _BREAKS = re.compile(r"[\t\n\r\x85\u2028\u2029]+")
-# Raw HTML is shown as text; what remains is sanitised again, since the renderer is not the last line of defence.
-_markdown = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable(["table", "strikethrough"])
+# Raw HTML is shown as text, and a picture as a link, since fetching it would tell who reads. Line breaks stay as people
+# wrote them. The result is sanitised again: the renderer is not the last line of defence.
+_markdown = (
+    MarkdownIt("commonmark", {"html": False, "linkify": True, "breaks": True})
+    .enable(["table", "strikethrough", "linkify"])
+    .disable("image")
+)
 _TAGS = {
     "a", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "s",
     "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
@@ -48,10 +53,9 @@ def body(problems: Problems, field: str, value: str, *, what: str = "The text") 
 
 
 def html(markdown: str) -> str:
-    """The Markdown as HTML that is safe to insert. Pictures become links, since they would tell who reads."""
-    rendered = _markdown.render(markdown).replace("<img ", "<a ")
+    """The Markdown as HTML that is safe to insert."""
     return nh3.clean(
-        rendered,
+        _markdown.render(markdown),
         tags=_TAGS,
         attributes={"a": {"href", "title"}, "ol": {"start"}, "code": {"class"}, "td": {"align"}, "th": {"align"}},
         url_schemes={"http", "https", "mailto", "tel"},

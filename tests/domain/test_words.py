@@ -1,0 +1,77 @@
+"""What people write is checked, tidied, and safe as HTML."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain import words
+from domain.refusals import InvalidInput, Problems
+
+
+@pytest.mark.parametrize(
+    ("markdown", "html"),
+    [
+        ("It **burns**.", "<p>It <strong>burns</strong>.</p>"),
+        ("one\ntwo", "<p>one<br>\ntwo</p>"),
+        ("<script>alert(1)</script>", "<p>&lt;script&gt;alert(1)&lt;/script&gt;</p>"),
+        ("[x](javascript:alert(1))", "<p>[x](javascript:alert(1))</p>"),
+        (
+            "![tracker](https://example.com/p.gif)",
+            '<p>!<a href="https://example.com/p.gif" rel="nofollow noopener noreferrer">tracker</a></p>',
+        ),
+        (
+            "see https://example.com/a?b=c",
+            '<p>see <a href="https://example.com/a?b=c" rel="nofollow noopener noreferrer">https://example.com/a?b=c</a></p>',
+        ),
+    ],
+)
+def test_markdown_becomes_safe_html(markdown, html):
+    assert words.html(markdown) == html
+
+
+@given(st.text(max_size=500))
+def test_no_text_makes_unsafe_html(text):
+    html = words.html(text).lower()
+    assert "<script" not in html
+    assert "<img" not in html
+    assert "<iframe" not in html
+    assert "javascript:" not in html or 'href="javascript:' not in html
+
+
+@given(st.text(max_size=300))
+def test_a_line_is_one_line_or_a_problem(text):
+    problems = Problems()
+    line = words.line(problems, "subject", text, most=200, what="The subject")
+    if 1 <= len(line) <= 200:
+        problems.refuse()
+        assert len(line.splitlines()) == 1
+        assert "\x00" not in line
+    else:
+        with pytest.raises(InvalidInput):
+            problems.refuse()
+
+
+@pytest.mark.parametrize(
+    ("given_", "understood"),
+    [
+        (" Carla@Example.COM ", "carla@example.com"),
+        ("a+b@example.org", "a+b@example.org"),
+        ("nobody", ""),
+        ("a@b@c", ""),
+    ],
+)
+def test_an_address_is_understood_or_refused(given_, understood):
+    problems = Problems()
+    assert words.email(problems, "email", given_) == understood
+    if not understood:
+        with pytest.raises(InvalidInput):
+            problems.refuse()
+
+
+def test_tags_are_lower_case_and_each_once():
+    problems = Problems()
+    assert words.tags(problems, "tags", ["VIP", "vip ", "late"]) == ["vip", "late"]
+    problems.refuse()
+    words.tags(problems, "tags", [f"tag {number}" for number in range(21)])
+    with pytest.raises(InvalidInput):
+        problems.refuse()
