@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,11 +71,13 @@ async def _counted(unit: Unit, limit: Limit, subject: str) -> int:
     span = dt.timedelta(seconds=limit.seconds)
     starts_at = EPOCH + (unit.now - EPOCH) // span * span
     key = _digest(limit, subject)
-    seen = (await unit.run(_count, key, starts_at, span))[0]
-    share = 1 - (unit.now - starts_at) / span
-    if seen[0] + seen[1] * share <= limit.most:
+    here, before = (await unit.run(_count, key, starts_at, span))[0]
+    past = (unit.now - starts_at) / span
+    if here + before * (1 - past) <= limit.most:
         return 0
-    return max(1, int((starts_at + span - unit.now).total_seconds()))
+    # The next attempt counts too. It fits once enough of the last window is out of sight, or else of this one.
+    spans = 1 - (limit.most - here - 1) / before if here < limit.most else 2 - (limit.most - 1) / here
+    return max(1, math.ceil((spans - past) * limit.seconds))
 
 
 def _old(moment: Any) -> Any:

@@ -106,6 +106,7 @@ def _tokens(desk: Desk, session: Session, role: Role, moment: dt.datetime) -> Op
         "aud": AUDIENCE,
         "sub": str(session.person_id),
         "sid": str(session.id),
+        "number": session.refresh_count,  # no two tokens are alike, even of one second
         "role": role.name,
         "ticket": str(session.ticket_id) if session.ticket_id else None,
     }

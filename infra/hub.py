@@ -10,35 +10,116 @@ from typing import Any
 import structlog
 from redis.exceptions import RedisError
 
-from infra.redis import listening_connection
+from infra.logs import report
+from infra.redis import listening_side
 
 log = structlog.get_logger(__name__)
 
+CONNECT_SECONDS = 3.0
+CONFIRM_SECONDS = 1.0  # Redis says within a millisecond that it heard of a subscription, or is not well
 PING_SECONDS = 5.0
 SWEEP_SECONDS = 10.0  # what was published while nobody could hear it is found by looking again
+SLICES = 20  # of a sweep, so that not everybody looks at once
 BACK_OFF_SECONDS = (0.1, 0.5, 1.0, 2.0)
+ITSELF = "deskwire:hub"  # a channel that is always subscribed to, as Redis wants for a connection that listens
+
+Hear = Callable[[str], None]
+
+
+class _Link:
+    """A connection to Redis: one task speaks on it and one listens, since redis-py bears no more."""
+
+    def __init__(self, pubsub: Any, names: Iterable[str]) -> None:
+        self._pubsub = pubsub
+        self._unsaid = [ITSELF, *names]
+        self._unwanted: list[str] = []
+        self._something = asyncio.Event()
+        self._something.set()
+        self._answered_at = asyncio.get_running_loop().time()
+        self.told = {name: asyncio.Event() for name in self._unsaid}  # set: messages of the channel arrive
+
+    def subscribe(self, names: Iterable[str]) -> None:
+        """Have Redis tell of these channels."""
+        new = [name for name in names if name not in self.told]
+        if new:
+            self._unsaid += new
+            self.told |= {name: asyncio.Event() for name in new}
+            self._something.set()
+
+    def unsubscribe(self, names: Iterable[str]) -> None:
+        """Have Redis tell no more of these channels."""
+        for name in names:
+            self._unwanted.append(name)
+            del self.told[name]
+        self._something.set()
+
+    async def speak(self) -> None:
+        """Send what is to be told or not, else a ping. Raises TimeoutError when Redis does not answer."""
+        loop = asyncio.get_running_loop()
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PING_SECONDS):
+                    await self._something.wait()
+            if loop.time() - self._answered_at > 2 * PING_SECONDS:
+                raise TimeoutError("Redis does not answer a ping.")
+            if not self._something.is_set():
+                await self._pubsub.ping()
+                continue
+            self._something.clear()
+            unwanted, self._unwanted = self._unwanted, []
+            unsaid, self._unsaid = self._unsaid, []
+            if unwanted:
+                await self._pubsub.unsubscribe(*unwanted)
+            if unsaid:
+                await self._pubsub.subscribe(*unsaid)
+
+    async def listen(self, hear: Callable[[str, str | None], None]) -> None:
+        """Call `hear` with the channel and text of each message; without a text when a channel's begin to arrive."""
+        loop = asyncio.get_running_loop()
+        while True:
+            message = await self._pubsub.get_message(timeout=None)
+            self._answered_at = loop.time()
+            if message is None or message["channel"] is None:  # a pong
+                continue
+            channel = message["channel"].decode()
+            if message["type"] == "message":
+                hear(channel, message["data"].decode(errors="replace"))
+            elif message["type"] == "subscribe" and (told := self.told.get(channel)):
+                hear(channel, None)  # what was said before, nobody heard
+                told.set()
+
+    def end(self) -> None:
+        """Nobody need wait for it any more."""
+        for event in self.told.values():
+            event.set()
 
 
 class Hub:
     """Wakes who waits: after a message, after a connection was lost and found, and every ten seconds without one."""
 
     def __init__(self, url: str) -> None:
+        """`url`: of Redis."""
         self._url = url
         self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
-        self._listeners: dict[str, Callable[[str], None]] = {}
-        self._pubsub: Any = None
+        self._listeners: dict[str, Hear] = {}
+        self._link: _Link | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self.connected = False
 
-    def listen(self, channel: str, hear: Callable[[str], None]) -> None:
+    @property
+    def connected(self) -> bool:
+        """Whether messages arrive."""
+        return self._link is not None
+
+    def listen(self, channel: str, hear: Hear) -> None:
         """`hear` is called with each message of the channel, from `start` on."""
         self._listeners[channel] = hear
 
     def heard(self, messages: Mapping[str, str]) -> None:
-        """Call who listens to one of these channels: messages of this process itself, at once."""
+        """Messages of this process itself: who listens is told at once, and who waits, too, when Redis is away."""
         for channel, message in messages.items():
-            if hear := self._listeners.get(channel):
-                hear(message)
+            self._tell(channel, message)
+            if self._link is None:
+                self._wake(channel)
 
     def start(self) -> None:
         """Connect, and stay connected until `stop`."""
@@ -52,79 +133,85 @@ class Hub:
 
     @asynccontextmanager
     async def watching(self, channels: Iterable[str]) -> AsyncIterator[asyncio.Event]:
-        """An event that is set when something may have changed. Clear it, then read, then wait: nothing is missed."""
-        event, names = asyncio.Event(), list(channels)
+        """An event that is set whenever something may have changed. Clear it, then read, then wait: no gap."""
+        event, names = asyncio.Event(), set(channels)
         for name in names:
             self._waiting[name].add(event)
         try:
-            await self._subscribe(names)
+            await self._subscribed(names)
             yield event
         finally:
-            for name in names:
+            for name in names:  # Redis is told at the next sweep, since many come back soon
                 self._waiting[name].discard(event)
                 if not self._waiting[name]:
                     del self._waiting[name]
-                    await self._unsubscribe(name)
 
-    async def _subscribe(self, names: list[str]) -> None:
-        if self._pubsub is not None:
-            with contextlib.suppress(RedisError, OSError):  # the link is down: whoever waits is woken when it is back
-                await self._pubsub.subscribe(*names)
+    async def _subscribed(self, names: set[str]) -> None:
+        """Wait until Redis tells of these channels; not for long, since whoever waits is woken once it does."""
+        link = self._link
+        if link is None:  # whoever waits is woken when it is back
+            return
+        link.subscribe(names)
+        confirmed = [link.told[name] for name in names]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CONFIRM_SECONDS):
+                for event in confirmed:
+                    await event.wait()
 
-    async def _unsubscribe(self, name: str) -> None:
-        if self._pubsub is not None:
-            with contextlib.suppress(RedisError, OSError):  # as above
-                await self._pubsub.unsubscribe(name)
+    def _tell(self, channel: str, message: str) -> None:
+        if hear := self._listeners.get(channel):
+            try:
+                hear(message)
+            except Exception as error:  # noqa: BLE001 # one message that nobody understands must not end all others
+                report(error, channel=channel)
 
-    def _wake_all(self) -> None:
-        for events in self._waiting.values():
-            for event in events:
-                event.set()
+    def _wake(self, channel: str) -> None:
+        for event in self._waiting.get(channel, ()):
+            event.set()
+
+    def _hear(self, channel: str, message: str | None) -> None:
+        if message is not None:
+            self._tell(channel, message)
+        self._wake(channel)
 
     async def _sweep(self) -> None:
         while True:
-            await asyncio.sleep(SWEEP_SECONDS)
-            self._wake_all()
+            names = list(self._waiting)
+            for number in range(SLICES):
+                await asyncio.sleep(SWEEP_SECONDS / SLICES)
+                for name in names[number::SLICES]:
+                    self._wake(name)
+            if self._link is not None:
+                wanted = self._waiting.keys() | self._listeners.keys() | {ITSELF}
+                self._link.unsubscribe(self._link.told.keys() - wanted)
 
     async def _run(self) -> None:
         failures = 0
         while True:
             try:
-                await self._listen_once()
-                failures = 0
-            except (RedisError, OSError, TimeoutError) as error:
-                if self.connected:
-                    log.warning("hub_lost_redis", error=repr(error))
-                    failures = 0
-                self.connected = False
-                await asyncio.sleep(BACK_OFF_SECONDS[min(failures, len(BACK_OFF_SECONDS) - 1)])
-                failures += 1
+                await self._follow()
+            except Exception as error:  # noqa: BLE001 # it must go on as long as the process lives
+                if not isinstance(error, RedisError | OSError):
+                    report(error)
+                if self._link is not None or not failures:
+                    log.warning("hub_without_redis", error=repr(error))
+                failures = 1 if self._link is not None else failures + 1
+            self._link = None
+            await asyncio.sleep(BACK_OFF_SECONDS[min(failures, len(BACK_OFF_SECONDS)) - 1])
 
-    async def _listen_once(self) -> None:
-        client = listening_connection(self._url)
+    async def _follow(self) -> None:
+        """Connect and hear, until the connection breaks, which raises RedisError or OSError."""
+        client = listening_side(self._url)
         async with client, client.pubsub() as pubsub:
-            await pubsub.subscribe("deskwire:hub", *self._listeners, *self._waiting)
-            self._pubsub, self.connected = pubsub, True
-            self._wake_all()  # what was said while nobody listened
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await pubsub.connect()
+            link = self._link = _Link(pubsub, {*self._listeners, *self._waiting})
+            tasks = [asyncio.create_task(link.speak()), asyncio.create_task(link.listen(self._hear))]
             try:
-                await self._hear(pubsub)
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                done.pop().result()
             finally:
-                self._pubsub, self.connected = None, False
-
-    async def _hear(self, pubsub: Any) -> None:
-        quiet = False
-        while True:
-            message = await pubsub.get_message(ignore_subscribe_messages=False, timeout=PING_SECONDS)
-            if message is None:
-                if quiet:
-                    raise TimeoutError("Redis does not answer a ping.")
-                quiet = True
-                await pubsub.ping()
-                continue
-            quiet = False
-            if message["type"] == "message":
-                channel = message["channel"].decode()
-                if hear := self._listeners.get(channel):
-                    hear(message["data"].decode())
-                for event in self._waiting.get(channel, ()):
-                    event.set()
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                link.end()

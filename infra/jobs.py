@@ -1,6 +1,7 @@
 """Performing jobs: the row is claimed, performed and settled in PostgreSQL; arq and Redis only say when to look."""
 
 import asyncio
+import contextlib
 import dataclasses
 import datetime as dt
 import typing
@@ -16,6 +17,9 @@ from redis.exceptions import RedisError
 
 from infra.desk import Desk
 from infra.logs import report
+from infra.mail import Later
+from infra.pool import to_the_end
+from infra.postgres import Unavailable
 from infra.unit import Job, Unit, now
 from models import JobRow, JobState
 
@@ -24,8 +28,10 @@ log = structlog.get_logger(__name__)
 LEASE = dt.timedelta(seconds=30)  # more than the longest job may take
 JOB_SECONDS = 20
 RELAY_SECONDS = 2.0
-RELAY_BATCH = 200
+RELAY_BATCH = 1000
 GRACE = dt.timedelta(seconds=1)  # the commit's own wake-up goes first
+# What happens to good jobs on bad days: nobody need be told before the job is given up.
+EXPECTED = (Later, Unavailable)
 
 AJob = TypeVar("AJob", bound=Job)
 
@@ -79,11 +85,16 @@ def performers() -> dict[type[Job], Callable[[Any], Awaitable[None]]]:
     return dict(_performers)
 
 
-def _claim(row_id: Any, moment: Any, lease_ends_at: Any) -> sa.Update:
+def _due(moment: Any) -> sa.ColumnElement[bool]:
+    return sa.and_(JobRow.state.in_([JobState.QUEUED, JobState.RUNNING]), JobRow.due_at <= moment)
+
+
+def _claim(row_id: Any, grace: Any, lease: Any) -> sa.Update:
+    # By one clock for all, PostgreSQL's, or a machine whose own is ahead would take jobs from those who perform them.
     return (
         sa.update(JobRow)
-        .where(JobRow.id == row_id, JobRow.state.in_([JobState.QUEUED, JobState.RUNNING]), JobRow.due_at <= moment)
-        .values(state=JobState.RUNNING, attempts=JobRow.attempts + 1, due_at=lease_ends_at)
+        .where(JobRow.id == row_id, _due(sa.func.now() + grace))
+        .values(state=JobState.RUNNING, attempts=JobRow.attempts + 1, due_at=sa.func.now() + lease)
         .returning(JobRow.kind, JobRow.payload, JobRow.attempts)
     )
 
@@ -97,15 +108,19 @@ async def perform(desk: Desk, row_id: UUID) -> bool:
 
     A failure is recorded and tried again later, at last given up; it is not raised.
     """
-    async with desk.writes.begin() as unit:
-        # Clocks of machines differ: what a commit just made due may lie a moment ahead.
-        found = await unit.run(_claim, row_id, unit.now + GRACE, unit.now + LEASE)
-    if not found:
-        return False
-    kind, payload, attempt = found[0]
-    structlog.contextvars.bind_contextvars(job=kind, job_id=str(row_id), attempt=attempt)
+    structlog.contextvars.bind_contextvars(job_id=str(row_id))
     try:
+        async with desk.writes.begin() as unit:
+            # What a commit just made due may lie a moment ahead, by the clock of another machine.
+            found = await unit.run(_claim, row_id, GRACE, LEASE)
+        if not found:
+            return False
+        kind, payload, attempt = found[0]
+        structlog.contextvars.bind_contextvars(job=kind, attempt=attempt)
         return await _performed(desk, row_id, kind, payload, attempt)
+    except Unavailable as error:  # its row says what is owed: the relay comes back to it
+        log.warning("job_without_database", error=repr(error.__cause__ or error))
+        return False
     finally:
         structlog.contextvars.unbind_contextvars("job", "job_id", "attempt")
 
@@ -128,21 +143,17 @@ async def _performed(desk: Desk, row_id: UUID, kind: str, payload: str, attempt:
         return False
     except asyncio.CancelledError:
         # The worker is told to stop: somebody else may begin at once.
-        await asyncio.shield(
-            _failed(desk, row_id, attempt, "The worker was stopped.", dead=False, wait=dt.timedelta(0))
-        )
+        with contextlib.suppress(Unavailable):
+            await to_the_end(_failed(desk, row_id, attempt, "The worker was stopped.", dead=False))
         raise
     except Exception as error:  # noqa: BLE001 # whatever it is, the row must tell, and the next job go on
         dead = attempt > (known or Job).retries
-        error_id = report(error, job=kind, dead=dead)
-        await _failed(
-            desk,
-            row_id,
-            attempt,
-            f"{type(error).__name__}: {error} ({error_id})",
-            dead=dead,
-            wait=_back_off(known or Job, attempt),
-        )
+        said = f"{type(error).__name__}: {error}"
+        if isinstance(error, EXPECTED) and not dead:
+            log.warning("job_tried_again_later", error=said)
+        else:
+            said += f" ({report(error, dead=dead)})"
+        await _failed(desk, row_id, attempt, said, dead=dead, wait=_back_off(known or Job, attempt))
         return False
     return True
 
@@ -151,7 +162,9 @@ def _back_off(kind: type[Job], attempt: int) -> dt.timedelta:
     return dt.timedelta(seconds=min(2.0 ** min(attempt, 12), kind.longest_wait))
 
 
-async def _failed(desk: Desk, row_id: UUID, attempt: int, error: str, *, dead: bool, wait: dt.timedelta) -> None:
+async def _failed(
+    desk: Desk, row_id: UUID, attempt: int, error: str, *, dead: bool, wait: dt.timedelta = dt.timedelta(0)
+) -> None:
     async with desk.writes.begin() as unit:
         row = await unit.lock(_claimed, row_id, attempt)
         if row is None:
@@ -172,10 +185,10 @@ def loads(kind: type[AJob], payload: str | bytes | dict[str, Any]) -> AJob:
     return kind(**{name: UUID(data[name]) if hints[name] is UUID else data[name] for name in names})
 
 
-def _owed(moment: Any) -> sa.Select[*tuple[Any, ...]]:
+def _owed(grace: Any) -> sa.Select[*tuple[Any, ...]]:
     return (
         sa.select(JobRow.id, JobRow.attempts)
-        .where(JobRow.state.in_([JobState.QUEUED, JobState.RUNNING]), JobRow.due_at <= moment)
+        .where(_due(sa.func.now() - grace))
         .order_by(JobRow.due_at)
         .limit(RELAY_BATCH)
         .with_for_update(skip_locked=True)
@@ -188,10 +201,10 @@ async def relay_forever(desk: Desk) -> None:
         await asyncio.sleep(RELAY_SECONDS)
         try:
             async with desk.writes.begin() as unit:
-                owed = [(record[0], record[1]) for record in await unit.run(_owed, now() - GRACE)]
+                owed = [(record[0], record[1]) for record in await unit.run(_owed, GRACE)]
             if owed:
                 await desk.bus.relay(owed)
-        except (RedisError, OSError, TimeoutError) as error:
+        except (RedisError, OSError, Unavailable) as error:
             log.warning("relay_waits", error=repr(error))
         except Exception as error:  # noqa: BLE001 # it must go on as long as the worker lives
             report(error)

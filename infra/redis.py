@@ -57,7 +57,7 @@ class Bus:
         await self._send([(f"{row_id}:{attempts}", row_id, moment) for row_id, attempts in owed], {})
 
     async def _send(self, wakes: list[Wake], channels: dict[str, str]) -> None:
-        """All in one go. As `ArqRedis.enqueue_job`, which asks first whether the name exists: a second wake is harmless."""
+        """All in one go. `ArqRedis.enqueue_job` asks first whether the name exists; a second wake does no harm."""
         moment = int(dt.datetime.now(dt.UTC).timestamp() * 1000)
         async with asyncio.timeout(TELL_SECONDS), self._redis.pipeline(transaction=False) as pipe:
             for channel, message in channels.items():
@@ -85,9 +85,7 @@ class Bus:
 def working_side(url: str) -> ArqRedis:
     """What a worker takes jobs by."""
     pool = ConnectionPool.from_url(url, socket_timeout=ANSWER_SECONDS, socket_connect_timeout=TELL_SECONDS)
-    return ArqRedis(
-        pool, job_serializer=orjson.dumps, job_deserializer=orjson.loads, default_queue_name=QUEUE
-    )
+    return ArqRedis(pool, job_serializer=orjson.dumps, job_deserializer=orjson.loads, default_queue_name=QUEUE)
 
 
 def listening_side(url: str) -> "Redis":

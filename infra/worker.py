@@ -17,13 +17,14 @@ from redis.exceptions import RedisError
 from infra import jobs
 from infra.desk import Desk
 from infra.logs import report
-from infra.redis import PERFORM, QUEUE, settings_of
+from infra.redis import PERFORM, QUEUE, working_side
 from infra.settings import Settings
 
 log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 0.02
 DRAIN_SECONDS = 10  # for jobs that run when the worker is told to stop
+MARGIN_SECONDS = 5  # arq ends only what our own limit did not, since to a job that looks like the worker's end
 BACK_OFF_SECONDS = 1.0
 TRIES = 1_000_000  # the row counts tries, and decides
 
@@ -65,10 +66,10 @@ def _worker(settings: Settings, desk: Desk, ticks: Sequence[Tick]) -> Worker:
         functions=[func(perform, name=PERFORM, keep_result=0, max_tries=TRIES)],
         cron_jobs=[_cron(desk, *tick) for tick in ticks],
         queue_name=QUEUE,
-        redis_settings=settings_of(settings.redis_url),
+        redis_pool=working_side(settings.redis_url),
         handle_signals=False,
         max_jobs=settings.job_count,
-        job_timeout=jobs.JOB_SECONDS,
+        job_timeout=jobs.JOB_SECONDS + MARGIN_SECONDS,
         keep_result=0,
         poll_delay=POLL_SECONDS,
         max_tries=TRIES,
@@ -91,7 +92,7 @@ def _cron(desk: Desk, every_minutes: int, do: Callable[[Desk], Awaitable[object]
 
 
 def _tell(running: asyncio.Task[None]) -> None:
-    error = running.exception()
+    error = None if running.cancelled() else running.exception()
     if isinstance(error, RedisError | OSError):
         log.warning("worker_lost_redis", error=repr(error))
     elif error is not None:
@@ -100,13 +101,13 @@ def _tell(running: asyncio.Task[None]) -> None:
 
 async def _end(worker: Worker, running: asyncio.Task[None]) -> None:
     """Let jobs that run come to their end, then cancel what is left: its rows go back into the queue."""
-    worker.allow_pick_jobs = False
+    running.cancel()  # first, or it would pick more
+    await asyncio.wait({running})
     tasks = list(worker.tasks.values())
     if tasks:
         await asyncio.wait(tasks, timeout=DRAIN_SECONDS)
-    for task in (*tasks, running):
+    for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, running, return_exceptions=True)
-    if worker._pool is not None:  # noqa: SLF001 # close() would wait for tasks that failed with the connection
-        with contextlib.suppress(RedisError, OSError):
-            await worker._pool.aclose()  # noqa: SLF001 # as above
+    with contextlib.suppress(RedisError, OSError):
+        await worker.pool.aclose(close_connection_pool=True)  # close() would wait for tasks that failed with Redis

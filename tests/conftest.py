@@ -3,11 +3,15 @@
 import email
 import email.policy
 import os
+import subprocess
+import sys
 import threading
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
+from uuid import UUID
 
 import httpx
 import pytest
@@ -400,4 +404,30 @@ def submit(api):
 async def ticket(submit, customer, problem):
     """A customer's ticket, in Technical Support."""
     found = await submit(customer, problem)
-    return SimpleNamespace(id=found["id"].removeprefix("tkt_"), gid=found["id"], number=found["number"])
+    key = found["id"].removeprefix("tkt_")
+    return SimpleNamespace(id=key, uuid=UUID(key), gid=found["id"], number=found["number"])
+
+
+@pytest.fixture(scope="session")
+def live_server(folder):
+    """The address of a real desk with demo data, as `make run` starts it, with servers of its own."""
+    ours = {"DATABASE_URL", "REDIS_URL", "SMTP_URL", "STORAGE_URL", "SECRET_KEY", "DESKWIRE_EMBEDDED", "PUBLIC_URL"}
+    port, log = embedded.free_port(), folder / "live.log"
+    environment = {name: value for name, value in os.environ.items() if name not in ours}
+    environment |= {"PORT": str(port), "DATA_DIR": str(folder / "live")}
+    with log.open("wb") as output:
+        desk = subprocess.Popen(
+            [sys.executable, "desk.py", "up"], cwd=ROOT, env=environment, stdout=output, stderr=output
+        )
+    try:
+        for _ in range(600):
+            if "Deskwire is ready" in log.read_text():
+                break
+            assert desk.poll() is None, log.read_text()
+            time.sleep(0.1)
+        else:
+            raise AssertionError(log.read_text())
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        desk.terminate()
+        desk.wait(30)

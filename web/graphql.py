@@ -3,7 +3,7 @@
 import asyncio
 import datetime as dt
 from http.cookies import CookieError, SimpleCookie
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import parse_qs
 
 import orjson
@@ -11,32 +11,31 @@ from starlette.types import Receive, Scope, Send
 
 from domain.access import NOBODY
 from infra.desk import Desk
+from infra.logs import report
 from infra.signing import BadToken
-from planner.engine import Answer, Engine
+from planner.engine import APOLOGY, Answer, Engine
 from resolvers.sessions import COOKIE
 from schema.context import Context
 from web import counters, graphiql
 from web.identity import Identities
+from web.operations import Asked, Malformed, Unwritable
+from web.operations import asked as asked_in
 
 MOST_BYTES = 1024 * 1024
 BODY_SECONDS = 20
 RESPONSE_JSON, PLAIN_JSON = b"application/graphql-response+json; charset=utf-8", b"application/json; charset=utf-8"
 
 
-class Asked(NamedTuple):
-    """One operation, as it was sent."""
-
-    text: str
-    variables: dict[str, Any] | None
-    name: str | None
-
-
 class Wrong(Exception):  # it is what is wrong with a request
     """The request can't be answered; gives the status, and what to do about it."""
 
-    def __init__(self, status: int, message: str, *, code: str = "BAD_REQUEST", **headers: str) -> None:
+    def __init__(
+        self, status: int, message: str, *, code: str = "BAD_REQUEST", id: str | None = None, **headers: str
+    ) -> None:
+        """`id`: of a fault that was reported."""
         super().__init__(message)
-        self.status, self.message, self.code = status, message, code
+        self.status, self.message = status, message
+        self.extensions = {"code": code} if id is None else {"code": code, "id": id}
         self.headers = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
 
 
@@ -50,7 +49,7 @@ class GraphQL:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         method: str = scope["method"]
-        accept = headers.get(b"accept", b"*/*")
+        accept = headers.get(b"accept", b"").lower() or b"*/*"
         kind = PLAIN_JSON
         try:
             if method == "GET" and self._wants_page(scope, accept):
@@ -62,18 +61,27 @@ class GraphQL:
                 return
             asked = await self._asked(method, scope, headers, receive)
             context = self._context(scope, headers)
+            answer = await self._answer(method, asked, context)
+        except Wrong as wrong:
+            body = orjson.dumps({"errors": [{"message": wrong.message, "extensions": wrong.extensions}]})
+            await _send(send, wrong.status, body, kind, wrong.headers)
+            return
+        await _send(send, _status(answer, kind), answer.body, kind, self._cookies(context))
+
+    async def _answer(self, method: str, asked: Asked, context: Context) -> Answer:
+        operation = None
+        try:
             operation = self._engine.operation_kind(asked.text, asked.name)
             if operation == "subscription":
                 raise Wrong(400, "Subscriptions are served over graphql-transport-ws at this address.")
             if operation == "mutation" and method == "GET":
                 raise Wrong(405, "Mutations are sent by POST.", allow="POST")
             with counters.timed(operation or "unknown"):
-                answer = await self._engine.query(asked.text, asked.variables, asked.name, context.viewer, context)
-        except Wrong as wrong:
-            body = orjson.dumps({"errors": [{"message": wrong.message, "extensions": {"code": wrong.code}}]})
-            await _send(send, wrong.status, body, kind, wrong.headers)
-            return
-        await _send(send, _status(answer, kind), answer.body, kind, self._cookies(context))
+                return await self._engine.query(asked.text, asked.variables, asked.name, context.viewer, context)
+        except Wrong:
+            raise
+        except Exception as error:  # whatever it is, the client is told as of any other fault
+            raise Wrong(500, APOLOGY, code="INTERNAL", id=report(error, operation=operation)) from error
 
     def _wants_page(self, scope: Scope, accept: bytes) -> bool:
         return b"text/html" in accept and b"query=" not in scope["query_string"] and self._desk.settings.introspection
@@ -91,9 +99,10 @@ class GraphQL:
             given = _from_query_string(scope["query_string"])
         else:
             raise Wrong(405, "Operations are sent by POST, queries also by GET.", allow="GET, POST, OPTIONS")
-        if not isinstance(given, dict):
-            raise Wrong(400, "The body is not a JSON object with a query; batches are not served.")
-        return _checked(given)
+        try:
+            return asked_in(given)
+        except (Malformed, Unwritable) as error:
+            raise Wrong(400, str(error)) from None
 
     def _context(self, scope: Scope, headers: dict[bytes, bytes]) -> Context:
         client = scope.get("client")
@@ -156,19 +165,6 @@ def _from_query_string(query_string: bytes) -> dict[str, Any]:
     except ValueError:
         raise Wrong(400, "The address holds variables or extensions that are not JSON.") from None
     return given
-
-
-def _checked(given: dict[str, Any]) -> Asked:
-    text, variables, name = given.get("query"), given.get("variables"), given.get("operationName")
-    if not isinstance(text, str) or not text.strip():
-        raise Wrong(400, "Send a `query`: the text of the operation.")
-    if variables is not None and not isinstance(variables, dict):
-        raise Wrong(400, "`variables` is a JSON object.")
-    if name is not None and not isinstance(name, str):
-        raise Wrong(400, "`operationName` is text.")
-    if given.get("extensions") is not None and not isinstance(given["extensions"], dict):
-        raise Wrong(400, "`extensions` is a JSON object.")
-    return Asked(text, variables, name or None)
 
 
 def _kind(accept: bytes) -> bytes:

@@ -2,7 +2,9 @@
 
 import asyncio
 import datetime as dt
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 import structlog
@@ -27,6 +29,7 @@ class Identities:
         self._desk = desk
         self._known: OrderedDict[str, Bearer] = OrderedDict()  # whose signature was verified before
         self._ended: dict[UUID, dt.datetime] = {}
+        self._watched: dict[UUID, set[asyncio.Event]] = defaultdict(set)
         self._looking: asyncio.Task[None] | None = None
         desk.hub.listen(sessions.CHANNEL, self._hear)
 
@@ -34,7 +37,11 @@ class Identities:
         """Whom the token stands for. Raises BadToken when it is expired, forged, or its session has ended."""
         found = self._known.get(token)
         if found is None:
-            found = self._known[token] = sessions.bearer(self._desk, token)
+            try:
+                found = sessions.bearer(self._desk, token)
+            except (KeyError, ValueError, TypeError) as error:  # it is of another version
+                raise BadToken("The token is not like those of today.") from error
+            self._known[token] = found
             if len(self._known) > MOST_TOKENS:
                 self._known.popitem(last=False)
         if found.session_id in self._ended or found.expires_at <= dt.datetime.now(dt.UTC):
@@ -42,13 +49,19 @@ class Identities:
             raise BadToken("The session has ended.")
         return found
 
-    def has_ended(self, session_id: UUID) -> bool:
-        """Whether the session is known to have ended."""
-        return session_id in self._ended
-
-    def end(self, session_id: UUID) -> None:
-        """The session has just ended in this process."""
-        self._ended[session_id] = dt.datetime.now(dt.UTC)
+    @contextmanager
+    def watching(self, session_id: UUID) -> Iterator[asyncio.Event]:
+        """An event that is set when the session has ended."""
+        event = asyncio.Event()
+        if session_id in self._ended:
+            event.set()
+        self._watched[session_id].add(event)
+        try:
+            yield event
+        finally:
+            self._watched[session_id].discard(event)
+            if not self._watched[session_id]:
+                del self._watched[session_id]
 
     def start(self) -> None:
         """Begin to look into PostgreSQL."""
@@ -61,13 +74,26 @@ class Identities:
             await asyncio.gather(self._looking, return_exceptions=True)
 
     def _hear(self, message: str) -> None:
-        for text in message.split(","):
-            self.end(UUID(text))
+        moment = dt.datetime.now(dt.UTC)
+        self._end({UUID(text): moment for text in message.split(",")})
+
+    def _end(self, found: dict[UUID, dt.datetime]) -> None:
+        self._ended |= found
+        for session_id in found.keys() & self._watched.keys():
+            for event in self._watched[session_id]:
+                event.set()
+
+    def _forget(self) -> None:
+        """Forget the sessions whose last token has ended as well."""
+        since = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=self._desk.settings.access_token_seconds + 60)
+        self._ended = {session_id: at for session_id, at in self._ended.items() if at > since}
 
     async def _look_forever(self) -> None:
         while True:
             try:
-                self._ended = await sessions.ended_lately(self._desk)
+                # What was heard meanwhile stays: it may be younger than what was read.
+                self._end(await sessions.ended_lately(self._desk))
+                self._forget()
             except Unavailable as error:
                 log.warning("ended_sessions_unknown", error=repr(error))
             except Exception as error:  # noqa: BLE001 # it must go on as long as the process lives

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import random
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,23 +11,28 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from domain.access import NOBODY
+from domain.sessions import Bearer
 from infra.desk import Desk
 from infra.logs import report
+from infra.postgres import Unavailable
 from infra.signing import BadToken
-from planner.engine import Answer, Engine
+from planner.engine import APOLOGY, Answer, Engine
+from planner.streams import Stream
 from schema.context import Context
 from web import counters
 from web.identity import Identities
+from web.operations import Asked, Malformed, Unwritable, asked
 
 PROTOCOL = "graphql-transport-ws"
-INIT_SECONDS = 10
-SEND_SECONDS = 15  # a client that takes nothing for so long is gone
+INIT_SECONDS = 10.0
+SEND_SECONDS = 15.0  # a client that takes nothing for so long is gone
+RETRY_SECONDS = (0.25, 0.5, 1.0, 2.0)  # between looks at a database that is away
 MOST_OPERATIONS = 100  # of one socket at once
 MOST_CHARACTERS = 1024 * 1024
-CHECK_SECONDS = 5.0  # how often a quiet socket's session is looked at
+MOST_REASON = 120  # bytes, of 123 that a frame has room for
 
 
-class Closed(Exception):  # a way to end, not an error
+class Closed(Exception):
     """The socket is to be closed with this code."""
 
     def __init__(self, code: int, reason: str) -> None:
@@ -67,15 +73,20 @@ class Sockets:
 
 
 def _host(url: str) -> str:
-    return urlsplit(url).netloc
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        return ""
 
 
 class _Socket:
     def __init__(self, websocket: WebSocket, desk: Desk, engine: Engine, identities: Identities) -> None:
         self._websocket, self._desk, self._engine, self._identities = websocket, desk, engine, identities
         self._context: Context | None = None
-        self._ends_at: dt.datetime | None = None
-        self._operations: dict[str, asyncio.Task[None]] = {}
+        self._bearer: Bearer | None = None
+        self._initialised = asyncio.Event()
+        self._operations: dict[str, asyncio.Task[None]] = {}  # by the names that clients gave them, until they end
+        self._tasks: set[asyncio.Task[None]] = set()  # of operations, also of those that were told to end
         self._sending = asyncio.Lock()
         self._ended: asyncio.Future[Closed] = asyncio.get_running_loop().create_future()
 
@@ -84,23 +95,20 @@ class _Socket:
         tasks = [asyncio.create_task(self._receive()), asyncio.create_task(self._watch())]
         try:
             ends: list[asyncio.Future[Any]] = [*tasks, self._ended]
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            if self._ended.done():
-                closed = self._ended.result()
-                await self._close(closed.code, closed.reason)
-                return
-            for task in tasks:
-                if task.done():
-                    task.result()
+            done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if self._ended in done:
+                raise self._ended.result()
+            for task in done:
+                task.result()
         except Closed as closed:
             await self._close(closed.code, closed.reason)
-        except (WebSocketDisconnect, ConnectionError):
+        except WebSocketDisconnect:
             pass  # the other side has gone, which ends everything here too
         except Exception as error:  # noqa: BLE001 # one socket's fault must not be another's
             report(error)
-            await self._close(4500, "Something went wrong on our side.")
+            await self._close(4500, APOLOGY)
         finally:
-            running = [*tasks, *self._operations.values()]
+            running = [*tasks, *self._tasks]
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
@@ -110,40 +118,48 @@ class _Socket:
         if self._websocket.application_state is WebSocketState.CONNECTED:
             try:
                 async with asyncio.timeout(SEND_SECONDS):
-                    await self._websocket.close(code, reason)
-            except (RuntimeError, TimeoutError, ConnectionError):
-                return  # closed by the other side meanwhile
+                    await self._websocket.close(code, reason.encode()[:MOST_REASON].decode(errors="ignore"))
+            except (RuntimeError, OSError, WebSocketDisconnect):
+                return  # closed by the other side meanwhile, or it takes nothing any more
+
+    # --- Messages ----------------------------------------------------------------------------------------------------
 
     async def _watch(self) -> None:
         """End a socket that was never initialised, and one whose token or session has ended."""
-        await asyncio.sleep(INIT_SECONDS)
-        if self._context is None:
-            raise Closed(4408, "Connection initialisation timeout")
-        while True:
-            context = self._context
-            if context.session_id is not None and self._identities.has_ended(context.session_id):
-                raise Closed(4403, "The session has ended.")
-            left = CHECK_SECONDS
-            if self._ends_at is not None:
-                left = min(left, (self._ends_at - dt.datetime.now(dt.UTC)).total_seconds())
-                if left <= 0:
-                    raise Closed(4403, "The access token has ended.")
-            await asyncio.sleep(left)
+        try:
+            async with asyncio.timeout(INIT_SECONDS):
+                await self._initialised.wait()
+        except TimeoutError:
+            raise Closed(4408, "Connection initialisation timeout") from None
+        if self._bearer is None:
+            await asyncio.Event().wait()  # nobody's: it has no end
+            return
+        left = (self._bearer.expires_at - dt.datetime.now(dt.UTC)).total_seconds()
+        with self._identities.watching(self._bearer.session_id) as ended:
+            try:
+                async with asyncio.timeout(left):
+                    await ended.wait()
+            except TimeoutError:
+                raise Closed(4403, "The access token has ended.") from None
+        raise Closed(4403, "The session has ended.")
 
     async def _receive(self) -> None:
         while True:
-            text = await self._websocket.receive_text()
+            received = await self._websocket.receive()
+            if received["type"] == "websocket.disconnect":
+                raise WebSocketDisconnect(received.get("code", 1005))
+            text = received.get("text")
+            if text is None:
+                raise Closed(4400, "Messages are text.")
             if len(text) > MOST_CHARACTERS:
                 raise Closed(4400, "The message is too long.")
             try:
                 message = orjson.loads(text)
             except orjson.JSONDecodeError:
                 raise Closed(4400, "The message is not JSON.") from None
-            if not isinstance(message, dict):
-                raise Closed(4400, "The message is not a JSON object.")
             await self._handle(message)
 
-    async def _handle(self, message: dict[str, Any]) -> None:
+    async def _handle(self, message: Any) -> None:
         match message:
             case {"type": "connection_init"}:
                 await self._initialise(message.get("payload"))
@@ -151,8 +167,8 @@ class _Socket:
                 await self._send(b'{"type":"pong"}')
             case {"type": "pong"}:
                 pass
-            case {"type": "subscribe", "id": str(name), "payload": {"query": str()}}:
-                self._subscribe(name, message["payload"])
+            case {"type": "subscribe", "id": str(name), "payload": payload}:
+                self._subscribe(name, payload)
             case {"type": "complete", "id": str(name)}:
                 if task := self._operations.pop(name, None):
                     task.cancel()
@@ -162,89 +178,130 @@ class _Socket:
     async def _initialise(self, payload: Any) -> None:
         if self._context is not None:
             raise Closed(4429, "Too many initialisation requests")
+        if not (payload is None or isinstance(payload, dict)):
+            raise Closed(4400, "The payload is a JSON object.")
         client = self._websocket.client
-        context = Context(self._desk, self._engine, NOBODY, network=client.host if client else "")
-        authorization = None
-        if isinstance(payload, dict):
-            authorization = payload.get("authorization") or payload.get("Authorization")
+        self._context = Context(self._desk, self._engine, NOBODY, network=client.host if client else "")
+        given = payload or {}
+        authorization = given.get("authorization") or given.get("Authorization")
         if authorization is not None:
-            scheme, _, token = str(authorization).partition(" ")
-            try:
-                if scheme.lower() != "bearer":
-                    raise BadToken("Another scheme.")
-                bearer = self._identities.bearer(token.strip())
-            except BadToken:
-                raise Closed(4403, "The access token is not valid, or not any more.") from None
-            context.viewer, context.session_id, self._ends_at = bearer.viewer, bearer.session_id, bearer.expires_at
-        self._context = context
+            self._bearer = self._bearer_of(authorization)
+            self._context.viewer, self._context.session_id = self._bearer.viewer, self._bearer.session_id
+        self._initialised.set()
         await self._send(b'{"type":"connection_ack"}')
 
-    def _subscribe(self, name: str, payload: dict[str, Any]) -> None:
+    def _bearer_of(self, authorization: Any) -> Bearer:
+        try:
+            scheme, _, token = authorization.partition(" ") if isinstance(authorization, str) else ("", "", "")
+            if scheme.lower() != "bearer":
+                raise BadToken("Another scheme.")
+            return self._identities.bearer(token.strip())
+        except BadToken:
+            raise Closed(4403, "The access token is not valid, or not any more.") from None
+
+    # --- Operations --------------------------------------------------------------------------------------------------
+
+    def _subscribe(self, name: str, payload: Any) -> None:
         if self._context is None:
             raise Closed(4401, "Unauthorized")
         if name in self._operations:
-            raise Closed(4409, f"Subscriber for {name[:100]} already exists")
-        if len(self._operations) >= MOST_OPERATIONS:
+            raise Closed(4409, f"Subscriber for {name} already exists")
+        if len(self._tasks) >= MOST_OPERATIONS:
             raise Closed(4429, f"At most {MOST_OPERATIONS} operations run on one socket.")
-        variables, operation_name = payload.get("variables"), payload.get("operationName")
-        if not (variables is None or isinstance(variables, dict)) or not isinstance(operation_name, str | None):
-            raise Closed(4400, "This message is not understood.")
-        run = self._run(name, self._context, payload["query"], variables, operation_name or None)
-        self._operations[name] = asyncio.create_task(run)
+        task = asyncio.create_task(self._run(name, self._context, payload))
+        self._operations[name] = task
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-    async def _run(
-        self, name: str, shared: Context, text: str, variables: dict[str, Any] | None, operation_name: str | None
-    ) -> None:
-        # A context of its own: signing in over a socket makes nobody else of the socket.
-        context = Context(self._desk, self._engine, shared.viewer, shared.session_id, shared.network)
+    async def _run(self, name: str, shared: Context, payload: Any) -> None:
+        """Perform an operation; whatever becomes of it, the client is told, or has gone."""
         try:
-            if self._engine.operation_kind(text, operation_name) == "subscription":
-                with counters.SUBSCRIPTIONS.track_inprogress():
-                    done = await self._live(name, context, text, variables, operation_name)
-            else:
-                answer = await self._engine.query(text, variables, operation_name, context.viewer, context)
-                if answer.executed:
-                    await self._next(name, answer.body)
-                else:
-                    await self._error(name, answer.body)
-                done = answer.executed
-            if done:
-                await self._send(b'{"type":"complete","id":' + orjson.dumps(name) + b"}")
+            try:
+                # A context of its own: signing in over a socket makes nobody else of the socket.
+                context = Context(self._desk, self._engine, shared.viewer, shared.session_id, shared.network)
+                await self._perform(name, context, asked(payload))
+            except Malformed as error:
+                raise Closed(4400, str(error)) from None
+            except Unwritable as error:
+                await self._refuse(name, [{"message": str(error), "extensions": {"code": "BAD_REQUEST"}}])
+            except Unavailable as error:
+                await self._refuse(name, [{"message": str(error), "extensions": {"code": error.code}}])
+            except (Closed, WebSocketDisconnect):
+                raise
+            except Exception as error:  # noqa: BLE001 # one operation's fault must not be another's
+                extensions = {"code": "INTERNAL", "id": report(error)}
+                await self._refuse(name, [{"message": APOLOGY, "extensions": extensions}])
         except Closed as closed:
             if not self._ended.done():
                 self._ended.set_result(closed)
-        except (WebSocketDisconnect, ConnectionError, RuntimeError):
+        except WebSocketDisconnect:
             return  # the other side has gone
         finally:
-            if self._operations.get(name) is asyncio.current_task():
-                del self._operations[name]
+            self._free(name)
 
-    async def _live(
-        self, name: str, context: Context, text: str, variables: dict[str, Any] | None, operation_name: str | None
-    ) -> bool:
-        """Subscribed, then read, then waiting: nothing is missed. False when it was refused."""
-        found = self._engine.subscription(text, variables, operation_name, context.viewer)
-        if isinstance(found, Answer):
-            await self._error(name, found.body)
-            return False
+    async def _perform(self, name: str, context: Context, asked: Asked) -> None:
+        kind = self._engine.operation_kind(asked.text, asked.name)
+        if kind == "subscription":
+            found = self._engine.subscription(asked.text, asked.variables, asked.name, context.viewer)
+            if isinstance(found, Stream):
+                with counters.SUBSCRIPTIONS.track_inprogress():
+                    await self._live(name, found)
+                await self._complete(name)
+                return
+            answer: Answer = found
+        else:
+            with counters.timed(kind or "unknown"):
+                answer = await self._engine.query(asked.text, asked.variables, asked.name, context.viewer, context)
+        if answer.executed:
+            await self._next(name, answer.body)
+            await self._complete(name)
+        else:
+            await self._refuse(name, orjson.loads(answer.body)["errors"])
+
+    async def _live(self, name: str, stream: Stream) -> None:
+        """Subscribed, then read, then waiting: no gap. Ends when there is nothing to see, or not any more."""
         last = b""
-        async with self._desk.hub.watching(found.channels) as changed:
+        async with self._desk.hub.watching(stream.channels) as changed:
             while True:
                 changed.clear()
-                body = await found.read()
-                if body is None:  # it can't be seen, or not any more
-                    return True
+                body = await self._state(stream, begun=bool(last))
+                if body is None:
+                    return
                 if body != last:
                     await self._next(name, body)
                     last = body
                 await changed.wait()
 
+    async def _state(self, stream: Stream, *, begun: bool) -> bytes | None:
+        """What there is to see now. A stream that has begun outlives a database that is away."""
+        failures = 0
+        while True:
+            try:
+                return await stream.read()
+            except Unavailable:
+                if not begun:
+                    raise
+            pause = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
+            failures += 1
+            await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 # so that not all come back at once
+
+    # --- Sending -----------------------------------------------------------------------------------------------------
+
+    def _free(self, name: str) -> None:
+        """The name may be given to another operation, unless it has been already."""
+        if self._operations.get(name) is asyncio.current_task():
+            del self._operations[name]
+
     async def _next(self, name: str, body: bytes) -> None:
         await self._send(b'{"type":"next","id":' + orjson.dumps(name) + b',"payload":' + body + b"}")
 
-    async def _error(self, name: str, body: bytes) -> None:
-        errors = orjson.dumps(orjson.loads(body)["errors"])
-        await self._send(b'{"type":"error","id":' + orjson.dumps(name) + b',"payload":' + errors + b"}")
+    async def _complete(self, name: str) -> None:
+        self._free(name)  # before the client can know
+        await self._send(b'{"type":"complete","id":' + orjson.dumps(name) + b"}")
+
+    async def _refuse(self, name: str, errors: list[dict[str, Any]]) -> None:
+        self._free(name)  # before the client can know
+        await self._send(b'{"type":"error","id":' + orjson.dumps(name) + b',"payload":' + orjson.dumps(errors) + b"}")
 
     async def _send(self, frame: bytes) -> None:
         try:
@@ -252,3 +309,5 @@ class _Socket:
                 await self._websocket.send_text(frame.decode())
         except TimeoutError:
             raise Closed(4408, "The client takes too long. Subscribe again.") from None
+        except RuntimeError as error:  # Starlette's way to say that the socket is closed
+            raise WebSocketDisconnect(1006) from error

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 README = Path(__file__).resolve().parents[2] / "README.md"
-SHOWN = re.compile(r"```graphql\n(.*?)```\n```json\n(.*?)```", re.DOTALL)
+SHOWN = re.compile(r"```graphql\n([^`]*)```\n```json\n([^`]*)```")
 SIGN_IN = """mutation ($email: String!) { signIn(input: {email: $email, password: "deskwire-demo"}) {
   ... on SignInSuccess { session { accessToken } } } }"""
 

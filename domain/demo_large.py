@@ -1,0 +1,319 @@
+"""The large demo: 1,000,000 tickets of 3,000 customers, for seeing how everything behaves when there is much."""
+
+import bisect
+import datetime as dt
+import itertools
+import random
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import asyncpg
+import orjson
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from domain import words
+from infra.unit import now
+from models import (
+    AssignmentMethod,
+    Base,
+    Category,
+    Department,
+    Event,
+    EventText,
+    Inbox,
+    Membership,
+    Person,
+    Role,
+    Ticket,
+    TicketChannel,
+    TicketPriority,
+    TicketStatus,
+)
+
+CUSTOMERS, AGENTS = 3_000, 60
+DEPARTMENTS = ("Accounts", "Shipping", "Returns", "Hardware", "Software", "Networks", "Training", "Partners")
+MARK = "customer1@large.example.com"  # when this person is there, all of it is
+BATCH = 10_000
+YEARS = 3
+OPEN_FROM = 0.88  # of all tickets in their order: from there on most are not closed yet
+PRODUCTS = ("printer", "invoice", "account", "delivery", "laptop", "password", "subscription", "export", "phone", "map")
+MATTERS = (
+    "does not work",
+    "is late",
+    "was lost",
+    "shows an error",
+    "has the wrong address",
+    "needs an update",
+    "broke",
+)
+TAGS = ("vip", "follow-up", "refund", "warranty", "outage", "feature", "spam", "bug", "german", "urgent-call")
+
+
+@dataclass
+class House:
+    """What tickets refer to."""
+
+    requesters: list[UUID] = field(default_factory=list)
+    agents: dict[UUID, list[UUID]] = field(default_factory=lambda: defaultdict(list))  # by department
+    categories: list[tuple[UUID, UUID]] = field(default_factory=list)  # with their departments
+    services: list[UUID] = field(default_factory=list)
+
+
+class Made(NamedTuple):
+    """A ticket and its history, as rows."""
+
+    ticket: dict[str, Any]
+    events: list[dict[str, Any]]
+    text: dict[str, Any]
+
+
+class Rate(ProgressColumn):
+    """How many are made in a second."""
+
+    def render(self, task: Task) -> Text:
+        """The number, once it is known."""
+        return Text(f"{task.speed or 0:,.0f}/s")
+
+
+async def seed(database_url: str, tickets: int = 1_000_000) -> None:
+    """Add `tickets` tickets with their history to what the desk has, all or none. Does nothing when they are there."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        if await connection.fetchval("SELECT 1 FROM people WHERE email = $1", MARK):
+            return
+        first = await _reserve(connection, tickets)
+        async with connection.transaction():
+            luck = random.Random(1)  # noqa: S311 # the same on every machine
+            house = await _house(connection, luck)
+            await _tickets(connection, house, luck, range(first, first + tickets))
+        for model in (Person, Ticket, Event, EventText):
+            await connection.execute(f"VACUUM (ANALYZE) {model.__tablename__}")
+    finally:
+        await connection.close()
+
+
+async def _reserve(connection: asyncpg.Connection, tickets: int) -> int:
+    """The first of as many numbers in a row; tickets that come in meanwhile get later ones."""
+    async with connection.transaction():
+        await connection.execute("LOCK TABLE tickets IN EXCLUSIVE MODE")  # for this moment nobody takes a number
+        sequence = "pg_get_serial_sequence('tickets', 'number')"
+        first: int = await connection.fetchval(f"SELECT nextval({sequence})")
+        await connection.execute(f"SELECT setval({sequence}, $1)", first + tickets - 1)
+        return first
+
+
+async def _house(connection: asyncpg.Connection, luck: random.Random) -> House:
+    """More people, departments and categories; with them, what was there before."""
+    moment = now()
+    ids = (_id(luck, moment) for _ in itertools.count())
+    departments = [
+        {
+            "id": next(ids),
+            "name": name,
+            "description": None,
+            "assignment": AssignmentMethod.MANUAL.name,
+            "agent_capacity": None,
+            "archived_at": None,
+        }
+        for name in DEPARTMENTS
+    ]
+    categories = [
+        {
+            "id": next(ids),
+            "name": f"{row['name']}: {what}",
+            "description": None,
+            "department_id": row["id"],
+            "default_priority": TicketPriority.NORMAL.name,
+            "is_other": False,
+            "position": 100 + number,
+            "archived_at": None,
+        }
+        for number, (row, what) in enumerate(itertools.product(departments, ("questions", "complaints")))
+    ]
+    # They sign in as the demo's agents do.
+    password_hash = await connection.fetchval(
+        "SELECT password_hash FROM people WHERE role = 'AGENT' ORDER BY id LIMIT 1"
+    )
+    customers = [_person(next(ids), moment, "Customer", number, None) for number in range(1, CUSTOMERS + 1)]
+    agents = [_person(next(ids), moment, "Agent", number, password_hash) for number in range(1, AGENTS + 1)]
+    memberships = [
+        {"person_id": agent["id"], "department_id": department["id"]}
+        for number, agent in enumerate(agents)
+        # Every fourth works in two of them.
+        for department in (departments * 2)[number % 8 : number % 8 + (2 if number % 4 == 0 else 1)]
+    ]
+    inboxes = [{"person_id": row["id"], "last_seq": 0, "unread_count": 0} for row in (*customers, *agents)]
+    for model, rows in (
+        (Department, departments),
+        (Category, categories),
+        (Person, customers + agents),
+        (Membership, memberships),
+        (Inbox, inboxes),
+    ):
+        await _copy(connection, model, rows)
+    house = House(requesters=[row["id"] for row in customers])
+    for row in await connection.fetch("SELECT department_id, person_id FROM memberships ORDER BY 1, 2"):
+        house.agents[row[0]].append(row[1])
+    found = await connection.fetch("SELECT id, department_id FROM categories WHERE NOT is_other ORDER BY position, id")
+    house.categories = [(row[0], row[1]) for row in found]
+    house.services = [row[0] for row in await connection.fetch("SELECT id FROM services ORDER BY id")]
+    return house
+
+
+def _person(key: UUID, moment: dt.datetime, what: str, number: int, password_hash: str | None) -> dict[str, Any]:
+    return {
+        "id": key,
+        "name": f"{what} {number}",
+        "email": f"{what.lower()}{number}@large.example.com",
+        "role": Role[what.upper()].name,
+        "locale": None,
+        "time_zone": None,
+        "password_hash": password_hash,
+        "active": True,
+        "last_seen_at": None,
+        "created_at": moment,
+    }
+
+
+async def _tickets(connection: asyncpg.Connection, house: House, luck: random.Random, numbers: range) -> None:
+    made = _made(house, luck, numbers)
+    console, started = Console(), time.monotonic()
+    columns = TextColumn("tickets"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn()
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=len(numbers))
+        while batch := list(itertools.islice(made, BATCH)):
+            await _copy(connection, Ticket, (one.ticket for one in batch))
+            await _copy(connection, Event, (event for one in batch for event in one.events))
+            await _copy(connection, EventText, (one.text for one in batch))
+            done = batch[-1].ticket["number"] - numbers.start + 1
+            progress.update(task, completed=done)
+            if not console.is_terminal and done % (5 * BATCH) == 0:
+                console.print(f"{done:,} of {len(numbers):,} tickets, {done / (time.monotonic() - started):,.0f}/s")
+
+
+async def _copy(connection: asyncpg.Connection, model: type[Base], rows: Iterable[dict[str, Any]]) -> None:
+    """Write rows, all of which name the same columns in the same order."""
+    found = iter(rows)
+    first = next(found, None)
+    if first is None:
+        return
+    records = (tuple(row.values()) for row in itertools.chain([first], found))
+    await connection.copy_records_to_table(model.__tablename__, records=records, columns=list(first))
+
+
+def _id(luck: random.Random, moment: dt.datetime) -> UUID:
+    """A uuid of version 7 of that moment."""
+    milliseconds = int(moment.timestamp() * 1000)
+    noise = luck.getrandbits(74)
+    return UUID(int=milliseconds << 80 | 0x7 << 76 | noise >> 62 << 64 | 0x2 << 62 | noise & (1 << 62) - 1)
+
+
+def _made(house: House, luck: random.Random, numbers: range) -> Iterator[Made]:
+    """The tickets in the order of their numbers, evenly over the last years."""
+    end = now()
+    step = dt.timedelta(days=365 * YEARS) / len(numbers)
+    bodies = [f"My **{thing}** {matter}. What can I do?" for thing in PRODUCTS for matter in MATTERS]
+    texts = [(body, words.html(body)) for body in bodies]
+    # A few customers and categories have very many, many have few.
+    customers = list(itertools.accumulate(1 / (place + 10) for place in range(len(house.requesters))))
+    categories = list(itertools.accumulate(1 / (place + 1) for place in range(len(house.categories))))
+    for place, number in enumerate(numbers):
+        created_at = _cut(end - step * (len(numbers) - place - luck.random()))
+        requester_id = house.requesters[bisect.bisect(customers, luck.random() * customers[-1])]
+        category_id, department_id = house.categories[bisect.bisect(categories, luck.random() * categories[-1])]
+        status, closed_at = _status(luck, created_at, end, share=place / len(numbers))
+        fresh = status is TicketStatus.OPEN
+        agents = house.agents[department_id]
+        ticket = {
+            "id": _id(luck, created_at),
+            "number": number,
+            "subject": f"My {luck.choice(PRODUCTS)} {luck.choice(MATTERS)}",
+            **dict(zip(("body", "body_html"), luck.choice(texts), strict=True)),
+            "status": status.name,
+            **_urgency(luck),
+            "category_id": category_id,
+            "department_id": department_id,
+            "requester_id": requester_id,
+            "assignee_id": luck.choice(agents) if agents and not (fresh and luck.random() < 0.5) else None,  # noqa: PLR2004 # half
+            "service_id": luck.choice(house.services) if house.services and number % 3 == 0 else None,
+            "tags": luck.sample(TAGS, number % 3),
+            "channel": TicketChannel.PORTAL.name,
+            "created_at": created_at,
+            "first_responded_at": None if fresh else _later(luck, created_at, end, hours=8),
+            "waiting_since": created_at if fresh else None,
+            "closed_at": closed_at,
+        }
+        changed_at = closed_at or ticket["first_responded_at"] or created_at
+        events = list(_events(luck, ticket))
+        yield Made(
+            ticket
+            | {"updated_at": changed_at, "public_updated_at": changed_at}
+            | {"last_seq": len(events), "public_seq": len(events)},
+            events,
+            {"event_id": events[0]["id"], "name": "subject", "text": ticket["subject"]},
+        )
+
+
+def _cut(moment: dt.datetime) -> dt.datetime:
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def _later(luck: random.Random, moment: dt.datetime, end: dt.datetime, *, hours: float) -> dt.datetime:
+    return min(end, _cut(moment + dt.timedelta(hours=luck.expovariate(1 / hours))))
+
+
+def _status(
+    luck: random.Random, created_at: dt.datetime, end: dt.datetime, *, share: float
+) -> tuple[TicketStatus, dt.datetime | None]:
+    """What became of it, and when it was closed, if it was. `share`: of all tickets, those that came before it."""
+    if luck.random() < (0.8 if share > OPEN_FROM else 0.004):
+        left = (TicketStatus.OPEN, TicketStatus.PENDING, TicketStatus.ON_HOLD, TicketStatus.RESOLVED)
+        return luck.choices(left, (6, 2, 1, 1))[0], None
+    return TicketStatus.CLOSED, _later(luck, created_at, end, hours=72)
+
+
+def _urgency(luck: random.Random) -> dict[str, Any]:
+    priority = luck.choices(list(TicketPriority), (2, 6, 2, 1))[0]
+    return {"priority": priority.name, "priority_rank": priority.value}
+
+
+def _events(luck: random.Random, ticket: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """That it was submitted, routed, and given to whoever has it."""
+    happened: list[tuple[str, UUID | None, dict[str, Any]]] = [
+        (
+            "TicketSubmitted",
+            ticket["requester_id"],
+            {
+                "initial_priority": ticket["priority"],
+                "initial_category_id": ticket["category_id"],
+                "initial_requester_id": ticket["requester_id"],
+                "initial_service_id": ticket["service_id"],
+                "initial_tags": ticket["tags"],
+                "channel": ticket["channel"],
+            },
+        ),
+        (
+            "TicketRouted",
+            None,
+            {"from_department_id": None, "to_department_id": ticket["department_id"], "rule_id": None},
+        ),
+    ]
+    if assignee_id := ticket["assignee_id"]:
+        happened.append(("TicketAssigned", assignee_id, {"from_assignee_id": None, "to_assignee_id": assignee_id}))
+    for seq, (kind, actor_id, data) in enumerate(happened, 1):
+        yield {
+            "id": _id(luck, ticket["created_at"]),
+            "ticket_id": ticket["id"],
+            "seq": seq,
+            "public_seq": seq,
+            "kind": kind,
+            "actor_id": actor_id,
+            "at": ticket["created_at"],
+            "data": orjson.dumps(data, default=str).decode(),
+        }

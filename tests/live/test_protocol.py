@@ -1,0 +1,140 @@
+"""The protocol graphql-transport-ws, message by message."""
+
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from web import sockets
+
+DESK = "{ desk { name } }"
+
+
+async def test_a_socket_is_acknowledged_and_answers_pings(signed_in, customer):
+    client = await signed_in(customer)
+
+    await client.send(type="ping")
+
+    assert await client.receive() == {"type": "pong"}
+
+
+async def test_queries_and_mutations_are_answered_and_completed(signed_in, customer):
+    client = await signed_in(customer)
+
+    name = await client.subscribe("{ viewer { person { name } } }")
+
+    assert await client.item() == {"viewer": {"person": {"name": "Carla Customer"}}}
+    assert await client.receive() == {"type": "complete", "id": name}
+
+    await client.subscribe("mutation { signOut(input: {}) { __typename } }")
+    assert await client.item() == {"signOut": {"__typename": "SignOutSuccess"}}
+
+
+async def test_an_operation_that_is_not_valid_is_an_error(signed_in, customer):
+    client = await signed_in(customer)
+
+    name = await client.subscribe("{ nonsense }")
+
+    message = await client.receive()
+    assert (message["type"], message["id"]) == ("error", name)
+    assert message["payload"][0]["extensions"]["code"] == "BAD_REQUEST"
+
+
+async def test_another_protocol_is_not_spoken(socket):
+    for protocols in (("graphql-ws",), None):
+        client = await socket(protocols=protocols)
+        assert await client.closed() == 4406
+
+
+async def test_a_page_from_elsewhere_may_not_connect(socket):
+    with pytest.raises(InvalidStatus):
+        await socket(Origin="https://evil.example")
+
+
+async def test_our_own_page_may_connect(socket):
+    client = await socket(Origin="http://desk.test")
+    await client.send(type="connection_init")
+    assert await client.receive() == {"type": "connection_ack"}
+
+
+async def test_who_says_nothing_is_sent_away(socket, monkeypatch):
+    monkeypatch.setattr(sockets, "INIT_SECONDS", 0.1)
+    assert await (await socket()).closed() == 4408
+
+
+async def test_a_second_initialisation_is_one_too_many(signed_in, customer):
+    client = await signed_in(customer)
+    await client.send(type="connection_init")
+    assert await client.closed() == 4429
+
+
+async def test_nothing_runs_before_the_acknowledgement(socket):
+    client = await socket()
+    await client.subscribe(DESK)
+    assert await client.closed() == 4401
+
+
+async def test_two_operations_of_one_name_are_refused(signed_in, ticket, customer):
+    client = await signed_in(customer)
+    query = f'subscription {{ ticketUpdated(id: "{ticket.gid}") {{ number }} }}'
+    await client.subscribe(query)
+    await client.item()
+    await client.send(id="1", type="subscribe", payload={"query": query})
+    assert await client.closed() == 4409
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x",
+        "3",
+        "null",
+        "[]",
+        "{}",
+        '{"type": 1}',
+        '{"type": "nonsense"}',
+        '{"type": "subscribe"}',
+        '{"type": "subscribe", "id": "1"}',
+        '{"type": "subscribe", "id": 1, "payload": {"query": "{ desk { name } }"}}',
+        '{"type": "subscribe", "id": "1", "payload": null}',
+        '{"type": "subscribe", "id": "1", "payload": []}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": 3}}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": "{ desk { name } }", "variables": []}}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": "{ desk { name } }", "operationName": 3}}',
+    ],
+)
+async def test_what_is_not_understood_closes_the_socket(signed_in, customer, text):
+    client = await signed_in(customer)
+    await client.socket.send(text)
+    assert await client.closed() == 4400
+
+
+async def test_bytes_are_not_understood(signed_in, customer):
+    client = await signed_in(customer)
+    await client.socket.send(b'{"type":"ping"}')
+    assert await client.closed() == 4400
+
+
+@pytest.mark.parametrize("authorization", ["Bearer nonsense", "Basic abc", 3, None])
+async def test_a_bad_token_is_forbidden(socket, authorization):
+    client = await socket()
+    await client.send(type="connection_init", payload={"authorization": authorization})
+    if authorization is None:
+        assert await client.receive() == {"type": "connection_ack"}
+    else:
+        assert await client.closed() == 4403
+
+
+async def test_a_payload_that_is_none_is_nobody(socket):
+    client = await socket()
+    await client.send(type="connection_init", payload=None)
+    assert await client.receive() == {"type": "connection_ack"}
+    await client.subscribe("{ viewer { id } }")
+    assert await client.item() == {"viewer": None}
+
+
+async def test_so_many_operations_run_at_once_and_no_more(signed_in, customer, ticket, monkeypatch):
+    monkeypatch.setattr(sockets, "MOST_OPERATIONS", 2)
+    client = await signed_in(customer)
+    query = f'subscription {{ ticketUpdated(id: "{ticket.gid}") {{ number }} }}'
+    for _ in range(3):
+        await client.subscribe(query)
+    assert await client.closed() == 4429

@@ -1,0 +1,252 @@
+"""What is asked often finds its rows by an index: no table that grows is read from end to end."""
+
+import datetime as dt
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import asyncpg
+import orjson
+import pytest
+from alembic import command
+from alembic.config import Config
+
+from domain import attachments, attempts, demo_large, history, idempotency, notifications, sessions, tickets
+from domain.access import Viewer
+from domain.refusals import Refusal
+from domain.tickets import TicketOrderField
+from infra import jobs
+from infra.ids import new_id
+from infra.postgres import Reads
+from infra.statements import prepare
+from infra.unit import now
+from models import Event, NotificationKind, Role
+from planner.arguments import Request
+from planner.engine import Engine
+from resolvers.root import schema
+
+ROOT = Path(__file__).resolve().parents[2]
+TICKETS = 20_000
+GROWING = {"tickets", "events", "event_texts", "notifications", "jobs", "messages", "attachments"}
+KEPT = {"sessions", "uploads", "attempts", "idempotency_keys"}  # swept, but large as well
+
+# What grows beside tickets and their history, made of what is there.
+MORE = """
+INSERT INTO notifications (id, person_id, seq, kind, cause_id, ticket_id, at, read_at)
+SELECT gen_random_uuid(), requester_id, row_number() OVER (PARTITION BY requester_id ORDER BY id), 'TICKET_RECEIVED',
+    id, id, created_at, CASE WHEN status = 'CLOSED' THEN created_at END
+FROM tickets;
+UPDATE inboxes SET last_seq = n.last_seq, unread_count = n.unread
+FROM (SELECT person_id, max(seq) AS last_seq, count(*) FILTER (WHERE read_at IS NULL) AS unread
+    FROM notifications GROUP BY 1) AS n
+WHERE n.person_id = inboxes.person_id;
+INSERT INTO messages (id, kind, status, recipient_id, ticket_id, not_before, attempts, created_at, sent_at)
+SELECT gen_random_uuid(), 'TICKET_RECEIVED', 'SENT', requester_id, id, created_at, 1, created_at, created_at
+FROM tickets;
+INSERT INTO jobs (id, kind, payload, state, attempts, due_at, created_at, settled_at)
+SELECT gen_random_uuid(), 'AnnounceTicket', jsonb_build_object('ticket_id', id),
+    CASE WHEN number % 500 = 0 THEN 'QUEUED' ELSE 'DONE' END, 1, created_at, created_at,
+    CASE WHEN number % 500 = 0 THEN NULL ELSE now() - number % 500 * interval '20 minutes' END
+FROM tickets;
+INSERT INTO attachments (id, ticket_id, filename, content_type, size_bytes, key, internal, created_at)
+SELECT gen_random_uuid(), id, 'a.png', 'image/png', 1, id, false, created_at FROM tickets;
+INSERT INTO sessions (id, person_id, refresh_count, created_at, expires_at, ended_at)
+SELECT gen_random_uuid(), requester_id, 0, created_at, now() + (number % 1000 - 100) * interval '8 hours',
+    CASE WHEN number % 2 = 0 THEN created_at END
+FROM tickets;
+INSERT INTO uploads (id, person_id, filename, claimed_type, size_bytes, key, created_at, expires_at)
+SELECT gen_random_uuid(), requester_id, 'a.png', 'image/png', 1, id, created_at, now() + number % 1000 * interval '1 minute'
+FROM tickets;
+INSERT INTO attempts (key, window_starts_at, count)
+SELECT id::text, now() - number % 1000 * interval '90 seconds', 1 FROM tickets;
+INSERT INTO idempotency_keys (person_id, mutation, key, input_hash, created_at)
+SELECT requester_id, 'submit_ticket', id::text, '', now() - number % 1000 * interval '87 seconds' FROM tickets;
+ANALYZE;
+"""
+
+
+@pytest.fixture(scope="session")
+async def large(server_url):
+    """A connection to a database of its own, with 20,000 tickets and all that comes with them."""
+    server = await asyncpg.connect(server_url)
+    await server.execute("CREATE DATABASE plans")
+    await server.close()
+    url = f"{server_url.rpartition('/')[0]}/plans"
+    config = Config(ROOT / "alembic.ini")
+    config.attributes["url"] = url
+    # Alembic runs a loop of its own, so in a thread of its own.
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(command.upgrade, config, "head").result()
+    await demo_large.seed(url, TICKETS)
+    connection = await asyncpg.connect(url, server_settings={"jit": "off"})
+    await connection.execute(MORE)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture(scope="session")
+async def people(large):
+    """A viewer of each kind."""
+
+    async def one(email):
+        row = await large.fetchrow("SELECT id, role FROM people WHERE email = $1", email)
+        return Viewer(Role[row["role"]], row["id"])
+
+    return {
+        "customer": await one("customer20@large.example.com"),
+        "agent": await one("agent2@large.example.com"),
+        "director": Viewer(Role.DIRECTOR, new_id()),
+    }
+
+
+def nodes_of(plan):
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from nodes_of(child)
+
+
+class Plans:
+    """What PostgreSQL means to do."""
+
+    def __init__(self, connection, reads):
+        self.connection = connection
+        self.engine = Engine(schema, reads, refusals=Refusal, report=repr)
+
+    async def explained(self, sql, arguments):
+        found = orjson.loads(await self.connection.fetchval(f"EXPLAIN (FORMAT JSON) {sql}", *arguments))
+        return list(nodes_of(found[0]["Plan"]))
+
+    async def read_whole(self, sql, *arguments):
+        """The tables that a statement reads from end to end."""
+        nodes = await self.explained(sql, arguments)
+        return {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"}
+
+    async def of_query(self, viewer, text, **variables):
+        """The same for the statement that answers an operation."""
+        operation = self.engine.document(text).operation(None)
+        values = operation.variables.coerce(variables)
+        plan = self.engine.plan_of_query(operation, values, viewer)
+        return await self.read_whole(
+            plan.statement.sql, *plan.statement.arguments(plan.values(Request(values, viewer)))
+        )
+
+    async def of_statement(self, build, *arguments, lock=False):
+        """The same for a statement of a unit of work."""
+        prepared, values = prepare(build, arguments, lock=lock)
+        return await self.read_whole(prepared.statement.text, *prepared.statement.arguments(values))
+
+
+@pytest.fixture(scope="session")
+async def plans(large, server_url):
+    return Plans(large, Reads(server_url))
+
+
+LIST = """query Tickets($filter: TicketFilter, $order: TicketOrder) { tickets(first: 50, filter: $filter, orderBy: $order) {
+  nodes { id number subject status updatedAt requester { id name } assignee { id name } department { id name } }
+  pageInfo { hasNextPage endCursor } } }"""
+NEXT = """query Tickets($after: String, $order: TicketOrder) { tickets(first: 50, after: $after, orderBy: $order) {
+  nodes { id } pageInfo { hasNextPage endCursor } } }"""
+NUMBERED = "query Ticket($number: Int!) { ticketByNumber(number: $number) { id subject requester { name } lastSeq } }"
+EVENTS = """query Events($id: ID!) { ticket(id: $id) { id subject events(first: 50) { nodes { seq at actor { name }
+  ... on TicketSubmitted { subject } } } attachments(first: 20) { nodes { filename } } viewerUnreadCount } }"""
+NOTIFICATIONS = """query News { viewer { unreadNotificationCount notifications(first: 20) {
+  nodes { id title body readAt } } } }"""
+
+VIEWERS = ["customer", "agent", "director"]
+ORDERS = [(field, direction) for field in TicketOrderField for direction in ("ASC", "DESC")]
+
+
+async def test_a_read_of_a_whole_table_is_found(plans):
+    assert await plans.read_whole("SELECT id FROM tickets WHERE body = $1", "x") == {"tickets"}
+
+
+@pytest.mark.parametrize("viewer", VIEWERS)
+async def test_the_list_of_tickets(plans, people, viewer):
+    assert not await plans.of_query(people[viewer], LIST) & GROWING
+
+
+@pytest.mark.parametrize(("field", "direction"), ORDERS, ids=lambda value: getattr(value, "name", value))
+@pytest.mark.parametrize("viewer", VIEWERS)
+async def test_the_list_in_each_order(plans, people, viewer, field, direction):
+    order = {"field": field.name, "direction": direction}
+    assert not await plans.of_query(people[viewer], LIST, order=order) & GROWING
+
+
+@pytest.mark.parametrize("name", ["status", "closed", "department", "assignee", "requester", "mine", "unassigned"])
+@pytest.mark.parametrize("viewer", VIEWERS)
+async def test_the_list_with_a_filter(plans, people, large, viewer, name):
+    agent_id, customer_id = people["agent"].id, people["customer"].id
+    department_id = await large.fetchval("SELECT department_id FROM memberships WHERE person_id = $1", agent_id)
+    filter_ = {
+        "status": {"statuses": ["OPEN", "PENDING"]},
+        "closed": {"statuses": ["CLOSED"]},
+        "department": {"departmentIds": [f"dep_{department_id}"]},
+        "assignee": {"assigneeIds": [f"per_{agent_id}"]},
+        "requester": {"requesterIds": [f"per_{customer_id}"]},
+        "mine": {"mine": True},
+        "unassigned": {"unassigned": True},
+    }[name]
+    assert not await plans.of_query(people[viewer], LIST, filter=filter_) & GROWING
+
+
+@pytest.mark.parametrize("viewer", VIEWERS)
+async def test_one_ticket(plans, people, large, viewer):
+    row = await large.fetchrow("SELECT id, number FROM tickets ORDER BY id OFFSET 5000 LIMIT 1")
+    assert not await plans.of_query(people[viewer], NUMBERED, number=row["number"]) & GROWING
+    assert not await plans.of_query(people[viewer], EVENTS, id=f"tkt_{row['id']}") & GROWING
+
+
+async def test_a_customers_people_are_found_by_their_tickets(plans, people):
+    text = "query Person($id: ID!) { person(id: $id) { id name } }"
+    assert not await plans.of_query(people["customer"], text, id=f"per_{people['agent'].id}") & GROWING
+
+
+@pytest.mark.parametrize("viewer", VIEWERS)
+async def test_notifications(plans, people, viewer):
+    assert not await plans.of_query(people[viewer], NOTIFICATIONS) & GROWING
+
+
+@pytest.mark.parametrize(
+    ("build", "arguments", "lock"),
+    [
+        (jobs._claim, (new_id(), jobs.GRACE, jobs.LEASE), False),
+        (jobs._claimed, (new_id(), 1), True),
+        (jobs._owed, (jobs.GRACE,), False),
+        (jobs._old, (now() - jobs.KEPT,), False),
+        (attachments._orphans, (now(),), True),
+        (attachments._own, (Viewer(Role.AGENT, new_id()), [new_id()]), True),
+        (sessions._ended_since, (now() - dt.timedelta(minutes=6),), False),
+        (sessions._open_ones, (new_id(), now()), True),
+        (sessions._old, (now() - sessions.KEPT,), False),
+        (attempts._count, ("key", now(), dt.timedelta(hours=1)), False),
+        (attempts._old, (now() - attempts.SWEPT_AFTER,), False),
+        (idempotency._claim, (new_id(), "submit_ticket", "key", b"digest", now()), False),
+        (idempotency._one, (new_id(), "submit_ticket", "key"), True),
+        (idempotency._old, (now() - idempotency.KEPT,), False),
+        (notifications._told, ([new_id()], new_id(), NotificationKind.TICKET_RECEIVED), False),
+        (notifications._submission, (new_id(),), False),
+        (notifications._mark_some, (new_id(), now(), [new_id()], True), False),
+        (notifications._mark_of_ticket, (new_id(), now(), new_id(), True), False),
+        (notifications._mark_up_to, (new_id(), now(), now(), True), False),
+        (tickets.one, (Viewer(Role.AGENT, new_id()), new_id()), True),
+        (tickets.one, (Viewer(Role.CUSTOMER, new_id()), new_id()), True),
+    ],
+    ids=lambda value: f"{value.__module__}.{value.__name__}" if callable(value) else None,
+)
+async def test_statements_of_the_clock_the_relay_and_of_claims(plans, build, arguments, lock):
+    assert not await plans.of_statement(build, *arguments, lock=lock) & (GROWING | KEPT)
+
+
+async def test_the_large_demo_tells_its_history_as_we_do(large):
+    rows = await large.fetch("SELECT DISTINCT kind, array(SELECT jsonb_object_keys(data)) AS names FROM events")
+    kinds = {row["kind"]: set(row["names"]) for row in rows}
+    assert {kind: set(history.KINDS[kind].__slots__) - set(history.KINDS[kind].texts) for kind in kinds} == kinds
+    assert await large.fetchval("SELECT count(*) FROM tickets") == TICKETS
+    assert await large.fetchval(f"SELECT count(*) FROM {Event.__tablename__} WHERE kind = 'TicketSubmitted'") == TICKETS
+    assert not await large.fetchval(
+        "SELECT count(*) FROM tickets t WHERE last_seq <> (SELECT max(seq) FROM events WHERE ticket_id = t.id)"
+    )
+
+
+async def test_the_large_demo_is_made_once(large, server_url):
+    await demo_large.seed(f"{server_url.rpartition('/')[0]}/plans", 10)
+    assert await large.fetchval("SELECT count(*) FROM tickets") == TICKETS

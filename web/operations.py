@@ -1,0 +1,60 @@
+"""An operation as a client sends it, by HTTP or a socket: what it must look like before anyone runs it."""
+
+import re
+from typing import Any, NamedTuple
+
+# U+0000 in a string of a document: \u0000, or \u{0} with any number of zeros, unless the backslash is itself escaped.
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u(?:0000|\{0+\})")
+
+
+class Malformed(Exception):
+    """What was sent is not an operation; the message is for the client."""
+
+
+class Unwritable(Exception):
+    """The operation holds a character that nothing here can keep; the message is for the client."""
+
+    def __init__(self) -> None:
+        super().__init__("Text can't hold the character U+0000.")
+
+
+class Asked(NamedTuple):
+    """One operation, as it was sent."""
+
+    text: str
+    variables: dict[str, Any] | None
+    name: str | None
+
+
+def asked(given: Any) -> Asked:
+    """The operation in a message. Raises Malformed, and Unwritable."""
+    if not isinstance(given, dict):
+        raise Malformed("The message is not a JSON object with a query; batches are not served.")
+    text, variables, name = given.get("query"), given.get("variables"), given.get("operationName")
+    if not isinstance(text, str) or not text.strip():
+        raise Malformed("Send a `query`: the text of the operation.")
+    if variables is not None and not isinstance(variables, dict):
+        raise Malformed("`variables` is a JSON object.")
+    if name is not None and not isinstance(name, str):
+        raise Malformed("`operationName` is text.")
+    if given.get("extensions") is not None and not isinstance(given["extensions"], dict):
+        raise Malformed("`extensions` is a JSON object.")
+    if "\0" in text or ("\\u" in text and _NUL.search(text)) or (variables and _holds_nul(variables)):
+        raise Unwritable
+    return Asked(text, variables, name or None)
+
+
+def _holds_nul(variables: dict[str, Any]) -> bool:
+    """Whether some text in there has a U+0000. No recursion: how deep it is nested is the client's choice."""
+    left: list[Any] = [variables]
+    while left:
+        value = left.pop()
+        if type(value) is str:
+            if "\0" in value:
+                return True
+        elif type(value) is list:
+            left += value
+        elif type(value) is dict:
+            left += value
+            left += value.values()
+    return False
