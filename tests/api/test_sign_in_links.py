@@ -113,7 +113,9 @@ async def test_what_is_no_address_is_said_and_nothing_comes_of_it(request_link, 
 
 async def test_one_address_is_sent_five_links_an_hour_at_most(request_link, database, customer):
     for _ in range(5):
-        assert (await request_link(customer.email)).json()["data"]["requestSignInLink"]["__typename"].endswith("Success")
+        assert (
+            (await request_link(customer.email)).json()["data"]["requestSignInLink"]["__typename"].endswith("Success")
+        )
     before = await database.counts()
 
     answer = (await request_link(customer.email)).json()["data"]["requestSignInLink"]
