@@ -71,7 +71,7 @@ async def _counted(unit: Unit, limit: Limit, subject: str) -> int:
     span = dt.timedelta(seconds=limit.seconds)
     starts_at = EPOCH + (unit.now - EPOCH) // span * span
     key = _digest(limit, subject)
-    here, before = (await unit.run(_count, key, starts_at, span))[0]
+    here, before = map(int, (await unit.run(_count, key, starts_at, span))[0])
     past = (unit.now - starts_at) / span
     if here + before * (1 - past) <= limit.most:
         return 0

@@ -26,24 +26,32 @@ def visible(viewer: Viewer) -> Select[Person]:
         return rows.where(sa.false())
     if viewer.is_staff:
         return rows
-    mine = _tickets_of(viewer)
-    on_them = sa.or_(
-        sa.exists().where(mine.c.requester_id == Person.id),
-        sa.exists().where(mine.c.assignee_id == Person.id),
-        sa.exists().where(Event.ticket_id == mine.c.id, Event.public_seq.is_not(None), Event.actor_id == Person.id),
-        sa.exists().where(Watcher.ticket_id == mine.c.id, Watcher.person_id == Person.id, Person.role == Role.CUSTOMER),
-    )
-    return rows.where(sa.or_(Person.id == viewer.id, on_them))
+    return rows.where(sa.or_(Person.id == viewer.id, Person.id.in_(_on_tickets_of(viewer))))
 
 
-def _tickets_of(viewer: Viewer) -> Any:
-    ticket = aliased(Ticket)
-    watched = select(Watcher.ticket_id).where(Watcher.person_id == viewer.id)
-    rows = select(ticket.id, ticket.requester_id, ticket.assignee_id)
-    rows = rows.where(sa.or_(ticket.requester_id == viewer.id, ticket.id.in_(watched)))
+def _on_tickets_of(viewer: Viewer) -> Any:
+    """Ids of the people on a customer's tickets, found from the customer: who asked, who works on them or did something
+    there that customers see, and which other customers watch.
+    """
+    ticket, watcher, watching = aliased(Ticket), aliased(Watcher), aliased(Person)
     if viewer.ticket_id is not None:
-        rows = rows.where(ticket.id == viewer.ticket_id)
-    return rows.subquery("tickets_of_viewer")
+        mine: Any = select(ticket.id).where(ticket.id == viewer.ticket_id, ticket.requester_id == viewer.id)
+    else:
+        watched = select(watcher.ticket_id).where(watcher.person_id == viewer.id)
+        mine = sa.union(select(ticket.id).where(ticket.requester_id == viewer.id), watched)
+    tickets = mine.subquery("tickets_of_viewer")
+    of_ticket = Ticket.id == tickets.c.id
+    return sa.union(
+        select(Ticket.requester_id).join(tickets, of_ticket),
+        select(Ticket.assignee_id).join(tickets, of_ticket).where(Ticket.assignee_id.is_not(None)),
+        select(Event.actor_id)
+        .join(tickets, Event.ticket_id == tickets.c.id)
+        .where(Event.public_seq.is_not(None), Event.actor_id.is_not(None)),
+        select(Watcher.person_id)
+        .join(tickets, Watcher.ticket_id == tickets.c.id)
+        .join(watching, watching.id == Watcher.person_id)
+        .where(watching.role == Role.CUSTOMER),
+    )
 
 
 def one(viewer: Viewer, person_id: Any) -> Select[Person]:

@@ -68,7 +68,9 @@ class Ticket(Record):
         Index("tickets_created_at_asc_idx", "created_at", "id"),
         Index("tickets_created_at_desc_idx", text("created_at DESC"), "id"),
         Index("tickets_priority_desc_idx", text("priority_rank DESC"), "id"),
-        Index("tickets_waiting_idx", "waiting_since", "id", postgresql_where=text("waiting_since IS NOT NULL")),
+        # Who waits for nothing comes last, whichever way.
+        Index("tickets_waiting_asc_idx", text("coalesce(waiting_since, 'infinity'::timestamptz)"), "id"),
+        Index("tickets_waiting_desc_idx", text("coalesce(waiting_since, '-infinity'::timestamptz) DESC"), "id"),
         Index(None, "category_id"),
         Index(None, "service_id", postgresql_where=text("service_id IS NOT NULL")),
     )

@@ -333,11 +333,10 @@ def upgrade() -> None:
         "tickets_updated_at_desc_idx", "tickets", [sa.literal_column("updated_at DESC"), "id"], unique=False
     )
     op.create_index(
-        "tickets_waiting_idx",
-        "tickets",
-        ["waiting_since", "id"],
-        unique=False,
-        postgresql_where=sa.text("waiting_since IS NOT NULL"),
+        "tickets_waiting_asc_idx", "tickets", [sa.text("coalesce(waiting_since, 'infinity'::timestamptz)"), "id"]
+    )
+    op.create_index(
+        "tickets_waiting_desc_idx", "tickets", [sa.text("coalesce(waiting_since, '-infinity'::timestamptz) DESC"), "id"]
     )
     op.create_table(
         "attachments",
@@ -521,7 +520,8 @@ def downgrade() -> None:
     op.drop_table("events")
     op.drop_index(op.f("attachments_ticket_id_id_idx"), table_name="attachments")
     op.drop_table("attachments")
-    op.drop_index("tickets_waiting_idx", table_name="tickets", postgresql_where=sa.text("waiting_since IS NOT NULL"))
+    op.drop_index("tickets_waiting_desc_idx", table_name="tickets")
+    op.drop_index("tickets_waiting_asc_idx", table_name="tickets")
     op.drop_index("tickets_updated_at_desc_idx", table_name="tickets")
     op.drop_index("tickets_status_idx", table_name="tickets")
     op.drop_index(

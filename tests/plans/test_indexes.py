@@ -54,7 +54,8 @@ SELECT gen_random_uuid(), requester_id, 0, created_at, now() + (number % 1000 - 
     CASE WHEN number % 2 = 0 THEN created_at END
 FROM tickets;
 INSERT INTO uploads (id, person_id, filename, claimed_type, size_bytes, key, created_at, expires_at)
-SELECT gen_random_uuid(), requester_id, 'a.png', 'image/png', 1, id, created_at, now() + number % 1000 * interval '1 minute'
+SELECT gen_random_uuid(), requester_id, 'a.png', 'image/png', 1, id, created_at,
+    now() + number % 1000 * interval '1 minute'
 FROM tickets;
 INSERT INTO attempts (key, window_starts_at, count)
 SELECT id::text, now() - number % 1000 * interval '90 seconds', 1 FROM tickets;
@@ -140,15 +141,15 @@ async def plans(large, server_url):
     return Plans(large, Reads(server_url))
 
 
-LIST = """query Tickets($filter: TicketFilter, $order: TicketOrder) { tickets(first: 50, filter: $filter, orderBy: $order) {
-  nodes { id number subject status updatedAt requester { id name } assignee { id name } department { id name } }
+LIST = """query Tickets($filter: TicketFilter, $order: TicketOrder) {
+  tickets(first: 50, filter: $filter, orderBy: $order) { nodes { id number subject status updatedAt requester { id name } assignee { id name } department { id name } }
   pageInfo { hasNextPage endCursor } } }"""
 NEXT = """query Tickets($after: String, $order: TicketOrder) { tickets(first: 50, after: $after, orderBy: $order) {
   nodes { id } pageInfo { hasNextPage endCursor } } }"""
 NUMBERED = "query Ticket($number: Int!) { ticketByNumber(number: $number) { id subject requester { name } lastSeq } }"
 EVENTS = """query Events($id: ID!) { ticket(id: $id) { id subject events(first: 50) { nodes { seq at actor { name }
   ... on TicketSubmitted { subject } } } attachments(first: 20) { nodes { filename } } viewerUnreadCount } }"""
-NOTIFICATIONS = """query News { viewer { unreadNotificationCount notifications(first: 20) {
+NOTIFICATIONS = """query News { viewer { unread { count } notifications(first: 20) {
   nodes { id title body readAt } } } }"""
 
 VIEWERS = ["customer", "agent", "director"]
@@ -196,7 +197,7 @@ async def test_one_ticket(plans, people, large, viewer):
 
 
 async def test_a_customers_people_are_found_by_their_tickets(plans, people):
-    text = "query Person($id: ID!) { person(id: $id) { id name } }"
+    text = "query Person($id: ID!) { node(id: $id) { ... on Person { id name } } }"
     assert not await plans.of_query(people["customer"], text, id=f"per_{people['agent'].id}") & GROWING
 
 

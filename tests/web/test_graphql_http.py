@@ -150,7 +150,7 @@ DOCUMENTS = {
     "a huge number": "{ ticketByNumber(number: " + "9" * 5000 + ") { id } }",
     "a huge exponent": "{ ticketByNumber(number: 1e999999) { id } }",
     "a type": "type Query { a: Int }",
-    "no name": "{ }",
+    "nothing selected": "query A",
 }
 
 
@@ -167,7 +167,8 @@ async def test_documents_that_are_none_are_refused(api, customer, document):
 async def test_a_backslash_before_u0000_is_only_text(api, customer, problem):
     """And is kept as it came."""
     text = """mutation ($category: ID!) { submitTicket(input: {
-      subject: "C:\\\\u0000", body: "x", categoryId: $category}) { ... on SubmitTicketSuccess { ticket { subject } } } }"""
+      subject: "C:\\\\u0000", body: "x", categoryId: $category}) {
+      ... on SubmitTicketSuccess { ticket { subject } } } }"""
     answer = await api(customer, text, category=problem.gid)
     assert answer["submitTicket"]["ticket"]["subject"] == "C:\\u0000"
 

@@ -1,0 +1,372 @@
+"""The unit of work: one statement, one commit, and nothing by halves."""
+
+import asyncio
+import contextlib
+import datetime as dt
+
+import pytest
+from sqlalchemy import func, select
+
+import models
+from domain.jobs import EraseFiles
+from infra.pool import Pool
+from infra.postgres import Unavailable
+from infra.unit import Job, Writes
+
+
+def named(name):
+    return select(models.Service).where(models.Service.name == name)
+
+
+def all_of_them():
+    return select(models.Service).order_by(models.Service.name)
+
+
+def sleeping(seconds):
+    return select(func.pg_sleep(seconds))
+
+
+class Told:
+    """What was said after commits."""
+
+    def __init__(self):
+        self.jobs, self.channels = [], {}
+
+    async def __call__(self, jobs, channels):
+        self.jobs += jobs
+        self.channels |= channels
+
+
+@pytest.fixture
+def told():
+    return Told()
+
+
+@pytest.fixture
+async def writes(application, database, told, settings):
+    """Units over two connections of the test's own."""
+    made = await Writes.open(settings.database_url, told, size=2)
+    yield made
+    await made.close()
+
+
+@contextlib.contextmanager
+def heard(unit):
+    """The statements that a unit's connection runs meanwhile."""
+    statements = []
+
+    def hear(record):
+        statements.append(record.query)
+
+    unit._driver.add_query_logger(hear)
+    yield statements
+    unit._driver.remove_query_logger(hear)
+
+
+async def names(database):
+    return [row["name"] for row in await database.rows("SELECT name FROM services ORDER BY name")]
+
+
+def add(unit, name, **values):
+    return unit.insert(models.Service, **{"name": name, "description": None, "archived_at": None} | values)
+
+
+async def test_all_that_is_said_is_one_statement(writes, database):
+    async with writes.begin() as unit:
+        for name in ("A", "B", "C"):
+            add(unit, name)
+    async with writes.begin() as unit:
+        first, second, third = await unit.lock_all(all_of_them)
+        with heard(unit) as statements:
+            unit.change(first, description="one")
+            unit.change(second, name="B2", description="two")
+            unit.delete(third)
+            add(unit, "D")
+            add(unit, "E")
+            unit.enqueue(EraseFiles([]))
+            await unit.flush()
+        assert len(statements) == 1
+
+    assert await names(database) == ["A", "B2", "D", "E"]
+    assert (await database.rows("SELECT count(*) FROM jobs"))[0]["count"] == 1
+
+
+async def test_nothing_said_is_nothing_run(writes):
+    async with writes.begin() as unit:
+        with heard(unit) as statements:
+            await unit.flush()
+            await asyncio.sleep(0)
+        assert statements == []
+
+
+async def test_a_later_change_wins_and_every_reading_of_a_row_knows_it(writes, database):
+    async with writes.begin() as unit:
+        add(unit, "A")
+    async with writes.begin() as unit:
+        first, second = await unit.lock(named, "A"), await unit.read(named, "A")
+        unit.change(first, description="one", archived_at=unit.now)
+        unit.change(second, description="two")
+        third = await unit.read(named, "A")
+        assert (first.description, second.description, third.description) == ("two", "two", "two")
+        assert (first.name, second.archived_at, third.archived_at) == ("A", unit.now, unit.now)
+        unit.change(third, name="Z")
+        assert first.name == "Z"
+
+    (row,) = await database.rows("SELECT name, description, archived_at IS NOT NULL AS archived FROM services")
+    assert row == {"name": "Z", "description": "two", "archived": True}
+
+
+async def test_what_is_inserted_can_be_changed_and_taken_back(writes, database):
+    async with writes.begin() as unit:
+        kept, dropped = add(unit, "A"), add(unit, "B")
+        unit.change(kept, name="A2")
+        unit.delete(dropped)
+        await unit.flush()
+        assert await names(database) == []  # nobody else sees it yet
+        unit.change(kept, name="A3")
+        assert kept.name == "A3"
+        gone = add(unit, "C")
+        await unit.flush()
+        unit.delete(gone)
+
+    assert await names(database) == ["A3"]
+
+
+async def test_what_stands_in_the_way_is_said_in_the_words_of_the_caller(writes, database):
+    class Taken(Exception):
+        pass
+
+    async with writes.begin() as unit:
+        add(unit, "A")
+    (constraint,) = await database.rows(
+        "SELECT conname FROM pg_constraint WHERE conrelid = 'services'::regclass AND contype = 'u'"
+    ) or [{"conname": "services_name_key"}]
+    with pytest.raises(Taken):
+        async with writes.begin() as unit:
+            unit.translate(constraint["conname"], Taken())
+            add(unit, "A")
+            add(unit, "B")
+    assert await names(database) == ["A"]
+
+
+async def test_what_raises_leaves_nothing_and_tells_nobody(writes, told, database):
+    before = await database.counts()
+    with pytest.raises(ZeroDivisionError):
+        async with writes.begin() as unit:
+            add(unit, "A")
+            await unit.flush()
+            unit.enqueue(EraseFiles([]))
+            unit.publish("services")
+            raise ZeroDivisionError
+    await writes.close()
+
+    assert await database.counts() == before
+    assert (told.jobs, told.channels) == ([], {})
+
+
+async def test_an_error_that_is_swallowed_does_not_look_like_success(writes, told, database):
+    with pytest.raises(RuntimeError, match="nothing is written"):
+        async with writes.begin() as unit:
+            add(unit, "A")
+            unit.publish("services")
+            with contextlib.suppress(Exception):
+                await unit.run(lambda: select(1 / func.length("")))
+            unit._fresh.clear()  # so that nothing else fails
+
+    assert await names(database) == []
+    assert told.channels == {}
+
+
+async def test_after_the_commit_who_is_to_know_is_told(writes, told, database):
+    async with writes.begin() as unit:
+        unit.publish("services", "1")
+        unit.publish("services", "2")
+        unit.enqueue(EraseFiles([]), delay=60)
+        assert told.jobs == []
+    await writes.close()
+
+    (row,) = await database.rows("SELECT id, due_at, created_at FROM jobs")
+    assert told.jobs == [(row["id"], row["due_at"])]
+    assert row["due_at"] - row["created_at"] == dt.timedelta(seconds=60)
+    assert told.channels == {"services": "2"}
+
+
+async def test_a_cancelled_unit_is_undone_and_gives_its_connection_back_clean(writes, database):
+    begun = asyncio.Event()
+
+    async def slow():
+        async with writes.begin() as unit:
+            add(unit, "A")
+            await unit.flush()
+            begun.set()
+            await unit.run(sleeping, 30)
+
+    for _ in range(5):  # more often than there are connections
+        begun.clear()
+        task = asyncio.create_task(slow())
+        await begun.wait()
+        await asyncio.sleep(0.02)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        async with writes.begin() as unit:
+            assert await unit.read_all(all_of_them) == []
+    assert await names(database) == []
+    (busy,) = await database.rows(
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'deskwire writes' AND query LIKE '%pg_sleep%'"
+        " AND state = 'active'"
+    )
+    assert busy["count"] == 0
+
+
+async def test_who_is_cancelled_in_the_commit_has_committed_and_told(writes, told, database, monkeypatch):
+    committing = asyncio.Event()
+    commit = Writes._commit
+
+    async def slow(*given):
+        committing.set()
+        await asyncio.sleep(0.1)
+        await commit(*given)
+
+    monkeypatch.setattr(Writes, "_commit", slow)
+
+    async def write():
+        async with writes.begin() as unit:
+            add(unit, "A")
+            unit.publish("services")
+
+    task = asyncio.create_task(write())
+    await committing.wait()
+    for _ in range(3):
+        task.cancel()
+        await asyncio.sleep(0.01)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await writes.close()
+
+    assert await names(database) == ["A"]
+    assert told.channels == {"services": ""}
+
+
+async def test_two_units_change_different_rows_at_once(writes, database):
+    async with writes.begin() as unit:
+        add(unit, "A")
+        add(unit, "B")
+    async with asyncio.timeout(3), writes.begin() as one, writes.begin() as other:
+        one.change(await one.lock(named, "A"), description="one")
+        other.change(await other.lock(named, "B"), description="two")
+        await asyncio.gather(one.flush(), other.flush())
+
+    rows = await database.rows("SELECT description FROM services ORDER BY name")
+    assert [row["description"] for row in rows] == ["one", "two"]
+
+
+async def test_a_lock_is_waited_for_and_shows_what_the_other_did(writes):
+    async with writes.begin() as unit:
+        add(unit, "A")
+    seen = []
+
+    async def second():
+        async with writes.begin() as unit:
+            seen.append((await unit.lock(named, "A")).description)
+
+    async with writes.begin() as unit:
+        unit.change(await unit.lock(named, "A"), description="first")
+        waiting = asyncio.create_task(second())
+        await asyncio.sleep(0.1)
+        assert seen == []
+    await waiting
+    assert seen == ["first"]
+
+
+async def test_with_no_connection_left_one_waits_two_seconds_and_is_told(writes):
+    loop = asyncio.get_running_loop()
+    async with writes.begin(), writes.begin():
+        began = loop.time()
+        with pytest.raises(Unavailable):
+            async with writes.begin():
+                pass
+        assert 1.9 < loop.time() - began < 3
+    async with writes.begin() as unit:
+        assert await unit.read_all(all_of_them) == []
+
+
+async def test_a_lock_that_nobody_lets_go_is_given_up(writes, database, monkeypatch):
+    monkeypatch.setitem(__import__("infra.pool").pool.SETTINGS, "lock_timeout", "100ms")
+    async with writes.begin() as unit:
+        add(unit, "A")
+    async with writes.begin() as holder:
+        await holder.lock(named, "A")
+        with pytest.raises(Unavailable):
+            async with writes.begin() as unit:
+                await unit.lock(named, "A")
+
+
+async def test_a_server_that_takes_too_long_is_given_up(writes, monkeypatch):
+    monkeypatch.setattr("infra.pool.ANSWER_SECONDS", 0.2)
+    with pytest.raises(Unavailable):
+        async with writes.begin() as unit:
+            await unit.run(sleeping, 30)
+    async with writes.begin() as unit:
+        assert await unit.run(sleeping, 0.01)
+
+
+async def end_all(database):
+    await database.rows(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'deskwire writes'"
+    )
+
+
+async def test_connections_that_were_closed_meanwhile_are_replaced(writes, database):
+    async with writes.begin(), writes.begin():
+        pass
+    await end_all(database)
+    for _ in range(3):
+        async with writes.begin() as unit:
+            assert await unit.read_all(all_of_them) == []
+
+
+@pytest.mark.parametrize("at", ["reading", "writing", "the end"])
+async def test_a_connection_that_breaks_in_the_middle_is_unavailable(writes, told, database, at):
+    with pytest.raises(Unavailable):
+        async with writes.begin() as unit:
+            add(unit, "A")
+            unit.publish("services")
+            if at == "the end":
+                await unit.flush()
+            if at == "reading":
+                sleeper = asyncio.create_task(unit.run(sleeping, 30))
+                await asyncio.sleep(0.05)
+                await end_all(database)
+                await sleeper
+            await end_all(database)
+    assert await names(database) == []
+    assert told.channels == {}
+
+
+async def test_nothing_listens_there(told):
+    writes = await Writes.open("postgresql://nobody@127.0.0.1:1/nothing", told, size=1)
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            async with writes.begin():
+                pass
+    await writes.close()
+    with pytest.raises(Unavailable):
+        async with writes.begin():
+            pass
+
+
+async def test_a_connection_of_a_closed_pool_is_not_kept(settings, application):
+    pool = Pool(settings.database_url, size=1)
+    driver = await pool.take("BEGIN")
+    await pool.close()
+    pool.give_back(driver)
+    assert driver.is_closed()
+
+
+def test_a_kind_of_job_keeps_its_options():
+    from domain.jobs import SendMessage
+
+    assert (SendMessage.retries, SendMessage.longest_wait) == (1500, 60)
+    assert (EraseFiles.retries, EraseFiles.delay) == (12, 0)
+    assert Job.kinds["EraseFiles"] is EraseFiles
