@@ -1,7 +1,7 @@
 """Files on tickets: a place to send one to, the file on its ticket, and what nobody ever named."""
 
 import datetime as dt
-import fnmatch
+import re
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from domain.refusals import InvalidInput, NotFound, Problems
 from infra.desk import Desk
 from infra.files import Expected, Received
 from infra.ids import new_id
+from infra.media_types import accepted
 from infra.settings import Settings
 from infra.unit import Unit, now
 from models import Attachment, Ticket, Upload
@@ -23,6 +24,7 @@ from models import Attachment, Ticket, Upload
 MOST_FILES = 10
 MOST_FILENAME = 255
 UPLOAD_SECONDS = 24 * 60 * 60
+_MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")  # RFC 6838
 
 # --- Reading ----------------------------------------------------------------------------------------------------------
 
@@ -66,7 +68,7 @@ async def create_upload(
     problems = Problems()
     name = words.line(problems, "filename", filename, most=MOST_FILENAME, what="The file name")
     claimed = content_type.partition(";")[0].strip().lower()
-    if not any(fnmatch.fnmatchcase(claimed, pattern) for pattern in settings.attachment_types):
+    if not (_MEDIA_TYPE.fullmatch(claimed) and accepted(claimed, settings.attachment_types)):
         problems.add("contentType", "Files of this type are not accepted.")
     if not 1 <= size_bytes <= settings.max_attachment_bytes:
         problems.add("sizeBytes", f"A file has 1 to {settings.max_attachment_bytes:,} bytes.")

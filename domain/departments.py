@@ -43,6 +43,12 @@ def members(viewer: Viewer, department: Any) -> Select[Person]:
     return rows if viewer.is_staff else rows.where(sa.false())
 
 
+def member_order() -> list[Any]:
+    """What members are ordered by: role, from agents up, then name."""
+    rank = sa.case({role: sa.literal_column(str(role.value)) for role in Role}, value=Person.role)
+    return [sa.type_coerce(rank, sa.Integer()), Person.name, Person.id]
+
+
 def _categories_of(department_id: Any) -> Select[Category]:
     return select(Category).where(Category.department_id == department_id, Category.archived_at.is_(None)).limit(1)
 

@@ -173,6 +173,8 @@ async def invite(settings: Settings, email: str, role: str) -> str:
                 name = email.partition("@")[0]
                 await add(unit, Newcomer(name, email, Role[role], [], None, invite=True))
                 return f"{email} is invited as {role}; the link is on its way by email."
+            if not known.active:
+                raise InvalidInput(("email", f"{email} was shut out."))
             links.send(unit, known.id, MessageKind.INVITATION)
             return f"{email} is {known.role.name} already; a new link is on its way by email."
     finally:

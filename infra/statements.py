@@ -131,9 +131,8 @@ def _built(build: Callable[..., Any], marked: list[Any], *, lock: bool) -> Prepa
     statement, model = build(*arguments), None
     if isinstance(statement, sa.Select):
         described = statement.column_descriptions
-        model = (
-            described[0]["entity"] if len(described) == 1 and described[0]["type"] is described[0]["entity"] else None
-        )
+        entity = described[0].get("entity") if len(described) == 1 else None
+        model = entity if described[0]["type"] is entity else None
         if lock:
             # The weaker lock: foreign keys to the row may be checked meanwhile.
             statement = statement.with_for_update(key_share=True, of=model)

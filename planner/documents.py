@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
 import graphql
@@ -11,7 +11,9 @@ from graphql import FieldNode, FragmentDefinitionNode, FragmentSpreadNode, Opera
 
 from planner.arguments import UNLIMITED, limits_of, mark, shape_of
 from planner.coercion import Variables
+from planner.errors import InvalidDocument
 from planner.fields import DECLARED, DEFINITION, Declared, Limits
+from planner.limits import Most, parsed
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -20,10 +22,11 @@ Value = TypeVar("Value")
 class Bounded(Generic[Key, Value]):
     """A mapping that forgets what was not used for longest."""
 
-    def __init__(self, most: int) -> None:
-        """`most`: how many it keeps."""
-        self.most = most
+    def __init__(self, most: int, heaviest: int) -> None:
+        """`most`: how many it keeps. `heaviest`: what they may weigh together."""
+        self.most, self.heaviest, self.weight = most, heaviest, 0
         self.kept: OrderedDict[Key, Value] = OrderedDict()
+        self.weights: dict[Key, int] = {}
 
     def get(self, key: Key) -> Value | None:
         """What is kept under a key, which counts as used."""
@@ -32,12 +35,14 @@ class Bounded(Generic[Key, Value]):
             self.kept.move_to_end(key)
         return value
 
-    def put(self, key: Key, value: Value) -> Value:
-        """Keeps a value."""
-        self.kept[key] = value
-        if len(self.kept) > self.most:
-            self.kept.popitem(last=False)
-        return value
+    def put(self, key: Key, value: Value, weight: int) -> None:
+        """Keeps a value, unless it alone is too heavy."""
+        self.weight += weight - self.weights.get(key, 0)
+        self.kept[key], self.weights[key] = value, weight
+        self.kept.move_to_end(key)
+        while len(self.kept) > self.most or self.weight > self.heaviest:
+            oldest, _ = self.kept.popitem(last=False)
+            self.weight -= self.weights.pop(oldest)
 
 
 class Operation:
@@ -149,47 +154,49 @@ def variables_in(value: Any) -> list[Any]:
     return []
 
 
+class Text(graphql.Source):
+    """The text of a document, which leads from its nodes back to it."""
+
+    document: Document
+
+
 class Document:
     """A document that is valid for the schema."""
 
-    def __init__(self, schema: graphql.GraphQLSchema, text: str) -> None:
-        """Raises InvalidDocument."""
-        self.text = text
-        try:
-            self.node = graphql.parse(text)
-        except graphql.GraphQLError as error:
-            raise InvalidDocument([error]) from None
-        except RecursionError:
-            raise InvalidDocument([graphql.GraphQLError("The document is nested too deeply.")]) from None
-        # Limits on depth, cost and numbers belong here, before validation.
+    def __init__(self, schema: graphql.GraphQLSchema, text: str, most: Most) -> None:
+        """Raises InvalidDocument, also when it asks for more than one operation may."""
+        self.schema, self.text = schema, text
+        source = Text(text)
+        source.document = self
+        self.node = parsed(source, most)
         if errors := graphql.validate(schema, self.node, max_errors=20):
             raise InvalidDocument(errors)
+        self.tokens: int = self.node.token_count or 0
         self.fragments: dict[str, FragmentDefinitionNode] = {
             node.name.value: node for node in self.node.definitions if isinstance(node, FragmentDefinitionNode)
         }
-        self.operations = {
-            node.name.value if node.name else None: Operation(schema, self, node)
+        self.nodes = {
+            node.name.value if node.name else None: node
             for node in self.node.definitions
             if isinstance(node, OperationDefinitionNode)
         }
+        self.operations: dict[str | None, Operation] = {}  # made at first use
 
     def operation(self, name: str | None) -> Operation:
         """The operation of a name, or the only one. Raises InvalidDocument."""
-        if name is None and len(self.operations) == 1:
-            return next(iter(self.operations.values()))
-        if name not in self.operations or name is None:
+        found = self.operations.get(name)
+        if found is None:
+            self.operations[name] = found = Operation(self.schema, self, self.chosen(name))
+        return found
+
+    def chosen(self, name: str | None) -> OperationDefinitionNode:
+        """The node of the operation of a name, or of the only one. Raises InvalidDocument."""
+        if name is None and len(self.nodes) == 1:
+            return next(iter(self.nodes.values()))
+        if name not in self.nodes or name is None:
             said = "Say by operationName which one to run." if name is None else f"There is no operation {name!r}."
             raise InvalidDocument([graphql.GraphQLError(said)])
-        return self.operations[name]
-
-
-class InvalidDocument(Exception):
-    """Why a document can't be run."""
-
-    def __init__(self, errors: list[graphql.GraphQLError]) -> None:
-        """`errors`: at least one."""
-        super().__init__(errors[0].message)
-        self.errors = errors
+        return self.nodes[name]
 
 
 def declared_of(field: Any) -> Declared | None:

@@ -13,7 +13,6 @@ from graphql import GraphQLError, GraphQLResolveInfo
 
 from infra.postgres import Reads, Unavailable
 from planner.arguments import Request
-from planner.coercion import InvalidVariables
 from planner.documents import Bounded, Document, InvalidDocument, Operation
 from planner.errors import BadRequest, Refused, TooCostly
 from planner.execution import prepare
@@ -48,14 +47,20 @@ class Engine:
         report: Callable[[BaseException], str],
         batch: bool = True,
         given: Any = None,
+        introspection: bool = True,
     ) -> None:
         """`refusals`: exceptions with a `code` whose text is for the client. `report`: logs another exception and gives
         the id under which it is found. `batch`: whether reads by key that wait for each other are asked together.
-        `given`: what computed leaves are given before their columns.
+        `given`: what computed leaves are given before their columns. `introspection`: whether the schema may be asked.
         """
         self.schema: graphql.GraphQLSchema = schema._schema  # noqa: SLF001 - Strawberry's way to graphql-core
         self.reads, self.report, self.batch, self.given = reads, report, batch, given
         given = refusals if isinstance(refusals, tuple) else (refusals,)
+        self.rules = (
+            graphql.specified_rules
+            if introspection
+            else (*graphql.specified_rules, graphql.NoSchemaIntrospectionCustomRule)
+        )
         self.refusals: tuple[type[Exception], ...] = (Refused, Unavailable, *given)
         self.documents: Bounded[str, Document] = Bounded(MOST_DOCUMENTS)
         self.plans: Bounded[Hashable, Any] = Bounded(MOST_PLANS)
@@ -80,7 +85,7 @@ class Engine:
         try:
             operation = self.document(text).operation(operation_name)
             values = operation.variables.coerce(variables or {})
-        except (InvalidDocument, InvalidVariables) as refusal:
+        except InvalidDocument as refusal:
             return self.not_executed(refusal.errors)
         if operation.kind == "subscription":
             return self.not_executed([GraphQLError("A subscription needs a socket or an event stream.")])
@@ -128,7 +133,7 @@ class Engine:
         try:
             operation = self.document(text).operation(operation_name)
             values = operation.variables.coerce(variables or {})
-        except (InvalidDocument, InvalidVariables) as refusal:
+        except InvalidDocument as refusal:
             return self.not_executed(refusal.errors)
         if operation.kind != "subscription":
             return self.not_executed([GraphQLError("This is not a subscription.")])
@@ -150,7 +155,7 @@ class Engine:
 
     def document(self, text: str) -> Document:
         """The document of a text. Raises InvalidDocument."""
-        return self.documents.get(text) or self.documents.put(text, Document(self.schema, text))
+        return self.documents.get(text) or self.documents.put(text, Document(self.schema, text, self.rules))
 
     def plan(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """The plan under a key. A refusal is kept as well: a build says the same to all that the key stands for."""

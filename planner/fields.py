@@ -54,6 +54,7 @@ class Declared(NamedTuple):
     payload: bool = False
     live: bool = False
     told: bool = False
+    most: int | None = None
 
 
 class Limits(NamedTuple):
@@ -127,22 +128,27 @@ def input_field(
     return strawberry.field(description=description, default=default, name=name, metadata={LIMITS: limits})
 
 
-def attribute(description: str, *, column: str | None = None, name: str | None = None) -> Any:
-    """A field that reads the model's column or relationship of its own name, or of the name `column`."""
-    return strawberry.field(description=description, name=name, metadata={DECLARED: Declared(column=column)})
+def attribute(description: str, *, column: str | None = None, name: str | None = None, most: int | None = None) -> Any:
+    """A field that reads the model's column or relationship of its own name, or of the name `column`.
+
+    `most`: as for `planned`.
+    """
+    return strawberry.field(description=description, name=name, metadata={DECLARED: Declared(column=column, most=most)})
 
 
-def planned(description: str, *, name: str | None = None) -> Callable[[Build], Any]:
+def planned(description: str, *, name: str | None = None, most: int | None = None) -> Callable[[Build], Any]:
     """Declares a field by how it is read; the build's parameters and result say how it looks in the API.
 
     A build returns a Select of an entity or of labelled columns, a relationship, a column expression, a Page, a list
     of Selects or OneOf (the first row that exists counts), NodeIds.each(…), When, Computed, None, a plain value, or
     an object whose attributes are plain values or expressions. A CTE that speaks of the row needs `nesting=True`, since
     SQLAlchemy moves others to the top of the statement, where there is no row.
+
+    `most`: of a list of objects without pages how many there may be, for what the operation costs; not said, 10.
     """
 
     def declare(build: Build) -> Any:
-        return declared_field(build, description, name, live=False)
+        return declared_field(build, description, name, live=False, most=most)
 
     return declare
 
@@ -152,17 +158,18 @@ def computed(description: str, *, name: str | None = None) -> Callable[[Build], 
     return planned(description, name=name)
 
 
-def payload(description: str, build: Build, *, name: str | None = None) -> Any:
+def payload(description: str, build: Build, *, name: str | None = None, most: int | None = None) -> Any:
     """A field of a mutation's answer: the object holds a key, and the field reads what `build(viewer, key)` selects.
 
     Where the field is a list, the object holds keys, and the answer has their order; what can't be seen is null, or
     left out where the field's items can't be null. Where the object holds None, the field is null.
+    `most`: as for `planned`.
     """
-    metadata = {DECLARED: Declared(build=build, payload=True)}
+    metadata = {DECLARED: Declared(build=build, payload=True, most=most)}
     return strawberry.field(description=description, name=name, metadata=metadata)
 
 
-def declared_field(build: Build, description: str, name: str | None, *, live: bool) -> Any:
+def declared_field(build: Build, description: str, name: str | None, *, live: bool, most: int | None = None) -> Any:
     """The Strawberry field of a build."""
     signature = inspect.signature(build)
     given = list(signature.parameters.values())
@@ -188,9 +195,8 @@ def declared_field(build: Build, description: str, name: str | None, *, live: bo
     function.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": signature.return_annotation}
     this = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     function.__signature__ = inspect.Signature([this, *parameters], return_annotation=signature.return_annotation)
-    metadata = {
-        DECLARED: Declared(build=build, nested=nested, paged=paged, live=live, told="told" in signature.parameters)
-    }
+    told = "told" in signature.parameters
+    metadata = {DECLARED: Declared(build=build, nested=nested, paged=paged, live=live, told=told, most=most)}
     declare = strawberry.subscription if live else strawberry.field
     return declare(resolver=function, description=description, name=name, metadata=metadata)
 

@@ -44,6 +44,11 @@ class Plan:
         self.tasks: set[asyncio.Task[None]] = set()
         self.flying = 0
 
+    @property
+    def weight(self) -> int:
+        """About how much memory this takes, in bytes."""
+        return len(self.statement.sql) + (len(self.together.sql) if self.together else 0)
+
     def values(self, request: Request) -> list[Any]:
         """What is asked. Raises BadRequest when a value breaks its limits."""
         for check in self.checks:
@@ -152,9 +157,11 @@ class Planner:
         bound = bind_viewer(self.binder, viewer)
         self.walk = Walk(Setting(schema, fragments, variables, bound, tagged, given), self.binder)
 
-    def operation(self, root_type: Any, selection_set: Any) -> Plan:
-        """The plan of a whole query: its value is the response."""
-        parts: Parts = ['{"data":', *self.walk.object(root_type, [selection_set], None), "}"]
+    def operation(self, root_type: Any, selection_set: Any, extensions: str) -> Plan:
+        """The plan of a whole query: its value is the response. `extensions`: JSON that the response ends with."""
+        # As a part of the statement it costs nothing: the text ends with a literal anyway.
+        end = f',"extensions":{extensions}}}'
+        parts: Parts = ['{"data":', *self.walk.object(root_type, [selection_set], None), end]
         names = {nodes[0].name.value for nodes in self.walk.collect(root_type, [selection_set]).values()}
         types = [root_type.fields[name].type for name in names - {"__typename"}]
         return self.plan(parts, by_key=all(is_one(type_) for type_ in types))

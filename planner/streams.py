@@ -77,14 +77,14 @@ class StreamPlans:
         key = (nodes[0].alias or nodes[0].name).value
         self.prefix, self.suffix = f'{{"data":{{"{key}":'.encode(), b"}}"
         self.type = graphql.get_nullable_type(root_type.fields[nodes[0].name.value].type)
-        self.nodes, self.where = nodes, f"{root_type.name}.{nodes[0].name.value}"
+        self.where = f"{root_type.name}.{nodes[0].name.value}"
         planner = make()
         said = planner.walk.built(root_type, nodes[0], None)
         self.feeding = isinstance(said, Feeding)
         if isinstance(said, Feeding):
-            self.now = self.feed(planner, said, started=False)
+            self.now = self.feed(planner, said, nodes, started=False)
             again = make()
-            self.later = self.feed(again, again.walk.built(root_type, nodes[0], None), started=True)
+            self.later = self.feed(again, again.walk.built(root_type, nodes[0], None), nodes, started=True)
         elif isinstance(said, Living):
             parts: Parts = [cast(sa.null(), sa.Text)]
             if said.select is not None:
@@ -96,6 +96,11 @@ class StreamPlans:
         self.watched = [(channel.name, key_of(channel, asked)) for channel in said.channels]
         after = said.after if isinstance(said, Feeding) else None
         self.after: Read | None = asked[after.key][1] if isinstance(after, Asked) else None
+
+    @property
+    def weight(self) -> int:
+        """About how much memory this takes, in bytes."""
+        return self.now.weight + self.later.weight
 
     def body(self, value: bytes) -> bytes:
         """The response with a value of the field."""
@@ -122,7 +127,7 @@ class StreamPlans:
         self.later.values(request._replace(payload=place))
         return place
 
-    def feed(self, planner: Planner, said: Feeding, *, started: bool) -> Plan:
+    def feed(self, planner: Planner, said: Feeding, nodes: list[FieldNode], *, started: bool) -> Plan:
         """The plan of a feed's next items. Its one row: whether it goes on, the cursors, the items."""
         walk, binder = planner.walk, planner.binder
         named: dict[str, Any] = {name: graphql.get_named_type(field.type) for name, field in self.type.fields.items()}
@@ -144,7 +149,7 @@ class StreamPlans:
             "cursor": lambda _: place,
             "node": lambda inner: walk.one_of(named["node"], inner, row),
         }
-        item = walk.object(self.type, selections(self.nodes), row, known)
+        item = walk.object(self.type, selections(nodes), row, known)
         found = select(*(func.array_agg(chain(parts), type_=ARRAY(sa.Text)) for parts in (place, item)))
         columns = found.select_from(source(row)).subquery("found")
         seen: Any = sa.true() if said.seen is None else sa.exists(said.seen)

@@ -36,8 +36,7 @@ class Department(Node):
 
     @planned("People who work in it, by role and name. Staff; empty for customers.")
     def members(department: models.Department, viewer: Viewer, page: PageArguments) -> Connection[Person]:
-        order = [models.Person.role, models.Person.name, models.Person.id]
-        return page.of(departments.members(viewer, department), order=order)
+        return page.of(departments.members(viewer, department), order=departments.member_order())
 
 
 @strawberry.input(description="What saveDepartment needs.")

@@ -63,7 +63,10 @@ class Triage:
 
     @planned("The category that fits best by the ticket's words; null when none comes near. Staff.")
     def suggested_category(ticket: models.Ticket, viewer: Viewer) -> Category | None:
-        return ticket.suggested_category if viewer.is_staff else None
+        works = access.works_on(viewer, ticket)
+        if isinstance(works, bool):
+            return ticket.suggested_category if works else None
+        return When(works, ticket.suggested_category)
 
 
 @stored(models.Ticket, "tkt")

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import func, select
 
 import models
-from domain.jobs import EraseFiles
-from infra.pool import Pool
+from domain.jobs import EraseFiles, SendMessage
+from infra.pool import SETTINGS, Pool
 from infra.postgres import Unavailable
 from infra.unit import Job, Writes
 
@@ -50,8 +50,8 @@ async def writes(application, database, told, settings):
     await made.close()
 
 
-@contextlib.contextmanager
-def heard(unit):
+@contextlib.asynccontextmanager
+async def heard(unit):
     """The statements that a unit's connection runs meanwhile."""
     statements = []
 
@@ -60,6 +60,7 @@ def heard(unit):
 
     unit._driver.add_query_logger(hear)
     yield statements
+    await asyncio.sleep(0)  # asyncpg tells a moment later
     unit._driver.remove_query_logger(hear)
 
 
@@ -77,7 +78,7 @@ async def test_all_that_is_said_is_one_statement(writes, database):
             add(unit, name)
     async with writes.begin() as unit:
         first, second, third = await unit.lock_all(all_of_them)
-        with heard(unit) as statements:
+        async with heard(unit) as statements:
             unit.change(first, description="one")
             unit.change(second, name="B2", description="two")
             unit.delete(third)
@@ -93,9 +94,8 @@ async def test_all_that_is_said_is_one_statement(writes, database):
 
 async def test_nothing_said_is_nothing_run(writes):
     async with writes.begin() as unit:
-        with heard(unit) as statements:
+        async with heard(unit) as statements:
             await unit.flush()
-            await asyncio.sleep(0)
         assert statements == []
 
 
@@ -138,26 +138,31 @@ async def test_what_stands_in_the_way_is_said_in_the_words_of_the_caller(writes,
 
     async with writes.begin() as unit:
         add(unit, "A")
-    (constraint,) = await database.rows(
-        "SELECT conname FROM pg_constraint WHERE conrelid = 'services'::regclass AND contype = 'u'"
-    ) or [{"conname": "services_name_key"}]
-    with pytest.raises(Taken):
+
+    async def write():
         async with writes.begin() as unit:
-            unit.translate(constraint["conname"], Taken())
+            unit.translate("services_name_key", Taken())
             add(unit, "A")
             add(unit, "B")
+
+    with pytest.raises(Taken):
+        await write()
     assert await names(database) == ["A"]
 
 
 async def test_what_raises_leaves_nothing_and_tells_nobody(writes, told, database):
     before = await database.counts()
-    with pytest.raises(ZeroDivisionError):
+
+    async def write():
         async with writes.begin() as unit:
             add(unit, "A")
             await unit.flush()
             unit.enqueue(EraseFiles([]))
             unit.publish("services")
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await write()
     await writes.close()
 
     assert await database.counts() == before
@@ -165,13 +170,16 @@ async def test_what_raises_leaves_nothing_and_tells_nobody(writes, told, databas
 
 
 async def test_an_error_that_is_swallowed_does_not_look_like_success(writes, told, database):
-    with pytest.raises(RuntimeError, match="nothing is written"):
+    async def write():
         async with writes.begin() as unit:
             add(unit, "A")
             unit.publish("services")
             with contextlib.suppress(Exception):
                 await unit.run(lambda: select(1 / func.length("")))
             unit._fresh.clear()  # so that nothing else fails
+
+    with pytest.raises(RuntimeError, match="nothing is written"):
+        await write()
 
     assert await names(database) == []
     assert told.channels == {}
@@ -292,7 +300,7 @@ async def test_with_no_connection_left_one_waits_two_seconds_and_is_told(writes)
 
 
 async def test_a_lock_that_nobody_lets_go_is_given_up(writes, database, monkeypatch):
-    monkeypatch.setitem(__import__("infra.pool").pool.SETTINGS, "lock_timeout", "100ms")
+    monkeypatch.setitem(SETTINGS, "lock_timeout", "100ms")
     async with writes.begin() as unit:
         add(unit, "A")
     async with writes.begin() as holder:
@@ -328,7 +336,7 @@ async def test_connections_that_were_closed_meanwhile_are_replaced(writes, datab
 
 @pytest.mark.parametrize("at", ["reading", "writing", "the end"])
 async def test_a_connection_that_breaks_in_the_middle_is_unavailable(writes, told, database, at):
-    with pytest.raises(Unavailable):
+    async def write():
         async with writes.begin() as unit:
             add(unit, "A")
             unit.publish("services")
@@ -340,6 +348,9 @@ async def test_a_connection_that_breaks_in_the_middle_is_unavailable(writes, tol
                 await end_all(database)
                 await sleeper
             await end_all(database)
+
+    with pytest.raises(Unavailable):
+        await write()
     assert await names(database) == []
     assert told.channels == {}
 
@@ -365,8 +376,6 @@ async def test_a_connection_of_a_closed_pool_is_not_kept(settings, application):
 
 
 def test_a_kind_of_job_keeps_its_options():
-    from domain.jobs import SendMessage
-
     assert (SendMessage.retries, SendMessage.longest_wait) == (1500, 60)
     assert (EraseFiles.retries, EraseFiles.delay) == (12, 0)
     assert Job.kinds["EraseFiles"] is EraseFiles

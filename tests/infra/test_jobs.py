@@ -1,0 +1,409 @@
+"""Jobs: claimed, performed, settled; failing, lost, taken over, given up, and woken again."""
+
+import asyncio
+import contextlib
+import datetime as dt
+from dataclasses import dataclass
+from uuid import UUID
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from structlog.testing import capture_logs
+
+from infra import jobs, worker
+from infra.ids import new_id
+from infra.jobs import LostClaim, Work
+from infra.mail import Later
+from infra.redis import QUEUE, Bus
+from infra.unit import Job
+from models import JobState, Service
+
+# What a job of these tests does, by the name that it carries.
+deeds = {}
+
+
+@dataclass(frozen=True, slots=True)
+class DoInTest(Job, retries=2, longest_wait=3):
+    """Does what a test says."""
+
+    name: str
+    key: UUID
+
+
+@pytest.fixture(autouse=True)
+def performed():
+    """Who performs the tests' job, as long as they run; gives what was performed."""
+    done = []
+
+    async def perform(work: Work[DoInTest]) -> None:
+        done.append(work)
+        await deeds[work.job.name](work)
+
+    jobs._performers[DoInTest] = perform
+    yield done
+    del jobs._performers[DoInTest]
+    deeds.clear()
+
+
+@pytest.fixture
+def enqueue(desk, database):
+    """Asks for a job; gives its id."""
+
+    async def asked(deed, *, delay=None):
+        deeds[deed.__name__] = deed
+        async with desk.writes.begin() as unit:
+            unit.enqueue(DoInTest(deed.__name__, new_id()), delay=delay)
+        (row,) = await database.rows("SELECT id FROM jobs ORDER BY created_at DESC, id DESC LIMIT 1")
+        return row["id"]
+
+    return asked
+
+
+@pytest.fixture
+def row(database):
+    """The row of a job."""
+
+    async def found(row_id):
+        (row,) = await database.rows("SELECT *, due_at - now() AS due_in FROM jobs WHERE id = :id", id=row_id)
+        return row
+
+    return found
+
+
+async def lease_ends(database, row_id):
+    await database.rows("UPDATE jobs SET due_at = now() WHERE id = :id", id=row_id)
+
+
+async def nothing(_work):
+    """Do nothing, which is enough."""
+
+
+async def fails(_work):
+    raise ValueError("It does not work.")
+
+
+async def test_a_job_is_claimed_performed_and_settled(desk, enqueue, row, performed):
+    async def writes(work):
+        claimed = await row(work.row_id)
+        assert (claimed["state"], claimed["attempts"]) == ("RUNNING", 1)
+        assert dt.timedelta(seconds=25) < claimed["due_in"] <= jobs.LEASE
+        async with work.settle() as unit:
+            unit.insert(Service, name="made", description=None, archived_at=None)
+
+    row_id = await enqueue(writes)
+
+    assert await jobs.perform(desk, row_id)
+
+    done = await row(row_id)
+    assert (done["state"], done["attempts"], done["last_error"]) == ("DONE", 1, None)
+    assert done["settled_at"] is not None
+    assert type(performed[0].job.key) is UUID
+
+
+async def test_a_job_that_is_done_or_claimed_is_not_begun_again(desk, enqueue, performed):
+    async def looks(work):
+        assert not await jobs.perform(desk, work.row_id)
+
+    row_id = await enqueue(looks)
+    assert await jobs.perform(desk, row_id)
+    assert not await jobs.perform(desk, row_id)
+    assert not await jobs.perform(desk, new_id())
+    assert len(performed) == 1
+
+
+async def test_a_job_is_not_begun_before_it_is_due(desk, enqueue, performed):
+    row_id = await enqueue(nothing, delay=60)
+    assert not await jobs.perform(desk, row_id)
+    assert performed == []
+
+
+async def test_a_crowd_performs_each_job_once(desk, enqueue, performed):
+    ids = [await enqueue(nothing) for _ in range(10)]
+    results = await asyncio.gather(*(jobs.perform(desk, row_id) for row_id in ids * 5))
+    assert sum(results) == 10
+    assert len(performed) == 10
+
+
+async def test_whose_lease_has_ended_writes_nothing(desk, database, enqueue, row, performed):
+    async def is_overtaken(work):
+        if work.attempt == 1:
+            await lease_ends(database, work.row_id)
+            assert await jobs.perform(desk, work.row_id)
+            assert (await row(work.row_id))["state"] == "DONE"
+        async with work.settle() as unit:
+            unit.insert(Service, name=f"by attempt {work.attempt}", description=None, archived_at=None)
+
+    row_id = await enqueue(is_overtaken)
+
+    with capture_logs() as logs:
+        assert not await jobs.perform(desk, row_id)
+
+    assert [log["event"] for log in logs] == ["job_claim_lost"]
+    assert await database.rows("SELECT name FROM services") == [{"name": "by attempt 2"}]
+    assert (await row(row_id))["attempts"] == 2
+
+
+async def test_losing_a_claim_is_said_to_whoever_settles(desk, database, enqueue):
+    lost = []
+
+    async def is_overtaken(work):
+        await database.rows("UPDATE jobs SET attempts = attempts + 1 WHERE id = :id", id=work.row_id)
+        try:
+            async with work.settle():
+                raise AssertionError
+        except LostClaim as error:
+            lost.append(error)
+            raise
+
+    assert not await jobs.perform(desk, await enqueue(is_overtaken))
+    assert len(lost) == 1
+
+
+async def test_a_failure_is_tried_again_later_and_at_last_given_up(desk, database, enqueue, row):
+    row_id = await enqueue(fails)
+
+    for attempt, wait in ((1, 2), (2, 3)):  # doubled, up to the longest
+        with capture_logs() as logs:
+            assert not await jobs.perform(desk, row_id)
+        failed = await row(row_id)
+        assert (failed["state"], failed["attempts"], failed["settled_at"]) == ("QUEUED", attempt, None)
+        assert failed["last_error"] == f"ValueError: It does not work. ({logs[0]['error_id']})"
+        assert abs(failed["due_in"].total_seconds() - wait) < 0.5
+        await lease_ends(database, row_id)
+
+    assert not await jobs.perform(desk, row_id)
+    dead = await row(row_id)
+    assert (dead["state"], dead["attempts"]) == ("DEAD", 3)
+    assert dead["settled_at"] is not None
+    assert dead["last_error"].startswith("ValueError: It does not work.")
+    assert not await jobs.perform(desk, row_id)
+    await jobs.sweep(desk)
+    assert (await row(row_id))["state"] == "DEAD"  # stays visible
+
+
+async def test_what_a_failing_job_wrote_is_gone(desk, database, enqueue):
+    async def half(work):
+        async with work.settle() as unit:
+            unit.insert(Service, name="half", description=None, archived_at=None)
+            await unit.flush()
+            raise ValueError
+
+    assert not await jobs.perform(desk, await enqueue(half))
+    assert await database.rows("SELECT * FROM services") == []
+
+
+async def test_bad_days_of_others_alarm_nobody_until_the_job_is_given_up(desk, database, enqueue, row):
+    async def waits(_work):
+        raise Later("The mail server is away.")
+
+    row_id = await enqueue(waits)
+    events = []
+    for _ in range(3):
+        with capture_logs() as logs:
+            await jobs.perform(desk, row_id)
+        events.append([log["event"] for log in logs])
+        await lease_ends(database, row_id)
+
+    assert events == [["job_tried_again_later"], ["job_tried_again_later"], ["unexpected_error"]]
+    assert (await row(row_id))["state"] == "DEAD"
+
+
+async def test_a_job_that_takes_too_long_has_failed(desk, enqueue, row, monkeypatch):
+    async def sleeps(_work):
+        await asyncio.sleep(30)
+
+    monkeypatch.setattr(jobs, "JOB_SECONDS", 0.1)
+    row_id = await enqueue(sleeps)
+    assert not await jobs.perform(desk, row_id)
+    assert (await row(row_id))["last_error"].startswith("TimeoutError")
+
+
+def test_limits_leave_room_for_each_other():
+    arqs = jobs.JOB_SECONDS + worker.MARGIN_SECONDS  # else arq would end jobs as if the worker were stopped
+    assert jobs.JOB_SECONDS < arqs < jobs.LEASE.total_seconds()
+    # A killed worker's job is begun by another within a minute.
+    assert jobs.LEASE.total_seconds() + jobs.GRACE.total_seconds() + jobs.RELAY_SECONDS < 60
+
+
+async def test_a_worker_that_is_stopped_hands_its_job_back_at_once(desk, enqueue, row):
+    began = asyncio.Event()
+
+    async def sleeps(_work):
+        began.set()
+        await asyncio.sleep(30)
+
+    row_id = await enqueue(sleeps)
+    task = asyncio.create_task(jobs.perform(desk, row_id))
+    await began.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    stopped = await row(row_id)
+    assert (stopped["state"], stopped["last_error"]) == ("QUEUED", "The worker was stopped.")
+    assert stopped["due_in"] < dt.timedelta(seconds=0.5)
+
+
+async def test_a_job_that_nobody_here_knows_is_kept_until_somebody_does(desk, database, enqueue, row):
+    row_id = await enqueue(nothing)
+    await database.rows("UPDATE jobs SET kind = 'DoTomorrow' WHERE id = :id", id=row_id)
+
+    assert not await jobs.perform(desk, row_id)
+
+    waiting = await row(row_id)
+    assert waiting["state"] == "QUEUED"
+    assert "No performer of DoTomorrow" in waiting["last_error"]
+    await database.rows("UPDATE jobs SET attempts = 8, due_at = now() WHERE id = :id", id=row_id)
+    assert not await jobs.perform(desk, row_id)
+    assert (await row(row_id))["state"] == JobState.DEAD.name
+
+
+async def test_a_job_of_another_shape_is_an_error_that_tells(desk, database, enqueue, row):
+    row_id = await enqueue(nothing)
+    await database.rows("UPDATE jobs SET payload = '{}' WHERE id = :id", id=row_id)
+    assert not await jobs.perform(desk, row_id)
+    assert (await row(row_id))["last_error"].startswith("KeyError")
+
+
+async def test_done_jobs_are_forgotten_after_a_week(desk, database, enqueue):
+    old, young = await enqueue(nothing), await enqueue(nothing)
+    for row_id in (old, young):
+        assert await jobs.perform(desk, row_id)
+    await database.rows("UPDATE jobs SET settled_at = now() - interval '8 days' WHERE id = :id", id=old)
+
+    await jobs.sweep(desk)
+
+    assert [row["id"] for row in await database.rows("SELECT id FROM jobs")] == [young]
+
+
+# --- Redis ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def redis(redis_url):
+    """A way behind the scenes of Redis, empty before and after."""
+    client = Redis.from_url(redis_url)
+    await client.flushall()
+    yield client
+    await client.flushall()
+    await client.aclose(close_connection_pool=True)
+
+
+async def queued(redis):
+    """The names that wait in Redis, with the moments when they are due."""
+    return {name.decode(): score / 1000 for name, score in await redis.zrange(QUEUE, 0, -1, withscores=True)}
+
+
+async def until(condition):
+    async with asyncio.timeout(10):
+        while not await condition():  # noqa: ASYNC110 # what is waited for happens elsewhere
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def relay(desk, monkeypatch):
+    """The relay, in a hurry."""
+    monkeypatch.setattr(jobs, "RELAY_SECONDS", 0.05)
+    monkeypatch.setattr(jobs, "GRACE", dt.timedelta(0))
+    task = asyncio.create_task(jobs.relay_forever(desk))
+    yield
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def test_a_commit_wakes_its_jobs_when_they_are_due(desk, redis, enqueue):
+    now_id, later_id = await enqueue(nothing), await enqueue(nothing, delay=3600)
+
+    async def both():
+        return len(await queued(redis)) == 2
+
+    await until(both)
+    due = {name.partition(":")[0]: at for name, at in (await queued(redis)).items()}
+    assert due.keys() == {str(now_id), str(later_id)}
+    assert 3599 < due[str(later_id)] - due[str(now_id)] < 3601
+
+
+async def test_the_relay_wakes_again_what_redis_has_lost_and_leaves_in_its_place_what_it_has(redis, enqueue, relay):
+    row_id, later_id = await enqueue(nothing), await enqueue(nothing, delay=3600)
+    await asyncio.sleep(0.1)
+    await redis.flushall()
+
+    async def woken():
+        return await queued(redis)
+
+    await until(woken)
+    first = await queued(redis)
+    await asyncio.sleep(0.3)
+    assert first == await queued(redis)
+    assert [name.partition(":")[0] for name in first] == [str(row_id)]
+    assert later_id != row_id
+
+
+async def test_the_relay_wakes_what_a_killed_worker_left(database, redis, enqueue, relay):
+    row_id = await enqueue(nothing)
+    await database.rows(
+        "UPDATE jobs SET state = 'RUNNING', attempts = 1, due_at = now() + interval '1 hour' WHERE id = :id", id=row_id
+    )
+    await asyncio.sleep(0.2)
+    await redis.flushall()
+    await asyncio.sleep(0.2)
+    assert await queued(redis) == {}
+
+    await lease_ends(database, row_id)
+
+    async def woken():
+        return await queued(redis)
+
+    await until(woken)
+    assert list(await queued(redis)) == [f"{row_id}:1"]
+
+
+async def test_the_relay_outlives_what_is_away(desk, enqueue, redis, relay, monkeypatch):
+    """Redis first, then PostgreSQL."""
+
+    async def fails(*_):
+        raise ConnectionError
+
+    with monkeypatch.context() as patched, capture_logs() as logs:
+        patched.setattr(Bus, "relay", fails)
+        row_id = await enqueue(nothing)
+        await redis.flushall()
+        await asyncio.sleep(0.3)
+        patched.setattr(type(desk.writes), "begin", lambda _: 1 / 0)
+        await asyncio.sleep(0.2)
+    assert {log["event"] for log in logs} == {"relay_waits", "unexpected_error"}
+
+    async def woken():
+        return await queued(redis)
+
+    await until(woken)
+    assert list(await queued(redis)) == [f"{row_id}:0"]
+
+
+async def test_a_redis_that_is_not_there_fails_nobody():
+    bus = Bus("redis://127.0.0.1:1/0")
+    with capture_logs() as logs:
+        await bus.tell([(new_id(), dt.datetime.now(dt.UTC))], {"a": "b"})
+    assert [log["event"] for log in logs] == ["redis_not_told"]
+    assert not await bus.ready()
+    with pytest.raises(RedisError):
+        await bus.relay([(new_id(), 1)])
+    await bus.close()
+
+
+async def test_a_redis_that_says_nothing_is_waited_for_two_seconds_and_leaves_nothing_behind():
+    """It takes connections, as a frozen one does, and never answers."""
+    silent = await asyncio.start_server(lambda _reader, _writer: asyncio.sleep(60), "127.0.0.1", 0)
+    bus = Bus(f"redis://127.0.0.1:{silent.sockets[0].getsockname()[1]}/0")
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+
+    with capture_logs() as logs:
+        await asyncio.gather(*(bus.tell([], {"a": str(number)}) for number in range(50)))
+
+    assert loop.time() - began < 3
+    assert {log["event"] for log in logs} == {"redis_not_told"}
+    await bus.close()
+    silent.close()
