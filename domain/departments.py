@@ -45,8 +45,8 @@ def members(viewer: Viewer, department: Any) -> Select[Person]:
 
 def member_order() -> list[Any]:
     """What members are ordered by: role, from agents up, then name."""
-    rank = sa.case({role: sa.literal_column(str(role.value)) for role in Role}, value=Person.role)
-    return [sa.type_coerce(rank, sa.Integer()), Person.name, Person.id]
+    rank = sa.case(*((Person.role == role, sa.literal_column(str(role.value), sa.Integer())) for role in Role))
+    return [rank, Person.name, Person.id]
 
 
 def _categories_of(department_id: Any) -> Select[Category]:

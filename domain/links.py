@@ -35,6 +35,15 @@ def one(link_id: Any) -> Select[SignInLink]:
     return select(SignInLink).where(SignInLink.id == link_id)
 
 
+def ticket_and_person(signer: Signer, text: str) -> tuple[UUID, UUID] | None:
+    """Which ticket a link is about, and whom it was mailed to; None when it is no such link."""
+    try:
+        claims = signer.read(messages.TICKET_LINK, text)
+    except BadToken:
+        return None
+    return UUID(claims["ticket"]), UUID(claims["person"])
+
+
 async def use(unit: Unit, signer: Signer, text: str) -> UUID:
     """Use a link up; gives whose it is. Raises WrongCredentials for one that is used, expired or forged."""
     try:

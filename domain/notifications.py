@@ -39,18 +39,18 @@ def one(viewer: Viewer, notification_id: Any) -> Select[Notification]:
     return visible(viewer).where(Notification.id == notification_id)
 
 
-def unread_of(_viewer: Viewer, person_id: Any) -> Select[*tuple[Any, ...]]:
-    """How many notifications this person has not read."""
-    count = select(Inbox.unread_count).where(Inbox.person_id == person_id).scalar_subquery()
-    return select(func.coalesce(count, 0).label("count"))
+def unread_of(viewer: Viewer, person_id: Any) -> Select[*tuple[Any, ...]]:
+    """How many notifications this person has not read. A session for one ticket has none."""
+    inbox = select(Inbox.unread_count).where(Inbox.person_id == person_id)
+    if viewer.ticket_id is not None:
+        inbox = inbox.where(sa.false())
+    return select(func.coalesce(inbox.scalar_subquery(), 0).label("count"))
 
 
 def unread_about(viewer: Viewer, ticket: Any) -> Any:
     """How many of them about this ticket are not read."""
-    rows = select(func.count()).select_from(Notification)
-    return rows.where(
-        Notification.ticket_id == ticket.id, Notification.person_id == viewer.id, Notification.read_at.is_(None)
-    ).scalar_subquery()
+    rows = visible(viewer).where(Notification.ticket_id == ticket.id, Notification.read_at.is_(None))
+    return rows.with_only_columns(func.count(), maintain_column_froms=True).scalar_subquery()
 
 
 def subject_of(viewer: Viewer, notification: Any) -> Select[Ticket]:

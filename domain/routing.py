@@ -167,10 +167,12 @@ def _checked(form: Form) -> dict[str, Any]:
         "category_ids": list(dict.fromkeys(form.category_ids)),
         "priorities": list(dict.fromkeys(priority.name for priority in form.priorities)),
         "service_ids": list(dict.fromkeys(form.service_ids)),
-        "words": [
-            words.line(problems, f"words.{number}", word, most=100, what="A word")
-            for number, word in enumerate(dict.fromkeys(form.words))
-        ],
+        "words": list(
+            dict.fromkeys(
+                words.line(problems, f"words.{number}", word, most=100, what="A word")
+                for number, word in enumerate(form.words)
+            )
+        ),
         "email_domains": list(dict.fromkeys(domains)),
         "department_id": form.department_id,
         "assignee_id": form.assignee_id,

@@ -18,7 +18,7 @@ from domain.words import email as email_address
 from infra.desk import Desk
 from infra.signing import BadToken
 from infra.unit import Unit, now
-from models import MessageKind, Person, Role, Session
+from models import MessageKind, Person, Role, Session, Ticket
 
 ACCESS, REFRESH = "access", "refresh"  # purposes of signed tokens
 AUDIENCE = "deskwire"
@@ -65,6 +65,10 @@ def _active(person_id: Any) -> Select[Person]:
 
 def _one(session_id: Any) -> Select[Session]:
     return select(Session).where(Session.id == session_id)
+
+
+def _requested(ticket_id: Any, person_id: Any) -> Select[Ticket]:
+    return select(Ticket).where(Ticket.id == ticket_id, Ticket.requester_id == person_id)
 
 
 def _open_ones(person_id: Any, moment: Any) -> Select[Session]:
@@ -121,11 +125,11 @@ def _tokens(desk: Desk, session: Session, role: Role, moment: dt.datetime) -> Op
     )
 
 
-def _opened(desk: Desk, unit: Unit, person: Person) -> Opened:
+def _opened(desk: Desk, unit: Unit, person: Person, ticket_id: UUID | None) -> Opened:
     session = unit.insert(
         Session,
         person_id=person.id,
-        ticket_id=None,
+        ticket_id=ticket_id,
         refresh_count=0,
         created_at=unit.now,
         expires_at=unit.now + dt.timedelta(seconds=desk.settings.refresh_token_seconds),
@@ -135,12 +139,15 @@ def _opened(desk: Desk, unit: Unit, person: Person) -> Opened:
     return _tokens(desk, session, person.role, unit.now)
 
 
-async def open_for(desk: Desk, unit: Unit, person_id: UUID) -> Opened:
-    """Open a session for somebody who has proved who they are. Raises WrongCredentials when they may not come in."""
+async def open_for(desk: Desk, unit: Unit, person_id: UUID, *, ticket_id: UUID | None = None) -> Opened:
+    """Open a session for somebody who has proved who they are; with a ticket it sees that one alone.
+
+    Raises WrongCredentials when they may not come in.
+    """
     person = await unit.lock(_active, person_id)
     if person is None:
         raise WrongCredentials
-    return _opened(desk, unit, person)
+    return _opened(desk, unit, person, ticket_id)
 
 
 async def sign_in(desk: Desk, network: str, *, email: str, password: str) -> Opened:
@@ -204,9 +211,17 @@ async def send_link(unit: Unit, email: str) -> None:
 
 
 async def sign_in_with_link(desk: Desk, network: str, *, token: str) -> Opened:
-    """Open a session by an emailed link, which is used up. Raises WrongCredentials, RateLimited."""
+    """Open a session by an emailed link, which is used up; by one about a ticket, which isn't, for that ticket alone.
+
+    Raises WrongCredentials, RateLimited.
+    """
     await attempts.take(desk.writes, attempts.TOKEN_BY_NETWORK, network)
     async with desk.writes.begin() as unit:
+        if about := links.ticket_and_person(desk.signer, token):
+            ticket_id, person_id = about
+            if await unit.read(_requested, ticket_id, person_id) is None:
+                raise WrongCredentials
+            return await open_for(desk, unit, person_id, ticket_id=ticket_id)
         return await open_for(desk, unit, await links.use(unit, desk.signer, token))
 
 

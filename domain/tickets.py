@@ -19,6 +19,7 @@ from infra.unit import Unit
 from models import (
     Category,
     Department,
+    Event,
     MessageChannel,
     MessageKind,
     NotificationKind,
@@ -60,6 +61,14 @@ def listed(viewer: Viewer) -> Select[Ticket]:
 def one(viewer: Viewer, ticket_id: Any) -> Select[Ticket]:
     """The ticket, if the viewer may know of it."""
     return visible(viewer).where(Ticket.id == ticket_id)
+
+
+def submitted(viewer: Viewer, ticket_id: Any) -> Select[Ticket]:
+    """The ticket as its submission is answered: to staff even when it went where they don't see it from then on."""
+    if not viewer.is_staff:
+        return one(viewer, ticket_id)
+    theirs = sa.exists().where(Event.ticket_id == Ticket.id, Event.seq == 1, Event.actor_id == viewer.id)
+    return select(Ticket).where(Ticket.id == ticket_id, theirs)
 
 
 def numbered(viewer: Viewer, number: Any) -> Select[Ticket]:
@@ -128,9 +137,12 @@ def _tagged(viewer: Viewer, tags: Any) -> ColumnElement[bool]:
 
 
 def watchers(viewer: Viewer, ticket: Any) -> Select[Person]:
-    """Who watches the ticket; customers see only customers."""
+    """Who watches the ticket; only customers for whoever does not work on it."""
     rows = select(Person).join(Watcher, Watcher.person_id == Person.id).where(Watcher.ticket_id == ticket.id)
-    return rows if viewer.is_staff else rows.where(Person.role == Role.CUSTOMER)
+    works, customer = access.works_on(viewer, ticket), Person.role == Role.CUSTOMER
+    if isinstance(works, bool):
+        return rows if works else rows.where(customer)
+    return rows.where(sa.or_(works, customer))
 
 
 def is_watching(viewer: Viewer, ticket: Any) -> ColumnElement[bool]:

@@ -139,6 +139,7 @@ class Hub:
             self._waiting[name].add(event)
         try:
             await self._subscribed(names)
+            event.clear()  # its confirmation has woken us, and reading comes next anyway
             yield event
         finally:
             for name in names:  # Redis is told at the next sweep, since many come back soon

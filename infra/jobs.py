@@ -27,6 +27,7 @@ log = structlog.get_logger(__name__)
 
 LEASE = dt.timedelta(seconds=30)  # more than the longest job may take
 JOB_SECONDS = 20
+MOST_ERROR = 2000  # characters
 RELAY_SECONDS = 2.0
 RELAY_BATCH = 1000
 GRACE = dt.timedelta(seconds=1)  # the commit's own wake-up goes first
@@ -169,11 +170,13 @@ async def _failed(
         row = await unit.lock(_claimed, row_id, attempt)
         if row is None:
             return
+        # An error may quote what PostgreSQL can't keep.
+        error = error[:MOST_ERROR].replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
         if dead:
-            unit.change(row, state=JobState.DEAD, settled_at=unit.now, last_error=error[:2000])
+            unit.change(row, state=JobState.DEAD, settled_at=unit.now, last_error=error)
         else:
             due_at = unit.now + wait
-            unit.change(row, state=JobState.QUEUED, due_at=due_at, last_error=error[:2000])
+            unit.change(row, state=JobState.QUEUED, due_at=due_at, last_error=error)
             unit.jobs.append((row_id, due_at))
 
 

@@ -30,12 +30,9 @@ class Bus:
 
     def __init__(self, url: str) -> None:
         """`url`: of a Redis that is connected to when it is needed."""
+        # Each use has one limit over all that it does, so nothing in there needs another.
         pool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=MOST_CONNECTIONS,
-            timeout=TELL_SECONDS,
-            socket_timeout=TELL_SECONDS,
-            socket_connect_timeout=TELL_SECONDS,
+            url, max_connections=MOST_CONNECTIONS, timeout=None, socket_connect_timeout=TELL_SECONDS
         )
         self._redis: Any = Redis.from_pool(pool)
 

@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 POLL_SECONDS = 0.02
 DRAIN_SECONDS = 10  # for jobs that run when the worker is told to stop
 MARGIN_SECONDS = 5  # arq ends only what our own limit did not, since to a job that looks like the worker's end
+CANCEL_SECONDS = 0.5
 BACK_OFF_SECONDS = 1.0
 TRIES = 1_000_000  # the row counts tries, and decides
 
@@ -101,8 +102,10 @@ def _tell(running: asyncio.Task[None]) -> None:
 
 async def _end(worker: Worker, running: asyncio.Task[None]) -> None:
     """Let jobs that run come to their end, then cancel what is left: its rows go back into the queue."""
-    running.cancel()  # first, or it would pick more
-    await asyncio.wait({running})
+    worker.allow_pick_jobs = False
+    while not running.done():  # some cancellations get lost on the way through redis-py
+        running.cancel()
+        await asyncio.wait({running}, timeout=CANCEL_SECONDS)
     tasks = list(worker.tasks.values())
     if tasks:
         await asyncio.wait(tasks, timeout=DRAIN_SECONDS)

@@ -8,6 +8,8 @@ from typing import Any
 import graphql
 from graphql.utilities.coerce_input_value import coerce_default_value
 
+from planner.errors import InvalidDocument
+
 Coerce = Callable[[Any], Any]
 
 LARGEST_INT = 2**31 - 1
@@ -17,13 +19,8 @@ class Unusual(Exception):
     """A value that isn't plainly right."""
 
 
-class InvalidVariables(Exception):
+class InvalidVariables(InvalidDocument):
     """What is wrong with a request's variables."""
-
-    def __init__(self, errors: Sequence[graphql.GraphQLError]) -> None:
-        """`errors`: at least one."""
-        super().__init__(errors[0].message)
-        self.errors = errors
 
 
 def text(value: Any) -> str:

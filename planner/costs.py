@@ -15,6 +15,7 @@ from graphql import FieldNode, IntValueNode, VariableNode
 from planner.arguments import Binder, limits_of
 from planner.documents import Operation, declared_of
 from planner.errors import TooCostly
+from planner.fields import DEFINITION, MOST
 from planner.limits import Most, over
 from planner.nodes import MOST_IDS
 from planner.pages import LARGEST_PAGE, SIZES, USUAL_PAGE
@@ -68,7 +69,7 @@ class Costing(Selecting):
         self.known: dict[tuple[Any, ...], Price] = {}
 
     def price(self, type_: Any, inner: Selections, page: int | None = None, *, edge: bool = False) -> Price:
-        """The price of one object. `page`: the items of its lists, when it is a connection. `edge`: whether it's one."""
+        """The price of one object. `page`: the length of a connection's lists. `edge`: whether it's an edge."""
         key = (type_.name, page, edge, *map(id, inner))
         found = self.known.get(key)
         if found is None:
@@ -111,9 +112,10 @@ class Costing(Selecting):
             return 1
         if page is not None:
             return page
-        declared = declared_of(field)
-        if declared is not None and declared.most is not None:
-            return declared.most
+        definition = field.extensions.get(DEFINITION)
+        most: int | None = None if definition is None else definition.metadata.get(MOST)
+        if most is not None:
+            return most
         for argument in field.args.values():  # one object for each id
             nullable = graphql.get_nullable_type(argument.type)
             if graphql.is_list_type(nullable) and graphql.get_named_type(nullable).name == "ID":
@@ -121,7 +123,7 @@ class Costing(Selecting):
         return USUAL_LIST
 
     def size(self, node: FieldNode) -> int:
-        """The size of the page that a field asks for; what is refused later counts as the nearest that isn't."""
+        """The size of the page that a field asks for; one that is refused later counts as the largest."""
         sizes = []
         for argument in node.arguments or ():
             if argument.name.value in SIZES:
@@ -131,5 +133,5 @@ class Costing(Selecting):
                 elif isinstance(argument.value, VariableNode):
                     value = self.setting.variables.get(argument.value.name.value)
                 if value is not None:
-                    sizes.append(value)
-        return min(max(max(sizes), 1), LARGEST_PAGE) if sizes else USUAL_PAGE
+                    sizes.append(value if 1 <= value <= LARGEST_PAGE else LARGEST_PAGE)
+        return max(sizes, default=USUAL_PAGE)

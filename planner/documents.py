@@ -163,13 +163,15 @@ class Text(graphql.Source):
 class Document:
     """A document that is valid for the schema."""
 
-    def __init__(self, schema: graphql.GraphQLSchema, text: str, most: Most) -> None:
-        """Raises InvalidDocument, also when it asks for more than one operation may."""
+    def __init__(
+        self, schema: graphql.GraphQLSchema, text: str, rules: Collection[type[graphql.ASTValidationRule]], most: Most
+    ) -> None:
+        """`rules`: of validation. Raises InvalidDocument, also when it asks for more than one operation may."""
         self.schema, self.text = schema, text
         source = Text(text)
         source.document = self
         self.node = parsed(source, most)
-        if errors := graphql.validate(schema, self.node, max_errors=20):
+        if errors := graphql.validate(schema, self.node, rules, max_errors=20):
             raise InvalidDocument(errors)
         self.tokens: int = self.node.token_count or 0
         self.fragments: dict[str, FragmentDefinitionNode] = {

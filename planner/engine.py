@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, NamedTuple
 
 import graphql
@@ -13,14 +13,18 @@ from graphql import GraphQLError, GraphQLResolveInfo
 
 from infra.postgres import Reads, Unavailable
 from planner.arguments import Request
-from planner.documents import Bounded, Document, InvalidDocument, Operation
-from planner.errors import BadRequest, Refused, TooCostly
+from planner.costs import Price, price
+from planner.documents import Bounded, Document, Operation, Text
+from planner.errors import BadRequest, InvalidDocument, Refused, TooCostly, entry, unraised
 from planner.execution import prepare
 from planner.fields import Declared
+from planner.limits import TOO_DEEP, Most
 from planner.plan import Plan, Planner, viewer_key
 from planner.streams import Stream, StreamPlans
+from planner.texts import LONGEST_KEPT, Texts
 
-MOST_PLANS, MOST_DOCUMENTS = 1000, 500
+MOST_PLANS, HEAVIEST_PLANS = 1000, 64_000_000  # in all, and in bytes, about
+MOST_PRICES, HEAVIEST_PRICES = 1000, 4_000_000
 APOLOGY = "Something went wrong on our side."
 
 
@@ -48,22 +52,21 @@ class Engine:
         batch: bool = True,
         given: Any = None,
         introspection: bool = True,
+        most: Most = Most(),  # noqa: B008 - it can't be changed
     ) -> None:
         """`refusals`: exceptions with a `code` whose text is for the client. `report`: logs another exception and gives
         the id under which it is found. `batch`: whether reads by key that wait for each other are asked together.
         `given`: what computed leaves are given before their columns. `introspection`: whether the schema may be asked.
+        `most`: what one operation may ask for.
         """
         self.schema: graphql.GraphQLSchema = schema._schema  # noqa: SLF001 - Strawberry's way to graphql-core
         self.reads, self.report, self.batch, self.given = reads, report, batch, given
         given = refusals if isinstance(refusals, tuple) else (refusals,)
-        self.rules = (
-            graphql.specified_rules
-            if introspection
-            else (*graphql.specified_rules, graphql.NoSchemaIntrospectionCustomRule)
-        )
         self.refusals: tuple[type[Exception], ...] = (Refused, Unavailable, *given)
-        self.documents: Bounded[str, Document] = Bounded(MOST_DOCUMENTS)
-        self.plans: Bounded[Hashable, Any] = Bounded(MOST_PLANS)
+        hidden = () if introspection else (graphql.NoSchemaIntrospectionCustomRule,)
+        self.most, self.texts = most, Texts(self.schema, (*graphql.specified_rules, *hidden), most)
+        self.plans: Bounded[Hashable, Any] = Bounded(MOST_PLANS, HEAVIEST_PLANS)
+        self.prices: Bounded[Hashable, Price] = Bounded(MOST_PRICES, HEAVIEST_PRICES)
         prepare(self.schema)
 
     # --- Requests -----------------------------------------------------------------------------------------------------
@@ -74,6 +77,14 @@ class Engine:
             return self.document(text).operation(operation_name).kind
         except InvalidDocument:
             return None
+
+    def persisted(self, sha256: str, text: str | None) -> str:
+        """The text of an operation that a client names by its hash, in lower-case hexadecimal digits.
+
+        One that is valid is remembered when it's given. Raises PersistedQueryNotFound when none is given or remembered,
+        BadRequest when the text isn't that of the hash.
+        """
+        return self.texts.by_hash(sha256, text)
 
     async def query(
         self, text: str, variables: Mapping[str, Any] | None, operation_name: str | None, viewer: Any, context: Any
@@ -86,24 +97,33 @@ class Engine:
             operation = self.document(text).operation(operation_name)
             values = operation.variables.coerce(variables or {})
         except InvalidDocument as refusal:
-            return self.not_executed(refusal.errors)
+            return self.not_executed(refusal)
         if operation.kind == "subscription":
-            return self.not_executed([GraphQLError("A subscription needs a socket or an event stream.")])
+            return self.refused(BadRequest("A subscription needs a socket or an event stream."))
         failure: Exception | None = None
         if operation.planned:
             try:
                 plan = self.plan_of_query(operation, values, viewer)
                 body = await plan.answer(self.reads, Request(values, viewer), batch=self.batch)
-            except Unavailable as error:
-                return self.unavailable(error)
+            except (Unavailable, TooCostly) as error:
+                return self.refused(error)
             except Exception as error:  # noqa: BLE001 - each root is tried by itself below, and what fails is reported
                 failure = error
             else:
                 return Answer(body or b"", executed=True)
-        return await self.execute(operation, variables, context, failure)
+        try:
+            cost = self.price(operation, values).cost
+        except TooCostly as error:
+            return self.refused(error)
+        return await self.execute(operation, variables, context, failure, cost)
 
     async def execute(
-        self, operation: Operation, variables: Mapping[str, Any] | None, context: Any, failure: Exception | None
+        self,
+        operation: Operation,
+        variables: Mapping[str, Any] | None,
+        context: Any,
+        failure: Exception | None,
+        cost: int,
     ) -> Answer:
         """The response by graphql-core. `failure`: of the one statement that was tried before."""
         found = graphql.execute(
@@ -119,6 +139,7 @@ class Engine:
         answer: dict[str, Any] = {"data": result.data}
         if result.errors:
             answer["errors"] = [self.formatted(error) for error in result.errors]
+        answer["extensions"] = self.extensions(cost)
         return Answer(orjson.dumps(answer), executed=True)
 
     def subscription(
@@ -134,16 +155,20 @@ class Engine:
             operation = self.document(text).operation(operation_name)
             values = operation.variables.coerce(variables or {})
         except InvalidDocument as refusal:
-            return self.not_executed(refusal.errors)
+            return self.not_executed(refusal)
         if operation.kind != "subscription":
-            return self.not_executed([GraphQLError("This is not a subscription.")])
+            return self.refused(BadRequest("This is not a subscription."))
         node = next(operation.root_fields())
+
+        def make() -> StreamPlans:
+            self.price(operation, values)
+            return StreamPlans(self.planning(operation, values, viewer), operation.root_type, [node])
+
         try:
-            plans: StreamPlans = self.plan(
-                ("live", operation.key, viewer_key(viewer), operation.shape(values)),
-                lambda: StreamPlans(self.planning(operation, values, viewer), operation.root_type, [node]),
-            )
+            plans: StreamPlans = self.plan(("live", operation.key, viewer_key(viewer), operation.shape(values)), make)
             return Stream(plans, self.reads, Request(values, viewer), batch=self.batch)
+        except TooCostly as error:
+            return self.refused(error)
         except Exception as error:  # noqa: BLE001 - it is reported, or said to the client
             key = (node.alias or node.name).value
             located = GraphQLError(str(error), [node], path=[key], original_error=error)
@@ -155,7 +180,7 @@ class Engine:
 
     def document(self, text: str) -> Document:
         """The document of a text. Raises InvalidDocument."""
-        return self.documents.get(text) or self.documents.put(text, Document(self.schema, text, self.rules))
+        return self.texts.document(text)
 
     def plan(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """The plan under a key. A refusal is kept as well: a build says the same to all that the key stands for."""
@@ -164,12 +189,26 @@ class Engine:
             try:
                 found = make()
             except self.refusals as refusal:
-                found = refusal
+                found = unraised(refusal)
             except RecursionError:
-                found = TooCostly("This operation is nested too deeply.")
-            self.plans.put(key, found)
+                found = TooCostly(TOO_DEEP)
+            size = len(repr(key))
+            if size <= LONGEST_KEPT:
+                self.plans.put(key, found, size + getattr(found, "weight", 0))
         if isinstance(found, Exception):
-            raise found.with_traceback(None)
+            raise unraised(found)
+        return found
+
+    def price(self, operation: Operation, values: Mapping[str, Any]) -> Price:
+        """What an operation costs. Raises TooCostly when that's more than it may."""
+        key = operation.key, operation.shape(values)
+        found = self.prices.get(key)
+        if found is None:
+            found = price(operation, operation.mark(values))
+            size = len(repr(key))
+            if size <= LONGEST_KEPT:
+                self.prices.put(key, found, size)
+        found.check(self.most)
         return found
 
     def planning(
@@ -184,14 +223,14 @@ class Engine:
         return make
 
     def plan_of_query(self, operation: Operation, values: Mapping[str, Any], viewer: Any) -> Plan:
-        """The plan of a whole query."""
-        key = (operation.key, viewer_key(viewer), operation.shape(values))
-        plan: Plan = self.plan(
-            key,
-            lambda: self.planning(operation, values, viewer)().operation(
-                operation.root_type, operation.node.selection_set
-            ),
-        )
+        """The plan of a whole query. Raises TooCostly when it costs more than it may, and what its builds raise."""
+
+        def make() -> Plan:
+            extensions = orjson.dumps(self.extensions(self.price(operation, values).cost)).decode()
+            planner = self.planning(operation, values, viewer)()
+            return planner.operation(operation.root_type, operation.node.selection_set, extensions)
+
+        plan: Plan = self.plan((operation.key, viewer_key(viewer), operation.shape(values)), make)
         return plan
 
     # --- Inside graphql-core ------------------------------------------------------------------------------------------
@@ -228,19 +267,23 @@ class Engine:
     def operation_of(self, info: GraphQLResolveInfo[Any]) -> Operation:
         """The operation that is executed."""
         node = info.operation
-        if node.loc is None:
-            raise TypeError("A planned field needs a document that was parsed with locations")
-        return self.document(node.loc.source.body).operation(node.name.value if node.name else None)
+        source = node.loc.source if node.loc else None
+        if not isinstance(source, Text):
+            raise TypeError("A planned field needs a document of this engine's")
+        return source.document.operation(node.name.value if node.name else None)
 
     # --- Errors -------------------------------------------------------------------------------------------------------
 
-    def not_executed(self, errors: Sequence[GraphQLError]) -> Answer:
-        """The answer to a request that can't be executed."""
-        formatted = [self.said(error, error.message, {"code": BadRequest.code}) for error in errors]
-        return Answer(orjson.dumps({"errors": formatted}), executed=False, code=BadRequest.code)
+    def extensions(self, cost: int) -> dict[str, Any]:
+        """What an answer tells beside its data."""
+        return {"cost": {"operation": cost, "most": self.most.cost}}
 
-    def unavailable(self, error: Unavailable) -> Answer:
-        """The answer when the database is away."""
+    def not_executed(self, refusal: InvalidDocument) -> Answer:
+        """The answer to a request that can't be executed."""
+        return Answer(orjson.dumps({"errors": refusal.entries}), executed=False, code=refusal.code)
+
+    def refused(self, error: Unavailable | Refused) -> Answer:
+        """The answer when the database is away, or the request asks for what it may not."""
         body = orjson.dumps({"errors": [{"message": str(error), "extensions": {"code": error.code}}]})
         return Answer(body, executed=False, code=error.code)
 
@@ -251,16 +294,7 @@ class Engine:
             original = original.original_error
         if isinstance(original, self.refusals):
             code = original.code  # type: ignore[attr-defined] # all of them have one
-            return self.said(error, str(original), {"code": code})
+            return entry(error, str(original), {"code": code})
         if original is None or isinstance(original, GraphQLError):
-            return self.said(error, error.message, {"code": BadRequest.code})
-        return self.said(error, APOLOGY, {"code": Refused.code, "id": self.report(original)})
-
-    def said(self, error: GraphQLError, message: str, extensions: dict[str, Any]) -> dict[str, Any]:
-        """An entry of `errors`."""
-        entry: dict[str, Any] = {"message": message}
-        if error.locations:
-            entry["locations"] = [{"line": place.line, "column": place.column} for place in error.locations]
-        if error.path is not None:
-            entry["path"] = error.path
-        return entry | {"extensions": extensions}
+            return entry(error, error.message, {"code": BadRequest.code})
+        return entry(error, APOLOGY, {"code": Refused.code, "id": self.report(original)})

@@ -26,6 +26,7 @@ from planner.scalars import SCALARS
 Build = Callable[..., Any]
 Item = TypeVar("Item")
 DECLARED, LIMITS = "planned", "limits"  # keys in the metadata of fields, and of arguments and input fields
+MOST = "most"  # key in the metadata of a list of objects without pages: how many there may be
 OWN = frozenset({"page", "told"})  # parameters of builds that the planner gives
 DEFINITION = GraphQLCoreConverter.DEFINITION_BACKREF  # key of Strawberry's definition in graphql-core's extensions
 
@@ -54,7 +55,6 @@ class Declared(NamedTuple):
     payload: bool = False
     live: bool = False
     told: bool = False
-    most: int | None = None
 
 
 class Limits(NamedTuple):
@@ -133,7 +133,9 @@ def attribute(description: str, *, column: str | None = None, name: str | None =
 
     `most`: as for `planned`.
     """
-    return strawberry.field(description=description, name=name, metadata={DECLARED: Declared(column=column, most=most)})
+    return strawberry.field(
+        description=description, name=name, metadata={DECLARED: Declared(column=column), MOST: most}
+    )
 
 
 def planned(description: str, *, name: str | None = None, most: int | None = None) -> Callable[[Build], Any]:
@@ -145,6 +147,7 @@ def planned(description: str, *, name: str | None = None, most: int | None = Non
     SQLAlchemy moves others to the top of the statement, where there is no row.
 
     `most`: of a list of objects without pages how many there may be, for what the operation costs; not said, 10.
+    A field that Python resolves says it with `metadata={MOST: …}`.
     """
 
     def declare(build: Build) -> Any:
@@ -165,7 +168,7 @@ def payload(description: str, build: Build, *, name: str | None = None, most: in
     left out where the field's items can't be null. Where the object holds None, the field is null.
     `most`: as for `planned`.
     """
-    metadata = {DECLARED: Declared(build=build, payload=True, most=most)}
+    metadata = {DECLARED: Declared(build=build, payload=True), MOST: most}
     return strawberry.field(description=description, name=name, metadata=metadata)
 
 
@@ -196,7 +199,7 @@ def declared_field(build: Build, description: str, name: str | None, *, live: bo
     this = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     function.__signature__ = inspect.Signature([this, *parameters], return_annotation=signature.return_annotation)
     told = "told" in signature.parameters
-    metadata = {DECLARED: Declared(build=build, nested=nested, paged=paged, live=live, told=told, most=most)}
+    metadata = {DECLARED: Declared(build=build, nested=nested, paged=paged, live=live, told=told), MOST: most}
     declare = strawberry.subscription if live else strawberry.field
     return declare(resolver=function, description=description, name=name, metadata=metadata)
 

@@ -52,7 +52,7 @@ def parsed(source: graphql.Source, most: Most) -> DocumentNode:
         node = graphql.parse(source, max_lexical_tokens=most.tokens, max_comments=most.tokens)
     except GraphQLError as error:
         if error.message.endswith("Parsing aborted."):  # which only the limits say
-            said = f"This document has more than {most.tokens:,} tokens, which is the most that is possible."
+            said = f"This document has more than {most.tokens:,} tokens, the most that is possible."
             raise too_costly(said) from None
         raise InvalidDocument([error]) from None
     except RecursionError:
@@ -65,7 +65,7 @@ def parsed(source: graphql.Source, most: Most) -> DocumentNode:
 
 
 def check(document: DocumentNode, most: Most) -> None:
-    """Raises InvalidDocument when a document's operations ask for more than they may, as far as they tell by themselves."""
+    """Raises InvalidDocument when operations ask for more than they may, as far as they tell by themselves."""
     fragments: dict[str, FragmentDefinitionNode] = {}
     operations: list[OperationDefinitionNode] = []
     for node in document.definitions:
@@ -137,15 +137,14 @@ class Sizes:
         for node in selection_set.selections:
             fields += 1
             directives += len(node.directives or ())
-            if isinstance(node, FieldNode):
-                inner = self.of(node.selection_set) if node.selection_set else Size()
-                depth, roots = max(depth, 1 + inner.depth), roots + 1
+            if isinstance(node, FragmentSpreadNode):
+                inner = self.of_fragment(node)
             else:
-                if isinstance(node, FragmentSpreadNode):
-                    inner = self.of_fragment(node)
-                else:
-                    inner = self.of(node.selection_set)  # type: ignore[attr-defined] # the third kind has one
-                depth, roots = max(depth, inner.depth), roots + inner.roots
+                below: SelectionSetNode | None = node.selection_set  # type: ignore[attr-defined] # the other two kinds have one
+                inner = self.of(below) if below else Size()
+            if isinstance(node, FieldNode):
+                inner = inner._replace(depth=1 + inner.depth, roots=1)
+            depth, roots = max(depth, inner.depth), roots + inner.roots
             fields, directives = fields + inner.fields, directives + inner.directives
         return Size(depth, fields, directives, roots)
 

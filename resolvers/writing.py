@@ -52,7 +52,8 @@ def mutation(description: str) -> Callable[[Callable[..., Awaitable[Any]]], Any]
         kind = signature.parameters["input"].annotation
         given_input: Any = typing.Annotated[kind, strawberry.argument(description="The input.")]
         resolver.__name__, resolver.__module__ = perform.__name__, perform.__module__
-        resolver.__annotations__ = {"info": strawberry.Info, "input": given_input, "return": returns}
+        # Null where it fails, so that what was done before it in the same request keeps its answer.
+        resolver.__annotations__ = {"info": strawberry.Info, "input": given_input, "return": returns | None}
         return strawberry.mutation(resolver=resolver, description=description)
 
     return declare

@@ -117,7 +117,7 @@ class Ticket(Node):
     def events(
         ticket: models.Ticket, viewer: Viewer, page: PageArguments
     ) -> Connection[Annotated["TicketEvent", strawberry.lazy("schema.events")]]:
-        return page.of(history.visible(viewer, ticket), order=[models.Event.seq])
+        return page.of(history.visible(viewer, ticket), order=[history.seq(viewer, models.Event)])
 
     @planned("All files on the ticket that the viewer can see, oldest first.")
     def attachments(ticket: models.Ticket, viewer: Viewer, page: PageArguments) -> Connection[Attachment]:
@@ -209,7 +209,7 @@ class SubmitTicketInput:
 
 @strawberry.type(description="The ticket is in.")
 class SubmitTicketSuccess:
-    ticket: Payload[Ticket] = payload("The new ticket.", tickets.one)
+    ticket: Payload[Ticket] = payload("The new ticket.", tickets.submitted)
 
 
 SubmitTicketResult = Annotated[

@@ -46,7 +46,14 @@ class App:
         """Open the pipes, serve, and close them."""
         settings, rest = self._settings, self._rest
         self.desk = desk = await Desk.open(settings)
-        engine = Engine(schema, desk.reads, refusals=refusals.Refusal, report=report, given=desk, introspection=settings.introspection)
+        engine = Engine(
+            schema,
+            desk.reads,
+            refusals=refusals.Refusal,
+            report=report,
+            given=desk,
+            introspection=settings.introspection,
+        )
         identities = Identities(desk)
         desk.hub.start()
         identities.start()

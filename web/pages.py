@@ -15,6 +15,7 @@ from starlette.routing import Route
 from domain import messages, refusals, sessions
 from domain.access import Viewer
 from infra.desk import Desk
+from infra.postgres import Unavailable
 from infra.signing import BadToken
 from models import Role
 from planner.engine import Engine
@@ -100,10 +101,13 @@ def _ticket(desk: Desk, engine: Engine) -> Endpoint:
         viewer = Viewer(Role.CUSTOMER, UUID(claims["person"]), ticket_id)
         context = Context(desk, engine, viewer)
         found = await engine.query(TICKET, {"id": f"tkt_{ticket_id}"}, None, viewer, context)
-        ticket = (orjson.loads(found.body).get("data") or {}).get("ticket")
+        answered = orjson.loads(found.body)
+        if "errors" in answered:
+            status = 503 if found.code == Unavailable.code else 500
+            return _page(desk, "gone.html", "Not now", status, said="This ticket can't be shown now. Try again.")
+        ticket = answered["data"]["ticket"]
         if ticket is None:
-            said = "This ticket can't be shown now."
-            return _page(desk, "gone.html", "Not here", 404 if found.executed else 503, said=said)
+            return _page(desk, "gone.html", "Not here", 404, said="There is no such ticket any more.")
         return _page(desk, "ticket.html", f"#{ticket['number']}", ticket=ticket, statuses=STATUSES)
 
     return answer
@@ -120,6 +124,8 @@ def _sign_in(desk: Desk) -> Endpoint:
             return _page(desk, "sign_in.html", "This link is of no use any more", 410, state="over")
         except refusals.RateLimited as refusal:
             return _page(desk, "gone.html", "Too many attempts", 429, said=refusal.message)
+        except Unavailable as error:
+            return _page(desk, "gone.html", "Not now", 503, said=str(error))
         response = _page(desk, "sign_in.html", "Signed in", state="done")
         response.set_cookie(
             COOKIE,

@@ -260,7 +260,8 @@ async def test_somebody_known_is_sent_a_new_link_and_stays_what_they_are(setting
 
 
 @pytest.mark.parametrize(
-    ("email", "role", "field"), [("nora@example.com", "KING", "role"), ("nora", "ADMIN", "email"), ("", "ADMIN", "name")]
+    ("email", "role", "field"),
+    [("nora@example.com", "KING", "role"), ("nora", "ADMIN", "email"), ("", "ADMIN", "name")],
 )
 async def test_an_invitation_that_makes_no_sense_is_refused(settings, database, email, role, field):
     before = await database.counts()

@@ -262,3 +262,57 @@ async def test_a_link_that_ended_before_it_was_mailed_is_not_mailed(database, de
 
     assert mailbox.letters == []
     assert await database.rows("SELECT status FROM messages") == [{"status": "SKIPPED"}]
+
+
+# --- Links about a ticket ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def ticket_token(work, mailbox, ticket, customer):
+    """The token of the link in the mail that confirms the customer's ticket."""
+    await work.run()
+    (letter,) = mailbox.to(customer.email)
+    return re.search(r"http://desk\.test/t/(\S+)", letter.get_body(("plain",)).get_content())[1]
+
+
+async def test_a_link_about_a_ticket_opens_a_session_that_sees_this_ticket_alone(
+    api, sign_in, submit, customer, problem, ticket_token, ticket
+):
+    other = await submit(customer, problem)
+    seen = """query($id: ID!) { viewer { can } ticket(id: $id) { subject } tickets { nodes { id } } }"""
+
+    first, again = await sign_in(ticket_token), await sign_in(ticket_token)
+
+    assert first["__typename"] == again["__typename"] == "SignInWithLinkSuccess"
+    customer.token = first["session"]["accessToken"]
+    assert await api(customer, seen, id=ticket.gid) == {
+        "viewer": {"can": []},
+        "ticket": {"subject": "Printer on fire"},
+        "tickets": {"nodes": [{"id": ticket.gid}]},
+    }
+    assert (await api(customer, seen, id=other["id"]))["ticket"] is None
+    assert (await submit(customer, problem))["__typename"] == "NotAllowed"
+
+
+async def test_a_session_for_one_ticket_stays_one_when_it_goes_on(api, sign_in, customer, ticket_token, ticket):
+    refresh = """mutation($token: String!) { refreshSession(input: {refreshToken: $token}) {
+      ... on RefreshSessionSuccess { session { accessToken } } } }"""
+    opened = (await sign_in(ticket_token))["session"]
+
+    answer = await api(None, refresh, token=opened["refreshToken"])
+
+    customer.token = answer["refreshSession"]["session"]["accessToken"]
+    assert (await api(customer, "{ viewer { can } }"))["viewer"] == {"can": []}
+
+
+@pytest.mark.parametrize(
+    "since", ["UPDATE tickets SET requester_id = :stranger", "UPDATE people SET active = id = :stranger"]
+)
+async def test_a_link_about_a_ticket_that_is_theirs_no_more_opens_nothing(
+    sign_in, database, stranger, ticket_token, since
+):
+    await database.rows(since, stranger=stranger.id)
+    before = await database.counts()
+
+    assert await sign_in(ticket_token) == WRONG
+    assert await database.counts() == before

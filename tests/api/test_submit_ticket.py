@@ -166,7 +166,9 @@ async def test_a_customer_submits_for_nobody_else_and_learns_nothing_of_them(
 
 
 async def test_an_agent_submits_for_a_customer(api, submit, work, mailbox, customer, agent, problem):
-    ticket = await submit(agent, problem, requesterId=customer.gid, priority="URGENT", tags=[" VIP ", "vip", "by phone"])
+    ticket = await submit(
+        agent, problem, requesterId=customer.gid, priority="URGENT", tags=[" VIP ", "vip", "by phone"]
+    )
 
     assert ticket["priority"] == "URGENT"
     seen = (await api(agent, SEEN, id=ticket["id"]))["ticket"]
@@ -177,6 +179,19 @@ async def test_an_agent_submits_for_a_customer(api, submit, work, mailbox, custo
     assert (await api(customer, SEEN, id=ticket["id"]))["ticket"]["tags"] == []
     await work.run()
     assert [letter.bcc for letter in mailbox.letters] == [[customer.email]]
+
+
+async def test_an_agent_is_told_of_a_ticket_that_goes_where_they_do_not_work(
+    api, submit, database, customer, agent, invoices
+):
+    given = {"requesterId": customer.gid, "tags": ["by phone"], "idempotencyKey": "once"}
+
+    ticket = await submit(agent, invoices, **given)
+
+    assert ticket["subject"] == "Printer on fire"
+    assert await submit(agent, invoices, **given) == ticket
+    assert (await api(agent, SEEN, id=ticket["id"]))["ticket"] is None
+    assert (await database.counts())["tickets"] == 1
 
 
 async def test_an_agent_may_submit_for_themselves(api, submit, agent, problem):
@@ -236,26 +251,23 @@ async def test_a_ticket_may_concern_a_service(api, submit, house, customer, prob
     assert seen["ticket"]["service"] == {"name": "API"}
 
 
-@pytest.mark.parametrize("who", ["customer", "agent", "admin"])
-async def test_what_is_archived_or_not_there_is_not_found(submit, request, house, database, customer, support, problem, who):
-    viewer, service = request.getfixturevalue(who), await house.service("Telex")
-    archived = await house.category("Faxes", support)
+async def test_what_is_archived_or_not_there_is_not_found(
+    submit, house, database, customer, agent, admin, support, problem
+):
+    service, archived = await house.service("Telex"), await house.category("Faxes", support)
     for table, thing in (("categories", archived), ("services", service)):
         await database.rows(f"UPDATE {table} SET archived_at = :now WHERE id = :id", now=unit.now(), id=thing.id)
     before = await database.counts()
 
-    for missing in (archived.gid, f"cat_{customer.id}"):
-        assert await submit(viewer, problem, categoryId=missing) == {
-            "__typename": "NotFound",
-            "field": "categoryId",
-            "message": "There is no such category.",
-        }
-    for missing in (service.gid, f"svc_{customer.id}"):
-        assert await submit(viewer, problem, serviceId=missing) == {
-            "__typename": "NotFound",
-            "field": "serviceId",
-            "message": "There is no such service.",
-        }
+    for viewer in (customer, agent, admin):
+        for field, what, missing in (
+            ("categoryId", "category", archived.gid),
+            ("categoryId", "category", f"cat_{customer.id}"),
+            ("serviceId", "service", service.gid),
+            ("serviceId", "service", f"svc_{customer.id}"),
+        ):
+            answer = await submit(viewer, problem, **{field: missing})
+            assert answer == {"__typename": "NotFound", "field": field, "message": f"There is no such {what}."}
     assert await database.counts() == before
 
 
@@ -269,6 +281,18 @@ async def test_nobody_submits_who_is_not_signed_in(api, database, problem):
     assert await api.refused(None, SUBMIT, input=given) == "UNAUTHENTICATED"
     assert await api.refused(None, SUBMIT, input=given | {"idempotencyKey": "once"}) == "UNAUTHENTICATED"
     assert await database.counts() == before
+
+
+async def test_what_was_done_before_keeps_its_answer(api, problem):
+    both = """mutation($email: String!, $input: SubmitTicketInput!) {
+      requestSignInLink(input: {email: $email}) { __typename } submitTicket(input: $input) { __typename } }"""
+    given = {"subject": "Hello", "body": "Is anyone there?", "categoryId": problem.gid}
+
+    answer = await api.answer(None, both, email="somebody@example.com", input=given)
+
+    assert answer["data"] == {"requestSignInLink": {"__typename": "RequestSignInLinkSuccess"}, "submitTicket": None}
+    (error,) = answer["errors"]
+    assert (error["path"], error["extensions"]) == (["submitTicket"], {"code": "UNAUTHENTICATED"})
 
 
 async def test_a_session_for_one_ticket_submits_no_other(api, desk, database, customer, problem, submit, ticket):

@@ -103,7 +103,8 @@ class Desk:
     async def reference(self, viewer, text, **variables):
         """The answer by way of graphql-core."""
         operation = self.engine.document(text).operation(None)
-        return await self.engine.execute(operation, variables, self.context(viewer), None)
+        cost = self.engine.price(operation, operation.variables.coerce(variables)).cost
+        return await self.engine.execute(operation, variables, self.context(viewer), None, cost)
 
     async def same(self, viewer, text, **variables):
         """The data of an answer that is the reference's as well, and was one statement."""

@@ -428,7 +428,7 @@ def me(viewer: Viewer) -> Person | None:
     return None if viewer.id is None else select(models.Person).where(models.Person.id == viewer.id)
 
 
-@planned("Counts by status.")
+@planned("Counts by status.", most=3)
 def status_counts(
     viewer: Viewer, first: Annotated[int, argument("How many.", least=1, most=3, plain=True)] = 2
 ) -> list[StatusCount] | None:

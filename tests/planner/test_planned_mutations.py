@@ -94,4 +94,5 @@ async def test_what_a_mutation_refuses(ask, agent):
                 "extensions": {"code": "BAD_REQUEST"},
             }
         ],
+        "extensions": {"cost": {"operation": 32, "most": 20_000}},
     }

@@ -137,7 +137,8 @@ async def test_without_batches(database_url, planner_rows, agent):
 
 
 async def test_plans_and_documents_are_forgotten_in_time(ask, agent):
-    ask.engine.plans.most = ask.engine.documents.most = 5
+    documents = ask.engine.texts.documents
+    ask.engine.plans.most = documents.most = 5
     for number in range(20):
         await ask.data(agent, f"{{ a{number}: word }}")
-    assert len(ask.engine.plans.kept) == len(ask.engine.documents.kept) == 5
+    assert len(ask.engine.plans.kept) == len(documents.kept) == 5

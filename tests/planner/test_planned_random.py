@@ -2,13 +2,14 @@
 
 import json
 import random
-from types import SimpleNamespace
 
 import graphql
 import orjson
 import planner_api as api
 import planner_records as models
 import pytest
+
+from planner.limits import Most
 
 SCHEMA = api.SCHEMA._schema
 LEFT_OUT = {"hole", "lost", "broken", "bug", "divided", "staff", "shout"}  # they fail, or can't be one statement
@@ -118,6 +119,7 @@ def literal(value, type_):
 
 @pytest.mark.parametrize("seed", range(60))
 async def test_both_ways_answer_the_same(ask, agent, customer, nobody, rows, seed):
+    ask.engine.most = Most(cost=1_000_000)
     writer = Writer(seed, rows)
     query = writer.query()
     assert not graphql.validate(SCHEMA, graphql.parse(query)), query
@@ -126,9 +128,7 @@ async def test_both_ways_answer_the_same(ask, agent, customer, nobody, rows, see
         answer = await ask.engine.query(query, writer.variables, None, viewer, ask.context(viewer))
         body = json.loads(answer.body, object_pairs_hook=list)  # the order of keys counts
         assert not ask.reported, (query, writer.variables, ask.reported)
-        if len(body) == 1:
+        if "errors" not in dict(body):
             assert len(ask.reads.statements) == 1
-        operation = ask.engine.document(query).operation("Q")
-        context = SimpleNamespace(viewer=viewer, planner=ask.engine)
-        reference = await ask.engine.execute(operation, writer.variables, context, None)
+        reference = await ask.reference(viewer, query, **writer.variables)
         assert body == json.loads(reference.body, object_pairs_hook=list), (query, writer.variables)

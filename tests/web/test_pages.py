@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from infra.postgres import Unavailable
+
 
 @pytest.fixture
 async def link(work, mailbox, ticket, customer):
@@ -78,3 +80,20 @@ async def test_a_link_can_only_be_read(http, link, database):
 
     assert (await http.post(link)).status_code == 405
     assert await database.counts() == before
+
+
+async def test_without_a_database_the_pages_say_so(http, link, desk, monkeypatch):
+    """And what nobody expects is no missing page."""
+
+    def away(*_):
+        raise Unavailable
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(desk.reads), "fetch", away)
+        patched.setattr(type(desk.writes), "begin", away)
+        for page in (await http.get(link), await http.post("/sign-in/x")):
+            assert page.status_code == 503
+            assert "Try again" in page.text
+    with monkeypatch.context() as patched:
+        patched.setattr(type(desk.reads), "fetch", lambda *_: 1 / 0)
+        assert (await http.get(link)).status_code == 500

@@ -204,8 +204,13 @@ async def test_a_place_whose_file_hangs_on_a_ticket_takes_no_more(desk, create, 
 # --- On a ticket ------------------------------------------------------------------------------------------------------
 
 
-async def test_a_ticket_shows_its_files_and_they_can_be_fetched(api, http, submit, uploaded, database, customer, agent, problem):
-    picture, text = await uploaded(customer), await uploaded(customer, b"Hello.", filename="log.txt", contentType="text/plain")
+async def test_a_ticket_shows_its_files_and_they_can_be_fetched(
+    api, http, submit, uploaded, database, customer, agent, problem
+):
+    picture, text = (
+        await uploaded(customer),
+        await uploaded(customer, b"Hello.", filename="log.txt", contentType="text/plain"),
+    )
 
     ticket = await submit(customer, problem, uploadIds=[text, picture])
 

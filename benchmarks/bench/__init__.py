@@ -1,0 +1,1 @@
+"""What the benchmarks share: the floor, the load, the CPU accounts, the report."""

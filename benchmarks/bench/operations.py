@@ -1,0 +1,17 @@
+"""What is asked of both sides."""
+
+Q1 = """query Ticket($id: ID!) { ticket(id: $id) { id number subject body status priority createdAt updatedAt
+  requester { id name } assignee { id name } } }"""
+Q2 = """query Tickets($statuses: [TicketStatus!]) { tickets(first: 50, filter: {statuses: $statuses}) { nodes {
+  id number subject status priority createdAt updatedAt
+  requester { id name } assignee { id name } department { id name } } } }"""
+M1 = """mutation Submit($input: SubmitTicketInput!) { submitTicket(input: $input) { __typename
+  ... on SubmitTicketSuccess { ticket { id number subject status priority } } } }"""
+
+TITLES = {
+    "Q1": "one ticket: 8 scalars, requester, assignee",
+    "Q2": "50 tickets of one status, with requester, assignee, department",
+    "M1": "submitTicket, with routing, history, mail and jobs",
+}
+# What ours may cost beside the floor: on the server, in the database.
+GOALS = {"Q1": (1.5, 1.1), "Q2": (1.25, 1.1), "M1": (1.5, 1.3)}

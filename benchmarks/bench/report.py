@@ -1,0 +1,158 @@
+"""What was measured, as a table in the terminal, figures as JSON, a page, and a plot."""
+
+import datetime as dt
+import json
+import os
+import platform
+import statistics
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.operations import GOALS, TITLES
+
+ROOT = Path(__file__).resolve().parents[1]
+COLUMNS = (
+    "what", "at once", "server, µs", "floor's", "ratio", "database, µs", "floor's", "ratio", "p50, ms", "p99, ms",
+)  # fmt: skip
+SIDES = {"ours": ("#1f5fd1", "#9dbcf2"), "floor": ("#6b7280", "#c9cdd3")}
+FONT = 'font-family="sans-serif" font-size="13"'
+INTRODUCTION = """# What a request costs
+
+`make bench` measures what a request costs in CPU beside the floor: an ASGI application that knows three operations by
+their text, under the same server with the same settings, over asyncpg with prepared statements that were written by
+hand, with the same rights in their `WHERE`. It parses the JSON, looks the token up in a dict, and does nothing else
+that the answer does not need: no GraphQL, no validation, no limits, no metrics, no Redis. Nothing that answers the same
+can cost much less, so the ratio says what Deskwire's generality costs.
+
+{operations}
+
+Both run at once on one machine, as processes of their own, and are asked over HTTP on loopback by a third process, in
+rounds that alternate between them, once one request at a time and once 16 at once. Before that both must give the same
+answers and write the same rows. The server's CPU is that of its process, the database's that of the backends that serve
+it, as Linux counts them for each thread, divided by the number of requests; each number is the median of the rounds.
+p50 and p99 are Deskwire's and, behind the stroke, the floor's; on few cores the load and the database share them, so
+they say less than the CPU does. PostgreSQL does not wait for the disk here.
+
+What we hold ourselves to, as ratios: {goals}. A `!` stands where a ratio is above that.
+
+`TICKETS=1000000 make bench` measures with more tickets; `DATABASE_URL` names a database that has them already.
+The numbers themselves are in `results.json`.
+"""
+
+
+class Cost(NamedTuple):
+    """What a request of a round cost: seconds of CPU, and how long each took."""
+
+    server: float
+    database: float
+    seconds: list[float]
+
+
+def row(operation: str, at_once: int, costs: dict[str, list[Cost]]) -> dict[str, Any]:
+    """A row of the table, by the medians of the rounds but the first, which warmed up; microseconds, milliseconds."""
+    found: dict[str, Any] = {"operation": operation, "at_once": at_once}
+    for side, rounds in costs.items():
+        took = sorted(each * 1000 for cost in rounds[1:] for each in cost.seconds)
+        found[side] = {
+            "server": statistics.median(cost.server for cost in rounds[1:]) * 1e6,
+            "database": statistics.median(cost.database for cost in rounds[1:]) * 1e6,
+            "p50": took[len(took) // 2],
+            "p99": took[len(took) * 99 // 100],
+        }
+    for what in ("server", "database"):
+        found[f"{what}_ratio"] = found["ours"][what] / found["floor"][what]
+    return found
+
+
+def cells(row: dict[str, Any]) -> list[str]:
+    """A row of the table, as text."""
+    ours, floor, goals = row["ours"], row["floor"], GOALS[row["operation"]]
+    return [
+        row["operation"],
+        str(row["at_once"]),
+        *(
+            text
+            for what, goal in zip(("server", "database"), goals, strict=True)
+            for text in (
+                f"{ours[what]:.0f}",
+                f"{floor[what]:.0f}",
+                f"{row[f'{what}_ratio']:.2f}" + (" !" if row[f"{what}_ratio"] > goal else ""),
+            )
+        ),
+        *(f"{ours[part]:.2f} / {floor[part]:.2f}" for part in ("p50", "p99")),
+    ]
+
+
+def tell(rows: list[dict[str, Any]], tickets: int) -> None:
+    """Print the table, and keep it, with a plot, beside those of other sizes."""
+    table = Table(*COLUMNS, title=f"Deskwire and the floor, {tickets:,} tickets")
+    for each in rows:
+        table.add_row(*cells(each))
+    Console(width=140).print(table)
+    file = ROOT / "results.json"
+    known = json.loads(file.read_text()) if file.exists() else {}
+    made = {"date": f"{dt.datetime.now(tz=dt.UTC):%Y-%m-%d}", "machine": machine(), "rows": rows}
+    known = dict(sorted((known | {str(tickets): made}).items(), key=lambda each: int(each[0])))
+    file.write_text(json.dumps(known, indent=1) + "\n")
+    (ROOT / f"results-{tickets}.svg").write_text(plot(rows, tickets))
+    (ROOT / "RESULTS.md").write_text(page(known))
+
+
+def machine() -> str:
+    """What it was measured on."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
+    return f"{model}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}"
+
+
+def page(known: dict[str, Any]) -> str:
+    """The page with what was measured last of each size."""
+    goals = [
+        f"{name}: {server} on the server, {database} in the database" for name, (server, database) in GOALS.items()
+    ]
+    operations = "\n".join(f"- **{name}**: {title}." for name, title in TITLES.items())
+    lines = [INTRODUCTION.format(operations=operations, goals="; ".join(goals))]
+    for tickets, made in known.items():
+        lines += [
+            f"## {int(tickets):,} tickets",
+            "",
+            f"{made['date']}, {made['machine']}.",
+            "",
+            "| " + " | ".join(COLUMNS) + " |",
+            "| --- " * len(COLUMNS) + "|",
+            *("| " + " | ".join(cells(row)) + " |" for row in made["rows"]),
+            "",
+            f"![CPU of one request, {int(tickets):,} tickets](results-{tickets}.svg)",
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def plot(rows: list[dict[str, Any]], tickets: int) -> str:
+    """Bars: the CPU of a request, ours above the floor's, server and database end to end."""
+    width, height, left, top = 900, 44 * len(rows) + 70, 140, 60
+    most = max(row[side]["server"] + row[side]["database"] for row in rows for side in SIDES)
+    scale = (width - left - 130) / most
+    words = "dark: server, light: database; blue: Deskwire, grey: the floor; µs"
+    drawn = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" {FONT}>',
+        f'<rect width="{width}" height="{height}" fill="white"/>',
+        f'<text x="16" y="26" font-size="16" font-weight="bold">CPU of one request, {tickets:,} tickets</text>',
+        f'<text x="16" y="46" fill="#555">{words}</text>',
+    ]
+    for number, row in enumerate(rows):
+        y = top + number * 44
+        drawn.append(f'<text x="16" y="{y + 21}">{row["operation"]}, {row["at_once"]} at once</text>')
+        for place, (side, (dark, light)) in enumerate(SIDES.items()):
+            server, database = row[side]["server"], row[side]["database"]
+            upper, middle = y + 3 + place * 17, left + server * scale
+            end = middle + database * scale
+            drawn += [
+                f'<rect x="{left}" y="{upper}" width="{server * scale:.1f}" height="14" fill="{dark}"/>',
+                f'<rect x="{middle:.1f}" y="{upper}" width="{database * scale:.1f}" height="14" fill="{light}"/>',
+                f'<text x="{end + 6:.1f}" y="{upper + 12}">{server:.0f} + {database:.0f}</text>',
+            ]
+    return "\n".join([*drawn, "</svg>", ""])

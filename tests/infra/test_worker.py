@@ -1,0 +1,188 @@
+"""A worker's loop with a real Redis: jobs are woken, woken again, and tell why they failed, whatever that is."""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+
+import pytest
+from redis.asyncio import Redis
+
+from infra import jobs, worker
+from infra.unit import Job
+
+PATIENCE_SECONDS = 10
+
+
+class Performer:
+    """Performs jobs of one kind as a test says."""
+
+    def __init__(self):
+        self.does = None
+        self.works = []
+
+    async def __call__(self, work):
+        self.works.append(work)
+        if self.does:
+            await self.does(work)
+
+
+@pytest.fixture
+def performer(monkeypatch):
+    """A kind of job that only this test knows, and who performs it."""
+
+    @dataclass(frozen=True, slots=True)
+    class TryWithWorker(Job, retries=2, longest_wait=3):
+        word: str
+
+    made = Performer()
+    made.kind = TryWithWorker
+    monkeypatch.setitem(jobs._performers, TryWithWorker, made)
+    yield made
+    del Job.kinds["TryWithWorker"]
+
+
+@pytest.fixture
+def owed(desk, database, performer):
+    """Asks for a job and gives its row's id."""
+
+    async def asked(delay=None):
+        async with desk.writes.begin() as unit:
+            unit.enqueue(performer.kind("please"), delay=delay)
+        return unit.jobs[0][0]
+
+    return asked
+
+
+@pytest.fixture
+def state(database):
+    """A job's row."""
+
+    async def read(row_id):
+        (found,) = await database.rows("SELECT state, attempts, last_error FROM jobs WHERE id = :id", id=row_id)
+        return found
+
+    return read
+
+
+@pytest.fixture
+def make_due(database):
+    """Lets the time pass until a job is due, or its lease has ended."""
+
+    async def passed(row_id):
+        await database.rows("UPDATE jobs SET due_at = now() - interval '2 seconds' WHERE id = :id", id=row_id)
+
+    return passed
+
+
+@pytest.fixture
+def until_done(database):
+    """Waits until no job is left."""
+
+    async def waited():
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while await database.rows("SELECT id FROM jobs WHERE state <> 'DONE'"):  # noqa: ASYNC110 # another process tells of it
+                await asyncio.sleep(0.02)
+
+    return waited
+
+
+@pytest.fixture
+def working(desk, settings, monkeypatch):
+    """A worker's loop, and its relay, which looks often."""
+    monkeypatch.setattr(jobs, "RELAY_SECONDS", 0.1)
+
+    @contextlib.asynccontextmanager
+    async def running():
+        made = worker._worker(settings, desk, [])
+        polling, relay = asyncio.create_task(made.async_run()), asyncio.create_task(jobs.relay_forever(desk))
+        try:
+            yield
+        finally:
+            relay.cancel()
+            await asyncio.gather(relay, return_exceptions=True)
+            await worker._end(made, polling)
+
+    return running
+
+
+async def flush_all(settings):
+    async with Redis.from_url(settings.redis_url) as client:
+        await client.flushall()
+
+
+@pytest.mark.parametrize("said", ["a\0b", "a\ud800b", "long" * 10_000])
+async def test_whatever_an_error_says_the_row_can_tell(desk, owed, state, performer, said):
+    async def fails(_):
+        raise ValueError(said)
+
+    performer.does = fails
+    row_id = await owed()
+
+    assert not await jobs.perform(desk, row_id)
+
+    found = await state(row_id)
+    assert found["state"] == "QUEUED"
+    assert found["last_error"].startswith("ValueError: ")
+    assert len(found["last_error"]) <= 2000
+
+
+async def test_a_job_is_performed_soon_after_the_commit(working, owed, until_done, performer):
+    async with working():
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await owed()
+        await until_done()
+        assert loop.time() - began < 1  # the relay would come after a second
+
+
+async def test_a_job_that_failed_is_woken_when_it_is_due(working, owed, until_done, performer):
+    async def fails_once(work):
+        if work.attempt == 1:
+            raise ZeroDivisionError
+
+    performer.does = fails_once
+    async with working():
+        await owed()
+        await until_done()
+    assert [work.attempt for work in performer.works] == [1, 2]
+
+
+async def test_what_redis_forgot_is_performed_once(working, settings, owed, make_due, until_done, performer):
+    waiting = [await owed(delay=60) for _ in range(5)]
+    await flush_all(settings)
+    for row_id in waiting:
+        await make_due(row_id)
+
+    async with working():
+        await until_done()
+        more = await owed(delay=60)
+        await flush_all(settings)  # this time, while it works
+        await make_due(more)
+        await until_done()
+
+    assert [work.row_id for work in performer.works].count(more) == 1
+    assert len(performer.works) == 6
+
+
+async def test_what_a_killed_worker_left_is_done_when_its_lease_has_ended(
+    working, database, owed, make_due, until_done, performer
+):
+    row_id = await owed(delay=60)
+    await database.rows("UPDATE jobs SET state = 'RUNNING', attempts = 1 WHERE id = :id", id=row_id)
+    async with working():
+        await asyncio.sleep(0.5)
+        assert performer.works == []
+        await make_due(row_id)
+        await until_done()
+    assert [work.attempt for work in performer.works] == [2]
+
+
+async def test_a_worker_ends_whenever_it_is_told_to(working, settings, owed, make_due, performer):
+    """Also in the middle of taking jobs, where a cancellation may get lost."""
+    for moment in (0, 0.001, 0.003, 0.01, 0.02, 0.03) * 5:
+        waiting = [await owed() for _ in range(5)]
+        await flush_all(settings)
+        for row_id in waiting:
+            await make_due(row_id)
+        async with asyncio.timeout(PATIENCE_SECONDS), working():
+            await asyncio.sleep(moment)
