@@ -10,7 +10,7 @@ from sqlalchemy import Select, select
 from domain import history
 from domain.jobs import SendMessage
 from infra.desk import Desk
-from infra.jobs import Work
+from infra.jobs import Work, storable
 from infra.mail import Later, Letter, Undeliverable, send
 from infra.signing import Signer
 from infra.unit import Unit
@@ -119,7 +119,7 @@ async def deliver(work: Work[SendMessage]) -> None:
         message = await unit.lock(_message, message_id)
         if message is not None:
             sent_at = unit.now if status is DeliveryStatus.SENT else None
-            unit.change(message, status=status, sent_at=sent_at, last_error=error and error[:500])
+            unit.change(message, status=status, sent_at=sent_at, last_error=error and storable(error))
             if message.ticket_id is not None:
                 unit.publish(history.channel(message.ticket_id))
 

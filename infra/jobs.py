@@ -170,14 +170,18 @@ async def _failed(
         row = await unit.lock(_claimed, row_id, attempt)
         if row is None:
             return
-        # An error may quote what PostgreSQL can't keep.
-        error = error[:MOST_ERROR].replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
+        error = storable(error)
         if dead:
             unit.change(row, state=JobState.DEAD, settled_at=unit.now, last_error=error)
         else:
             due_at = unit.now + wait
             unit.change(row, state=JobState.QUEUED, due_at=due_at, last_error=error)
             unit.jobs.append((row_id, due_at))
+
+
+def storable(error: str) -> str:
+    """The text of an error as PostgreSQL can keep it: it may quote anything, of any length."""
+    return error[:MOST_ERROR].replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
 
 
 def loads(kind: type[AJob], payload: str | bytes | dict[str, Any]) -> AJob:

@@ -142,8 +142,8 @@ async def plans(large, server_url):
 
 
 LIST = """query Tickets($filter: TicketFilter, $order: TicketOrder) {
-  tickets(first: 50, filter: $filter, orderBy: $order) { nodes { id number subject status updatedAt requester { id name } assignee { id name } department { id name } }
-  pageInfo { hasNextPage endCursor } } }"""
+  tickets(first: 50, filter: $filter, orderBy: $order) { pageInfo { hasNextPage endCursor } nodes {
+    id number subject status updatedAt requester { id name } assignee { id name } department { id name } } } }"""
 NEXT = """query Tickets($after: String, $order: TicketOrder) { tickets(first: 50, after: $after, orderBy: $order) {
   nodes { id } pageInfo { hasNextPage endCursor } } }"""
 NUMBERED = "query Ticket($number: Int!) { ticketByNumber(number: $number) { id subject requester { name } lastSeq } }"
