@@ -7,6 +7,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from domain.refusals import NotAllowed, NotFound, Unauthenticated
 from models import Membership, Role, Ticket, Watcher
@@ -108,8 +109,13 @@ def departments_of(viewer: Viewer) -> Select[UUID]:
 
 
 def watched_by(viewer: Viewer) -> ColumnElement[bool]:
-    """Whether the viewer watches the ticket."""
-    return sa.exists().where(Watcher.ticket_id == Ticket.id, Watcher.person_id == viewer.id)
+    """Whether the viewer watches the ticket.
+
+    As an array, which is made once: beside another condition, PostgreSQL then finds the tickets from both, where an
+    EXISTS would have it look at all of them.
+    """
+    watched = select(Watcher.ticket_id).where(Watcher.person_id == viewer.id)
+    return Ticket.id == sa.any_(sa.func.array(watched.scalar_subquery(), type_=ARRAY(sa.Uuid())))
 
 
 def works_on(viewer: Viewer, ticket: Any) -> ColumnElement[bool] | bool:

@@ -67,6 +67,7 @@ class Ticket(Record):
         Index("tickets_status_idx", "status", text("updated_at DESC"), "id"),
         Index("tickets_created_at_asc_idx", "created_at", "id"),
         Index("tickets_created_at_desc_idx", text("created_at DESC"), "id"),
+        Index("tickets_priority_asc_idx", "priority_rank", "id"),
         Index("tickets_priority_desc_idx", text("priority_rank DESC"), "id"),
         # Who waits for nothing comes last, whichever way.
         Index("tickets_waiting_asc_idx", text("coalesce(waiting_since, 'infinity'::timestamptz)"), "id"),

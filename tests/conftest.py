@@ -15,6 +15,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+import structlog
 from aiosmtpd.controller import Controller
 from alembic import command
 from alembic.config import Config
@@ -35,6 +36,13 @@ from workers import running
 ROOT = Path(__file__).resolve().parents[1]
 PASSWORD = "correct horse battery staple"
 assert running.PERFORMERS  # imported, they have declared what they perform
+# Unset, it would draw each error's frames with all their values, which takes seconds where one is long.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 @pytest.fixture(scope="session")

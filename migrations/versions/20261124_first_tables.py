@@ -310,6 +310,7 @@ def upgrade() -> None:
         ["requester_id", sa.literal_column("public_updated_at DESC"), "id"],
         unique=False,
     )
+    op.create_index("tickets_priority_asc_idx", "tickets", ["priority_rank", "id"], unique=False)
     op.create_index(
         "tickets_priority_desc_idx", "tickets", [sa.literal_column("priority_rank DESC"), "id"], unique=False
     )
@@ -529,6 +530,7 @@ def downgrade() -> None:
     )
     op.drop_index("tickets_queue_idx", table_name="tickets")
     op.drop_index("tickets_priority_desc_idx", table_name="tickets")
+    op.drop_index("tickets_priority_asc_idx", table_name="tickets")
     op.drop_index("tickets_of_requester_idx", table_name="tickets")
     op.drop_index("tickets_of_department_idx", table_name="tickets")
     op.drop_index("tickets_of_assignee_idx", table_name="tickets")

@@ -119,10 +119,22 @@ class Desk:
 
 
 @pytest.fixture
-async def ask(planner_rows, database_url):
-    desk = Desk(database_url)
-    yield desk
-    await desk.reads.close()
+async def open_desk(planner_rows, database_url):
+    """Makes engines that know nothing yet."""
+    opened = []
+
+    def make(**options):
+        opened.append(Desk(database_url, **options))
+        return opened[-1]
+
+    yield make
+    for desk in opened:
+        await desk.reads.close()
+
+
+@pytest.fixture
+def ask(open_desk):
+    return open_desk()
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import uuid
 
 import planner_api as api
 import planner_records as models
-from conftest import Desk
 
 ONE = "query ($id: ID!) { ticket(id: $id) { id subject mine requester { name email } } }"
 LIST = """query ($f: TicketFilter, $first: Int, $by: OrderField) {
@@ -40,7 +39,7 @@ async def test_what_a_build_may_branch_on_has_plans_of_its_own(ask, agent):
     assert len([key for key in ask.engine.plans.kept if key[0] != "root"]) == len(cases)
 
 
-async def test_viewers_in_turn_see_what_they_see_in_a_fresh_engine(ask, database_url, rows, customer, agent, nobody):
+async def test_viewers_in_turn_see_what_they_see_in_a_fresh_engine(ask, open_desk, rows, customer, agent, nobody):
     other = api.Viewer(api.Role.CUSTOMER, rows[models.Person][5].id)
     bound = api.Viewer(api.Role.CUSTOMER, rows[models.Person][3].id, rows[models.Ticket][0].id)
     reading = [
@@ -52,7 +51,7 @@ async def test_viewers_in_turn_see_what_they_see_in_a_fresh_engine(ask, database
     ]
     for text, variables in reading:
         for viewer in (customer, agent, other, nobody, bound, other, agent, customer):
-            fresh = Desk(database_url)
+            fresh = open_desk()
             assert await ask(viewer, text, **variables) == await fresh(viewer, text, **variables)
             await fresh.reads.close()
 
@@ -128,12 +127,11 @@ async def test_a_request_that_is_cancelled_takes_no_other_with_it(ask, agent, ro
             assert isinstance(answer, asyncio.CancelledError)
 
 
-async def test_without_batches(database_url, planner_rows, agent):
-    desk = Desk(database_url, batch=False)
-    ids = [f"ptk_{row.id}" for row in planner_rows[models.Ticket][:12]]
+async def test_without_batches(open_desk, rows, agent):
+    desk = open_desk(batch=False)
+    ids = [f"ptk_{row.id}" for row in rows[models.Ticket][:12]]
     await asyncio.gather(*(desk.data(agent, ONE, id=key) for key in ids))
     assert len(desk.reads.statements) == len(ids)
-    await desk.reads.close()
 
 
 async def test_plans_and_documents_are_forgotten_in_time(ask, agent):

@@ -15,7 +15,7 @@ PUBLIC = ("word-in-subject", "word-in-body", "word-in-file", "word-in-topic")
 INTERNAL = ("word-in-tag", "word-in-internal-file", "MessageSent")
 CUSTOMERS = ("requester", "watcher", "session")
 STAFF = ("agent", "assignee", "lead", "manager", "director", "admin")
-OUTSIDE = ("nobody", "stranger", "billing_agent")
+OUTSIDE = ("nobody", "stranger", "billing_agent", "billing_lead", "billing_manager")
 
 FIELDS = """number subject body bodyHtml tags lastSeq updatedAt triage { topic suggestedCategory { name } }
   requester { name email active } assignee { name email }
@@ -42,6 +42,8 @@ async def scene(desk, house, database, api, submit, work, mailbox, support, bill
     people.agent = await house.person("Ada Agent", Role.AGENT, support)
     people.assignee = await house.person("Otto Outside", Role.AGENT, billing)
     people.billing_agent = await house.person("Bill Billing", Role.AGENT, billing)
+    people.billing_lead = await house.person("Lea Lead", Role.TEAM_LEAD, billing)
+    people.billing_manager = await house.person("Max Manager", Role.MANAGER, billing)
     people.lead = await house.person("Leo Lead", Role.TEAM_LEAD, support)
     people.manager = await house.person("Mia Manager", Role.MANAGER, support)
     people.director = await house.person("Dora Director", Role.DIRECTOR)
@@ -94,6 +96,30 @@ async def test_each_word_is_read_by_exactly_those_who_may(api, scene, door):
         read = [word for word in (*PUBLIC, *INTERNAL) if word in answer.replace("word-in-internal-file", "INTERNAL")]
         read += ["word-in-internal-file"] * ("word-in-internal-file" in answer)
         assert sorted(read) == sorted(may_read), (who, answer)
+
+
+ENDINGS = [
+    ("DELETE FROM watchers", {"watcher"}),
+    ("UPDATE tickets SET assignee_id = NULL", {"assignee"}),
+    ("UPDATE tickets SET requester_id = :stranger", {"requester", "session"}),
+    ("UPDATE tickets SET department_id = :billing", {"agent", "lead", "manager"}),
+    ("DELETE FROM memberships", {"agent", "lead", "manager"}),
+]
+
+
+@pytest.mark.parametrize(("sql", "losers"), ENDINGS)
+async def test_a_right_that_ends_takes_every_word_with_it(api, database, scene, billing, sql, losers):
+    variables = {"id": scene.ticket.gid, "number": scene.ticket.number}
+    await database.rows(
+        sql, **{k: v.id for k, v in (("stranger", scene.stranger), ("billing", billing)) if f":{k}" in sql}
+    )
+
+    for door, query in DOORS.items():
+        asked = {name: value for name, value in variables.items() if f"${name}" in query}
+        for who in (*CUSTOMERS, *STAFF):
+            answer = json.dumps(await api.answer(getattr(scene, who), query, **asked))
+            assert any(word in answer for word in PUBLIC) == (who not in losers), (door, who)
+            assert any(word in answer for word in INTERNAL) == (who in STAFF and who not in losers), (door, who)
 
 
 async def test_staff_and_customers_count_without_a_gap_each(api, scene):
