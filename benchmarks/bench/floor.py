@@ -28,7 +28,7 @@ CREATED = MOMENT % "t.created_at"
 WORKS = "(t.department_id IN (SELECT department_id FROM memberships WHERE person_id = $1) OR t.assignee_id = $1)"
 UPDATED = MOMENT % f"CASE WHEN {WORKS} THEN t.updated_at ELSE t.public_updated_at END"
 SEEN = f"""({WORKS} OR t.requester_id = $1
-  OR EXISTS (SELECT FROM watchers w WHERE w.ticket_id = t.id AND w.person_id = $1))"""
+  OR t.id = ANY(ARRAY(SELECT ticket_id FROM watchers WHERE person_id = $1)))"""
 PEOPLE = f""" || ',"requester":' || (SELECT {PERSON} FROM people p WHERE p.id = t.requester_id)
   || ',"assignee":' || coalesce((SELECT {PERSON} FROM people p WHERE p.id = t.assignee_id), 'null')"""  # noqa: S608 # our own text
 
@@ -69,7 +69,7 @@ WRITE = """WITH
 SUBMITTED = """SELECT ('{"data":{"submitTicket":{"__typename":"SubmitTicketSuccess","ticket":{"id":"tkt_' || t.id::text
   || '","number":' || t.number::text || ',"subject":' || json_scalar(t.subject)::text || ',"status":"' || t.status
   || '","priority":"' || t.priority || '"}}}}')::varchar FROM tickets t WHERE t.id = $2
-  AND (t.requester_id = $1 OR EXISTS (SELECT FROM watchers w WHERE w.ticket_id = t.id AND w.person_id = $1))"""
+  AND (t.requester_id = $1 OR t.id = ANY(ARRAY(SELECT ticket_id FROM watchers WHERE person_id = $1)))"""
 RANKS = {"LOW": 1, "NORMAL": 2, "HIGH": 3, "URGENT": 4}
 EPOCH = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)

@@ -220,43 +220,6 @@ async def test_nobody_knows_of_rules(api, abc):
     assert await api.refused(None, DELETE, id=abc["A"]) == "UNAUTHENTICATED"
 
 
-async def test_the_first_active_rule_whose_conditions_all_hold_decides(
-    api, save, submit, problem, billing, billing_agent, customer, admin
-):
-    await save(name="Resting", active=False, addTags=["resting"])
-    await save(name="Other words", words=["water"], addTags=["water"])
-    await save(name="Other domain", words=["fire"], emailDomains=["example.org"], addTags=["domain"])
-    await save(
-        name="Fire",
-        words=["FIRE"],
-        emailDomains=["example.com"],
-        departmentId=billing.gid,
-        assigneeId=billing_agent.gid,
-        priority="URGENT",
-        addTags=["fire"],
-    )
-    await save(name="Too late", addTags=["late"])
-
-    ticket = await submit(customer, problem)
-
-    seen = (await api(admin, ROUTED, id=ticket["id"]))["ticket"]
-    assert seen.pop("events")["nodes"][1] == {"rule": {"name": "Fire"}}
-    assert seen == {
-        "priority": "URGENT",
-        "department": {"name": "Billing"},
-        "assignee": {"name": "Bill Billing"},
-        "tags": ["fire"],
-    }
-
-
-async def test_a_word_is_found_as_a_whole(api, save, submit, problem, customer, admin):
-    await save(name="Fire", words=["fire"], addTags=["fire"])
-
-    for subject, tags in (("Firewall is down", []), ("Cease-FIRE!", ["fire"]), ("No wildfire", [])):
-        ticket = await submit(customer, problem, subject=subject, body="...")
-        assert (await api(admin, ROUTED, id=ticket["id"]))["ticket"]["tags"] == tags
-
-
 async def test_what_a_rule_decided_stays_when_it_is_deleted(api, save, submit, problem, billing, customer, admin):
     rule = await save(name="All", departmentId=billing.gid)
     ticket = await submit(customer, problem)
@@ -266,27 +229,3 @@ async def test_what_a_rule_decided_stays_when_it_is_deleted(api, save, submit, p
 
     assert seen["department"] == {"name": "Billing"}
     assert seen["events"]["nodes"][1] == {"rule": None}
-
-
-async def test_a_rule_for_an_archived_department_leaves_the_ticket_where_its_category_says(
-    api, save, database, submit, problem, billing, billing_agent, customer, admin
-):
-    await save(name="All", departmentId=billing.gid, assigneeId=billing_agent.gid, addTags=["seen"])
-    await database.rows("UPDATE departments SET archived_at = now() WHERE id = :id", id=billing.id)
-
-    ticket = await submit(customer, problem)
-
-    seen = (await api(admin, ROUTED, id=ticket["id"]))["ticket"]
-    assert seen["events"]["nodes"][1] == {"rule": None}
-    assert (seen["department"], seen["assignee"], seen["tags"]) == ({"name": "Technical Support"}, None, ["seen"])
-
-
-async def test_an_agent_who_has_left_is_not_given_the_ticket(
-    api, save, database, submit, problem, agent, customer, admin
-):
-    await save(name="All", assigneeId=agent.gid)
-    await database.rows("UPDATE people SET active = false WHERE id = :id", id=agent.id)
-
-    ticket = await submit(customer, problem)
-
-    assert (await api(admin, ROUTED, id=ticket["id"]))["ticket"]["assignee"] is None

@@ -9,7 +9,7 @@ import models
 from domain import sessions
 from models import AssignmentMethod, Role, TicketPriority
 
-MEMBERS = "members { totalCount nodes { name email locale timeZone active departments { name } } }"
+MEMBERS = "members(first: 5) { totalCount nodes { name email locale timeZone active departments { name } } }"
 DEPARTMENT = f"name description {MEMBERS}"
 CATEGORY = f"name description department {{ {DEPARTMENT} }}"
 RULE = """name words emailDomains addTags target: department { name } assignee { name email }
