@@ -149,7 +149,8 @@ def main() -> None:
         sides = Side("ours", ours_port, ours.pid, "deskwire"), Side("floor", floor_port, floor.pid, "floor")
         rows = asyncio.run(measured(url, Load(sender), sides, asked))
         report.tell(rows, TICKETS)
-        sender.stdin.close()
+        if sender.stdin:
+            sender.stdin.close()
 
 
 async def prepared(url: str) -> tuple[dict[str, str], Asked]:

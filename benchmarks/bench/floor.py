@@ -100,13 +100,14 @@ class Connections:
         self.idle.append(held)
         self.slots.release()
 
-    async def value(self, sql: str, *arguments: Any) -> Any:
+    async def value(self, sql: str, *arguments: Any) -> bytes:
         """The one value of a statement."""
         held = await self.take()
         try:
-            return (await run(held, sql, *arguments))[0][0]
+            found: bytes = (await run(held, sql, *arguments))[0][0]
         finally:
             self.give_back(held)
+        return found
 
 
 async def run(held: Held, sql: str, *arguments: Any) -> list[Any]:
