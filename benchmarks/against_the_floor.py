@@ -242,7 +242,7 @@ async def same(connection: asyncpg.Connection, sender: Load, sides: tuple[Side, 
 
 async def counts(connection: asyncpg.Connection) -> dict[str, int]:
     """How many rows each table has."""
-    return {table: await connection.fetchval(f"SELECT count(*) FROM {table}") for table in TABLES}  # noqa: S608 # our own names
+    return {table: await connection.fetchval(f"SELECT count(*) FROM {table}") for table in TABLES}  # our own names
 
 
 VARYING = (
@@ -255,7 +255,7 @@ async def history_of(connection: asyncpg.Connection, ticket_id: UUID) -> list[An
     found = []
     for table, column in (("tickets", "id"), ("events", "ticket_id")):
         rows = await connection.fetch(
-            f"SELECT to_jsonb(t) - ARRAY[{VARYING}] #- '{{data,message_id}}' AS row FROM {table} t"  # noqa: S608 # our own names
+            f"SELECT to_jsonb(t) - ARRAY[{VARYING}] #- '{{data,message_id}}' AS row FROM {table} t"  # our own names
             f" WHERE {column} = $1 ORDER BY to_jsonb(t) -> 'seq'",
             ticket_id,
         )

@@ -30,14 +30,14 @@ UPDATED = MOMENT % f"CASE WHEN {WORKS} THEN t.updated_at ELSE t.public_updated_a
 SEEN = f"""({WORKS} OR t.requester_id = $1
   OR t.id = ANY(ARRAY(SELECT ticket_id FROM watchers WHERE person_id = $1)))"""
 PEOPLE = f""" || ',"requester":' || (SELECT {PERSON} FROM people p WHERE p.id = t.requester_id)
-  || ',"assignee":' || coalesce((SELECT {PERSON} FROM people p WHERE p.id = t.assignee_id), 'null')"""  # noqa: S608 # our own text
+  || ',"assignee":' || coalesce((SELECT {PERSON} FROM people p WHERE p.id = t.assignee_id), 'null')"""
 
 ONE = f"""SELECT ('{{"data":{{"ticket":' || coalesce((
   SELECT '{{"id":"tkt_' || t.id::text || '","number":' || t.number::text
   || ',"subject":' || json_scalar(t.subject)::text || ',"body":' || json_scalar(t.body)::text
   || ',"status":"' || t.status || '","priority":"' || t.priority || '","createdAt":' || {CREATED}
   || ',"updatedAt":' || {UPDATED} {PEOPLE} || '}}'
-  FROM tickets t WHERE t.id = $2 AND {SEEN}), 'null') || '}}}}')::varchar"""  # noqa: S608 # our own text
+  FROM tickets t WHERE t.id = $2 AND {SEEN}), 'null') || '}}}}')::varchar"""
 
 MANY = f"""SELECT ('{{"data":{{"tickets":{{"nodes":[' || coalesce(string_agg(
   '{{"id":"tkt_' || t.id::text || '","number":' || t.number::text || ',"subject":' || json_scalar(t.subject)::text
@@ -45,7 +45,7 @@ MANY = f"""SELECT ('{{"data":{{"tickets":{{"nodes":[' || coalesce(string_agg(
   || ',"updatedAt":' || {UPDATED} {PEOPLE}
   || ',"department":' || (SELECT '{{"id":"dep_' || d.id::text || '","name":' || json_scalar(d.name)::text || '}}'
     FROM departments d WHERE d.id = t.department_id) || '}}', ','), '') || ']}}}}}}')::varchar
-  FROM (SELECT t.* FROM tickets t WHERE t.status = '%s' AND {SEEN} ORDER BY t.updated_at DESC, t.id LIMIT 50) t"""  # noqa: S608 # our own text
+  FROM (SELECT t.* FROM tickets t WHERE t.status = '%s' AND {SEEN} ORDER BY t.updated_at DESC, t.id LIMIT 50) t"""
 
 CATEGORY = """SELECT c.id, c.department_id, c.default_priority, p.id, p.email FROM categories c, people p
   WHERE c.id = $1 AND c.archived_at IS NULL AND NOT c.is_other AND p.id = $2 AND p.active"""
