@@ -1,5 +1,6 @@
 """The README's tour is true: each query it shows is answered as it shows."""
 
+import asyncio
 import json
 import re
 from pathlib import Path
@@ -24,6 +25,20 @@ class Tour:
         headers = {"Authorization": f"Bearer {self.tokens[email]}"}
         sent = {"query": query, "variables": variables}
         return (await self.http.post("/graphql", json=sent, headers=headers)).json()
+
+
+@pytest.mark.xdist_group("live")
+async def test_the_shell_of_the_tour(live_server):
+    (shell,) = re.findall(r"```sh\n(TOKEN=[^`]*)```", README.read_text())
+    bash = await asyncio.create_subprocess_exec(
+        "bash", "-c", shell.replace("http://127.0.0.1:8000", live_server), stdout=asyncio.subprocess.PIPE
+    )
+    answer, _ = await bash.communicate()
+
+    assert json.loads(answer)["data"]["viewer"] == {
+        "person": {"name": "Carla Customer", "role": "CUSTOMER"},
+        "can": ["SUBMIT_TICKETS"],
+    }
 
 
 @pytest.mark.xdist_group("live")
