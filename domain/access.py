@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from domain.refusals import NotAllowed, NotFound, Unauthenticated
-from models import Membership, Role, Ticket, Watcher
+from models import Membership, Role, Watcher
 
 Found = TypeVar("Found")
 
@@ -108,14 +108,15 @@ def departments_of(viewer: Viewer) -> Select[UUID]:
     return select(Membership.department_id).where(Membership.person_id == viewer.id)
 
 
-def watched_by(viewer: Viewer) -> ColumnElement[bool]:
+def watched_by(viewer: Viewer, ticket: Any) -> ColumnElement[bool]:
     """Whether the viewer watches the ticket.
 
     As an array, which is made once: beside another condition, PostgreSQL then finds the tickets from both, where an
     EXISTS would have it look at all of them.
     """
     watched = select(Watcher.ticket_id).where(Watcher.person_id == viewer.id)
-    return Ticket.id == sa.any_(sa.func.array(watched.scalar_subquery(), type_=ARRAY(sa.Uuid())))
+    those: ColumnElement[bool] = ticket.id == sa.any_(sa.func.array(watched.scalar_subquery(), type_=ARRAY(sa.Uuid())))
+    return those
 
 
 def works_on(viewer: Viewer, ticket: Any) -> ColumnElement[bool] | bool:
@@ -127,3 +128,19 @@ def works_on(viewer: Viewer, ticket: Any) -> ColumnElement[bool] | bool:
     return sa.or_(
         ticket.department_id.in_(departments_of(viewer)), sa.func.coalesce(ticket.assignee_id == viewer.id, sa.false())
     )
+
+
+def for_side(viewer: Viewer, ticket: Any, staff: Any, customers: Any) -> Any:
+    """What the viewer's side has of a ticket: the first for whoever works on it, the second for everyone else."""
+    works = works_on(viewer, ticket)
+    if isinstance(works, bool):
+        return staff if works else customers
+    return sa.case((works, staff), else_=customers)
+
+
+def unless_internal(viewer: Viewer, ticket: Any, public: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether the viewer sees what hangs on a ticket: what is `public`, or anything for whoever works on it."""
+    works = works_on(viewer, ticket)
+    if isinstance(works, bool):
+        return sa.true() if works else public
+    return sa.or_(public, works)

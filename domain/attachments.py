@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import sqlalchemy as sa
 from sqlalchemy import Select, func, select
 
 from domain import access, attempts, words
@@ -31,12 +30,7 @@ _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^
 
 def visible(viewer: Viewer, ticket: Any) -> Select[Attachment]:
     """The files on a ticket that the viewer sees."""
-    works = access.works_on(viewer, ticket)
-    seen = (
-        (sa.true() if works else ~Attachment.internal)
-        if isinstance(works, bool)
-        else sa.or_(~Attachment.internal, works)
-    )
+    seen = access.unless_internal(viewer, ticket, ~Attachment.internal)
     return select(Attachment).where(Attachment.ticket_id == ticket.id, seen)
 
 

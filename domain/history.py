@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import Select, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from domain import access
@@ -89,40 +89,31 @@ KINDS: dict[str, type[Happening]] = {
 
 def visible(viewer: Viewer, ticket: Any) -> Select[Event]:
     """The events of a ticket that the viewer sees; of what is internal only those who work on the ticket."""
-    return select(Event).where(Event.ticket_id == ticket.id, _unless_internal(viewer, ticket))
-
-
-def _unless_internal(viewer: Viewer, ticket: Any) -> ColumnElement[bool]:
-    works = access.works_on(viewer, ticket)
-    if isinstance(works, bool):
-        return sa.true() if works else Event.public_seq.is_not(None)
-    return sa.or_(Event.public_seq.is_not(None), works)
+    seen = access.unless_internal(viewer, ticket, Event.public_seq.is_not(None))
+    return select(Event).where(Event.ticket_id == ticket.id, seen)
 
 
 def seq(viewer: Viewer, event: Any) -> Any:
     """The event's place as the viewer's side counts."""
-    works = access.works_on(viewer, Ticket)
-    if isinstance(works, bool):
-        return event.seq if works else event.public_seq
-    side = sa.case((works, event.seq), else_=event.public_seq)
-    return select(side).where(Ticket.id == event.ticket_id).scalar_subquery()
+    return _for_side_of(viewer, event, event.seq, event.public_seq)
 
 
 def last_seq(viewer: Viewer, ticket: Any) -> Any:
     """The place of the last event that the viewer's side sees."""
-    return _for_side(viewer, ticket, ticket.last_seq, ticket.public_seq)
+    return access.for_side(viewer, ticket, ticket.last_seq, ticket.public_seq)
 
 
 def updated_at(viewer: Viewer, ticket: Any) -> Any:
     """When something last changed that the viewer's side sees."""
-    return _for_side(viewer, ticket, ticket.updated_at, ticket.public_updated_at)
+    return access.for_side(viewer, ticket, ticket.updated_at, ticket.public_updated_at)
 
 
-def _for_side(viewer: Viewer, ticket: Any, staff: Any, customers: Any) -> Any:
-    works = access.works_on(viewer, ticket)
-    if isinstance(works, bool):
-        return staff if works else customers
-    return sa.case((works, staff), else_=customers)
+def _for_side_of(viewer: Viewer, event: Any, staff: Any, customers: Any) -> Any:
+    """What the viewer's side has of an event; the ticket is looked at only where the role does not decide."""
+    side = access.for_side(viewer, Ticket, staff, customers)
+    if side is staff or side is customers:
+        return side
+    return select(side).where(Ticket.id == event.ticket_id).scalar_subquery()
 
 
 def text_of(event: Any, name: str) -> Any:
@@ -137,11 +128,7 @@ def tags_of(viewer: Viewer, event: Any) -> Any:
         return []
     words = sa.func.jsonb_array_elements_text(event.data["initial_tags"]).column_valued("tag")
     tags = sa.func.array(select(words).scalar_subquery(), type_=ARRAY(sa.Text()))
-    works = access.works_on(viewer, Ticket)
-    if isinstance(works, bool):
-        return tags
-    side = sa.case((works, tags), else_=sa.literal_column("'{}'::text[]"))
-    return select(side).where(Ticket.id == event.ticket_id).scalar_subquery()
+    return _for_side_of(viewer, event, tags, sa.literal_column("'{}'::text[]"))
 
 
 # --- Writing ----------------------------------------------------------------------------------------------------------

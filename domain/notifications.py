@@ -60,8 +60,7 @@ def subject_of(viewer: Viewer, notification: Any) -> Select[Ticket]:
 
 def body(viewer: Viewer, notification: Any) -> Any:
     """The ticket's subject, while the viewer can see it."""
-    ticket = tickets.visible(viewer).where(Ticket.id == notification.ticket_id)
-    return ticket.with_only_columns(Ticket.subject).scalar_subquery()
+    return subject_of(viewer, notification).with_only_columns(Ticket.subject).scalar_subquery()
 
 
 def title(notification: Any) -> Any:

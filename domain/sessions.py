@@ -10,7 +10,7 @@ import argon2
 import sqlalchemy as sa
 from sqlalchemy import Select, select
 
-from domain import access, attempts, links
+from domain import access, attempts, links, people
 from domain.access import Viewer
 from domain.jobs import SendSignInLink
 from domain.refusals import Problems, WrongCredentials
@@ -53,10 +53,6 @@ class Bearer:
 
 
 # --- Reading ----------------------------------------------------------------------------------------------------------
-
-
-def _by_email_for_anyone(email: Any) -> Select[Person]:
-    return select(Person).where(Person.email == email)
 
 
 def _active(person_id: Any) -> Select[Person]:
@@ -158,7 +154,7 @@ async def sign_in(desk: Desk, network: str, *, email: str, password: str) -> Ope
     await attempts.take(desk.writes, attempts.SIGN_IN_BY_NETWORK, network)
     await attempts.take(desk.writes, attempts.SIGN_IN_BY_EMAIL, address)
     async with desk.writes.begin() as unit:
-        person = await unit.read(_by_email_for_anyone, address)
+        person = await unit.read(people.by_email_for_anyone, address)
     known = person.password_hash if person is not None and person.active else None
     right = await _verified(known or _NOBODYS_HASH, password)
     if person is None or known is None or not right:
@@ -205,7 +201,7 @@ def _address(email: str) -> str:
 
 async def send_link(unit: Unit, email: str) -> None:
     """Mail a sign-in link to whoever is active and has this address."""
-    person = await unit.read(_by_email_for_anyone, email)
+    person = await unit.read(people.by_email_for_anyone, email)
     if person is not None and person.active:
         links.send(unit, person.id, MessageKind.SIGN_IN_LINK)
 

@@ -42,7 +42,7 @@ def visible(viewer: Viewer) -> Select[Ticket]:
         return rows.where(Ticket.id == viewer.ticket_id, Ticket.requester_id == viewer.id)
     if viewer.has(Role.DIRECTOR):
         return rows
-    mine = sa.or_(Ticket.requester_id == viewer.id, access.watched_by(viewer))
+    mine = sa.or_(Ticket.requester_id == viewer.id, access.watched_by(viewer, Ticket))
     works = access.works_on(viewer, Ticket)
     return rows.where(mine if isinstance(works, bool) else sa.or_(works, mine))
 
@@ -67,7 +67,7 @@ def numbered(viewer: Viewer, number: Any) -> Select[Ticket]:
 
 def mine(viewer: Viewer) -> ColumnElement[bool]:
     """Whether it was requested by, is assigned to or watched by the viewer."""
-    return sa.or_(Ticket.requester_id == viewer.id, Ticket.assignee_id == viewer.id, access.watched_by(viewer))
+    return sa.or_(Ticket.requester_id == viewer.id, Ticket.assignee_id == viewer.id, access.watched_by(viewer, Ticket))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,15 +128,7 @@ def _tagged(viewer: Viewer, tags: Any) -> ColumnElement[bool]:
 def watchers(viewer: Viewer, ticket: Any) -> Select[Person]:
     """Who watches the ticket; only customers for whoever does not work on it."""
     rows = select(Person).join(Watcher, Watcher.person_id == Person.id).where(Watcher.ticket_id == ticket.id)
-    works, customer = access.works_on(viewer, ticket), Person.role == Role.CUSTOMER
-    if isinstance(works, bool):
-        return rows if works else rows.where(customer)
-    return rows.where(sa.or_(works, customer))
-
-
-def is_watching(viewer: Viewer, ticket: Any) -> ColumnElement[bool]:
-    """Whether the viewer watches the ticket."""
-    return sa.exists().where(Watcher.ticket_id == ticket.id, Watcher.person_id == viewer.id)
+    return rows.where(access.unless_internal(viewer, ticket, Person.role == Role.CUSTOMER))
 
 
 class TicketOrderField(enum.Enum):

@@ -5,7 +5,7 @@ import datetime as dt
 import enum
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -36,12 +36,6 @@ def _scalar(kind: type) -> sa.types.TypeEngine[Any] | None:
     if found is not None:
         SCALARS[kind] = found
     return found
-
-
-class Asker(Protocol):
-    """Whoever a statement is built for: some attributes are values of each request, the others shape the statement."""
-
-    bindable: ClassVar[tuple[str, ...]]
 
 
 class Statement:

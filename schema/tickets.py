@@ -129,7 +129,7 @@ class Ticket(Node):
 
     @planned("Whether the viewer watches it.")
     def viewer_is_watching(ticket: models.Ticket, viewer: Viewer) -> bool:
-        return tickets.is_watching(viewer, ticket)
+        return access.watched_by(viewer, ticket)
 
     @planned("The viewer's notifications about it that are not read, for marking it as new in a list.")
     def viewer_unread_count(ticket: models.Ticket, viewer: Viewer) -> int:
