@@ -13,6 +13,7 @@ from domain.refusals import NotAllowed, NotFound, Unauthenticated
 from models import Membership, Role, Watcher
 
 Found = TypeVar("Found")
+Works = ColumnElement[bool] | bool  # whether the viewer works on a ticket; plain where the role decides
 
 
 class Permission(enum.Enum):
@@ -108,18 +109,23 @@ def departments_of(viewer: Viewer) -> Select[UUID]:
     return select(Membership.department_id).where(Membership.person_id == viewer.id)
 
 
+def watched_of(viewer: Viewer) -> Select[UUID]:
+    """Ids of the tickets that the viewer watches."""
+    return select(Watcher.ticket_id).where(Watcher.person_id == viewer.id)
+
+
 def watched_by(viewer: Viewer, ticket: Any) -> ColumnElement[bool]:
     """Whether the viewer watches the ticket.
 
     As an array, which is made once: beside another condition, PostgreSQL then finds the tickets from both, where an
     EXISTS would have it look at all of them.
     """
-    watched = select(Watcher.ticket_id).where(Watcher.person_id == viewer.id)
-    those: ColumnElement[bool] = ticket.id == sa.any_(sa.func.array(watched.scalar_subquery(), type_=ARRAY(sa.Uuid())))
+    watched = sa.func.array(watched_of(viewer).scalar_subquery(), type_=ARRAY(sa.Uuid()))
+    those: ColumnElement[bool] = ticket.id == sa.any_(watched)
     return those
 
 
-def works_on(viewer: Viewer, ticket: Any) -> ColumnElement[bool] | bool:
+def works_on(viewer: Viewer, ticket: Any) -> Works:
     """Whether the viewer sees this ticket as staff, with all that is internal; plain where the role decides."""
     if not viewer.is_staff:
         return False
@@ -130,12 +136,16 @@ def works_on(viewer: Viewer, ticket: Any) -> ColumnElement[bool] | bool:
     )
 
 
-def for_side(viewer: Viewer, ticket: Any, staff: Any, customers: Any) -> Any:
-    """What the viewer's side has of a ticket: the first for whoever works on it, the second for everyone else."""
-    works = works_on(viewer, ticket)
+def of_side(works: Works, staff: Any, customers: Any) -> Any:
+    """The first for the side of whoever works on a ticket, the second for everyone else's."""
     if isinstance(works, bool):
         return staff if works else customers
     return sa.case((works, staff), else_=customers)
+
+
+def for_side(viewer: Viewer, ticket: Any, staff: Any, customers: Any) -> Any:
+    """What the viewer's side has of a ticket: the first for whoever works on it, the second for everyone else."""
+    return of_side(works_on(viewer, ticket), staff, customers)
 
 
 def unless_internal(viewer: Viewer, ticket: Any, public: ColumnElement[bool]) -> ColumnElement[bool]:

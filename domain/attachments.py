@@ -42,6 +42,11 @@ def _upload(upload_id: Any) -> Select[Upload]:
     return select(Upload).where(Upload.id == upload_id)
 
 
+def of_comment(comment: Any) -> Select[Attachment]:
+    """The files that came with a comment, for whoever reads it."""
+    return select(Attachment).where(Attachment.comment_id == comment.id).order_by(Attachment.id)
+
+
 # --- Writing ----------------------------------------------------------------------------------------------------------
 
 
@@ -132,12 +137,15 @@ async def finished(unit: Unit, viewer: Viewer, upload_ids: list[UUID]) -> list[U
     return [known[upload_id] for upload_id in upload_ids]
 
 
-def attach(unit: Unit, ticket: Ticket, uploads: list[Upload], *, internal: bool = False) -> None:
-    """Hang finished uploads on the ticket."""
+def attach(
+    unit: Unit, ticket: Ticket, uploads: list[Upload], *, comment_id: UUID | None = None, internal: bool = False
+) -> None:
+    """Hang finished uploads on the ticket, or on a comment of it."""
     for upload in uploads:
         unit.insert(
             Attachment,
             ticket_id=ticket.id,
+            comment_id=comment_id,
             filename=upload.filename,
             content_type=upload.content_type,
             size_bytes=upload.size_bytes,

@@ -6,10 +6,11 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Select, select
 
-from domain import people, sessions, tickets
+from domain import people, sessions
 from domain.access import Viewer
 from domain.people import Newcomer
-from domain.tickets import Submission
+from domain.tickets import submitting
+from domain.tickets.submitting import Submission
 from infra.desk import Desk
 from infra.settings import Settings
 from infra.unit import Unit
@@ -141,4 +142,4 @@ async def _ticket(desk: Desk, email: str, category: str, subject: str, body: str
         if person is None or kind is None or await unit.read(_tickets_about, subject) is not None:
             return
         viewer = Viewer(person.role, person.id)
-        await tickets.submit(unit, viewer, Submission(subject, body, kind.id, topic))
+        await submitting.submit(unit, viewer, Submission(subject, body, kind.id, topic))

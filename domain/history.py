@@ -1,6 +1,7 @@
 """The history of a ticket: the one place that records an event and tells those who watch the ticket."""
 
 import dataclasses
+import datetime as dt
 import enum
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -21,6 +22,7 @@ from models import (
     Ticket,
     TicketChannel,
     TicketPriority,
+    TicketStatus,
 )
 
 CHANNEL = "ticket"  # with the ticket's id behind a colon: where its changes are told
@@ -69,6 +71,34 @@ class TicketAssigned(Happening):
 
 
 @dataclass(frozen=True, slots=True)
+class CommentAdded(Happening):
+    """A comment was added; one for staff alone is an internal event."""
+
+    comment_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChanged(Happening):
+    """The ticket moved between open, pending and on hold."""
+
+    texts: ClassVar[tuple[str, ...]] = ("reason",)
+
+    from_status: TicketStatus
+    to_status: TicketStatus
+    reason: str | None
+    resumes_at: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class TicketReopened(Happening):
+    """The ticket was opened again."""
+
+    texts: ClassVar[tuple[str, ...]] = ("reason",)
+
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class MessageSent(Happening):
     """A person was sent an email about the ticket."""
 
@@ -81,7 +111,16 @@ class MessageSent(Happening):
 
 
 KINDS: dict[str, type[Happening]] = {
-    kind.__name__: kind for kind in (TicketSubmitted, TicketRouted, TicketAssigned, MessageSent)
+    kind.__name__: kind
+    for kind in (
+        TicketSubmitted,
+        TicketRouted,
+        TicketAssigned,
+        CommentAdded,
+        StatusChanged,
+        TicketReopened,
+        MessageSent,
+    )
 }
 
 # --- Reading ----------------------------------------------------------------------------------------------------------
@@ -116,10 +155,19 @@ def _for_side_of(viewer: Viewer, event: Any, staff: Any, customers: Any) -> Any:
     return select(side).where(Ticket.id == event.ticket_id).scalar_subquery()
 
 
+def words_of(event: Any, name: str) -> Any:
+    """What somebody wrote, as the event found it; NULL when nothing was said, blank once it was erased."""
+    return select(EventText.text).where(EventText.event_id == event.id, EventText.name == name).scalar_subquery()
+
+
 def text_of(event: Any, name: str) -> Any:
-    """What somebody wrote, as the event found it; blank once it was erased."""
-    words = select(EventText.text).where(EventText.event_id == event.id, EventText.name == name).scalar_subquery()
-    return sa.func.coalesce(words, "")
+    """What somebody wrote where something always is."""
+    return sa.func.coalesce(words_of(event, name), "")
+
+
+def reason_of(viewer: Viewer, event: Any) -> Any:
+    """Why something was done, for whoever works on the ticket."""
+    return _for_side_of(viewer, event, words_of(event, "reason"), sa.null())
 
 
 def tags_of(viewer: Viewer, event: Any) -> Any:
@@ -134,12 +182,15 @@ def tags_of(viewer: Viewer, event: Any) -> Any:
 # --- Writing ----------------------------------------------------------------------------------------------------------
 
 
-def record(unit: Unit, actor_id: UUID | None, ticket: Ticket, happened: Happening) -> Event:
+def record(
+    unit: Unit, actor_id: UUID | None, ticket: Ticket, happened: Happening, *, internal: bool | None = None
+) -> Event:
     """Add the event to the ticket's history, count it on both sides, and tell those who watch the ticket.
 
     The ticket is locked or new, which is what keeps both counts without a gap. `actor_id` None: Deskwire itself.
+    `internal`: whether only those see it who work on the ticket; None: as its kind says.
     """
-    public = not happened.internal
+    public = not (happened.internal if internal is None else internal)
     event = unit.insert(
         Event,
         ticket_id=ticket.id,
@@ -155,7 +206,8 @@ def record(unit: Unit, actor_id: UUID | None, ticket: Ticket, happened: Happenin
         },
     )
     for name in happened.texts:
-        unit.insert(EventText, event_id=event.id, name=name, text=getattr(happened, name))
+        if (said := getattr(happened, name)) is not None:
+            unit.insert(EventText, event_id=event.id, name=name, text=said)
     unit.change(ticket, last_seq=ticket.last_seq + 1, updated_at=unit.now)
     if public:
         unit.change(ticket, public_seq=ticket.public_seq + 1, public_updated_at=unit.now)
@@ -173,4 +225,6 @@ def _plain(value: Any) -> Any:
         return value.name
     if isinstance(value, UUID):
         return str(value)
+    if isinstance(value, dt.datetime):
+        return value.isoformat()
     return value

@@ -14,6 +14,14 @@ class AnnounceTicket(Job):
 
 
 @dataclass(frozen=True, slots=True)
+class AnnounceComment(Job):
+    """Tell those whom a comment concerns, in the app and by email, each once."""
+
+    comment_id: UUID
+    event_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class SendMessage(Job, retries=1500, longest_wait=60):
     """Put one email into words and hand it to the mail server; a day without one loses nothing."""
 

@@ -21,6 +21,8 @@ TITLES = {
     NotificationKind.TICKET_SUBMITTED: "New ticket #%s",
     NotificationKind.TRIAGE_NEEDED: "Ticket #%s needs its category found",
     NotificationKind.TICKET_ASSIGNED: "Ticket #%s was assigned to you",
+    NotificationKind.COMMENT_ADDED: "New comment on ticket #%s",
+    NotificationKind.MENTIONED: "You were mentioned on ticket #%s",
 }
 
 # --- Reading ----------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """What may go wrong for a caller, and is theirs to know. Whoever raises one has changed nothing."""
 
 import enum
+from collections.abc import Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -61,11 +62,21 @@ class Unauthenticated(Refusal):
 
 
 class Conflict(Refusal):
-    """The state of things does not permit it; `current` is the model and key of the thing as it is now."""
+    """The state of things does not permit it; `current` is the model and key of the thing as it is now.
 
-    def __init__(self, reason: ConflictReason, message: str, *, current: tuple[Any, UUID] | None = None) -> None:
+    `missed`: ids of what happened on a ticket since the caller looked, oldest first, at most 50.
+    """
+
+    def __init__(
+        self,
+        reason: ConflictReason,
+        message: str,
+        *,
+        current: tuple[Any, UUID] | None = None,
+        missed: Sequence[UUID] = (),
+    ) -> None:
         super().__init__(message)
-        self.reason, self.current = reason, current
+        self.reason, self.current, self.missed = reason, current, list(missed)
 
 
 class RateLimited(Refusal):

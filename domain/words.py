@@ -19,10 +19,15 @@ _markdown = (
     .enable(["table", "strikethrough", "linkify"])
     .disable("image")
 )
-_TAGS = {
-    "a", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "s",
-    "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
-}  # fmt: skip
+_cleaner = nh3.Cleaner(
+    tags={
+        "a", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre",
+        "s", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
+    },
+    attributes={"a": {"href", "title"}, "ol": {"start"}, "code": {"class"}, "td": {"align"}, "th": {"align"}},
+    url_schemes={"http", "https", "mailto", "tel"},
+    link_rel="nofollow noopener noreferrer",
+)  # fmt: skip
 
 
 def line(problems: Problems, field: str, value: str, *, most: int, what: str) -> str:
@@ -42,10 +47,10 @@ def optional_line(problems: Problems, field: str, value: str | None, *, most: in
     return line(problems, field, value, most=most, what=what)
 
 
-def body(problems: Problems, field: str, value: str, *, what: str = "The text") -> str:
-    """Markdown of 1 to 20,000 characters."""
+def body(problems: Problems, field: str, value: str, *, what: str = "The text", may_be_empty: bool = False) -> str:
+    """Markdown of 1 to 20,000 characters, or of none if it may be."""
     tidy = _UNSAFE.sub("", value.replace("\r\n", "\n").replace("\r", "\n")).strip()
-    if not tidy:
+    if not tidy and not may_be_empty:
         problems.add(field, f"{what} can't be empty.")
     elif len(tidy) > MOST_BODY:
         problems.add(field, f"{what} has {len(tidy):,} characters; at most {MOST_BODY:,} are possible.")
@@ -54,13 +59,7 @@ def body(problems: Problems, field: str, value: str, *, what: str = "The text") 
 
 def html(markdown: str) -> str:
     """The Markdown as HTML that is safe to insert."""
-    return nh3.clean(
-        _markdown.render(markdown),
-        tags=_TAGS,
-        attributes={"a": {"href", "title"}, "ol": {"start"}, "code": {"class"}, "td": {"align"}, "th": {"align"}},
-        url_schemes={"http", "https", "mailto", "tel"},
-        link_rel="nofollow noopener noreferrer",
-    ).strip()
+    return _cleaner.clean(_markdown.render(markdown)).strip()
 
 
 def email(problems: Problems, field: str, value: str) -> str:

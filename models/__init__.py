@@ -3,6 +3,7 @@
 from models.attachments import Attachment, Upload
 from models.base import Base, Record
 from models.categories import Category
+from models.comments import Comment
 from models.departments import AssignmentMethod, Department
 from models.events import Event, EventText
 from models.jobs import IdempotencyKey, JobRow, JobState
@@ -12,7 +13,7 @@ from models.people import Membership, Person, Role
 from models.routing import RoutingRule
 from models.services import Service
 from models.sessions import Attempt, Session, SignInLink
-from models.tickets import Ticket, TicketChannel, TicketPriority, TicketStatus, Watcher
+from models.tickets import Ticket, TicketChannel, TicketPriority, TicketStatus, TicketWords, Watcher
 
 __all__ = [
     "AssignmentMethod",
@@ -20,6 +21,7 @@ __all__ = [
     "Attempt",
     "Base",
     "Category",
+    "Comment",
     "DeliveryStatus",
     "Department",
     "Event",
@@ -45,6 +47,7 @@ __all__ = [
     "TicketChannel",
     "TicketPriority",
     "TicketStatus",
+    "TicketWords",
     "Upload",
     "Watcher",
 ]

@@ -3,10 +3,11 @@
 import datetime as dt
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.base import Record
+from models.comments import Comment
 from models.people import Person
 from models.tickets import Ticket
 
@@ -35,9 +36,11 @@ class Attachment(Record):
     __table_args__ = (
         CheckConstraint("length(filename) BETWEEN 1 AND 255", name="filename_length"),
         Index(None, "ticket_id", "id"),
+        Index(None, "comment_id", "id", postgresql_where=text("comment_id IS NOT NULL")),
     )
 
     ticket_id: Mapped[UUID] = mapped_column(ForeignKey("tickets.id"))
+    comment_id: Mapped[UUID | None] = mapped_column(ForeignKey("comments.id"))  # NULL: it came with the ticket itself
     filename: Mapped[str]
     content_type: Mapped[str]
     size_bytes: Mapped[int]
@@ -47,4 +50,5 @@ class Attachment(Record):
     created_at: Mapped[dt.datetime]
 
     ticket: Mapped[Ticket] = relationship()
+    comment: Mapped[Comment | None] = relationship()
     uploaded_by: Mapped[Person | None] = relationship()

@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+CONFIGURATION: sa.ColumnElement[Any] = sa.literal_column("'simple'::regconfig")  # of full-text search
+
 NAMING = {
     "ix": "%(table_name)s_%(column_0_N_name)s_idx",
     "uq": "%(table_name)s_%(column_0_N_name)s_key",
@@ -16,6 +18,30 @@ NAMING = {
     "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
     "pk": "%(table_name)s_pkey",
 }
+
+
+class Words(sa.types.UserDefinedType[list[str]]):
+    """Text as it is searched: written as a heading and a text, of which PostgreSQL makes words and their places.
+
+    Words are kept as they are written, without the forms of one language, since people write in many.
+    """
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        """The type's name."""
+        return "tsvector"
+
+    def bind_expression(self, bindvalue: sa.BindParameter[list[str]]) -> sa.ColumnElement[list[str]]:
+        """Has PostgreSQL make the words of what is written."""
+        texts: Any = sa.sql.elements.Grouping(sa.type_coerce(bindvalue, ARRAY(sa.Text())))
+        weighted = [
+            sa.func.setweight(
+                sa.func.to_tsvector(CONFIGURATION, texts[sa.literal_column(place)]), sa.literal_column(weight)
+            )
+            for place, weight in (("1", "'A'"), ("2", "'B'"))
+        ]
+        return weighted[0].op("||")(weighted[1])
 
 
 class Base(DeclarativeBase):

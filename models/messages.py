@@ -22,6 +22,7 @@ class MessageKind(enum.Enum):
     """What a message says; its words are in the template of that name."""
 
     TICKET_RECEIVED = enum.auto()
+    COMMENT_ADDED = enum.auto()
     SIGN_IN_LINK = enum.auto()
     INVITATION = enum.auto()
 
@@ -39,12 +40,16 @@ class Message(Record):
     """An email to one person. It is put into words when it is sent, so no link or secret lies here."""
 
     __tablename__ = "messages"
-    __table_args__ = (Index("messages_waiting_idx", "not_before", postgresql_where=text("status = 'QUEUED'")),)
+    __table_args__ = (
+        Index("messages_waiting_idx", "not_before", postgresql_where=text("status = 'QUEUED'")),
+        Index(None, "comment_id", "recipient_id", postgresql_where=text("comment_id IS NOT NULL")),
+    )
 
     kind: Mapped[MessageKind]
     status: Mapped[DeliveryStatus]
     recipient_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"), index=True)
     ticket_id: Mapped[UUID | None] = mapped_column(ForeignKey("tickets.id"), index=True)
+    comment_id: Mapped[UUID | None] = mapped_column(ForeignKey("comments.id"))
     link_id: Mapped[UUID | None] = mapped_column(ForeignKey("sign_in_links.id"))
     not_before: Mapped[dt.datetime]
     attempts: Mapped[int]

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from models.base import Base, Record
+from models.base import Base, Record, Words
 from models.departments import Department
 from models.people import Person
 from models.services import Service
@@ -45,6 +45,11 @@ class TicketChannel(enum.Enum):
     API = enum.auto()
 
 
+# Since when a customer waits, for the two directions of a list.
+WAITING_LAST = "coalesce(waiting_since, 'infinity'::timestamptz)"
+WAITING_FIRST = "coalesce(waiting_since, '-infinity'::timestamptz)"
+
+
 class Ticket(Record):
     """A customer's request for help.
 
@@ -58,20 +63,28 @@ class Ticket(Record):
         CheckConstraint("length(body) <= 20000", name="body_length"),
         CheckConstraint("public_seq <= last_seq", name="public_seq"),
         CheckConstraint("(triage_pending IS NULL) OR topic IS NOT NULL OR channel = 'EMAIL'", name="triage_topic"),
-        # Equal ones stand in order of submission whichever way a list runs, so each direction has its index.
+        Index("tickets_updated_at_idx", text("updated_at DESC"), "id"),
         Index("tickets_of_requester_idx", "requester_id", text("public_updated_at DESC"), "id"),
         Index("tickets_of_department_idx", "department_id", text("updated_at DESC"), "id"),
-        Index("tickets_queue_idx", "department_id", "status", text("updated_at DESC"), "id"),
-        Index("tickets_of_assignee_idx", "assignee_id", text("updated_at DESC"), "id"),
-        Index("tickets_updated_at_desc_idx", text("updated_at DESC"), "id"),
-        Index("tickets_status_idx", "status", text("updated_at DESC"), "id"),
-        Index("tickets_created_at_asc_idx", "created_at", "id"),
-        Index("tickets_created_at_desc_idx", text("created_at DESC"), "id"),
-        Index("tickets_priority_asc_idx", "priority_rank", "id"),
-        Index("tickets_priority_desc_idx", text("priority_rank DESC"), "id"),
+        # A list in any other order is read from each department and status of its own.
+        Index("tickets_by_updated_idx", "department_id", "status", text("updated_at DESC"), "id"),
+        Index("tickets_by_created_idx", "department_id", "status", text("created_at DESC"), "id"),
+        # Very many are equal in these, and stand in order of submission whichever way the list runs.
+        Index("tickets_by_priority_asc_idx", "department_id", "status", "priority_rank", "id"),
+        Index("tickets_by_priority_desc_idx", "department_id", "status", text("priority_rank DESC"), "id"),
         # Who waits for nothing comes last, whichever way.
-        Index("tickets_waiting_asc_idx", text("coalesce(waiting_since, 'infinity'::timestamptz)"), "id"),
-        Index("tickets_waiting_desc_idx", text("coalesce(waiting_since, '-infinity'::timestamptz) DESC"), "id"),
+        Index("tickets_by_waiting_asc_idx", "department_id", "status", text(WAITING_LAST), "id"),
+        Index("tickets_by_waiting_desc_idx", "department_id", "status", text(f"{WAITING_FIRST} DESC"), "id"),
+        Index("tickets_of_assignee_idx", "assignee_id", "status", text("updated_at DESC"), "id"),
+        Index(None, "assignee_id", "department_id"),  # what an agent has outside of their departments
+        Index(
+            "tickets_to_triage_idx",
+            "department_id",
+            text("updated_at DESC"),
+            "id",
+            postgresql_where=text("triage_pending IS TRUE"),
+        ),
+        Index("tickets_tags_idx", "tags", postgresql_using="gin", postgresql_where=text("tags <> '{}'::text[]")),
         Index(None, "category_id"),
         Index(None, "service_id", postgresql_where=text("service_id IS NOT NULL")),
     )
@@ -121,3 +134,22 @@ class Watcher(Base):
 
     ticket_id: Mapped[UUID] = mapped_column(ForeignKey("tickets.id"), primary_key=True)
     person_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"), primary_key=True, index=True)
+
+
+class TicketWords(Base):
+    """What a ticket is found by: a row for its subject and body, one for its tags, one for each comment.
+
+    Each holds the subject's words too, so that a search finds what says half of it there and half in the text. They
+    stand apart from the texts because a ticket changes often, and its words hardly ever.
+    """
+
+    __tablename__ = "ticket_words"
+    __table_args__ = (
+        Index(None, "ticket_id"),
+        Index("ticket_words_words_idx", "words", postgresql_using="gin"),
+    )
+
+    source_id: Mapped[UUID] = mapped_column(primary_key=True)  # of the ticket or the comment
+    internal: Mapped[bool] = mapped_column(primary_key=True)
+    ticket_id: Mapped[UUID] = mapped_column(ForeignKey("tickets.id"))
+    words: Mapped[str] = mapped_column(Words)

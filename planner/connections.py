@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import graphql
 import sqlalchemy as sa
@@ -11,12 +13,23 @@ from sqlalchemy import ColumnElement, Select, func, literal_column, select
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
 from planner.arguments import Given, Request
-from planner.cursors import beyond, cursor, mark_of, orders, parameter_type, reading
+from planner.cursors import Order, beyond, cursor, mark_of, orders, parameter_type, reading
 from planner.errors import BadRequest
 from planner.pages import USUAL_PAGE, Page
 from planner.rows import Held, Row, source, whole
-from planner.selection import Selecting, Selections
+from planner.selection import Known, Selecting, Selections
 from planner.text import Parts, bare, chain, quoted
+
+
+class Bound(NamedTuple):
+    """One end of a page: beside the row of a cursor. `forward`: the page is after it."""
+
+    values: list[Any]
+    forward: bool
+
+    def holds(self, order: Sequence[Order]) -> ColumnElement[bool]:
+        """Whether a row is on the page's side of it."""
+        return beyond(order, self.values, forward=self.forward)
 
 
 class Window:
@@ -25,18 +38,18 @@ class Window:
     def __init__(self, walk: Connecting, page: Page, item: Any, *, peek: bool) -> None:
         """`item`: the type of the list's items. `peek`: one more row is fetched, which tells whether more follow."""
         asked = page.asked
-        self.rows, self.peek, self.backward = page.rows, peek, asked.last is not None
+        self.page, self.peek, self.backward = page, peek, asked.last is not None
         if self.backward and asked.first is not None:
             raise BadRequest("Give first or last, not both.")
         self.size = asked.last or asked.first or USUAL_PAGE
         self.order = orders(page.order, page.types)
         self.mark = mark_of(item.name, self.order)
-        self.after = self.beyond(walk, asked.after, forward=True)
-        self.before = self.beyond(walk, asked.before, forward=False)
-        directed = [
-            each.expression.desc() if each.descending != self.backward else each.expression.asc() for each in self.order
-        ]
-        rows = page.rows.where(*(condition for condition in (self.after, self.before) if condition is not None))
+        self.after = Bound(self.values(walk, asked.after), forward=True) if asked.after is not None else None
+        self.before = Bound(self.values(walk, asked.before), forward=False) if asked.before is not None else None
+        bounds = [bound for bound in (self.after, self.before) if bound is not None]
+        directed = directions(self.order, backward=self.backward)
+        rows = nearest(page, bounds, self.size + peek, backward=self.backward) if page.ways else page.rows
+        rows = rows.where(*(bound.holds(self.order) for bound in bounds))
         rows = rows.order_by(None).order_by(*directed).limit(self.size + peek)
         self.row = Row(walk.alias(), rows)
         place = func.row_number().over(order_by=directed)
@@ -44,19 +57,16 @@ class Window:
         if peek or self.backward:
             self.place = self.row._also("place", place, sa.Integer())  # noqa: SLF001 - a row hides what builds may not use
 
-    def beyond(self, walk: Connecting, given: Given | None, *, forward: bool) -> ColumnElement[bool] | None:
-        """The condition that a cursor sets."""
-        if given is None:
-            return None
+    def values(self, walk: Connecting, given: Given) -> list[Any]:
+        """The parameters that a cursor stands for, one for each expression of the order."""
         values = reading(self.mark, self.order)
 
         def read(number: int, request: Request) -> Any:
             return values(given.read(request))[number]
 
-        parameters = [
+        return [
             walk.binder.bind(parameter_type(each.type), partial(read, number)) for number, each in enumerate(self.order)
         ]
-        return beyond(self.order, parameters, forward=forward)
 
     def cursor(self) -> Parts:
         """The cursor of a row."""
@@ -75,19 +85,31 @@ class Window:
             items = items.filter(self.place <= literal_column(str(self.size)))
         return ["[", func.coalesce(items, quoted("")), "]"]
 
-    def others(self, condition: ColumnElement[bool] | None) -> Select[Any]:
-        """Rows of the whole list, not of the page alone."""
-        rows = self.rows.order_by(None)
-        rows = rows if condition is None else rows.where(condition)
+    def others(self) -> Select[Any]:
+        """All rows of the list."""
+        rows = self.page.rows.order_by(None)
         return rows if whole(rows) else rows.with_only_columns(literal_column("1"), maintain_column_froms=True)
 
-    def more(self, outside: ColumnElement[bool] | None, *, cut: bool) -> Parts:
+    def outside(self, bound: Bound, *, start: bool) -> ColumnElement[bool]:
+        """Whether there are rows on the other side of a cursor: if any is, then the list's first or last one is."""
+        rows = self.page.rows.order_by(None)
+        if whole(rows):
+            return sa.exists(rows.where(sa.not_(bound.holds(self.order))))
+        if self.page.ways:
+            rows = nearest(self.page, [], 1, backward=not start)
+        columns = [each.expression.label(f"order{number}") for number, each in enumerate(self.order)]
+        rows = rows.with_only_columns(*columns, maintain_column_froms=True)
+        utmost = rows.order_by(*directions(self.order, backward=not start)).limit(1).subquery()
+        its = [each._replace(expression=column) for each, column in zip(self.order, utmost.c, strict=True)]
+        return sa.exists(select(literal_column("1")).select_from(utmost).where(sa.not_(bound.holds(its))))
+
+    def more(self, bound: Bound | None, *, cut: bool, start: bool) -> Parts:
         """Whether there are rows beyond one end. `cut`: the page's size ends it there."""
         signs: list[ColumnElement[bool]] = []
         if cut:
             signs.append(func.count() > literal_column(str(self.size)))
-        if outside is not None:
-            signs.append(sa.exists(self.others(sa.not_(outside))))
+        if bound is not None:
+            signs.append(self.outside(bound, start=start))
         return bare(sa.or_(*signs)) if signs else ["false"]
 
     def cursor_at(self, *, start: bool) -> Parts:
@@ -97,8 +119,46 @@ class Window:
         return [func.coalesce(cursors[literal_column(place, sa.Integer())], quoted("null"))]
 
 
+def directions(order: Sequence[Order], *, backward: bool) -> list[Any]:
+    """What to order by, or the other way round."""
+    return [each.expression.desc() if each.descending != backward else each.expression.asc() for each in order]
+
+
+def nearest(page: Page, bounds: Sequence[Bound], most: int, *, backward: bool) -> Select[Any]:
+    """The rows that a page can be made of: the first `most` within its bounds that each way finds."""
+    entity = page.rows.column_descriptions[0]["entity"]
+    (key,) = sa.inspect(entity).mapper.primary_key
+    found: list[Select[Any]] = []
+    for way in page.ways:
+        order = orders(page.order if way.order is None else way.order, page.types)
+        rows = way.rows.with_only_columns(key, maintain_column_froms=True).order_by(None)
+        if way.most is None:
+            rows = rows.where(*(bound.holds(order) for bound in bounds))
+            rows = rows.order_by(*directions(order, backward=backward)).limit(most)
+        else:
+            rows = rows.order_by(*directions(order, backward=False)).limit(way.most)
+        if (
+            way.each is None
+        ):  # in a FROM of its own, since a UNION would take its order and limit for those of the whole
+            part: Any = rows.correlate(None).subquery()
+            found.append(select(part.c[0]))
+            continue
+        columns, values = way.each
+        several = values.subquery()
+        part = rows.where(*map(operator.eq, columns, several.c)).correlate(several).lateral()
+        found.append(select(part.c[0]).select_from(several.join(part, sa.true())))
+    united: Any = sa.union_all(*found) if len(found) > 1 or page.shared else found[0]
+    if page.shared:
+        united = united.add_cte(*page.shared, nest_here=True)
+    return select(entity).where(key.in_(united))
+
+
 class Connecting(Selecting):
     """The part of a walk that reads pages."""
+
+    def complete(self, type_: Any, inner: Selections, value: Any, where: str) -> Parts:
+        """The text of a value."""
+        raise NotImplementedError
 
     def one_of(self, type_: Any, inner: Selections, row: Any) -> Parts:
         """An object of a type, or of the one of an abstract type that the row is of."""
@@ -112,16 +172,21 @@ class Connecting(Selecting):
         window = Window(self, page, node, peek="pageInfo" in wanted)
         row = window.row
 
+        def further(name: str, selected: Selections) -> Parts:
+            field = edge_type.fields[name]
+            return self.complete(field.type, selected, page.edge[name](row), f"{edge_type.name}.{name}")
+
         def edges(selected: Selections) -> Parts:
-            known = {
+            known: Known = {
                 "cursor": lambda _: window.cursor(),
                 "node": lambda selected_: self.one_of(node, selected_, row),
+                **{name: partial(further, name) for name in page.edge},
             }
             return window.listed(self.object(edge_type, selected, row, known))
 
         info = {
-            "hasNextPage": lambda _: window.more(window.before, cut=not window.backward),
-            "hasPreviousPage": lambda _: window.more(window.after, cut=window.backward),
+            "hasNextPage": lambda _: window.more(window.before, cut=not window.backward, start=False),
+            "hasPreviousPage": lambda _: window.more(window.after, cut=window.backward, start=True),
             "startCursor": lambda _: window.cursor_at(start=True),
             "endCursor": lambda _: window.cursor_at(start=False),
         }
@@ -133,7 +198,7 @@ class Connecting(Selecting):
                 "edges": edges,
                 "nodes": lambda selected: window.listed(self.one_of(node, selected, row)),
                 "pageInfo": lambda selected: self.object(named["pageInfo"], selected, None, info),
-                "totalCount": lambda _: counted(window.others(None)),
+                "totalCount": lambda _: counted(window.others()),
             },
         )
         if wanted <= {"totalCount", "__typename"}:

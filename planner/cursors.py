@@ -13,11 +13,11 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, cast, func
 from sqlalchemy.sql import operators
-from sqlalchemy.sql.elements import UnaryExpression
+from sqlalchemy.sql.elements import BindParameter, UnaryExpression
 from sqlalchemy.types import TypeEngine
 
 from planner.errors import BadRequest
-from planner.text import DIALECT, Parts, chain, escaped
+from planner.text import Asked, Compiler, Dialect, Parts, chain, escaped
 
 REFUSAL = "This is not a cursor of this list."
 
@@ -48,9 +48,27 @@ def orders(given: Sequence[Any], types: Sequence[Any] | None) -> tuple[Order, ..
     return tuple(found)
 
 
+class NamelessCompiler(Compiler):
+    """Writes each parameter alike: what it's called depends on the rest of a statement."""
+
+    def visit_bindparam(self, bindparam: BindParameter[Any], *args: Any, **options: Any) -> str:
+        """A parameter without its name."""
+        return "?" if isinstance(bindparam, Asked) else super().visit_bindparam(bindparam, *args, **options)
+
+
+class NamelessDialect(Dialect):
+    """PostgreSQL, for telling expressions apart."""
+
+    statement_compiler = NamelessCompiler
+    supports_statement_cache = False
+
+
+NAMELESS: Any = NamelessDialect()  # type: ignore[no-untyped-call] # SQLAlchemy's own
+
+
 def mark_of(name: str, order: Sequence[Order]) -> str:
     """What tells a list's cursors from those of other lists: of its type's name and what it's ordered by."""
-    texts = [str(each.expression.compile(dialect=DIALECT)) for each in order]
+    texts = [str(each.expression.compile(dialect=NAMELESS)) for each in order]
     return f"{zlib.crc32('|'.join([name, *texts]).encode()):08x}"
 
 

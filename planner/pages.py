@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import strawberry
-from sqlalchemy import Select
+from sqlalchemy import CTE, Select
 
 LARGEST_PAGE, USUAL_PAGE = 100, 20
 SIZES, CURSORS = frozenset({"first", "last"}), frozenset({"after", "before"})
@@ -22,6 +22,24 @@ PAGING: dict[str, tuple[Any, str]] = {
 Item = TypeVar("Item")
 
 
+class Way(Protocol):
+    """One way to find rows of a page, as a build describes it: some of them, in an order that an index has.
+
+    `order`: this way's own, of as many expressions as the page's and with the same values for its rows; None: the
+    page's. `each`: columns and a SELECT of as many, for whose every row the way is gone once; None: once in all.
+    `most`: how many it finds, wherever the page begins; None: as many as the page has, from its cursors on.
+    """
+
+    @property
+    def rows(self) -> Select[Any]: ...
+    @property
+    def order(self) -> Sequence[Any] | None: ...
+    @property
+    def each(self) -> tuple[Sequence[Any], Select[Any]] | None: ...
+    @property
+    def most(self) -> int | None: ...
+
+
 class PageArguments(NamedTuple):
     """Which part of a list is asked for. Sizes are plain, cursors are bind parameters."""
 
@@ -30,13 +48,27 @@ class PageArguments(NamedTuple):
     last: int | None
     before: Any
 
-    def of(self, rows: Select[Any], *, order: Sequence[Any], types: Sequence[Any] | None = None) -> Page:
+    def of(
+        self,
+        rows: Select[Any],
+        *,
+        order: Sequence[Any],
+        types: Sequence[Any] | None = None,
+        ways: Sequence[Way] = (),
+        shared: Sequence[CTE] = (),
+        edge: Mapping[str, Callable[[Any], Any]] | None = None,
+    ) -> Page:
         """The page of these rows.
 
         `order` must be total and over what is never NULL: columns of the model or expressions over them, `.desc()`
         or not. Give `types` (SQLAlchemy's, one for each) where an expression does not know its own.
+
+        `ways`: how the rows are found, not which they are: each of them is found by at least one. The page is made of
+        the first that each way finds, so that it costs the same however many rows there are. `shared`: what several
+        ways speak of, made once. `edge`: builds of further fields of an edge, by their names in the API.
         """
-        return Page(rows, tuple(order), None if types is None else tuple(types), self)
+        listed = None if types is None else tuple(types)
+        return Page(rows, tuple(order), listed, self, tuple(ways), tuple(shared), edge or {})
 
 
 class Page(NamedTuple):
@@ -46,6 +78,9 @@ class Page(NamedTuple):
     order: tuple[Any, ...]
     types: tuple[Any, ...] | None
     asked: PageArguments
+    ways: tuple[Way, ...]
+    shared: tuple[CTE, ...]
+    edge: Mapping[str, Callable[[Any], Any]]
 
 
 @strawberry.type(description="Where a page stands in its list.")

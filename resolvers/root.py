@@ -7,6 +7,7 @@ from planner.fields import CONFIG
 from resolvers import (
     attachments,
     categories,
+    comments,
     departments,
     nodes,
     notifications,
@@ -40,6 +41,8 @@ MUTATIONS = [
     people.create_person,
     attachments.create_upload,
     tickets.submit_ticket,
+    comments.add_comment,
+    comments.add_internal_comment,
     notifications.mark_notifications_read,
     departments.save_department,
     categories.save_category,

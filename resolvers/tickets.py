@@ -1,16 +1,18 @@
 """Tickets: reading, submitting and watching them."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import models
 from domain import history, tickets
 from domain.access import Viewer
-from domain.tickets import Submission, TicketOrderField
+from domain.tickets import lists, search, submitting
+from domain.tickets.lists import TicketOrderField
+from domain.tickets.submitting import Submission
 from infra.unit import Unit
 from planner.fields import argument, planned
 from planner.live import Live, live, subscription
 from planner.nodes import NodeId
-from planner.pages import Connection, PageArguments
+from planner.pages import PageArguments
 from resolvers.writing import key_of, keys_of, mutation, optional_key
 from schema.context import Context
 from schema.inputs import given
@@ -19,6 +21,7 @@ from schema.tickets import (
     SubmitTicketResult,
     SubmitTicketSuccess,
     Ticket,
+    TicketConnection,
     TicketFilter,
     TicketOrder,
 )
@@ -49,11 +52,24 @@ def tickets_(
         TicketOrder | None,
         argument("How to order; default: last changed first, or best match first when filter.text is given."),
     ] = None,
-) -> Connection[Ticket] | None:
-    field = order_by.field if order_by else TicketOrderField.UPDATED_AT
-    descending = order_by.direction is OrderDirection.DESC if order_by else True
-    rows = tickets.filtered(viewer, filter.conditions() if filter else tickets.Conditions())
-    return page.of(rows, order=tickets.order(viewer, field, descending=descending))
+) -> TicketConnection | None:
+    asked = filter.conditions() if filter else lists.Conditions()
+    field = TicketOrderField.RELEVANCE if asked.text_kind else TicketOrderField.UPDATED_AT
+    descending = True
+    if order_by:
+        field, descending = order_by.field, order_by.direction is OrderDirection.DESC
+    ways, shared = lists.ways(viewer, asked, field, descending=descending)
+
+    def highlight(ticket: models.Ticket) -> Any:
+        return search.highlight(viewer, ticket, asked.text) if asked.text_kind else None
+
+    return page.of(
+        lists.listed(viewer, asked),
+        order=lists.order(viewer, asked, field, descending=descending),
+        ways=ways,
+        shared=shared,
+        edge={"highlightHtml": highlight},
+    )
 
 
 @subscription("A ticket, now and after every change of it or of what hangs on it.")
@@ -75,4 +91,4 @@ async def submit_ticket(unit: Unit, context: Context, input: SubmitTicketInput) 
         upload_ids=tuple(keys_of(input.upload_ids, models.Upload, "uploadIds")),
         tags=given(input.tags),
     )
-    return SubmitTicketSuccess(ticket=await tickets.submit(unit, context.viewer, said))
+    return SubmitTicketSuccess(ticket=await submitting.submit(unit, context.viewer, said))

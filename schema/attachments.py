@@ -1,7 +1,7 @@
 """Files as the API shows them: those on tickets, and places to send one to."""
 
 import datetime as dt
-from typing import Annotated, Union
+from typing import TYPE_CHECKING, Annotated, Union
 
 import strawberry
 
@@ -16,6 +16,9 @@ from schema.inputs import required
 from schema.people import Person
 from schema.refusals import InvalidInput, RateLimited
 
+if TYPE_CHECKING:
+    from schema.comments import Comment
+
 
 def _url(desk: Desk, key: str, filename: str, content_type: str, size_bytes: int) -> str:
     return download_url(
@@ -29,6 +32,9 @@ class Attachment(Node):
     filename: str = attribute("File name.")
     content_type: str = attribute("Media type found in the content, not the one claimed.")
     size_bytes: int = attribute("Size in bytes.")
+    comment: Annotated["Comment", strawberry.lazy("schema.comments")] | None = attribute(
+        "The comment it came with; null when it came with the ticket itself."
+    )
     uploaded_by: Person | None = attribute("Who uploaded it; null when it came by email.")
     created_at: dt.datetime = attribute("When it was attached.")
 

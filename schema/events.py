@@ -13,27 +13,12 @@ from domain.access import Viewer
 from planner.fields import attribute, planned
 from planner.nodes import Node, stored
 from schema.categories import Category
+from schema.comments import Comment
 from schema.departments import Department
-from schema.enums import described
 from schema.people import Person
 from schema.routing import RoutingRule
 from schema.services import Service
 from schema.tickets import Ticket
-
-described(
-    models.MessageChannel,
-    "A way of reaching people.",
-    EMAIL="By email.",
-    IN_APP="A notification in the front ends.",
-)
-described(
-    models.DeliveryStatus,
-    "What became of a message.",
-    QUEUED="Waits to be sent.",
-    SENT="Handed over to the mail server.",
-    FAILED="Given up after all retries.",
-    SKIPPED="Not sent, since the person does not want it.",
-)
 
 
 def named(event: models.Event, name: str, model: Any) -> Any:
@@ -124,6 +109,42 @@ class TicketAssigned(TicketEvent):
         return named(event, "to_assignee_id", models.Person)
 
 
+@stored(models.Event, "evt", kind="CommentAdded")
+@strawberry.type(description="A comment was added.")
+class CommentAdded(TicketEvent):
+    @planned("The comment as it is now.")
+    def comment(event: models.Event, viewer: Viewer) -> Comment:
+        return named(event, "comment_id", models.Comment)
+
+
+@stored(models.Event, "evt", kind="StatusChanged")
+@strawberry.type(description="The ticket moved between open, pending and on hold.")
+class StatusChanged(TicketEvent):
+    @planned("Before.")
+    def from_status(event: models.Event, viewer: Viewer) -> models.TicketStatus:
+        return said(event, "from_status")
+
+    @planned("After.")
+    def to_status(event: models.Event, viewer: Viewer) -> models.TicketStatus:
+        return said(event, "to_status")
+
+    @planned("Why, in words; null when nothing was said. Staff.")
+    def reason(event: models.Event, viewer: Viewer) -> str | None:
+        return history.reason_of(viewer, event)
+
+    @planned("When it opens again by itself; null when it won't.")
+    def resumes_at(event: models.Event, viewer: Viewer) -> dt.datetime | None:
+        return sa.cast(said(event, "resumes_at"), sa.DateTime(timezone=True))
+
+
+@stored(models.Event, "evt", kind="TicketReopened")
+@strawberry.type(description="The ticket was opened again.")
+class TicketReopened(TicketEvent):
+    @planned("Why, in words.")
+    def reason(event: models.Event, viewer: Viewer) -> str | None:
+        return history.words_of(event, "reason")
+
+
 @stored(models.Event, "evt", kind="MessageSent")
 @strawberry.type(description="A person was notified about the ticket. Staff.")
 class MessageSent(TicketEvent):
@@ -145,4 +166,4 @@ class MessageSent(TicketEvent):
         return select(models.Message.status).where(models.Message.id == message).scalar_subquery()
 
 
-KINDS = (TicketSubmitted, TicketRouted, TicketAssigned, MessageSent)
+KINDS = (TicketSubmitted, TicketRouted, TicketAssigned, CommentAdded, StatusChanged, TicketReopened, MessageSent)

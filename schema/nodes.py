@@ -7,9 +7,20 @@ import sqlalchemy as sa
 from sqlalchemy import Select, select
 from sqlalchemy.orm import aliased
 
-from domain import attachments, categories, departments, history, notifications, people, routing, services, tickets
+from domain import (
+    attachments,
+    categories,
+    comments,
+    departments,
+    history,
+    notifications,
+    people,
+    routing,
+    services,
+    tickets,
+)
 from domain.access import Viewer
-from models import Attachment, Category, Department, Event, Notification, Person, RoutingRule, Service, Ticket
+from models import Attachment, Category, Comment, Department, Event, Notification, Person, RoutingRule, Service, Ticket
 
 Lookup = Callable[[Viewer, Any], Select[Any]]
 
@@ -47,5 +58,6 @@ LOOKUPS: dict[type, Lookup] = {
     RoutingRule: _rule,
     Notification: _own_notification,
     Event: _on_ticket(Event, history.visible),
+    Comment: _on_ticket(Comment, comments.visible),
     Attachment: _on_ticket(Attachment, attachments.visible),
 }

@@ -106,7 +106,7 @@ _SHOWN: dict[str, Callable[[Any], Refusal]] = {
     "NotFound": lambda refusal: NotFound(message=refusal.message, field=refusal.field),
     "NotAllowed": lambda refusal: NotAllowed(message=refusal.message),
     "Conflict": lambda refusal: Conflict(
-        message=refusal.message, reason=refusal.reason, current=refusal.current, missed_events=[]
+        message=refusal.message, reason=refusal.reason, current=refusal.current, missed_events=refusal.missed
     ),
     "RateLimited": lambda refusal: RateLimited(
         message=refusal.message, retry_after_seconds=refusal.retry_after_seconds

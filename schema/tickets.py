@@ -7,14 +7,16 @@ import sqlalchemy as sa
 import strawberry
 
 import models
-from domain import access, attachments, history, notifications, tickets
+from domain import access, attachments, comments, history, notifications, tickets
 from domain.access import Viewer
-from domain.tickets import TicketOrderField
-from planner.fields import Payload, When, attribute, input_field, payload, planned
+from domain.tickets import lists, search
+from domain.tickets.lists import TicketOrderField
+from planner.fields import Payload, When, argument, attribute, input_field, payload, planned
 from planner.nodes import Node, NodeIds, stored
-from planner.pages import Connection, PageArguments
+from planner.pages import Connection, Edge, PageArguments
 from schema.attachments import Attachment
 from schema.categories import Category
+from schema.comments import Comment
 from schema.departments import Department
 from schema.enums import described
 from schema.inputs import given, optional, required
@@ -27,29 +29,13 @@ if TYPE_CHECKING:
     from schema.events import TicketEvent
 
 described(
-    models.TicketStatus,
-    "The state of a ticket.",
-    OPEN="Waiting for the desk.",
-    PENDING="Waiting for the customer; a comment of theirs opens it. SLA clocks rest.",
-    ON_HOLD="Waiting for something else. SLA clocks rest if the policy says so.",
-    RESOLVED="The desk has answered; the customer can confirm or reopen it.",
-    CLOSED="Finished. No more comments; the customer can submit another ticket.",
-)
-described(
-    models.TicketChannel,
-    "How a ticket or comment came in.",
-    PORTAL="By the customer in a front end.",
-    EMAIL="By email.",
-    AGENT="By an agent in the customer's name.",
-    API="By a program.",
-)
-described(
     TicketOrderField,
     "What tickets can be ordered by.",
     CREATED_AT="When they were submitted.",
     UPDATED_AT="When they last changed.",
     PRIORITY="How urgent they are.",
     WAITING_SINCE="Since when the customer waits; those who don't last.",
+    RELEVANCE="How well they match filter.text; needs it.",
 )
 
 
@@ -110,6 +96,17 @@ class Ticket(Node):
     def last_seq(ticket: models.Ticket, viewer: Viewer) -> int:
         return history.last_seq(viewer, ticket)
 
+    @planned("Its comments, oldest first. Internal ones: staff.")
+    def comments(
+        ticket: models.Ticket,
+        viewer: Viewer,
+        page: PageArguments,
+        internal: Annotated[
+            bool | None, argument("Only internal ones, or only public ones; default: all that the viewer can see.")
+        ] = None,
+    ) -> Connection[Comment]:
+        return page.of(comments.visible(viewer, ticket, internal=internal), order=[models.Comment.id])
+
     @planned(
         "Its history, oldest first. Customers see what concerns them: "
         "nothing of internal comments, SLA targets or tags."
@@ -136,6 +133,18 @@ class Ticket(Node):
         return notifications.unread_about(viewer, ticket)
 
 
+@strawberry.type(name="TicketEdge", description="One ticket in a list.")
+class TicketEdge(Edge[Ticket]):
+    highlight_html: str | None = strawberry.field(
+        description="Where filter.text was found, as HTML with <mark>; null without it."
+    )
+
+
+@strawberry.type(name="TicketConnection", description="A page of tickets.")
+class TicketConnection(Connection[Ticket]):
+    edges: list[TicketEdge] = strawberry.field(description="The tickets of this page, each with its cursor.")
+
+
 @strawberry.input(description="How to order tickets. Equal ones stand in order of submission.")
 class TicketOrder:
     field: TicketOrderField = required("By what.")
@@ -147,6 +156,12 @@ class TicketOrder:
     "Lists of at most 50."
 )
 class TicketFilter:
+    text: str | None = input_field(
+        "Words in subject, body, comments that the viewer can see, or tags; a number finds that ticket. "
+        "At most 200 characters.",
+        most=search.MOST_TEXT,
+        plain=search.kind,
+    )
     statuses: list[models.TicketStatus] | None = input_field("In one of these states.", most=50)
     priorities: list[models.TicketPriority] | None = input_field("Of one of these priorities.", most=50)
     category_ids: NodeIds | None = input_field("Of one of these categories.", most=50)
@@ -162,7 +177,7 @@ class TicketFilter:
     created: TimeRange | None = input_field("Submitted within.")
     updated: TimeRange | None = input_field("Last changed within.")
 
-    def conditions(self) -> tickets.Conditions:
+    def conditions(self) -> lists.Conditions:
         """The conditions that are given."""
         ids = {
             "category_id": (self.category_ids, models.Category),
@@ -171,7 +186,10 @@ class TicketFilter:
             "requester_id": (self.requester_ids, models.Person),
             "assignee_id": (self.assignee_ids, models.Person),
         }
-        return tickets.Conditions(
+        text: Any = given(self.text)
+        return lists.Conditions(
+            text=text.value if text else None,
+            text_kind=text.kind if text else None,
             statuses=given(self.statuses),
             priorities=given(self.priorities),
             channels=given(self.channels),

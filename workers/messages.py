@@ -1,10 +1,10 @@
 """Emails, one job each."""
 
-from domain import messages
+from domain import mailing
 from domain.jobs import SendMessage
 from infra.jobs import Work, performs
 
 
 @performs(SendMessage)
 async def send_message(work: Work[SendMessage]) -> None:
-    await messages.deliver(work)
+    await mailing.deliver(work)

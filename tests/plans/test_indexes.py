@@ -13,7 +13,7 @@ from alembic.config import Config
 from domain import attachments, attempts, demo_large, history, idempotency, notifications, sessions, tickets
 from domain.access import Viewer
 from domain.refusals import Refusal
-from domain.tickets import TicketOrderField
+from domain.tickets.lists import TicketOrderField
 from infra import jobs
 from infra.ids import new_id
 from infra.postgres import Reads

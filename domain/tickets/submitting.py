@@ -1,24 +1,21 @@
-"""Tickets: who sees which, and how one comes in."""
+"""How a ticket comes in: checked, routed, written down, confirmed and announced."""
 
-import enum
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import sqlalchemy as sa
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import Select, select
 
 from domain import access, attachments, attempts, categories, history, messages, routing, services, words
 from domain.access import Viewer
 from domain.history import MessageSent, TicketAssigned, TicketRouted, TicketSubmitted
 from domain.jobs import AnnounceTicket
 from domain.refusals import InvalidInput, NotAllowed, Problems
+from domain.tickets import search
 from infra.unit import Unit
 from models import (
     Category,
     Department,
-    Event,
     MessageChannel,
     MessageKind,
     NotificationKind,
@@ -28,138 +25,7 @@ from models import (
     TicketChannel,
     TicketPriority,
     TicketStatus,
-    Watcher,
 )
-
-# --- Reading ----------------------------------------------------------------------------------------------------------
-
-
-def visible(viewer: Viewer) -> Select[Ticket]:
-    """The tickets that this viewer may know of. Raises Unauthenticated when nobody is signed in."""
-    access.sign_in_required(viewer)
-    rows = select(Ticket)
-    if viewer.ticket_id is not None:
-        return rows.where(Ticket.id == viewer.ticket_id, Ticket.requester_id == viewer.id)
-    if viewer.has(Role.DIRECTOR):
-        return rows
-    mine = sa.or_(Ticket.requester_id == viewer.id, access.watched_by(viewer, Ticket))
-    works = access.works_on(viewer, Ticket)
-    return rows.where(mine if isinstance(works, bool) else sa.or_(works, mine))
-
-
-def one(viewer: Viewer, ticket_id: Any) -> Select[Ticket]:
-    """The ticket, if the viewer may know of it."""
-    return visible(viewer).where(Ticket.id == ticket_id)
-
-
-def submitted(viewer: Viewer, ticket_id: Any) -> Select[Ticket]:
-    """The ticket as its submission is answered: to staff even when it went where they don't see it from then on."""
-    if not viewer.is_staff:
-        return one(viewer, ticket_id)
-    theirs = sa.exists().where(Event.ticket_id == Ticket.id, Event.seq == 1, Event.actor_id == viewer.id)
-    return select(Ticket).where(Ticket.id == ticket_id, theirs)
-
-
-def numbered(viewer: Viewer, number: Any) -> Select[Ticket]:
-    """The ticket of this number."""
-    return visible(viewer).where(Ticket.number == number)
-
-
-def mine(viewer: Viewer) -> ColumnElement[bool]:
-    """Whether it was requested by, is assigned to or watched by the viewer."""
-    return sa.or_(Ticket.requester_id == viewer.id, Ticket.assignee_id == viewer.id, access.watched_by(viewer, Ticket))
-
-
-@dataclass(frozen=True, slots=True)
-class Conditions:
-    """Which tickets to list: all that is given must hold. Lists of ids are arrays, the rest of a list is plain."""
-
-    statuses: Sequence[TicketStatus] | None = None
-    priorities: Sequence[TicketPriority] | None = None
-    channels: Sequence[TicketChannel] | None = None
-    any_of: Mapping[str, Any] = field(default_factory=dict)  # arrays of ids, by column
-    tags: Any = None
-    unassigned: bool | None = None
-    mine: bool | None = None
-    needs_triage: bool | None = None
-    created: tuple[Any, Any] = (None, None)  # from, itself included; to, itself not
-    updated: tuple[Any, Any] = (None, None)
-
-
-def filtered(viewer: Viewer, asked: Conditions) -> Select[Ticket]:
-    """The tickets that the viewer sees and for which all conditions hold."""
-    rows = visible(viewer)
-    for column, values in (
-        (Ticket.status, asked.statuses),
-        (Ticket.priority, asked.priorities),
-        (Ticket.channel, asked.channels),
-    ):
-        if values is not None:
-            rows = rows.where(column.in_(values))
-    for name, ids in asked.any_of.items():
-        rows = rows.where(getattr(Ticket, name) == sa.func.any(ids))
-    if asked.tags is not None:
-        rows = rows.where(_tagged(viewer, asked.tags))
-    for wanted, condition in (
-        (asked.unassigned, Ticket.assignee_id.is_(None)),
-        (asked.mine, mine(viewer)),
-        (asked.needs_triage, Ticket.triage_pending.is_(sa.true())),
-    ):
-        if wanted is not None:
-            rows = rows.where(condition if wanted else condition.is_not(sa.true()))  # what is unknown counts as not
-    for moment, (start, end) in (
-        (Ticket.created_at, asked.created),
-        (history.updated_at(viewer, Ticket), asked.updated),
-    ):
-        if start is not None:
-            rows = rows.where(moment >= start)
-        if end is not None:
-            rows = rows.where(moment < end)
-    return rows
-
-
-def _tagged(viewer: Viewer, tags: Any) -> ColumnElement[bool]:
-    """Whether it has one of these tags, as far as the viewer may know: to customers, tickets have none."""
-    works = access.works_on(viewer, Ticket)
-    overlap = Ticket.tags.op("&&", return_type=sa.Boolean())(tags)
-    return (overlap if works else sa.false()) if isinstance(works, bool) else sa.and_(overlap, works)
-
-
-def watchers(viewer: Viewer, ticket: Any) -> Select[Person]:
-    """Who watches the ticket; only customers for whoever does not work on it."""
-    rows = select(Person).join(Watcher, Watcher.person_id == Person.id).where(Watcher.ticket_id == ticket.id)
-    return rows.where(access.unless_internal(viewer, ticket, Person.role == Role.CUSTOMER))
-
-
-class TicketOrderField(enum.Enum):
-    """What tickets can be ordered by."""
-
-    CREATED_AT = enum.auto()
-    UPDATED_AT = enum.auto()
-    PRIORITY = enum.auto()
-    WAITING_SINCE = enum.auto()
-
-
-def order(viewer: Viewer, field: TicketOrderField, *, descending: bool) -> list[Any]:
-    """What to order by. Equal ones stand in order of submission, and who waits for nothing comes last."""
-    match field:
-        case TicketOrderField.CREATED_AT:
-            first: Any = Ticket.created_at
-        case TicketOrderField.UPDATED_AT:
-            first = Ticket.updated_at if viewer.is_staff else Ticket.public_updated_at
-        case TicketOrderField.PRIORITY:
-            first = Ticket.priority_rank
-        case TicketOrderField.WAITING_SINCE:
-            never = "-infinity" if descending else "infinity"
-            first = sa.func.coalesce(Ticket.waiting_since, sa.literal_column(f"'{never}'::timestamptz"))
-    return [first.desc() if descending else first, Ticket.id]
-
-
-def _customer(person_id: Any) -> Select[Person]:
-    return select(Person).where(Person.id == person_id, Person.active)
-
-
-# --- Submitting -------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +96,9 @@ async def submit(unit: Unit, viewer: Viewer, said: Submission) -> UUID:
         resumes_at=None,
         closed_at=None,
     )
+    search.index(unit, ticket.id, ticket, body)
+    if ticket.tags:
+        search.index(unit, ticket.id, ticket, ", ".join(ticket.tags), internal=True)
     _record(unit, viewer, ticket, decision)
     await _assign(unit, ticket, decision.assignee_id)
     attachments.attach(unit, ticket, uploads)
@@ -264,6 +133,10 @@ def _check_topic(category: Category, topic: str | None) -> None:
         raise InvalidInput(("otherTopic", "Say in a few words what it is about."))
     if not category.is_other and topic is not None:
         raise InvalidInput(("otherTopic", "A topic goes only with the category for everything else."))
+
+
+def _customer(person_id: Any) -> Select[Person]:
+    return select(Person).where(Person.id == person_id, Person.active)
 
 
 async def _requester(unit: Unit, viewer: Viewer, requester_id: UUID | None) -> Person:

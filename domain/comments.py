@@ -1,0 +1,276 @@
+"""Comments on tickets: who reads which, how one is added, and who hears of it."""
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy import Select, func, select
+
+from domain import access, attachments, attempts, history, messages, notifications, tickets, words
+from domain.access import Viewer
+from domain.history import CommentAdded, MessageSent, StatusChanged, TicketReopened
+from domain.jobs import AnnounceComment
+from domain.refusals import Conflict, ConflictReason, NotAllowed, Problems
+from domain.tickets import search
+from infra.unit import Unit
+from models import (
+    Comment,
+    Event,
+    Membership,
+    Message,
+    MessageChannel,
+    MessageKind,
+    NotificationKind,
+    Person,
+    Role,
+    Ticket,
+    TicketChannel,
+    TicketStatus,
+    Watcher,
+)
+
+EDITABLE_SECONDS = 15 * 60  # by whoever wrote it
+MOST_MISSED = 50  # events that a conflict tells
+CLOSED = "This ticket is closed. Submit a new one, and name its number if it is about the same matter."
+
+# --- Reading ----------------------------------------------------------------------------------------------------------
+
+
+def visible(viewer: Viewer, ticket: Any, *, internal: bool | None = None) -> Select[Comment]:
+    """The comments on a ticket that the viewer reads; with `internal` only those, or only the others."""
+    rows = select(Comment).where(Comment.ticket_id == ticket.id)
+    if internal is not None:
+        rows = rows.where(Comment.internal if internal else ~Comment.internal)
+    return rows.where(access.unless_internal(viewer, ticket, ~Comment.internal))
+
+
+def can_edit(viewer: Viewer, comment: Any) -> Any:
+    """Whether the viewer may edit or delete it: authors for 15 minutes, leads always."""
+    if viewer.role is None or viewer.ticket_id is not None:
+        return False
+    fresh = comment.created_at > func.now() - dt.timedelta(seconds=EDITABLE_SECONDS)
+    may = sa.and_(func.coalesce(comment.author_id == viewer.id, sa.false()), fresh)
+    if viewer.has(Role.TEAM_LEAD):
+        may = sa.or_(may, tickets.worked_on(viewer, comment.ticket_id).exists())
+    return sa.and_(comment.deleted_at.is_(None), may)
+
+
+def email_status(viewer: Viewer, comment: Any) -> Any:
+    """What became of the email about it to the requester, for whoever works on the ticket."""
+    if not viewer.is_staff:
+        return None
+    rows = tickets.worked_on(viewer, comment.ticket_id).join(Message, Message.recipient_id == Ticket.requester_id)
+    return rows.where(Message.comment_id == comment.id).with_only_columns(Message.status).scalar_subquery()
+
+
+# --- Adding -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What somebody wants to add."""
+
+    ticket_id: UUID
+    body: str
+    upload_ids: tuple[UUID, ...] = ()
+    if_seq: int | None = None
+    then: TicketStatus | None = None  # the status afterwards
+
+
+async def add(unit: Unit, viewer: Viewer, said: Words) -> Comment:
+    """Add a comment that the customer reads. Theirs open a pending or resolved ticket; the desk's may set the status.
+
+    Raises InvalidInput, NotFound, NotAllowed, Conflict, RateLimited.
+    """
+    access.sign_in_required(viewer)
+    await attempts.count(
+        unit, attempts.COMMENT_BY_STAFF if viewer.is_staff else attempts.COMMENT_BY_CUSTOMER, str(viewer.id)
+    )
+    ticket = access.found(await unit.lock(tickets.one, viewer, said.ticket_id), "ticketId", "ticket")
+    works = await tickets.is_worked_on(unit, viewer, ticket)
+    if said.then is not None and not works:
+        raise NotAllowed("Only the desk sets the status.")
+    await _require_open(unit, viewer, ticket, works=works, said=said)
+    comment = await _write(unit, viewer, ticket, said, internal=False)
+    if works:
+        _answered(unit, viewer, ticket, said.then)
+    else:
+        _asked_again(unit, viewer, ticket)
+    return comment
+
+
+async def add_internal(unit: Unit, viewer: Viewer, said: Words) -> Comment:
+    """Add a comment that only those read who work on the ticket.
+
+    Raises InvalidInput, NotFound, NotAllowed, Conflict, RateLimited.
+    """
+    access.sign_in_required(viewer)
+    if not viewer.is_staff:
+        raise NotAllowed
+    await attempts.count(unit, attempts.COMMENT_BY_STAFF, str(viewer.id))
+    ticket = access.found(await unit.lock(tickets.one, viewer, said.ticket_id), "ticketId", "ticket")
+    if not await tickets.is_worked_on(unit, viewer, ticket):
+        raise NotAllowed
+    return await _write(unit, viewer, ticket, said, internal=True)
+
+
+async def _require_open(unit: Unit, viewer: Viewer, ticket: Ticket, *, works: bool, said: Words) -> None:
+    if ticket.status is TicketStatus.CLOSED:
+        raise Conflict(ConflictReason.WRONG_STATE, CLOSED, current=(Ticket, ticket.id))
+    if said.then is not None and ticket.status is TicketStatus.RESOLVED:
+        message = "This ticket is resolved. Reopen it, then set its status."
+        raise Conflict(ConflictReason.WRONG_STATE, message, current=(Ticket, ticket.id))
+    if said.if_seq is None or (ticket.last_seq if works else ticket.public_seq) <= said.if_seq:
+        return
+    missed = await unit.run(_since, viewer, ticket.id, said.if_seq)
+    if any(record["kind"] == CommentAdded.__name__ and record["actor_id"] != viewer.id for record in missed):
+        raise Conflict(
+            ConflictReason.CHANGED_MEANWHILE,
+            "Somebody has commented meanwhile.",
+            current=(Ticket, ticket.id),
+            missed=[record["id"] for record in missed[:MOST_MISSED]],
+        )
+
+
+def _since(viewer: Viewer, ticket_id: Any, if_seq: Any) -> Select[*tuple[Any, ...]]:
+    place = history.seq(viewer, Event)
+    rows = select(Event.id, Event.kind, Event.actor_id).join(Ticket, Ticket.id == Event.ticket_id)
+    seen = access.unless_internal(viewer, Ticket, Event.public_seq.is_not(None))
+    return rows.where(Event.ticket_id == ticket_id, seen, place > if_seq).order_by(Event.seq)
+
+
+async def _write(unit: Unit, viewer: Viewer, ticket: Ticket, said: Words, *, internal: bool) -> Comment:
+    problems = Problems()
+    body = words.body(problems, "body", said.body, what="The comment", may_be_empty=bool(said.upload_ids))
+    problems.refuse()
+    uploads = await attachments.finished(unit, viewer, list(said.upload_ids))
+    comment = unit.insert(
+        Comment,
+        ticket_id=ticket.id,
+        author_id=viewer.id,
+        body=body,
+        body_html=words.html(body),
+        internal=internal,
+        channel=TicketChannel.PORTAL,
+        created_at=unit.now,
+        edited_at=None,
+        deleted_at=None,
+    )
+    attachments.attach(unit, ticket, uploads, comment_id=comment.id, internal=internal)
+    if body:
+        search.index(unit, comment.id, ticket, body, internal=internal)
+    event = history.record(unit, viewer.id, ticket, CommentAdded(comment.id), internal=internal)
+    unit.enqueue(AnnounceComment(comment.id, event.id))
+    return comment
+
+
+def _answered(unit: Unit, viewer: Viewer, ticket: Ticket, then: TicketStatus | None) -> None:
+    """The desk has written: nobody waits for it any more."""
+    unit.change(ticket, waiting_since=None)
+    if ticket.first_responded_at is None:
+        unit.change(ticket, first_responded_at=unit.now)
+    if then is not None and then is not ticket.status:
+        _move(unit, viewer, ticket, then)
+
+
+def _asked_again(unit: Unit, viewer: Viewer, ticket: Ticket) -> None:
+    """The customer's side has written: somebody waits for the desk."""
+    if ticket.waiting_since is None:
+        unit.change(ticket, waiting_since=unit.now)
+    if ticket.status is TicketStatus.RESOLVED:
+        unit.change(ticket, status=TicketStatus.OPEN)
+        history.record(unit, viewer.id, ticket, TicketReopened(None))
+    elif ticket.status is TicketStatus.PENDING:
+        _move(unit, viewer, ticket, TicketStatus.OPEN)
+
+
+def _move(unit: Unit, viewer: Viewer, ticket: Ticket, status: TicketStatus) -> None:
+    before = ticket.status
+    unit.change(ticket, status=status, resumes_at=None)
+    history.record(unit, viewer.id, ticket, StatusChanged(before, status, None, None))
+
+
+# --- Announcing -------------------------------------------------------------------------------------------------------
+
+
+def _comment(comment_id: Any) -> Select[Comment]:
+    return select(Comment).where(Comment.id == comment_id)
+
+
+def _ticket(ticket_id: Any) -> Select[Ticket]:
+    return select(Ticket).where(Ticket.id == ticket_id)
+
+
+def _workers(ticket_id: Any) -> Select[*tuple[Any, ...]]:
+    """Active members of staff who work on the ticket."""
+    members = select(Membership.person_id).join(Ticket, Ticket.department_id == Membership.department_id)
+    return select(Person.id, Person.name).where(
+        Person.active,
+        Person.role != Role.CUSTOMER,
+        sa.or_(
+            Person.role.in_([Role.DIRECTOR, Role.ADMIN]),
+            Person.id.in_(members.where(Ticket.id == ticket_id)),
+            Person.id == select(Ticket.assignee_id).where(Ticket.id == ticket_id).scalar_subquery(),
+        ),
+    )
+
+
+def _concerned(ticket_id: Any, author_id: Any) -> Select[*tuple[Any, ...]]:
+    """Who hears of a comment: requester, assignee and watchers, and without an assignee the department.
+
+    With each, whether they are concerned in person (and not just as a member of the department), and whether they
+    work on the ticket.
+    """
+    its = Ticket.id == ticket_id
+    in_person = sa.union(
+        select(Ticket.requester_id.label("id")).where(its),
+        select(Ticket.assignee_id).where(its, Ticket.assignee_id.is_not(None)),
+        select(Watcher.person_id).where(Watcher.ticket_id == ticket_id),
+    ).subquery()
+    team = select(Membership.person_id).join(Ticket, Ticket.department_id == Membership.department_id)
+    team = team.where(its, Ticket.assignee_id.is_(None))
+    concerned = Person.id.in_(select(in_person.c.id))
+    works = Person.id.in_(_workers(ticket_id).with_only_columns(Person.id).correlate(None))
+    return select(Person.id, Person.email, concerned.label("in_person"), works.label("works")).where(
+        Person.id.in_(sa.union(select(in_person.c.id), team)), Person.active, Person.id != author_id
+    )
+
+
+def _names(body: str, name: str) -> bool:
+    return re.search(rf"@{re.escape(name)}(?!\w)", body, re.IGNORECASE) is not None
+
+
+async def announce(unit: Unit, comment_id: UUID, event_id: UUID) -> None:
+    """Tell those whom a comment concerns, in the app and by email; of an internal one those alone who may read it."""
+    comment = await unit.read(_comment, comment_id)
+    if comment is None or comment.deleted_at is not None:
+        return
+    ticket = access.found(await unit.lock(_ticket, comment.ticket_id), "ticketId", "ticket")
+    people = await unit.run(_concerned, ticket.id, comment.author_id)
+    if comment.internal:
+        people = [person for person in people if person["works"]]
+    news = notifications.News(event_id, ticket.id, comment.author_id)
+    mentioned: set[UUID] = set()
+    if comment.internal and comment.body and "@" in comment.body:
+        staff = await unit.run(_workers, ticket.id)
+        mentioned = {person["id"] for person in staff if _names(comment.body, person["name"])} - {comment.author_id}
+        await notifications.tell(unit, sorted(mentioned), NotificationKind.MENTIONED, news)
+    told = {person["id"] for person in people} - mentioned
+    await notifications.tell(unit, sorted(told), NotificationKind.COMMENT_ADDED, news)
+    if comment.internal:
+        return
+    for person in people:
+        if person["in_person"]:
+            message = messages.queue(
+                unit,
+                MessageKind.COMMENT_ADDED,
+                person["id"],
+                ticket_id=ticket.id,
+                comment_id=comment.id,
+                address=person["email"],
+            )
+            sent = MessageSent(person["id"], MessageChannel.EMAIL, NotificationKind.COMMENT_ADDED, message.id)
+            history.record(unit, None, ticket, sent)

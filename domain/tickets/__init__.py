@@ -1,0 +1,66 @@
+"""Tickets: who sees which."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Select, select
+
+from domain import access
+from domain.access import Viewer
+from infra.unit import Unit
+from models import Event, Person, Role, Ticket, Watcher
+
+
+def visible(viewer: Viewer) -> Select[Ticket]:
+    """The tickets that this viewer may know of. Raises Unauthenticated when nobody is signed in."""
+    access.sign_in_required(viewer)
+    rows = select(Ticket)
+    if viewer.ticket_id is not None:
+        return rows.where(Ticket.id == viewer.ticket_id, Ticket.requester_id == viewer.id)
+    if viewer.has(Role.DIRECTOR):
+        return rows
+    mine = sa.or_(Ticket.requester_id == viewer.id, access.watched_by(viewer, Ticket))
+    works = access.works_on(viewer, Ticket)
+    return rows.where(mine if isinstance(works, bool) else sa.or_(works, mine))
+
+
+def one(viewer: Viewer, ticket_id: Any) -> Select[Ticket]:
+    """The ticket, if the viewer may know of it."""
+    return visible(viewer).where(Ticket.id == ticket_id)
+
+
+def submitted(viewer: Viewer, ticket_id: Any) -> Select[Ticket]:
+    """The ticket as its submission is answered: to staff even when it went where they don't see it from then on."""
+    if not viewer.is_staff:
+        return one(viewer, ticket_id)
+    theirs = sa.exists().where(Event.ticket_id == Ticket.id, Event.seq == 1, Event.actor_id == viewer.id)
+    return select(Ticket).where(Ticket.id == ticket_id, theirs)
+
+
+def numbered(viewer: Viewer, number: Any) -> Select[Ticket]:
+    """The ticket of this number."""
+    return visible(viewer).where(Ticket.number == number)
+
+
+def mine(viewer: Viewer) -> ColumnElement[bool]:
+    """Whether it was requested by, is assigned to or watched by the viewer."""
+    return sa.or_(Ticket.requester_id == viewer.id, Ticket.assignee_id == viewer.id, access.watched_by(viewer, Ticket))
+
+
+def watchers(viewer: Viewer, ticket: Any) -> Select[Person]:
+    """Who watches the ticket; only customers for whoever does not work on it."""
+    rows = select(Person).join(Watcher, Watcher.person_id == Person.id).where(Watcher.ticket_id == ticket.id)
+    return rows.where(access.unless_internal(viewer, ticket, Person.role == Role.CUSTOMER))
+
+
+def worked_on(viewer: Viewer, ticket_id: Any) -> Select[Ticket]:
+    """The ticket, if the viewer works on it, and does not just see it as a customer does."""
+    works = access.works_on(viewer, Ticket)
+    return select(Ticket).where(Ticket.id == ticket_id, sa.literal(works) if isinstance(works, bool) else works)
+
+
+async def is_worked_on(unit: Unit, viewer: Viewer, ticket: Ticket) -> bool:
+    """Whether the viewer works on this ticket, and does not just see it as a customer does."""
+    if not viewer.is_staff or viewer.has(Role.DIRECTOR):
+        return viewer.is_staff
+    return ticket.assignee_id == viewer.id or await unit.read(worked_on, viewer, ticket.id) is not None

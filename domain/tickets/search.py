@@ -1,0 +1,118 @@
+"""Full-text search of tickets: in subject and body, comments and tags, as far as the viewer may read them.
+
+A query is as people type it (words, "a phrase", or, -without), and its last word may be unfinished. What was asked for
+must stand in one text and the ticket's subject together.
+"""
+
+import re
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy import CTE, ColumnElement, func, select
+from sqlalchemy.dialects.postgresql import TSQUERY
+from sqlalchemy.orm import aliased
+
+from domain import access
+from domain.access import Viewer, Works
+from infra.unit import Unit
+from models import Comment, Ticket, TicketWords
+from models.base import CONFIGURATION
+
+MOST_TEXT = 200
+FEW = 20_000  # texts that hold the words, up to which they are looked up one by one
+NUMBER = re.compile(r"\s*#?(\d{1,9})\s*", re.ASCII)
+# Characters for private use stand around what was found until all else is escaped.
+BEGIN, END = "\ue000", "\ue001"
+HEADLINE = f'StartSel={BEGIN}, StopSel={END}, MaxFragments=2, MinWords=5, MaxWords=20, FragmentDelimiter=" … "'
+NUMBERED = 2.0  # how well the ticket of the very number fits; no text reaches 1
+
+
+def kind(text: str) -> str | None:
+    """What a plan must know of a text: whether it is a number, some words, or nothing at all."""
+    if NUMBER.fullmatch(text):
+        return "number"
+    return "words" if text.strip() else None
+
+
+def index(unit: Unit, source_id: UUID, ticket: Ticket, text: str, *, internal: bool = False) -> None:
+    """Have the ticket be found by a text of its own or of a comment; `internal`: only by whoever works on it."""
+    unit.insert(TicketWords, source_id=source_id, internal=internal, ticket_id=ticket.id, words=[ticket.subject, text])
+
+
+def query(text: Any) -> ColumnElement[Any]:
+    """What is looked for."""
+    asked = sa.cast(func.websearch_to_tsquery(CONFIGURATION, text), sa.Text())
+    unfinished = asked.op("~")(sa.literal_column("$$[^'\\s]{2}'$$$")) & ~text.op("~")(sa.literal_column('$$"\\s*$$$'))
+    return select(sa.cast(sa.case((unfinished, asked.concat(":*")), else_=asked), TSQUERY())).scalar_subquery()
+
+
+def number_in(text: Any) -> ColumnElement[int]:
+    """The number that a text is."""
+    return sa.cast(func.btrim(text, " #\t\n\r"), sa.Integer())
+
+
+def matching(viewer: Viewer, text: Any) -> ColumnElement[bool]:
+    """Whether a ticket has the words, found from the words: for counting all."""
+    works = access.works_on(viewer, Ticket)
+    found = select(TicketWords.ticket_id).where(_have(TicketWords, text))
+    public = Ticket.id.in_(found.where(~TicketWords.internal))
+    if isinstance(works, bool):
+        return Ticket.id.in_(found) if works else public
+    return sa.or_(public, sa.and_(works, Ticket.id.in_(found)))
+
+
+def has(ticket: Any, works: Works, text: Any) -> ColumnElement[bool]:
+    """Whether this ticket has the words, looked up by the ticket."""
+    return sa.exists().where(*_texts_of(TicketWords, ticket, works, text))
+
+
+def few(text: Any) -> CTE:
+    """The texts that have the words, if they are few; else some of them, one more than few."""
+    return select(TicketWords.ticket_id).where(_have(TicketWords, text)).limit(FEW + 1).cte("few", nesting=True)
+
+
+def are_few(found: CTE) -> ColumnElement[bool]:
+    """Whether these are all."""
+    return select(func.count() <= FEW).select_from(found).scalar_subquery()
+
+
+def relevance(viewer: Viewer, text: Any, said: str | None) -> ColumnElement[float]:
+    """How well a ticket fits: by its best text, the subject counting most."""
+    words = aliased(TicketWords)
+    rank = func.max(func.ts_rank(words.words, query(text)))
+    best = select(sa.cast(rank, sa.Float())).where(*_texts_of(words, Ticket, access.works_on(viewer, Ticket), text))
+    score = func.coalesce(best.scalar_subquery(), 0.0)
+    if said != "number":
+        return score
+    return sa.case((Ticket.number == number_in(text), sa.literal_column(str(NUMBERED), sa.Float())), else_=score)
+
+
+def highlight(viewer: Viewer, ticket: Any, text: Any) -> ColumnElement[str]:
+    """Where it was found, as HTML; NULL where it was not found in words."""
+    words = aliased(TicketWords)
+    seen = select(words.source_id, words.internal).where(
+        *_texts_of(words, ticket, access.works_on(viewer, ticket), text)
+    )
+    best = seen.order_by(func.ts_rank(words.words, query(text)).desc(), words.source_id).limit(1).subquery()
+    said = sa.case(
+        (best.c.source_id != ticket.id, select(Comment.body).where(Comment.id == best.c.source_id).scalar_subquery()),
+        (best.c.internal, func.array_to_string(ticket.tags, ", ")),
+        else_=ticket.body,
+    )
+    written = func.concat_ws(": ", ticket.subject, func.translate(said, BEGIN + END, ""))
+    headline = func.ts_headline(CONFIGURATION, written, query(text), HEADLINE)
+    for mark, safe in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), (BEGIN, "<mark>"), (END, "</mark>")):
+        headline = func.replace(headline, mark, safe)
+    return select(headline).select_from(best).scalar_subquery()
+
+
+def _have(words: Any, text: Any) -> ColumnElement[bool]:
+    holds: ColumnElement[bool] = words.words.op("@@", return_type=sa.Boolean())(query(text))
+    return holds
+
+
+def _texts_of(words: Any, ticket: Any, works: Works, text: Any) -> list[Any]:
+    """Which texts of a ticket have the words and may be read."""
+    readable = [] if works is True else [~words.internal if works is False else sa.or_(~words.internal, works)]
+    return [words.ticket_id == ticket.id, _have(words, text), *readable]
