@@ -8,6 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import Select, func, select
+from sqlalchemy.orm import aliased
 
 from domain import access, attachments, attempts, history, messages, notifications, tickets, words
 from domain.access import Viewer
@@ -136,10 +137,10 @@ async def _require_open(unit: Unit, viewer: Viewer, ticket: Ticket, *, works: bo
 
 
 def _since(viewer: Viewer, ticket_id: Any, if_seq: Any) -> Select[*tuple[Any, ...]]:
-    place = history.seq(viewer, Event)
-    rows = select(Event.id, Event.kind, Event.actor_id).join(Ticket, Ticket.id == Event.ticket_id)
-    seen = access.unless_internal(viewer, Ticket, Event.public_seq.is_not(None))
-    return rows.where(Event.ticket_id == ticket_id, seen, place > if_seq).order_by(Event.seq)
+    ticket = aliased(Ticket)
+    rows = history.visible(viewer, ticket).join(ticket, ticket.id == Event.ticket_id)
+    rows = rows.where(ticket.id == ticket_id, history.seq(viewer, Event) > if_seq).order_by(Event.seq)
+    return rows.with_only_columns(Event.id, Event.kind, Event.actor_id)
 
 
 async def _write(unit: Unit, viewer: Viewer, ticket: Ticket, said: Words, *, internal: bool) -> Comment:

@@ -1,4 +1,4 @@
-"""The large demo: 1,000,000 tickets of 3,000 customers, for seeing how everything behaves when there is much."""
+"""The large demo: 1,000,000 tickets and 5,000,000 comments, for seeing how everything behaves when there is much."""
 
 import bisect
 import datetime as dt
@@ -23,6 +23,7 @@ from models import (
     AssignmentMethod,
     Base,
     Category,
+    Comment,
     Department,
     Event,
     EventText,
@@ -34,6 +35,7 @@ from models import (
     TicketChannel,
     TicketPriority,
     TicketStatus,
+    TicketWords,
 )
 
 CUSTOMERS, AGENTS = 3_000, 60
@@ -52,7 +54,42 @@ MATTERS = (
     "needs an update",
     "broke",
 )
+ANSWERS = (
+    "Thank you for writing. Could you send us a photo and the serial number?",
+    "We have looked into it and sent a replacement. It should arrive within two days.",
+    "Please restart the device, then install the latest version from our site.",
+    "Your refund is on its way; the bank needs up to five days.",
+    "Our engineers have found the cause. A correction is being tested.",
+    "Can you tell us when it happened first, and whether colleagues see it too?",
+)
+REPLIES = (
+    "It still happens, every morning when I open the report.",
+    "Here is what you asked for. The label on the back is hard to read.",
+    "Great, that helped! One more question: does the warranty cover the cable?",
+    "I have tried all of that already, without any luck.",
+    "My colleague in Lisbon sees the same on her screen.",
+    "When will the courier be here? Somebody must open the gate.",
+)
+NOTES = (
+    "Customer called twice, sounds upset. Handle with care.",
+    "Known fault of the March batch, see the wiki.",
+    "Waiting for the warehouse to confirm stock.",
+)
 TAGS = ("vip", "follow-up", "refund", "warranty", "outage", "feature", "spam", "bug", "german", "urgent-call")
+
+
+WORDS = """
+WITH t AS MATERIALIZED (SELECT id, subject, body, tags, setweight(to_tsvector('simple', subject), 'A') AS heading
+    FROM tickets WHERE number >= $1)
+INSERT INTO ticket_words (source_id, internal, ticket_id, words)
+SELECT id, false, id, heading || setweight(to_tsvector('simple', body), 'B') FROM t
+UNION ALL
+SELECT id, true, id, heading || setweight(to_tsvector('simple', array_to_string(tags, ', ')), 'B')
+FROM t WHERE tags <> '{}'
+UNION ALL
+SELECT c.id, c.internal, t.id, t.heading || setweight(to_tsvector('simple', c.body), 'B')
+FROM t JOIN comments c ON c.ticket_id = t.id
+"""
 
 
 @dataclass
@@ -69,6 +106,7 @@ class Made(NamedTuple):
     """A ticket and its history, as rows."""
 
     ticket: dict[str, Any]
+    comments: list[dict[str, Any]]
     events: list[dict[str, Any]]
     text: dict[str, Any]
 
@@ -92,7 +130,8 @@ async def seed(database_url: str, tickets: int = 1_000_000) -> None:
             luck = random.Random(1)  # noqa: S311 # the same on every machine
             house = await _house(connection, luck)
             await _tickets(connection, house, luck, range(first, first + tickets))
-        for model in (Person, Ticket, Event, EventText):
+            await _words(connection, first)
+        for model in (Person, Ticket, Comment, Event, EventText, TicketWords):
             await connection.execute(f"VACUUM (ANALYZE) {model.__tablename__}")
     finally:
         await connection.close()
@@ -189,12 +228,21 @@ async def _tickets(connection: asyncpg.Connection, house: House, luck: random.Ra
         task = progress.add_task("", total=len(numbers))
         while batch := list(itertools.islice(made, BATCH)):
             await _copy(connection, Ticket, (one.ticket for one in batch))
+            await _copy(connection, Comment, (comment for one in batch for comment in one.comments))
             await _copy(connection, Event, (event for one in batch for event in one.events))
             await _copy(connection, EventText, (one.text for one in batch))
             done = batch[-1].ticket["number"] - numbers.start + 1
             progress.update(task, completed=done)
             if not console.is_terminal and done % (5 * BATCH) == 0:
                 console.print(f"{done:,} of {len(numbers):,} tickets, {done / (time.monotonic() - started):,.0f}/s")
+
+
+async def _words(connection: asyncpg.Connection, first: int) -> None:
+    """What the tickets from this number on are found by. The index is made anew, which is faster than to fill it."""
+    print("What they are found by, and the index of it")  # noqa: T201 # an operator waits
+    await connection.execute("DROP INDEX ticket_words_words_idx")
+    await connection.execute(WORDS, first)
+    await connection.execute("CREATE INDEX ticket_words_words_idx ON ticket_words USING gin (words)")
 
 
 async def _copy(connection: asyncpg.Connection, model: type[Base], rows: Iterable[dict[str, Any]]) -> None:
@@ -249,12 +297,14 @@ def _made(house: House, luck: random.Random, numbers: range) -> Iterator[Made]:
             "waiting_since": created_at if fresh else None,
             "closed_at": closed_at,
         }
-        changed_at = closed_at or ticket["first_responded_at"] or created_at
-        events = list(_events(luck, ticket))
+        comments = list(_comments(luck, ticket, end))
+        events = _in_order(luck, ticket, [*_events(ticket), *_commented(comments)])
+        public = [event for event in events if event["public_seq"]]
         yield Made(
             ticket
-            | {"updated_at": changed_at, "public_updated_at": changed_at}
-            | {"last_seq": len(events), "public_seq": len(events)},
+            | {"updated_at": max(closed_at or created_at, events[-1]["at"]), "last_seq": len(events)}
+            | {"public_updated_at": max(closed_at or created_at, public[-1]["at"]), "public_seq": len(public)},
+            comments,
             events,
             {"event_id": events[0]["id"], "name": "subject", "text": ticket["subject"]},
         )
@@ -283,37 +333,80 @@ def _urgency(luck: random.Random) -> dict[str, Any]:
     return {"priority": priority.name, "priority_rank": priority.value}
 
 
-def _events(luck: random.Random, ticket: dict[str, Any]) -> Iterator[dict[str, Any]]:
+class Happened(NamedTuple):
+    """What becomes an event."""
+
+    at: dt.datetime
+    kind: str
+    actor_id: UUID | None
+    data: dict[str, Any]
+    internal: bool = False
+
+
+def _events(ticket: dict[str, Any]) -> Iterator[Happened]:
     """That it was submitted, routed, and given to whoever has it."""
-    happened: list[tuple[str, UUID | None, dict[str, Any]]] = [
-        (
-            "TicketSubmitted",
-            ticket["requester_id"],
-            {
-                "initial_priority": ticket["priority"],
-                "initial_category_id": ticket["category_id"],
-                "initial_requester_id": ticket["requester_id"],
-                "initial_service_id": ticket["service_id"],
-                "initial_tags": ticket["tags"],
-                "channel": ticket["channel"],
-            },
-        ),
-        (
-            "TicketRouted",
-            None,
-            {"from_department_id": None, "to_department_id": ticket["department_id"], "rule_id": None},
-        ),
-    ]
+    at = ticket["created_at"]
+    submitted = {
+        "initial_priority": ticket["priority"],
+        "initial_category_id": ticket["category_id"],
+        "initial_requester_id": ticket["requester_id"],
+        "initial_service_id": ticket["service_id"],
+        "initial_tags": ticket["tags"],
+        "channel": ticket["channel"],
+    }
+    yield Happened(at, "TicketSubmitted", ticket["requester_id"], submitted)
+    routed = {"from_department_id": None, "to_department_id": ticket["department_id"], "rule_id": None}
+    yield Happened(at, "TicketRouted", None, routed)
     if assignee_id := ticket["assignee_id"]:
-        happened.append(("TicketAssigned", assignee_id, {"from_assignee_id": None, "to_assignee_id": assignee_id}))
-    for seq, (kind, actor_id, data) in enumerate(happened, 1):
+        given = {"from_assignee_id": None, "to_assignee_id": assignee_id}
+        yield Happened(at, "TicketAssigned", assignee_id, given)
+
+
+def _comments(luck: random.Random, ticket: dict[str, Any], end: dt.datetime) -> Iterator[dict[str, Any]]:
+    """What the desk and the customer write in turn, and what the desk notes for itself."""
+    answered_at, agent_id = ticket["first_responded_at"], ticket["assignee_id"]
+    at = answered_at or ticket["created_at"]
+    for place in range(luck.randint(1, 11) if answered_at and agent_id else luck.randint(0, 1)):
+        desk = bool(answered_at and agent_id) and place % 2 == 0
+        internal = place > 0 and desk and luck.random() < 0.3  # noqa: PLR2004 # a third
+        body = luck.choice(NOTES if internal else ANSWERS if desk else REPLIES)
+        if luck.random() < 0.1:  # noqa: PLR2004 # a tenth
+            body += f" RMA{luck.getrandbits(32)}"
         yield {
-            "id": _id(luck, ticket["created_at"]),
+            "id": _id(luck, at),
             "ticket_id": ticket["id"],
-            "seq": seq,
-            "public_seq": seq,
-            "kind": kind,
-            "actor_id": actor_id,
-            "at": ticket["created_at"],
-            "data": orjson.dumps(data, default=str).decode(),
+            "author_id": agent_id if desk else ticket["requester_id"],
+            "body": body,
+            "body_html": f"<p>{body}</p>",
+            "internal": internal,
+            "channel": TicketChannel.PORTAL.name,
+            "created_at": at,
         }
+        at = _later(luck, at, end, hours=6)
+
+
+def _commented(comments: Iterable[dict[str, Any]]) -> Iterator[Happened]:
+    """That these were added."""
+    for row in comments:
+        data = {"comment_id": row["id"]}
+        yield Happened(row["created_at"], "CommentAdded", row["author_id"], data, row["internal"])
+
+
+def _in_order(luck: random.Random, ticket: dict[str, Any], happened: list[Happened]) -> list[dict[str, Any]]:
+    """The history, counted for both sides."""
+    events, public = [], 0
+    for seq, one in enumerate(happened, 1):
+        public += not one.internal
+        events.append(
+            {
+                "id": _id(luck, one.at),
+                "ticket_id": ticket["id"],
+                "seq": seq,
+                "public_seq": None if one.internal else public,
+                "kind": one.kind,
+                "actor_id": one.actor_id,
+                "at": one.at,
+                "data": orjson.dumps(one.data, default=str).decode(),
+            }
+        )
+    return events

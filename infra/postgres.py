@@ -19,6 +19,8 @@ SETTINGS = {
     "timezone": "UTC",
     "datestyle": "ISO",
     "jit": "off",
+    # A statement serves every request of its shape, so it is planned once for all of them, not anew for some.
+    "plan_cache_mode": "force_generic_plan",
     "statement_timeout": "10s",
     "lock_timeout": "2s",
 }

@@ -293,8 +293,8 @@ class Binder:
     def plain(self, named: Any, value: Any, limits: Limits, label: str, *, many: bool) -> Any:
         """A value that was declared plain, or one of which a class was."""
         given = as_given(value)
-        keep_to(limits._replace(plain=False), given.value, label)
         if limits.plain is True:
+            keep_to(limits._replace(plain=False), given.value, label)
             return given.value
         kind = limits.plain(given.value)  # type: ignore[operator] # neither True nor False, so callable
         return Classified(kind, self.scalar(named, given, limits._replace(plain=False), label, many=many))

@@ -150,7 +150,8 @@ def nearest(page: Page, bounds: Sequence[Bound], most: int, *, backward: bool) -
     united: Any = sa.union_all(*found) if len(found) > 1 or page.shared else found[0]
     if page.shared:
         united = united.add_cte(*page.shared, nest_here=True)
-    return select(entity).where(key.in_(united))
+    # As an array, which is made first: with IN, PostgreSQL may walk all rows in the page's order to meet these few.
+    return select(entity).where(key == sa.any_(func.array(united.scalar_subquery(), type_=ARRAY(key.type))))
 
 
 class Connecting(Selecting):

@@ -167,12 +167,7 @@ def ways(viewer: Viewer, asked: Conditions, by: TicketOrderField, *, descending:
         by, descending, most = TicketOrderField.CREATED_AT, True, MOST_RANKED
     order_of_staff = _order(viewer, asked, by, works=True, descending=descending)
     seen = Way(_meeting(tickets.visible(viewer), viewer, asked, works), order_of_staff if most else None, None, most)
-    found = [
-        _with_words(seen.where(Ticket.requester_id == viewer.id), asked, works),
-        _with_words(seen.of_each(Ticket.id, values=access.watched_of(viewer)), asked, works),
-    ]
-    if asked.text_kind == "number":
-        found.append(seen.where(_of_number(asked)))
+    found = _own(viewer, asked, seen, works)
     if not viewer.is_staff:
         return Ways(found)
     staff = Way(_meeting(select(Ticket), viewer, asked, works=True), order_of_staff, None, most)
@@ -199,6 +194,16 @@ def ways(viewer: Viewer, asked: Conditions, by: TicketOrderField, *, descending:
     looked_up = staff.where(works, search.are_few(few)).of_each(Ticket.id, values=select(few.c.ticket_id).distinct())
     looked_at = _with_words(all_of_them.where(sa.not_(search.are_few(few))), asked, works=True)
     return Ways([*found, looked_up, looked_at], [few])
+
+
+def _own(viewer: Viewer, asked: Conditions, seen: Way, works: Works) -> list[Way]:
+    """The viewer's own tickets, and that of the number asked for. Whoever works on all finds their own among all."""
+    found = [seen.where(_of_number(asked))] if asked.text_kind == "number" else []
+    if works is True and not asked.mine:
+        return found
+    requested = seen.where(Ticket.requester_id == viewer.id)
+    watched = seen.of_each(Ticket.id, values=access.watched_of(viewer))
+    return [*found, _with_words(requested, asked, works), _with_words(watched, asked, works)]
 
 
 def _as_indexed(asked: Conditions, by: TicketOrderField, *, descending: bool) -> bool:

@@ -43,7 +43,7 @@ def index(unit: Unit, source_id: UUID, ticket: Ticket, text: str, *, internal: b
 def query(text: Any) -> ColumnElement[Any]:
     """What is looked for."""
     asked = sa.cast(func.websearch_to_tsquery(CONFIGURATION, text), sa.Text())
-    unfinished = asked.op("~")(sa.literal_column("$$[^'\\s]{2}'$$$")) & ~text.op("~")(sa.literal_column('$$"\\s*$$$'))
+    unfinished = sa.and_(asked.regexp_match("[^'\\s]{2}'$"), sa.not_(text.regexp_match('"\\s*$')))
     return select(sa.cast(sa.case((unfinished, asked.concat(":*")), else_=asked), TSQUERY())).scalar_subquery()
 
 

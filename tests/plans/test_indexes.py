@@ -13,10 +13,11 @@ from alembic.config import Config
 from domain import attachments, attempts, demo_large, history, idempotency, notifications, sessions, tickets
 from domain.access import Viewer
 from domain.refusals import Refusal
+from domain.tickets import search
 from domain.tickets.lists import TicketOrderField
 from infra import jobs
 from infra.ids import new_id
-from infra.postgres import Reads
+from infra.postgres import SETTINGS, Reads
 from infra.statements import prepare
 from infra.unit import now
 from models import Event, NotificationKind, Role
@@ -26,7 +27,17 @@ from resolvers.root import schema
 
 ROOT = Path(__file__).resolve().parents[2]
 TICKETS = 20_000
-GROWING = {"tickets", "events", "event_texts", "notifications", "jobs", "messages", "attachments"}
+GROWING = {
+    "tickets",
+    "ticket_words",
+    "comments",
+    "events",
+    "event_texts",
+    "notifications",
+    "jobs",
+    "messages",
+    "attachments",
+}
 KEPT = {"sessions", "uploads", "attempts", "idempotency_keys"}  # swept, but large as well
 
 # What grows beside tickets and their history, made of what is there.
@@ -61,6 +72,14 @@ INSERT INTO attempts (key, window_starts_at, count)
 SELECT id::text, now() - number % 1000 * interval '90 seconds', 1 FROM tickets;
 INSERT INTO idempotency_keys (person_id, mutation, key, input_hash, created_at)
 SELECT requester_id, 'submit_ticket', id::text, '', now() - number % 1000 * interval '87 seconds' FROM tickets;
+INSERT INTO departments (id, name, assignment) VALUES (gen_random_uuid(), 'Attic', 'MANUAL');
+UPDATE people SET role = 'TEAM_LEAD' WHERE email = 'agent60@large.example.com';
+UPDATE memberships SET department_id = (SELECT id FROM departments WHERE name = 'Attic')
+WHERE person_id = (SELECT id FROM people WHERE email = 'agent60@large.example.com');
+UPDATE tickets SET assignee_id = NULL
+WHERE assignee_id = (SELECT id FROM people WHERE email = 'agent60@large.example.com');
+UPDATE tickets SET department_id = (SELECT id FROM departments WHERE name = 'Attic')
+WHERE number IN (SELECT number FROM tickets ORDER BY number LIMIT 3);
 ANALYZE;
 """
 
@@ -78,7 +97,7 @@ async def large(server_url):
     with ThreadPoolExecutor(1) as pool:
         pool.submit(command.upgrade, config, "head").result()
     await demo_large.seed(url, TICKETS)
-    connection = await asyncpg.connect(url, server_settings={"jit": "off"})
+    connection = await asyncpg.connect(url, server_settings={**SETTINGS, "default_transaction_read_only": "off"})
     await connection.execute(MORE)
     yield connection
     await connection.close()
@@ -95,6 +114,7 @@ async def people(large):
     return {
         "customer": await one("customer20@large.example.com"),
         "agent": await one("agent2@large.example.com"),
+        "lead of few": await one("agent60@large.example.com"),
         "director": Viewer(Role.DIRECTOR, new_id()),
     }
 
@@ -105,6 +125,17 @@ def nodes_of(plan):
         yield from nodes_of(child)
 
 
+def literal(value):
+    """A value as SQL writes it, of whatever type the statement wants."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, list):
+        value = "{" + ",".join(f'"{item}"' for item in value) + "}"
+    if isinstance(value, bytes):
+        value = f"\\x{value.hex()}"
+    return "'" + str(value).replace("'", "''") + "'"
+
+
 class Plans:
     """What PostgreSQL means to do."""
 
@@ -112,28 +143,55 @@ class Plans:
         self.connection = connection
         self.engine = Engine(schema, reads, refusals=Refusal, report=repr)
 
-    async def explained(self, sql, arguments):
-        found = orjson.loads(await self.connection.fetchval(f"EXPLAIN (FORMAT JSON) {sql}", *arguments))
+    async def explained(self, sql, arguments, options="FORMAT JSON", *, plans="force_generic_plan"):
+        """The nodes of the plan that serves every request of this shape, whatever its values."""
+        await self.connection.execute(f"SET plan_cache_mode = {plans}")
+        await self.connection.execute(f"PREPARE asked AS {sql}")
+        try:
+            values = f"({', '.join(map(literal, arguments))})" if arguments else ""
+            found = orjson.loads(await self.connection.fetchval(f"EXPLAIN ({options}) EXECUTE asked{values}"))
+        finally:
+            await self.connection.execute("DEALLOCATE asked")
         return list(nodes_of(found[0]["Plan"]))
 
-    async def read_whole(self, sql, *arguments):
+    async def read_whole(self, sql, *arguments, **options):
         """The tables that a statement reads from end to end."""
-        nodes = await self.explained(sql, arguments)
+        nodes = await self.explained(sql, arguments, **options)
         return {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"}
 
-    async def of_query(self, viewer, text, **variables):
-        """The same for the statement that answers an operation."""
+    def statement(self, viewer, text, variables):
+        """The statement that answers an operation."""
         operation = self.engine.document(text).operation(None)
         values = operation.variables.coerce(variables)
         plan = self.engine.plan_of_query(operation, values, viewer)
-        return await self.read_whole(
-            plan.statement.sql, *plan.statement.arguments(plan.values(Request(values, viewer)))
+        return plan.statement.sql, plan.statement.arguments(plan.values(Request(values, viewer)))
+
+    async def of_query(self, viewer, text, **variables):
+        """The tables that it reads from end to end."""
+        sql, arguments = self.statement(viewer, text, variables)
+        return await self.read_whole(sql, *arguments)
+
+    async def looked_at(self, viewer, text, **variables):
+        """How many rows of tables that grow are looked at for an operation, kept or not."""
+        sql, arguments = self.statement(viewer, text, variables)
+        nodes = await self.explained(sql, arguments, "ANALYZE, TIMING OFF, FORMAT JSON")
+        return sum(
+            node["Actual Loops"]
+            * sum(
+                node.get(f"{kind}", 0)
+                for kind in ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck")
+            )
+            for node in nodes
+            if node.get("Relation Name") in GROWING
         )
 
     async def of_statement(self, build, *arguments, lock=False):
         """The same for a statement of a unit of work."""
         prepared, values = prepare(build, arguments, lock=lock)
-        return await self.read_whole(prepared.statement.text, *prepared.statement.arguments(values))
+        # Connections for writing leave it to PostgreSQL.
+        return await self.read_whole(
+            prepared.statement.text, *prepared.statement.arguments(values), plans="force_custom_plan"
+        )
 
 
 @pytest.fixture(scope="session")
@@ -144,7 +202,7 @@ async def plans(large, server_url):
 LIST = """query Tickets($filter: TicketFilter, $order: TicketOrder) {
   tickets(first: 50, filter: $filter, orderBy: $order) { pageInfo { hasNextPage endCursor } nodes {
     id number subject status updatedAt requester { id name } assignee { id name } department { id name } } } }"""
-NEXT = """query Tickets($after: String, $order: TicketOrder) { tickets(first: 50, after: $after, orderBy: $order) {
+NEXT = """query Tickets($after: String, $order: TicketOrder) { tickets(first: 100, after: $after, orderBy: $order) {
   nodes { id } pageInfo { hasNextPage endCursor } } }"""
 NUMBERED = "query Ticket($number: Int!) { ticketByNumber(number: $number) { id subject requester { name } lastSeq } }"
 EVENTS = """query Events($id: ID!) { ticket(id: $id) { id subject events(first: 50) { nodes { seq at actor { name }
@@ -152,8 +210,10 @@ EVENTS = """query Events($id: ID!) { ticket(id: $id) { id subject events(first: 
 NOTIFICATIONS = """query News { viewer { unread { count } notifications(first: 20) {
   nodes { id title body readAt } } } }"""
 
-VIEWERS = ["customer", "agent", "director"]
-ORDERS = [(field, direction) for field in TicketOrderField for direction in ("ASC", "DESC")]
+VIEWERS = ["customer", "agent", "lead of few", "director"]
+ORDERS = [
+    (field, direction) for field in TicketOrderField if field.name != "RELEVANCE" for direction in ("ASC", "DESC")
+]
 
 
 async def test_a_read_of_a_whole_table_is_found(plans):
@@ -170,6 +230,49 @@ async def test_the_list_of_tickets(plans, people, viewer):
 async def test_the_list_in_each_order(plans, people, viewer, field, direction):
     order = {"field": field.name, "direction": direction}
     assert not await plans.of_query(people[viewer], LIST, order=order) & GROWING
+
+
+# A page of 50 by each way: departments and states for whoever works here, all of their own tickets for customers.
+MOST_LOOKED_AT = {"customer": 250, "agent": 1_200, "lead of few": 400, "director": 5_000}
+
+
+@pytest.mark.parametrize(("field", "direction"), ORDERS, ids=lambda value: getattr(value, "name", value))
+@pytest.mark.parametrize("viewer", VIEWERS)
+async def test_a_page_costs_what_a_page_costs(plans, people, viewer, field, direction):
+    order, most = {"field": field.name, "direction": direction}, MOST_LOOKED_AT[viewer]
+    for filter_ in (None, {"statuses": ["OPEN", "PENDING"]}):
+        assert await plans.looked_at(people[viewer], LIST, order=order, filter=filter_) < most
+
+
+@pytest.mark.parametrize(("field", "direction"), ORDERS, ids=lambda value: getattr(value, "name", value))
+@pytest.mark.parametrize("viewer", ["customer", "agent", "director"])
+async def test_a_deep_page_costs_what_the_first_does(plans, people, large, viewer, field, direction):
+    order, after = {"field": field.name, "direction": direction}, None
+    for _ in range(6):
+        sql, arguments = plans.statement(people[viewer], NEXT, {"order": order, "after": after})
+        page = orjson.loads(await large.fetchval(sql, *arguments))["data"]["tickets"]
+        after = page["pageInfo"]["endCursor"]
+        if not page["pageInfo"]["hasNextPage"]:
+            break
+
+    assert await plans.looked_at(people[viewer], NEXT, order=order, after=after) < MOST_LOOKED_AT[viewer]
+
+
+SEARCH = """query Search($filter: TicketFilter, $order: TicketOrder) {
+  tickets(first: 20, filter: $filter, orderBy: $order) {
+  edges { highlightHtml node { id subject } } pageInfo { hasNextPage } } }"""
+
+
+@pytest.mark.parametrize("viewer", VIEWERS)
+@pytest.mark.parametrize("order", [None, {"field": "UPDATED_AT", "direction": "DESC"}])
+@pytest.mark.parametrize("few", [100, 100_000])
+async def test_searches(people, large, server_url, monkeypatch, viewer, order, few):
+    plans = Plans(large, Reads(server_url))
+    monkeypatch.setattr(search, "FEW", few)
+    rare = await large.fetchval("SELECT substring(body FROM 'RMA[0-9]+') FROM comments WHERE body LIKE '%RMA%' LIMIT 1")
+    for text in (rare, "printer", "printer -invoice", "photo serial", "1234"):
+        assert not await plans.of_query(people[viewer], SEARCH, filter={"text": text}, order=order) & GROWING, text
+    assert await plans.looked_at(people[viewer], SEARCH, filter={"text": rare}, order=order) < 2_000
 
 
 @pytest.mark.parametrize("name", ["status", "closed", "department", "assignee", "requester", "mine", "unassigned"])

@@ -1,0 +1,207 @@
+"""Every mutation with every type of its answer: without graphql-core it is given and answers what it would with it."""
+
+import dataclasses
+import datetime as dt
+import itertools
+import random
+
+import graphql
+import orjson
+import pytest
+from graphql.execution import VariableValues
+from strawberry.types.arguments import convert_arguments
+
+import models
+from domain import refusals
+from domain.access import Viewer
+from models import Role
+from planner.documents import declared_of
+from planner.engine import Engine
+from planner.fields import DEFINITION
+from planner.mutations import Done, Mutation
+from resolvers.root import schema
+from schema.context import Context
+
+SCHEMA = schema._schema
+MUTATIONS = SCHEMA.mutation_type.fields
+ODD = 'ünd "so" \\ / \n\t\x01\x7f \u2028 🔥'
+LEAVES = {
+    "String": ODD,
+    "ID": "tkt_0",
+    "URL": "https://example.com/?a=b&c",
+    "Int": 7,
+    "Float": 1.5,
+    "Boolean": True,
+    "DateTime": dt.datetime(2026, 11, 24, 9, 30, 0, 7000, tzinfo=dt.UTC),
+}
+
+
+@pytest.fixture
+async def keys(customer, ticket, problem, support, director, database, work, mailbox, house):
+    """A row for each type that an answer may name by a key."""
+    await work.run()
+    (event,) = await database.rows("SELECT id FROM events WHERE seq = 1")
+    (told,) = await database.rows("SELECT id FROM notifications WHERE person_id = :id", id=customer.id)
+    rule = {field: [] for field in ("category_ids", "priorities", "service_ids", "words", "email_domains", "add_tags")}
+    async with house.desk.writes.begin() as unit:
+        values = {"name": "R", "position": 0, "active": True, "department_id": None, "assignee_id": None}
+        row = unit.insert(models.RoutingRule, **values, priority=None, **rule)
+    return {
+        "Ticket": ticket.uuid,
+        "Person": customer.id,
+        "Viewer": customer.id,
+        "UnreadCount": customer.id,
+        "Category": problem.id,
+        "Department": support.id,
+        "RoutingRule": row.id,
+        "Notification": told["id"],
+        "TicketEvent": event["id"],
+        "Node": (models.Ticket, ticket.uuid),
+    }
+
+
+@pytest.fixture
+def answering(desk):
+    return Engine(schema, desk.reads, refusals=refusals.Refusal, report=repr, given=desk)
+
+
+def made(type_, keys, *, full):
+    """What a mutation may return: an object of a type, in which there is all that may be, or nothing that need not."""
+    values = {}
+    for field in type_.fields.values():
+        nullable, named = graphql.get_nullable_type(field.type), graphql.get_named_type(field.type)
+        if declared_of(field).payload:
+            value = keys[named.name]
+        elif graphql.is_object_type(named):
+            value = made(named, keys, full=full)
+        elif graphql.is_enum_type(named):
+            value = list(named.values.values())[-1].value
+        else:
+            value = LEAVES[named.name]
+        if graphql.is_list_type(nullable):
+            value = [value, value] if full else []
+        elif nullable is field.type and not full:
+            value = None
+        values[field.extensions[DEFINITION].python_name] = value
+    return type_.extensions[DEFINITION].origin(**values)
+
+
+def everything(type_, depth):
+    """A selection of all there is, each field under a name of its own."""
+    if graphql.is_union_type(type_) or graphql.is_interface_type(type_):
+        parts = [f"... on {each.name} {everything(each, depth)}" for each in SCHEMA.get_possible_types(type_)]
+        return f"{{ __typename {' '.join(parts)} }}"
+    parts = ["__typename"]
+    for name, field in type_.fields.items():
+        named, called = graphql.get_named_type(field.type), f"{type_.name}_{name}: {name}"
+        if graphql.is_leaf_type(named):
+            parts.append(called)
+        elif depth and not any(graphql.is_required_argument(argument) for argument in field.args.values()):
+            parts.append(f"{called} {everything(named, depth - 1)}")
+    return f"{{ {' '.join(parts)} }}"
+
+
+class Given:
+    """Random values for arguments: absent, null and given."""
+
+    def __init__(self, seed):
+        self.luck = random.Random(seed)
+
+    def value(self, type_):
+        nullable = graphql.get_nullable_type(type_)
+        if nullable is type_ and self.luck.random() < 0.2:
+            return None
+        if graphql.is_list_type(nullable):
+            return [self.value(nullable.of_type) for _ in range(self.luck.randrange(3))]
+        if graphql.is_enum_type(nullable):
+            return self.luck.choice(list(nullable.values))
+        if graphql.is_input_object_type(nullable):
+            fields = nullable.fields
+            if nullable.extensions[DEFINITION].is_one_of:
+                name = self.luck.choice(list(fields))
+                return {name: self.value(graphql.GraphQLNonNull(fields[name].type))}
+            chosen = {
+                name
+                for name, field in fields.items()
+                if graphql.is_required_input_field(field) or self.luck.random() < 0.5
+            }
+            return {name: self.value(field.type) for name, field in fields.items() if name in chosen}
+        return LEAVES[nullable.name] if nullable.name != "DateTime" else "2026-11-24T09:30:00.000Z"
+
+
+def asked(name, depth=1):
+    arguments = MUTATIONS[name].args
+    head = ", ".join(f"${each}: {argument.type}" for each, argument in arguments.items())
+    given = ", ".join(f"{each}: ${each}" for each in arguments)
+    body = everything(graphql.get_named_type(MUTATIONS[name].type), depth)
+    return f"mutation ({head}) {{ {name}({given}) {body} }}"
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_graphql_core_is_not_needed(name):
+    assert Mutation(SCHEMA, MUTATIONS[name]).hindrance is None
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+async def test_every_type_is_answered_alike(answering, desk, keys, customer, agent, director, name):
+    text, field = asked(name), MUTATIONS[name]
+    operation = answering.document(text).operation(None)
+    variables = {each: Given(1).value(argument.type) for each, argument in field.args.items()}
+    values = operation.variables.coerce(variables)
+    viewers = [Viewer(person.role, person.id) for person in (customer, agent, director)]
+    viewers.append(Viewer(Role.CUSTOMER, customer.id, keys["Ticket"]))
+    possible = SCHEMA.get_possible_types(graphql.get_nullable_type(field.type))
+    answering.mutations[name] = mutation = Mutation(SCHEMA, field)
+    for type_, full, viewer in itertools.product(possible, (True, False), viewers):
+        returned = made(type_, keys, full=full)
+
+        async def perform(_context, _returned=returned, **_arguments):
+            return _returned
+
+        mutation.perform = perform
+        answer = await answering.mutate(operation, values, variables, Context(desk, answering, viewer))
+        cost = answering.price(operation, values).cost
+        context = Context(desk, answering, viewer)
+        reference = await answering.execute(operation, variables, context, None, cost, Done({name: returned}))
+
+        assert answer == reference, (type_, full, viewer)
+        assert orjson.loads(answer.body)["data"].keys() == {name}
+
+
+async def test_what_goes_well_goes_without_graphql_core(answering, desk, keys, director, monkeypatch):
+    monkeypatch.setattr(Engine, "execute", None)
+    for name, field in MUTATIONS.items():
+        operation = answering.document(asked(name, 0)).operation(None)
+        variables = {each: Given(1).value(argument.type) for each, argument in field.args.items()}
+        answering.mutations[name] = mutation = Mutation(SCHEMA, field)
+        for type_, full in itertools.product(mutation.types.values(), (True, False)):
+            returned = made(type_, keys, full=full)
+
+            async def perform(_context, _returned=returned, **_arguments):
+                return _returned
+
+            mutation.perform = perform
+            values = operation.variables.coerce(variables)
+            context = Context(desk, answering, Viewer(director.role, director.id))
+            answer = await answering.mutate(operation, values, variables, context)
+            assert orjson.loads(answer.body)["data"][name]["__typename"] == type_.name
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_arguments_are_what_strawberry_makes_of_them(answering, name):
+    field = MUTATIONS[name]
+    operation = answering.document(asked(name)).operation(None)
+    (node,) = operation.node.selection_set.selections
+    make = Mutation(SCHEMA, field).arguments(node)
+    for seed in range(40):
+        given = Given(seed)
+        variables = {each: given.value(argument.type) for each, argument in field.args.items()}
+        values = operation.variables.coerce(variables)
+
+        found = make(values)
+
+        read = graphql.get_argument_values(field, node, VariableValues({}, values))
+        definition = field.extensions[DEFINITION]
+        registry = schema.schema_converter.scalar_registry
+        assert found == convert_arguments(read, definition.arguments, registry, schema.config)
+        assert all(dataclasses.is_dataclass(value) for value in found.values())
