@@ -125,33 +125,38 @@ def directions(order: Sequence[Order], *, backward: bool) -> list[Any]:
 
 
 def nearest(page: Page, bounds: Sequence[Bound], most: int, *, backward: bool) -> Select[Any]:
-    """The rows that a page can be made of: the first `most` within its bounds that each way finds."""
+    """The rows that a page can be made of: the first `most` within its bounds that any way finds, or the pool."""
     entity = page.rows.column_descriptions[0]["entity"]
     (key,) = sa.inspect(entity).mapper.primary_key
+    usual = orders(page.order, page.types)
+    if page.pool is not None:
+        usual, bounds, most, backward = orders(page.pool.order, None), [], page.pool.most, False
     found: list[Select[Any]] = []
     for way in page.ways:
-        order = orders(page.order if way.order is None else way.order, page.types)
-        rows = way.rows.with_only_columns(key, maintain_column_froms=True).order_by(None)
-        if way.most is None:
-            rows = rows.where(*(bound.holds(order) for bound in bounds))
-            rows = rows.order_by(*directions(order, backward=backward)).limit(most)
-        else:
-            rows = rows.order_by(*directions(order, backward=False)).limit(way.most)
+        order = usual if way.order is None else orders(way.order, page.types)
+        places = [each.expression.label(f"place{number}") for number, each in enumerate(order)]
+        rows = way.rows.with_only_columns(key, *places, maintain_column_froms=True)
+        rows = rows.where(*(bound.holds(order) for bound in bounds))
+        rows = rows.order_by(None).order_by(*directions(order, backward=backward)).limit(most)
         if (
             way.each is None
         ):  # in a FROM of its own, since a UNION would take its order and limit for those of the whole
             part: Any = rows.correlate(None).subquery()
-            found.append(select(part.c[0]))
+            found.append(select(*part.c))
             continue
         columns, values = way.each
         several = values.subquery()
         part = rows.where(*map(operator.eq, columns, several.c)).correlate(several).lateral()
-        found.append(select(part.c[0]).select_from(several.join(part, sa.true())))
+        found.append(select(*part.c).select_from(several.join(part, sa.true())))
     united: Any = sa.union_all(*found) if len(found) > 1 or page.shared else found[0]
     if page.shared:
         united = united.add_cte(*page.shared, nest_here=True)
+    together = united.subquery()
+    its = [each._replace(expression=place) for each, place in zip(usual, [*together.c][1:], strict=True)]
+    first = select(*together.c).distinct().order_by(*directions(its, backward=backward)).limit(most).subquery()
     # As an array, which is made first: with IN, PostgreSQL may walk all rows in the page's order to meet these few.
-    return select(entity).where(key == sa.any_(func.array(united.scalar_subquery(), type_=ARRAY(key.type))))
+    keys = func.array(select(first.c[0]).scalar_subquery(), type_=ARRAY(key.type))
+    return select(entity).where(key == sa.any_(keys))
 
 
 class Connecting(Selecting):

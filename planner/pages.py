@@ -27,7 +27,6 @@ class Way(Protocol):
 
     `order`: this way's own, of as many expressions as the page's and with the same values for its rows; None: the
     page's. `each`: columns and a SELECT of as many, for whose every row the way is gone once; None: once in all.
-    `most`: how many it finds, wherever the page begins; None: as many as the page has, from its cursors on.
     """
 
     @property
@@ -36,8 +35,13 @@ class Way(Protocol):
     def order(self) -> Sequence[Any] | None: ...
     @property
     def each(self) -> tuple[Sequence[Any], Select[Any]] | None: ...
-    @property
-    def most(self) -> int | None: ...
+
+
+class Pool(NamedTuple):
+    """The first rows in another order than the page's, `most` of them, which alone are ordered anew."""
+
+    order: Sequence[Any]
+    most: int
 
 
 class PageArguments(NamedTuple):
@@ -56,6 +60,7 @@ class PageArguments(NamedTuple):
         types: Sequence[Any] | None = None,
         ways: Sequence[Way] = (),
         shared: Sequence[CTE] = (),
+        pool: Pool | None = None,
         edge: Mapping[str, Callable[[Any], Any]] | None = None,
     ) -> Page:
         """The page of these rows.
@@ -65,10 +70,11 @@ class PageArguments(NamedTuple):
 
         `ways`: how the rows are found, not which they are: each of them is found by at least one. The page is made of
         the first that each way finds, so that it costs the same however many rows there are. `shared`: what several
-        ways speak of, made once. `edge`: builds of further fields of an edge, by their names in the API.
+        ways speak of, made once. `pool`: the pages are of these alone, which the ways find in their order; for an order
+        that no index has. `edge`: builds of further fields of an edge, by their names in the API.
         """
         listed = None if types is None else tuple(types)
-        return Page(rows, tuple(order), listed, self, tuple(ways), tuple(shared), edge or {})
+        return Page(rows, tuple(order), listed, self, tuple(ways), tuple(shared), pool, edge or {})
 
 
 class Page(NamedTuple):
@@ -80,6 +86,7 @@ class Page(NamedTuple):
     asked: PageArguments
     ways: tuple[Way, ...]
     shared: tuple[CTE, ...]
+    pool: Pool | None
     edge: Mapping[str, Callable[[Any], Any]]
 
 

@@ -12,7 +12,7 @@ from infra.unit import Unit
 from planner.fields import argument, planned
 from planner.live import Live, live, subscription
 from planner.nodes import NodeId
-from planner.pages import PageArguments
+from planner.pages import PageArguments, Pool
 from resolvers.writing import key_of, keys_of, mutation, optional_key
 from schema.context import Context
 from schema.inputs import given
@@ -68,6 +68,7 @@ def tickets_(
         order=lists.order(viewer, asked, field, descending=descending),
         ways=ways,
         shared=shared,
+        pool=Pool(lists.newest(viewer, asked), lists.MOST_RANKED) if field is TicketOrderField.RELEVANCE else None,
         edge={"highlightHtml": highlight},
     )
 

@@ -2,7 +2,7 @@
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -118,8 +118,7 @@ def _meeting(rows: Select[Ticket], viewer: Viewer, asked: Conditions, works: Wor
 
 def _tagged(works: Works, tags: Any) -> ColumnElement[bool]:
     """Whether it has one of these tags, as far as the viewer may know: to customers, tickets have none."""
-    # The first condition is that of the index.
-    overlap = sa.and_(Ticket.tags != sa.literal_column("'{}'::text[]"), Ticket.tags.op("&&")(tags))
+    overlap = search.tagged(Ticket, tags)
     return (overlap if works else sa.false()) if isinstance(works, bool) else sa.and_(overlap, works)
 
 
@@ -136,7 +135,6 @@ class Way(NamedTuple):
     rows: Select[Ticket]
     order: list[Any] | None = None
     each: tuple[Sequence[Any], Select[Any]] | None = None
-    most: int | None = None
 
     def where(self, *conditions: Any) -> "Way":
         """Those for which this holds as well."""
@@ -154,61 +152,86 @@ class Ways(NamedTuple):
     shared: Sequence[CTE] = ()
 
 
+def newest(viewer: Viewer, asked: Conditions) -> list[Any]:
+    """The order in which the tickets are found that are then ordered by relevance: last changed first."""
+    return order(viewer, asked, TicketOrderField.UPDATED_AT, descending=True)
+
+
 def ways(viewer: Viewer, asked: Conditions, by: TicketOrderField, *, descending: bool) -> Ways:
     """How a page of the list is found: from each department and status, and from what is the viewer's own.
 
     So it costs the same among a thousand tickets and among millions, and what only staff know of a ticket orders the
     tickets of those alone who work on it. No ways: one index has it all, in its order.
     """
-    if viewer.ticket_id is not None or (viewer.has(Role.DIRECTOR) and _as_indexed(asked, by, descending=descending)):
+    if viewer.ticket_id is not None:
         return Ways()
-    works, most = access.works_on(viewer, Ticket), None
+    works = access.works_on(viewer, Ticket)
     if by is TicketOrderField.RELEVANCE:
-        by, descending, most = TicketOrderField.CREATED_AT, True, MOST_RANKED
-    order_of_staff = _order(viewer, asked, by, works=True, descending=descending)
-    seen = Way(_meeting(tickets.visible(viewer), viewer, asked, works), order_of_staff if most else None, None, most)
-    found = _own(viewer, asked, seen, works)
+        by, descending = TicketOrderField.UPDATED_AT, True
+    # What a way says of whose tickets they are isn't asked again: it would keep PostgreSQL from the index.
+    rest = replace(asked, mine=None) if asked.mine else asked
+    seen = Way(_meeting(tickets.visible(viewer), viewer, asked, works))
+    found = [seen.where(_of_number(asked))] if asked.text_kind == "number" else []
+    if works is not True or asked.mine:  # else they find their own among all
+        found += _own(viewer, asked, Way(_meeting(select(Ticket), viewer, rest, works)), works)
     if not viewer.is_staff:
         return Ways(found)
-    staff = Way(_meeting(select(Ticket), viewer, asked, works=True), order_of_staff, None, most)
     if "requester_id" in asked.any_of:
         theirs = seen.of_each(Ticket.requester_id, values=_values(asked.any_of["requester_id"]))
         return Ways([*found, _with_words(theirs, asked, works)])
-    if "assignee_id" in asked.any_of or asked.mine:
-        people = _values(asked.any_of["assignee_id"]) if "assignee_id" in asked.any_of else select(_id(viewer.id))
-        theirs = staff.where(works).of_each(Ticket.assignee_id, Ticket.status, values=_pairs(people, asked))
+    order_of_staff = _order(viewer, asked, by, works=True, descending=descending)
+    staff = Way(_meeting(select(Ticket), viewer, rest, works=True), order_of_staff)
+    if asked.mine:
+        theirs = staff.of_each(Ticket.assignee_id, Ticket.status, values=_pairs(select(_id(viewer.id)), asked))
         return Ways([*found, _with_words(theirs, asked, works=True)])
-    if not viewer.has(Role.DIRECTOR):
-        elsewhere = select(Department.id).where(Department.id.not_in(access.departments_of(viewer)))
-        assigned = staff.where(Ticket.assignee_id == viewer.id).of_each(Ticket.department_id, values=elsewhere)
-        found.append(_with_words(assigned, asked, works=True))
+    if "assignee_id" in asked.any_of:
+        pairs = _pairs(_values(asked.any_of["assignee_id"]), asked)
+        theirs = staff.where(works).of_each(Ticket.assignee_id, Ticket.status, values=pairs)
+        return Ways([*found, _with_words(theirs, asked, works=True)])
+    if works is not True:
+        assigned = staff.where(Ticket.assignee_id == viewer.id)
+        found.append(_with_words(assigned.of_each(Ticket.department_id, values=_elsewhere(viewer)), asked, works=True))
+    return _through_departments(viewer, asked, staff, found, by_index=_as_indexed(asked, by, descending=descending))
+
+
+def _own(viewer: Viewer, asked: Conditions, way: Way, works: Works) -> list[Way]:
+    """The viewer's own tickets, and those that they watch."""
+    requested = way.where(Ticket.requester_id == viewer.id)
+    watched = way.of_each(Ticket.id, values=access.watched_of(viewer))
+    return [_with_words(requested, asked, works), _with_words(watched, asked, works)]
+
+
+def _through_departments(viewer: Viewer, asked: Conditions, staff: Way, found: list[Way], *, by_index: bool) -> Ways:
+    """The tickets of the viewer's departments, beside what was `found` otherwise."""
     departments = _departments(viewer, asked)
-    if _as_indexed(asked, by, descending=descending):
+    if by_index and viewer.has(Role.DIRECTOR) and "department_id" not in asked.any_of:
+        all_of_them = staff
+    elif by_index:
         all_of_them = staff.of_each(Ticket.department_id, values=departments)
     else:
         all_of_them = staff.of_each(Ticket.department_id, Ticket.status, values=_pairs(departments, asked))
-    if asked.text_kind is None:
+    if asked.text_kind is not None:
+        rare = search.rare(asked.text)
+    elif asked.tags is not None:
+        rare = search.rarely_tagged(asked.tags)
+    else:
         return Ways([*found, all_of_them])
-    # Rare words lead to their tickets; common ones stand in every few of the tickets that are looked at in order.
-    few = search.few(asked.text)
-    looked_up = staff.where(works, search.are_few(few)).of_each(Ticket.id, values=select(few.c.ticket_id).distinct())
-    looked_at = _with_words(all_of_them.where(sa.not_(search.are_few(few))), asked, works=True)
-    return Ways([*found, looked_up, looked_at], [few])
+    # Rare words and tags lead to their tickets; common ones are met soon among the tickets in their order.
+    looked_up = staff.where(access.works_on(viewer, Ticket), rare.is_so)
+    looked_up = looked_up.of_each(Ticket.id, values=select(rare.found.c.ticket_id).distinct())
+    met = _with_words(all_of_them.where(sa.not_(rare.is_so)), asked, works=True)
+    return Ways([*found, looked_up, met], rare.shared)
 
 
-def _own(viewer: Viewer, asked: Conditions, seen: Way, works: Works) -> list[Way]:
-    """The viewer's own tickets, and that of the number asked for. Whoever works on all finds their own among all."""
-    found = [seen.where(_of_number(asked))] if asked.text_kind == "number" else []
-    if works is True and not asked.mine:
-        return found
-    requested = seen.where(Ticket.requester_id == viewer.id)
-    watched = seen.of_each(Ticket.id, values=access.watched_of(viewer))
-    return [*found, _with_words(requested, asked, works), _with_words(watched, asked, works)]
+def _elsewhere(viewer: Viewer) -> Select[Any]:
+    """Other departments that have tickets of the viewer's."""
+    theirs = select(Ticket.id).where(Ticket.assignee_id == viewer.id, Ticket.department_id == Department.id)
+    return select(Department.id).where(Department.id.not_in(access.departments_of(viewer)), theirs.exists())
 
 
 def _as_indexed(asked: Conditions, by: TicketOrderField, *, descending: bool) -> bool:
-    """Whether it is the order of the index of all tickets, or of all of a department's, with nothing that narrows."""
-    narrow = asked.statuses is not None or asked.text_kind is not None or asked.mine or asked.any_of
+    """Whether the index of all tickets, or of all of a department's, has this order, and nothing else narrows it."""
+    narrow = asked.statuses is not None or asked.mine or asked.any_of.keys() & {"requester_id", "assignee_id"}
     return by is TicketOrderField.UPDATED_AT and descending and not narrow
 
 

@@ -5,7 +5,7 @@ must stand in one text and the ticket's subject together.
 """
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -20,7 +20,8 @@ from models import Comment, Ticket, TicketWords
 from models.base import CONFIGURATION
 
 MOST_TEXT = 200
-FEW = 20_000  # texts that hold the words, up to which they are looked up one by one
+SAMPLE, COMMON = 1_000, 5  # of as many texts, the newest, so many have words that are common
+MOST_RARE = 10_000  # texts or tickets that have what is rare: they are looked up one by one
 NUMBER = re.compile(r"\s*#?(\d{1,9})\s*", re.ASCII)
 # Characters for private use stand around what was found until all else is escaped.
 BEGIN, END = "\ue000", "\ue001"
@@ -67,14 +68,41 @@ def has(ticket: Any, works: Works, text: Any) -> ColumnElement[bool]:
     return sa.exists().where(*_texts_of(TicketWords, ticket, works, text))
 
 
-def few(text: Any) -> CTE:
-    """The texts that have the words, if they are few; else some of them, one more than few."""
-    return select(TicketWords.ticket_id).where(_have(TicketWords, text)).limit(FEW + 1).cte("few", nesting=True)
+def tagged(ticket: Any, tags: Any) -> ColumnElement[bool]:
+    """Whether it has one of these tags."""
+    overlap: ColumnElement[bool] = ticket.tags.op("&&", return_type=sa.Boolean())(tags)
+    return overlap
 
 
-def are_few(found: CTE) -> ColumnElement[bool]:
-    """Whether these are all."""
-    return select(func.count() <= FEW).select_from(found).scalar_subquery()
+class Rare(NamedTuple):
+    """What is looked for by an index of its own, if it is rare: where it was found, and whether that is all."""
+
+    found: CTE
+    is_so: ColumnElement[bool]
+    shared: list[CTE]
+
+
+def rare(text: Any) -> Rare:
+    """The tickets whose texts have the words. If many of the newest texts have them, they are not even looked for."""
+    newest = select(TicketWords.words).order_by(TicketWords.source_id.desc()).limit(SAMPLE).subquery()
+    many = func.count() >= COMMON
+    sample = select(many.label("common")).select_from(newest).where(_have(newest.c, text)).cte("sample", nesting=True)
+    common = select(sample.c.common).scalar_subquery()
+    rows = select(TicketWords.ticket_id).where(sa.not_(common), _have(TicketWords, text))
+    found = rows.limit(MOST_RARE + 1).cte("rare", nesting=True)
+    return Rare(found, sa.and_(sa.not_(common), _all(found)), [sample, found])
+
+
+def rarely_tagged(tags: Any) -> Rare:
+    """The tickets that have one of these tags."""
+    some = Ticket.tags != sa.literal_column("'{}'::text[]")  # as the index says, which serves no other condition
+    rows = select(Ticket.id.label("ticket_id")).where(some, tagged(Ticket, tags))
+    found = rows.limit(MOST_RARE + 1).cte("rare", nesting=True)
+    return Rare(found, _all(found), [found])
+
+
+def _all(found: CTE) -> ColumnElement[bool]:
+    return select(func.count() <= MOST_RARE).select_from(found).scalar_subquery()
 
 
 def relevance(viewer: Viewer, text: Any, said: str | None) -> ColumnElement[float]:
@@ -114,5 +142,7 @@ def _have(words: Any, text: Any) -> ColumnElement[bool]:
 
 def _texts_of(words: Any, ticket: Any, works: Works, text: Any) -> list[Any]:
     """Which texts of a ticket have the words and may be read."""
+    # The function behind @@, which no index serves: these are found by their ticket.
+    have = func.ts_match_vq(words.words, query(text), type_=sa.Boolean())
     readable = [] if works is True else [~words.internal if works is False else sa.or_(~words.internal, works)]
-    return [words.ticket_id == ticket.id, _have(words, text), *readable]
+    return [words.ticket_id == ticket.id, have, *readable]
