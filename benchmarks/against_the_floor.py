@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from bench import cpu, report  # noqa: E402 # the path to it was just made
-from bench.operations import M1, Q1, Q2, TITLES  # noqa: E402 # as above
+from bench.operations import M1, M2, Q1, Q2, Q3, TITLES  # noqa: E402 # as above
 from rich.console import Console  # noqa: E402 # as above
 
 from domain import access, sessions  # noqa: E402 # as above
@@ -35,10 +35,13 @@ from infra.settings import load  # noqa: E402 # as above
 TICKETS, ROUNDS = int(os.environ.get("TICKETS", "20000")), int(os.environ.get("ROUNDS", "9"))
 STATUSES = ("OPEN", "PENDING", "ON_HOLD", "RESOLVED", "CLOSED")
 AGENT = "agent@example.com"
-REQUESTS = {"Q1": 600, "Q2": 150, "M1": 100}  # in a round
-CUSTOMERS = 200  # who submit: each may 60 times an hour
+REQUESTS = {"Q1": 600, "Q2": 150, "Q3": 60, "M1": 100, "M2": 100}  # in a round
+CUSTOMERS = 200  # who submit and comment: each may 60 times an hour
 # What a submission may write.
-TABLES = "tickets", "events", "event_texts", "messages", "jobs", "attempts", "notifications", "attachments", "sessions"
+TABLES = (
+    "tickets", "ticket_words", "comments", "events", "event_texts", "messages", "jobs", "attempts", "notifications",
+    "attachments", "sessions",
+)  # fmt: skip
 
 say = Console(stderr=True).print
 Request = tuple[str, str]  # a token and a body
@@ -74,9 +77,12 @@ class Load:
 class Asked:
     """Makes requests: by luck, but the same for both sides."""
 
-    def __init__(self, tokens: dict[str, str], ids: list[str], categories: list[str]) -> None:
+    def __init__(
+        self, tokens: dict[str, str], ids: list[str], categories: list[str], own: list[tuple[str, str]]
+    ) -> None:
+        """`own`: open tickets, each with its requester's token."""
         self.agent, *self.customers = tokens
-        self.ids, self.categories, self.number = ids, categories, 0
+        self.ids, self.categories, self.own = ids, categories, own
 
     def requests(self, operation: str, count: int, seed: int) -> list[Request]:
         """As many, the same for the same seed."""
@@ -86,10 +92,13 @@ class Asked:
     def _request(self, operation: str, luck: random.Random) -> Request:
         if operation == "Q1":
             return self.agent, body(Q1, id=luck.choice(self.ids))
-        if operation == "Q2":
-            return self.agent, body(Q2, statuses=[luck.choice(STATUSES)])
+        if operation in {"Q2", "Q3"}:
+            return self.agent, body({"Q2": Q2, "Q3": Q3}[operation], statuses=[luck.choice(STATUSES)])
+        if operation == "M1":
+            token, ticket_id = luck.choice(self.own)
+            return token, body(M1, input={"ticketId": ticket_id, "body": f"It **burns** {luck.random()}.\n\nAgain."})
         said = {"subject": f"Printer {luck.random()}", "body": "It **burns**.\n\nAgain.", "categoryId": ""}
-        return luck.choice(self.customers), body(M1, input=said | {"categoryId": luck.choice(self.categories)})
+        return luck.choice(self.customers), body(M2, input=said | {"categoryId": luck.choice(self.categories)})
 
 
 def body(query: str, **variables: Any) -> str:
@@ -170,6 +179,11 @@ async def prepared(url: str) -> tuple[dict[str, str], Asked]:
         agent,
     )
     categories = await connection.fetch("SELECT id FROM categories WHERE NOT is_other AND archived_at IS NULL")
+    own = await connection.fetch(
+        "SELECT id, requester_id FROM tickets WHERE requester_id = ANY($1) AND status = 'OPEN'"
+        " AND waiting_since IS NOT NULL ORDER BY md5(id::text) LIMIT 2000",
+        [row["id"] for row in customers],
+    )
     await connection.close()
     desk = await Desk.open(load())
     tokens = {}
@@ -179,7 +193,13 @@ async def prepared(url: str) -> tuple[dict[str, str], Asked]:
         assert opened.viewer.role is not access.NOBODY.role
         tokens[opened.access_token] = str(person)
     await desk.close()
-    return tokens, Asked(tokens, [f"tkt_{row['id']}" for row in ids], [f"cat_{row['id']}" for row in categories])
+    token_of = {person: token for token, person in tokens.items()}
+    return tokens, Asked(
+        tokens,
+        [f"tkt_{row['id']}" for row in ids],
+        [f"cat_{row['id']}" for row in categories],
+        [(token_of[str(row["requester_id"])], f"tkt_{row['id']}") for row in own],
+    )
 
 
 async def measured(url: str, sender: Load, sides: tuple[Side, ...], asked: Asked) -> list[dict[str, Any]]:
@@ -217,7 +237,7 @@ async def one_round(
 
 async def same(connection: asyncpg.Connection, sender: Load, sides: tuple[Side, ...], asked: Asked) -> None:
     """Both answer alike and write alike, or nothing is measured."""
-    for operation, count in (("Q1", 200), ("Q2", 20)):
+    for operation, count in (("Q1", 200), ("Q2", 20), ("Q3", 20)):
         requests = asked.requests(operation, count, 1)
         found = [
             [orjson.loads(answer)["data"] for answer in sender.send(side, requests, at_once=1, keep=True)]
@@ -225,19 +245,32 @@ async def same(connection: asyncpg.Connection, sender: Load, sides: tuple[Side, 
         ]
         assert found[0] == found[1], found
         assert all(next(iter(data.values())) for data in found[0])
-    (request,) = asked.requests("M1", 1, 1)
-    written = []
-    for side in sides:
-        await connection.execute("DELETE FROM attempts")
-        before = await counts(connection)
-        (answer,) = sender.send(side, [request], at_once=1, keep=True)
-        after = await counts(connection)
-        ticket = orjson.loads(answer)["data"]["submitTicket"]["ticket"]
-        rows = await history_of(connection, UUID(ticket.pop("id")[4:]))
-        del ticket["number"]
-        written.append((ticket, rows, {table: after[table] - before[table] for table in TABLES}))
-    assert written[0] == written[1], written
-    assert written[0][2]["jobs"] == 2
+    for operation, field, jobs in (("M1", "addComment", 1), ("M2", "submitTicket", 2)):
+        written = [
+            await what_is_written(connection, sender, side, asked.requests(operation, 1, 1), field) for side in sides
+        ]
+        assert written[0] == written[1], written
+        assert written[0][1]["jobs"] == jobs
+
+
+async def what_is_written(
+    connection: asyncpg.Connection, sender: Load, side: Side, requests: list[Request], field: str
+) -> tuple[Any, ...]:
+    """What a mutation answers, how many rows it writes in each table, and what of them does not vary."""
+    await connection.execute("DELETE FROM attempts")
+    before = await counts(connection)
+    (answer,) = sender.send(side, requests, at_once=1, keep=True)
+    after = await counts(connection)
+    found = orjson.loads(answer)["data"][field]
+    found.get("comment", {}).pop("id", None)
+    found.get("comment", {}).pop("createdAt", None)
+    ticket = found["ticket"]
+    rows = await history_of(connection, UUID(ticket["id"][4:]))
+    if field == "addComment":  # the other side has commented before
+        rows, found["ticket"] = [rows[0]["subject"], rows[-1]["kind"], sorted(rows[-1])], None
+    else:
+        del ticket["id"], ticket["number"]
+    return found, {table: after[table] - before[table] for table in TABLES}, rows
 
 
 async def counts(connection: asyncpg.Connection) -> dict[str, int]:

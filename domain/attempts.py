@@ -62,18 +62,36 @@ async def take(writes: Writes, limit: Limit, subject: str) -> None:
 
 async def count(unit: Unit, limit: Limit, subject: str) -> None:
     """Count one attempt if the unit is committed. Raises RateLimited when it is one too many."""
-    if wait := await _counted(unit, limit, subject):
+    check(unit, limit, await unit.run(*counting(unit, limit, subject)))
+
+
+def counting(unit: Unit, limit: Limit, subject: str) -> tuple[Any, ...]:
+    """What counts one attempt if the unit is committed, for `read_together`; `check` must see what it gives."""
+    starts_at, span = _window(unit, limit)
+    return _count, _digest(limit, subject), starts_at, span
+
+
+def check(unit: Unit, limit: Limit, counted: list[Any]) -> None:
+    """Raises RateLimited when the attempt that was counted is one too many."""
+    if wait := _wait(unit, limit, counted):
         raise RateLimited(wait)
 
 
 async def _counted(unit: Unit, limit: Limit, subject: str) -> int:
+    return _wait(unit, limit, await unit.run(*counting(unit, limit, subject)))
+
+
+def _window(unit: Unit, limit: Limit) -> tuple[dt.datetime, dt.timedelta]:
+    span = dt.timedelta(seconds=limit.seconds)
+    return EPOCH + (unit.now - EPOCH) // span * span, span
+
+
+def _wait(unit: Unit, limit: Limit, counted: list[Any]) -> int:
     """Seconds to wait, 0 for none. A sliding window, weighed between two fixed ones: the last one counts by the share
     of it that is still in sight.
     """
-    span = dt.timedelta(seconds=limit.seconds)
-    starts_at = EPOCH + (unit.now - EPOCH) // span * span
-    key = _digest(limit, subject)
-    here, before = map(int, (await unit.run(_count, key, starts_at, span))[0])
+    starts_at, span = _window(unit, limit)
+    here, before = map(int, counted[0])
     past = (unit.now - starts_at) / span
     if here + before * (1 - past) <= limit.most:
         return 0

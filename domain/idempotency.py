@@ -23,7 +23,7 @@ def _claim(person_id: Any, mutation: Any, key: Any, digest: Any, moment: Any) ->
     fresh = insert(IdempotencyKey).values(
         person_id=person_id, mutation=mutation, key=key, input_hash=digest, answer=None, created_at=moment
     )
-    return fresh.on_conflict_do_nothing().returning(IdempotencyKey.key)
+    return fresh.on_conflict_do_nothing().returning(IdempotencyKey)
 
 
 def _one(person_id: Any, mutation: Any, key: Any) -> Select[IdempotencyKey]:
@@ -44,11 +44,11 @@ async def claim(
         raise InvalidInput(("idempotencyKey", f"A key has 1 to {MOST_KEY} characters."))
     digest = _digest(given)
     fresh = await unit.run(_claim, person_id, mutation, key, digest, unit.now)
+    if fresh:
+        return unit.row(IdempotencyKey, fresh[0]), None
     row = await unit.lock(_one, person_id, mutation, key)
     if row is None:
-        raise LookupError("The key's row went while it was held.")
-    if fresh:
-        return row, None
+        raise LookupError("The key's row went while it was waited for.")
     if row.created_at <= unit.now - KEPT:
         unit.change(row, input_hash=digest, created_at=unit.now)
         return row, None

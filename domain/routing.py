@@ -36,7 +36,8 @@ def one(viewer: Viewer, rule_id: Any) -> Select[RoutingRule]:
     return visible(viewer).where(RoutingRule.id == rule_id)
 
 
-def _active() -> Select[RoutingRule]:
+def active() -> Select[RoutingRule]:
+    """The rules in force, in the order in which they are tried; for deciding alone."""
     return select(RoutingRule).where(RoutingRule.active).order_by(RoutingRule.position, RoutingRule.id)
 
 
@@ -80,9 +81,9 @@ class Decision:
     tags: list[str] = field(default_factory=list)
 
 
-async def decide(unit: Unit, facts: Facts) -> Decision:
-    """What the first active rule whose conditions all hold says."""
-    for rule in await unit.read_all(_active):
+def decide(rules: list[RoutingRule], facts: Facts) -> Decision:
+    """What the first of these rules whose conditions all hold says."""
+    for rule in rules:
         if holds(rule, facts):
             return Decision(rule.id, rule.department_id, rule.assignee_id, rule.priority, list(rule.add_tags))
     return Decision()

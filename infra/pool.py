@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import asyncpg
@@ -53,7 +53,10 @@ class Pool:
         if self._closed:
             raise Unavailable
         try:
-            async with asyncio.timeout(WAIT_SECONDS):
+            if self._slots.locked():
+                async with asyncio.timeout(WAIT_SECONDS):
+                    await self._slots.acquire()
+            else:
                 await self._slots.acquire()
         except TimeoutError as error:
             raise Unavailable from error
@@ -110,19 +113,27 @@ async def _said(driver: asyncpg.Connection, first: str) -> asyncpg.Connection:
     return driver
 
 
-@contextlib.contextmanager
-def answering(driver: asyncpg.Connection, message: str | None = None) -> Iterator[None]:
+class answering:  # noqa: N801 # it reads as what it does; made of a generator it would cost four times as much
     """Statements that PostgreSQL does not answer, or not in time, raise Unavailable. `message`: for a client."""
-    given = () if message is None else (message,)
-    try:
-        yield
-    except (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError) as error:
-        raise Unavailable(*given) from error
-    except FAULTS as error:
-        if isinstance(error, OSError) or driver.is_closed() or is_farewell(error):
-            driver.terminate()
-            raise Unavailable(*given) from error
-        raise
+
+    __slots__ = ("_driver", "_given")
+
+    def __init__(self, driver: asyncpg.Connection, message: str | None = None) -> None:
+        self._driver, self._given = driver, () if message is None else (message,)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if error is None:
+            return
+        if isinstance(error, asyncpg.LockNotAvailableError | asyncpg.QueryCanceledError):
+            raise Unavailable(*self._given) from error
+        if isinstance(error, FAULTS):
+            driver = self._driver
+            if isinstance(error, OSError) or driver.is_closed() or is_farewell(error):
+                driver.terminate()
+                raise Unavailable(*self._given) from error
 
 
 async def to_the_end(work: Coroutine[Any, Any, Result]) -> Result:

@@ -11,37 +11,53 @@ import structlog
 from arq.connections import ArqRedis
 from arq.constants import expires_extra_ms, job_key_prefix
 from arq.jobs import serialize_job
-from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
+from hiredis import pack_command
+from redis.asyncio import ConnectionPool, Redis
+from redis.exceptions import ConnectionError as LostConnection
 from redis.exceptions import RedisError
 
 log = structlog.get_logger(__name__)
 
 TELL_SECONDS = 2.0
 ANSWER_SECONDS = 5.0  # a Redis that is silent for so long is given up: redis-py itself would wait for ever
-MOST_CONNECTIONS = 20  # of one process's sending side, also while Redis is slow
 QUEUE = "deskwire:jobs"
 PERFORM = "perform"  # the one function that workers offer: it performs the row that it is given
 
-Wake = tuple[str, UUID, float]  # a name for arq, the row, and when it is due in seconds since 1970
+Command = tuple[str | bytes | int, ...]
+
+
+class Batch:
+    """Commands that go in one go, and what came of it."""
+
+    __slots__ = ("commands", "error")
+
+    def __init__(self) -> None:
+        self.commands: list[Command] = []
+        self.error: Exception | None = None
 
 
 class Bus:
-    """One process's sending side. A dead Redis makes nothing fail here: what is owed stands in PostgreSQL."""
+    """One process's sending side. A dead Redis makes nothing fail here: what is owed stands in PostgreSQL.
+
+    It sends over one connection: whoever waits until that is free goes together with all others who do.
+    """
 
     def __init__(self, url: str) -> None:
         """`url`: of a Redis that is connected to when it is needed."""
         # Each use has one limit over all that it does, so nothing in there needs another.
-        pool = BlockingConnectionPool.from_url(
-            url, max_connections=MOST_CONNECTIONS, timeout=None, socket_connect_timeout=TELL_SECONDS
-        )
+        pool: Any = ConnectionPool.from_url(url, socket_connect_timeout=TELL_SECONDS)
         self._redis: Any = Redis.from_pool(pool)
+        # redis-py's own pipeline costs five times as much: it packs in Python and takes a connection each time.
+        self._connection = pool.make_connection()
+        self._free = asyncio.Lock()
+        self._next = Batch()
 
     async def tell(self, jobs: list[tuple[UUID, dt.datetime]], channels: dict[str, str]) -> None:
         """Wake the jobs and publish to the channels. Failing is logged: the relay and the hub make up for it."""
         # A job that fails is woken while its name still runs, and arq forgets such names: so each due time has its own.
         wakes = [(f"{row_id}:{due_at.timestamp()}", row_id, due_at.timestamp()) for row_id, due_at in jobs]
         try:
-            await self._send(wakes, channels)
+            await self._send([*_published(channels), *_woken(wakes)])
         except (RedisError, OSError) as error:
             log.warning("redis_not_told", jobs=len(jobs), channels=len(channels), error=repr(error))
 
@@ -51,20 +67,40 @@ class Bus:
         Raises RedisError or OSError when Redis can't be reached.
         """
         moment = dt.datetime.now(dt.UTC).timestamp()
-        await self._send([(f"{row_id}:{attempts}", row_id, moment) for row_id, attempts in owed], {})
+        await self._send(_woken([(f"{row_id}:{attempts}", row_id, moment) for row_id, attempts in owed]))
 
-    async def _send(self, wakes: list[Wake], channels: dict[str, str]) -> None:
-        """All in one go. `ArqRedis.enqueue_job` asks first whether the name exists; a second wake does no harm."""
-        moment = int(dt.datetime.now(dt.UTC).timestamp() * 1000)
-        async with asyncio.timeout(TELL_SECONDS), self._redis.pipeline(transaction=False) as pipe:
-            for channel, message in channels.items():
-                pipe.publish(channel, message)
-            for name, row_id, due_at in wakes:
-                score = int(due_at * 1000)
-                job = serialize_job(PERFORM, (str(row_id),), {}, None, moment, serializer=orjson.dumps)
-                pipe.set(job_key_prefix + name, job, px=max(0, score - moment) + expires_extra_ms)
-                pipe.zadd(QUEUE, {name: score}, nx=True)
-            await pipe.execute()
+    async def _send(self, commands: list[Command]) -> None:
+        batch = self._next
+        batch.commands += commands
+        async with asyncio.timeout(TELL_SECONDS), self._free:
+            if self._next is batch:  # nobody was faster and sent it for all who wait
+                self._next = Batch()
+                batch.error = ConnectionError("It was given up.")
+                try:
+                    await self._exchange(packed(batch.commands), len(batch.commands))
+                    batch.error = None
+                except (RedisError, OSError) as error:
+                    batch.error = error
+        if batch.error is not None:
+            raise batch.error
+
+    async def _exchange(self, said: bytes, answers: int) -> None:
+        """Send commands and read as many answers. One that was connected before may be stale: then once more."""
+        connection = self._connection
+        may_be_stale = connection.is_connected
+        while True:
+            try:
+                await connection.connect()
+                await connection.send_packed_command([said], check_health=False)
+                for _ in range(answers):
+                    await connection.read_response()
+            except BaseException as error:  # whose answer would come next is unknown
+                await connection.disconnect(nowait=True)
+                if not (may_be_stale and isinstance(error, LostConnection | OSError)):
+                    raise
+                may_be_stale = False
+            else:
+                return
 
     async def ready(self) -> bool:
         """Whether Redis answers."""
@@ -76,7 +112,36 @@ class Bus:
 
     async def close(self) -> None:
         """Close the connections."""
+        await self._connection.disconnect(nowait=True)
         await self._redis.aclose(close_connection_pool=True)
+
+
+def packed(commands: list[Command]) -> bytes:
+    """Commands as Redis reads them."""
+    pack: Any = pack_command  # its type says that a command has one word
+    return b"".join(map(pack, commands))
+
+
+def _published(channels: dict[str, str]) -> list[Command]:
+    return [("PUBLISH", channel, message) for channel, message in channels.items()]
+
+
+def _woken(wakes: list[tuple[str, UUID, float]]) -> list[Command]:
+    """Has arq perform rows: each with a name for it, the row, and when it is due in seconds since 1970.
+
+    `ArqRedis.enqueue_job` asks first whether the name exists; a second wake does no harm.
+    """
+    if not wakes:
+        return []
+    moment = int(dt.datetime.now(dt.UTC).timestamp() * 1000)
+    commands: list[Command] = []
+    places: list[str | int] = []
+    for name, row_id, due_at in wakes:
+        score = int(due_at * 1000)
+        job = serialize_job(PERFORM, (str(row_id),), {}, None, moment, serializer=orjson.dumps)
+        commands.append(("SET", job_key_prefix + name, job, "PX", max(0, score - moment) + expires_extra_ms))
+        places += [score, name]
+    return [*commands, ("ZADD", QUEUE, "NX", *places)]
 
 
 def working_side(url: str) -> ArqRedis:

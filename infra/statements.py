@@ -4,7 +4,7 @@ import dataclasses
 import datetime as dt
 import enum
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -16,6 +16,9 @@ from sqlalchemy.dialects.postgresql import asyncpg as dialect
 DIALECT = dialect.dialect(json_serializer=lambda value: orjson.dumps(value).decode())  # type: ignore[no-untyped-call] # SQLAlchemy's own gap
 
 MOST_STATEMENTS = 1000
+
+Processor = Callable[[Any], Any]
+Asked = tuple[Any, ...]  # a build, and what it is given
 
 SCALARS: dict[type, sa.types.TypeEngine[Any]] = {
     UUID: sa.Uuid(),
@@ -30,6 +33,8 @@ SCALARS: dict[type, sa.types.TypeEngine[Any]] = {
 
 def _scalar(kind: type) -> sa.types.TypeEngine[Any] | None:
     """The type of a bind parameter for values of this class, subclasses such as asyncpg's own UUID included."""
+    if kind in SCALARS:
+        return SCALARS[kind]
     if kind is bool:
         return None
     found = next((SCALARS[base] for base in kind.__mro__ if base in SCALARS), None)
@@ -41,27 +46,30 @@ def _scalar(kind: type) -> sa.types.TypeEngine[Any] | None:
 class Statement:
     """A compiled statement; `arguments` puts values in the order in which $1, $2, … want them."""
 
-    __slots__ = ("_fixed", "_names", "_processors", "text")
+    __slots__ = ("places", "text")
 
     def __init__(self, statement: Any) -> None:
         compiled: Any = statement.compile(dialect=DIALECT)
         state = compiled.construct_expanded_state()
         processors = {**compiled._bind_processors, **state.processors}  # noqa: SLF001 # the first lack those of IN lists
         self.text: str = state.statement
-        self._names: tuple[str, ...] = tuple(dict.fromkeys(state.positiontup or ()))
-        self._processors: dict[str, Callable[[Any], Any]] = {
-            name: processors[name] for name in self._names if name in processors
-        }
-        fixed = state.parameters
-        self._fixed = {name: self._processed(name, fixed[name]) for name in self._names}
+        names = dict.fromkeys(state.positiontup or ())
+        # Each parameter's name, what makes of a value what asyncpg takes, and what it takes when no value is given.
+        self.places: list[tuple[str, Processor | None, Any]] = [
+            (name, processors.get(name), processed(processors.get(name), state.parameters[name])) for name in names
+        ]
 
     def arguments(self, values: dict[str, Any]) -> list[Any]:
         """The values of a call; what is not among them is a constant of the statement."""
-        return [self._processed(n, values[n]) if n in values else self._fixed[n] for n in self._names]
+        return [
+            processed(processor, values[name]) if name in values else constant
+            for name, processor, constant in self.places
+        ]
 
-    def _processed(self, name: str, value: Any) -> Any:
-        processor = self._processors.get(name)
-        return processor(value) if processor and value is not None else value
+
+def processed(processor: Processor | None, value: Any) -> Any:
+    """A value as asyncpg takes it."""
+    return value if processor is None or value is None else processor(value)
 
 
 class Prepared(NamedTuple):
@@ -71,7 +79,7 @@ class Prepared(NamedTuple):
     model: Any
 
 
-_prepared: OrderedDict[Hashable, Prepared] = OrderedDict()
+_prepared: OrderedDict[Hashable, Any] = OrderedDict()
 
 
 def prepare(
@@ -84,50 +92,139 @@ def prepare(
     """
     shape: list[Any] = [build, lock]
     values: dict[str, Any] = {}
-    marked: list[Any] = []
-    for number, argument in enumerate(arguments):
-        name = f"p{number}"
-        if hasattr(argument, "bindable"):
-            changes = {}
-            for attribute in argument.bindable:
-                value = getattr(argument, attribute)
-                if value is not None:
-                    values[f"{name}_{attribute}"] = value
-                    changes[attribute] = sa.bindparam(f"{name}_{attribute}", None, type_=sa.Uuid())
-            marked.append((argument, changes))
-            shape += [type(argument), *(None if f in changes else getattr(argument, f) for f in argument.__slots__)]
-            shape.append(tuple(changes))
-        elif isinstance(argument, list):
-            item = _scalar(type(argument[0])) if argument else None
-            if item is None:
-                raise TypeError("A list is an array of one of the types above, and says of which by its first item.")
-            values[name] = argument
-            marked.append((sa.bindparam(name, None, type_=ARRAY(item)), None))
-            shape.append((list, type(item)))
-        elif scalar := _scalar(type(argument)):
-            values[name] = argument
-            marked.append((sa.bindparam(name, None, type_=scalar), None))
-            shape.append(type(scalar))
-        else:
-            marked.append((argument, None))
-            shape.append((type(argument), argument.value) if isinstance(argument, enum.Enum) else argument)
-    key = tuple(shape)
-    found = _prepared.get(key)
-    if found is None:
-        found = _prepared[key] = _built(build, marked, lock=lock)
-        if len(_prepared) > MOST_STATEMENTS:
-            _prepared.popitem(last=False)
+    _look(arguments, "p", shape, values)
+    found: Prepared = _kept(tuple(shape), lambda: _built(build, marked(arguments, "p"), lock=lock))
     return found, values
 
 
-def _built(build: Callable[..., Any], marked: list[Any], *, lock: bool) -> Prepared:
-    arguments = [value if changes is None else dataclasses.replace(value, **changes) for value, changes in marked]
-    statement, model = build(*arguments), None
-    if isinstance(statement, sa.Select):
-        described = statement.column_descriptions
-        entity = described[0].get("entity") if len(described) == 1 else None
-        model = entity if described[0]["type"] is entity else None
-        if lock:
-            # The weaker lock: foreign keys to the row may be checked meanwhile.
-            statement = statement.with_for_update(key_share=True, of=model)
+class Part(NamedTuple):
+    """What one of several reads gives: whole rows of a model, or values; and where a record has them."""
+
+    model: Any
+    names: tuple[str, ...]
+    first: int
+    end: int  # there it says whether there is anything
+
+
+class Together:
+    """Several reads as one statement. Only the last may give more than one row."""
+
+    def __init__(self, asked: Sequence[Asked]) -> None:
+        """`asked`: builds and what they are given."""
+        self.parts: list[Part] = []
+        columns: list[Any] = []
+        tables: list[Any] = []
+        for number, (build, *arguments) in enumerate(asked):
+            given = build(*marked(tuple(arguments), f"p{number}_"))
+            table = numbered(given, f"q{number}")
+            own = [column for column in table.c if column is not table.c.its_place]
+            self.parts.append(Part(_model_of(given), tuple(c.name for c in own), len(columns), len(columns) + len(own)))
+            columns += [column.label(f"c{len(columns) + n}") for n, column in enumerate((*own, table.c.its_place))]
+            tables.append(table)
+        *others, last = tables
+        source: Any = sa.select(sa.literal_column("1")).subquery("one").outerjoin(last, sa.true())
+        for other in others:  # what is one stands in the first record alone
+            source = source.outerjoin(
+                other, sa.func.coalesce(last.c.its_place, sa.literal_column("1")) == sa.literal_column("1")
+            )
+        self.statement = Statement(sa.select(*columns).select_from(source).order_by(last.c.its_place))
+
+    def found(self, records: Sequence[Any]) -> list[list[Any]]:
+        """What each read gives: rows' values by column where it gives a model's, else tuples."""
+        found: list[list[Any]] = []
+        for part in self.parts:
+            several = records if part is self.parts[-1] else records[:1]
+            values = [record[part.first : part.end] for record in several if record[part.end] is not None]
+            found.append(values if part.model is None else [dict(zip(part.names, v, strict=True)) for v in values])
+        return found
+
+
+def numbered(given: Any, name: str) -> Any:
+    """What a build gives as a table with one more column: the place of each row."""
+    if not isinstance(given, sa.Select):
+        returning = given.cte(f"{name}w")
+        return sa.select(*returning.c, sa.literal_column("1").label("its_place")).subquery(name)
+    order = given._order_by_clauses  # noqa: SLF001 # no public way
+    place = sa.func.row_number().over(order_by=order) if order else sa.literal_column("1")
+    return given.add_columns(place.label("its_place")).subquery(name)
+
+
+def prepare_together(asked: Sequence[Asked]) -> tuple[Together, dict[str, Any]]:
+    """As `prepare`, for several reads of rows at once."""
+    shape: list[Any] = [Together]
+    values: dict[str, Any] = {}
+    for number, (build, *arguments) in enumerate(asked):
+        shape.append(build)
+        _look(tuple(arguments), f"p{number}_", shape, values)
+    found: Together = _kept(tuple(shape), lambda: Together(asked))
+    return found, values
+
+
+def _kept(key: Hashable, make: Callable[[], Any]) -> Any:
+    found = _prepared.get(key)
+    if found is None:
+        found = _prepared[key] = make()
+        if len(_prepared) > MOST_STATEMENTS:
+            _prepared.popitem(last=False)
+    return found
+
+
+def _look(arguments: tuple[Any, ...], prefix: str, shape: list[Any], values: dict[str, Any]) -> None:
+    """Tell the plain part of the arguments from their values; names of parameters begin with the prefix."""
+    for number, argument in enumerate(arguments):
+        kind, name = type(argument), f"{prefix}{number}"
+        shape.append(kind)
+        if _scalar(kind) is not None:
+            values[name] = argument
+        elif kind is list:
+            if not argument or _scalar(type(argument[0])) is None:
+                raise TypeError("A list is an array of one of the types above, and says of which by its first item.")
+            values[name] = argument
+            shape.append(type(argument[0]))
+        elif hasattr(argument, "bindable"):
+            bindable = argument.bindable
+            for attribute in argument.__slots__:
+                value = getattr(argument, attribute)
+                if attribute in bindable and value is not None:
+                    values[f"{name}_{attribute}"] = value
+                    value = ...
+                shape.append(value)
+        else:
+            shape.append(argument.value if isinstance(argument, enum.Enum) else argument)
+
+
+def marked(arguments: tuple[Any, ...], prefix: str) -> list[Any]:
+    """The arguments as a build is given them: with bind parameters for their values."""
+    found: list[Any] = []
+    for number, argument in enumerate(arguments):
+        scalar, name = _scalar(type(argument)), f"{prefix}{number}"
+        if scalar is not None:
+            found.append(sa.bindparam(name, None, type_=scalar))
+        elif isinstance(argument, list):
+            found.append(sa.bindparam(name, None, type_=ARRAY(_scalar(type(argument[0])) or sa.Text())))
+        elif hasattr(argument, "bindable"):
+            names = [attribute for attribute in argument.bindable if getattr(argument, attribute) is not None]
+            found.append(
+                dataclasses.replace(argument, **{n: sa.bindparam(f"{name}_{n}", None, type_=sa.Uuid()) for n in names})
+            )
+        else:
+            found.append(argument)
+    return found
+
+
+def _built(build: Callable[..., Any], arguments: list[Any], *, lock: bool) -> Prepared:
+    statement = build(*arguments)
+    model = _model_of(statement)
+    if lock and isinstance(statement, sa.Select):
+        # The weaker lock: foreign keys to the row may be checked meanwhile.
+        statement = statement.with_for_update(key_share=True, of=model)
     return Prepared(Statement(statement), model)
+
+
+def _model_of(statement: Any) -> Any:
+    """The model whose whole rows a statement gives; None when it gives something else."""
+    if not isinstance(statement, sa.Select):
+        return None
+    described = statement.column_descriptions
+    entity = described[0].get("entity") if len(described) == 1 else None
+    return entity if described[0]["type"] is entity else None

@@ -15,8 +15,8 @@ import sqlalchemy as sa
 
 from infra.ids import new_id
 from infra.pool import FAULTS, WAIT_SECONDS, Pool, answering, to_the_end
-from infra.rows import Model, State, row, state_of, table_of
-from infra.statements import Prepared, prepare
+from infra.rows import Model, State, has_id, row, state_of
+from infra.statements import Prepared, prepare, prepare_together
 from infra.writing import parts_of, written
 from models import Base, JobRow, JobState
 
@@ -79,14 +79,36 @@ class Unit:
         """All rows that it selects, as they are now."""
         return await self._rows(build, arguments)
 
+    async def read_together(self, *asked: tuple[Any, ...]) -> list[list[Any]]:
+        """The rows of several reads, each given as a build and its arguments, by one statement.
+
+        Only the last may give more than one row. One that gives no rows of a model, which may also be a statement that
+        writes and returns, gives tuples.
+        """
+        together, values = prepare_together(asked)
+        with answering(self._driver):
+            records = await self._driver.fetch(together.statement.text, *together.statement.arguments(values))
+        return [
+            found if part.model is None else self._known([row(part.model, values) for values in found])
+            for part, found in zip(together.parts, together.found(records), strict=True)
+        ]
+
     async def run(self, build: Callable[..., Any], *arguments: Any) -> list[Any]:
         """The records of any statement, run at once within the transaction; for what touches many rows by one rule."""
         _, records = await self._fetched(build, arguments)
         return records
 
+    def row(self, model: type[Model], record: Any) -> Model:
+        """The row that a statement of this unit, run by `run`, wrote and returned whole; it is locked until the end."""
+        found: Model = self._known([row(model, record)])[0]
+        return found
+
     async def _rows(self, build: Callable[..., Any], arguments: tuple[Any, ...], *, lock: bool = False) -> list[Any]:
         prepared, records = await self._fetched(build, arguments, lock=lock)
-        rows = [row(prepared.model, record) for record in records]
+        return self._known([row(prepared.model, record) for record in records])
+
+    def _known(self, rows: list[Any]) -> list[Any]:
+        """The rows, with what was said of them before."""
         if self._changed:
             for state in map(state_of, rows):
                 if first := self._changed.get(state.identity()):
@@ -103,7 +125,7 @@ class Unit:
 
     def insert(self, model: type[Model], **values: Any) -> Model:
         """A new row, with an id of its own unless one is given. Columns that are left out get the table's default."""
-        if "id" in table_of(model).c and "id" not in values:
+        if "id" not in values and has_id(model):
             values["id"] = new_id()
         made = row(model, values, fresh=True)
         state = state_of(made)
@@ -135,7 +157,7 @@ class Unit:
         made = self.insert(
             JobRow,
             kind=type(job).__name__,
-            payload=orjson.loads(orjson.dumps(job)),
+            payload=orjson.loads(orjson.dumps(job, default=str)),  # keys that asyncpg read are of a class of its own
             state=JobState.QUEUED,
             attempts=0,
             due_at=due_at,
@@ -158,11 +180,11 @@ class Unit:
         parts = parts_of(self._fresh.values(), self._changed.values(), self._deleted.values())
         if not parts:
             return
-        statement, values = written(parts)
+        text, arguments = written(parts)
         self._fresh, self._changed, self._deleted = {}, {}, {}
         try:
             with answering(self._driver):
-                await self._driver.execute(statement.text, *statement.arguments(values))
+                await self._driver.fetch(text, *arguments)  # which costs less than `execute`
         except asyncpg.UniqueViolationError as error:
             if refusal := self._translations.get(error.constraint_name or ""):
                 raise refusal from error

@@ -1,17 +1,20 @@
 """One statement for all that a unit writes: a data-modifying CTE for each table, compiled once per shape and kept."""
 
+import datetime as dt
 import enum
+import uuid
 from collections import OrderedDict, defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, NamedTuple
 
+import asyncpg.pgproto.pgproto
 import sqlalchemy as sa
 
-from infra.rows import State, table_of
+from infra.rows import State, key_columns, table_of
 from infra.statements import MOST_STATEMENTS, Statement
 from models import Base
 
-_statements: OrderedDict[Hashable, Statement] = OrderedDict()
+SHARED = frozenset({dt.datetime, uuid.UUID, asyncpg.pgproto.pgproto.UUID})
 
 
 class Verb(enum.Enum):
@@ -30,6 +33,12 @@ class Part(NamedTuple):
     columns: tuple[str, ...]
     rows: Sequence[State]
 
+    def values(self) -> list[Any]:
+        """What the part's statement is given, row by row, the keys of its rows at each one's end."""
+        if self.verb is Verb.INSERT:
+            return [value for row in self.rows for value in row.values.values()]
+        return [value for row in self.rows for value in (*row.changes.values(), *row.key().values())]
+
 
 def parts_of(fresh: Iterable[State], changed: Iterable[State], deleted: Iterable[State]) -> list[Part]:
     """What is to be written. Rows are inserted together where they name the same columns; the rest goes row by row."""
@@ -41,36 +50,66 @@ def parts_of(fresh: Iterable[State], changed: Iterable[State], deleted: Iterable
     return parts + [Part(Verb.DELETE, row.model, (), [row]) for row in deleted]
 
 
-def written(parts: Sequence[Part]) -> tuple[Statement, dict[str, Any]]:
-    """The statement that writes the parts, and its values. Foreign keys are checked when it ends, all at once."""
-    shape = tuple((part.verb, part.model, part.columns, len(part.rows)) for part in parts)
-    statement = _statements.get(shape)
-    if statement is None:
-        ctes = [_statement(f"p{number}", part).cte(f"w{number}") for number, part in enumerate(parts)]
-        statement = _statements[shape] = Statement(sa.select(sa.literal_column("1")).add_cte(*ctes))
+def written(parts: Sequence[Part]) -> tuple[str, list[Any]]:
+    """The statement that writes the parts, and its arguments. Foreign keys are checked when it ends, all at once.
+
+    Half of what a unit writes is NULL, this moment, or the key of a row that others name: NULL stands in the statement,
+    and the same key or moment is one argument.
+    """
+    values = [value for part in parts for value in part.values()]
+    known: dict[int, int] = {}
+    same = tuple(
+        [
+            None if value is None else known.setdefault(id(value), place) if type(value) in SHARED else place
+            for place, value in enumerate(values)
+        ]
+    )
+    shape = tuple([(part.verb, part.model, part.columns, len(part.rows)) for part in parts]), same
+    writing = _statements.get(shape)
+    if writing is None:
+        writing = _statements[shape] = Writing(parts, same)
         if len(_statements) > MOST_STATEMENTS:
             _statements.popitem(last=False)
-    values: dict[str, Any] = {}
-    for number, part in enumerate(parts):
-        for place, row in enumerate(part.rows):
-            prefix = f"p{number}_{place}"
-            given = row.values if part.verb is Verb.INSERT else row.changes
-            values |= {f"{prefix}_{column}": given[column] for column in part.columns}
-            if part.verb is not Verb.INSERT:
-                values |= {f"{prefix}_key_{column}": value for column, value in row.key().items()}
-    return statement, values
+    return writing.text, [values[place] if make is None else make(values[place]) for place, make in writing.arguments]
 
 
-def _statement(prefix: str, part: Part) -> Any:
-    table = table_of(part.model)
+class Writing:
+    """A statement that writes parts of one shape."""
 
-    def bound(place: int, columns: Iterable[str], kind: str = "") -> dict[str, Any]:
-        return {c: sa.bindparam(f"{prefix}_{place}_{kind}{c}", None, type_=table.c[c].type) for c in columns}
+    def __init__(self, parts: Sequence[Part], same: Sequence[int | None]) -> None:
+        """`same`: for each value the place of an equal one before it or its own, None for NULL."""
+        self.same, self.place = same, 0
+        self.types: dict[int, Any] = {}
+        ctes = [self.part(part).cte(f"w{number}") for number, part in enumerate(parts)]
+        statement = Statement(sa.select(sa.literal_column("1")).add_cte(*ctes))
+        self.text = statement.text
+        self.arguments = [(int(name.removeprefix("v")), processor) for name, processor, _ in statement.places]
 
-    if part.verb is Verb.INSERT:
-        return sa.insert(table).values([bound(place, part.columns) for place in range(len(part.rows))])
-    keys = bound(0, [column.name for column in table.primary_key], "key_")
-    its_own = [table.c[column] == value for column, value in keys.items()]
-    if part.verb is Verb.CHANGE:
-        return sa.update(table).where(*its_own).values(bound(0, part.columns))
-    return sa.delete(table).where(*its_own)
+    def part(self, part: Part) -> Any:
+        """The statement of one part."""
+        table = table_of(part.model)
+        if part.verb is Verb.INSERT:
+            return sa.insert(table).values([self.bound(table, part.columns) for _ in part.rows])
+        changes = self.bound(table, part.columns)
+        keys = self.bound(table, key_columns(part.model))
+        its_own = [table.c[column] == value for column, value in keys.items()]
+        if part.verb is Verb.CHANGE:
+            return sa.update(table).where(*its_own).values(changes)
+        return sa.delete(table).where(*its_own)
+
+    def bound(self, table: sa.Table, columns: Iterable[str]) -> dict[str, Any]:
+        """What the next values of the parts are in the statement."""
+        found: dict[str, Any] = {}
+        for column in columns:
+            type_, same = table.c[column].type, self.same[self.place]
+            if same is None:
+                found[column] = sa.cast(sa.null(), type_)
+            else:
+                if repr(self.types.setdefault(same, type_)) != repr(type_):
+                    same = self.place
+                found[column] = sa.bindparam(f"v{same}", None, type_=type_)
+            self.place += 1
+        return found
+
+
+_statements: OrderedDict[Hashable, Writing] = OrderedDict()

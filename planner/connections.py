@@ -209,7 +209,8 @@ class Connecting(Selecting):
         )
         if wanted <= {"totalCount", "__typename"}:
             return parts
-        return [select(chain(parts)).select_from(source(row)).scalar_subquery()]
+        # HAVING makes it one row for the whole page, even where nothing is collected from its rows.
+        return [select(chain(parts)).select_from(source(row)).having(sa.true()).scalar_subquery()]
 
 
 def counted(rows: Select[Any]) -> Parts:

@@ -81,6 +81,13 @@ class Costing(Selecting):
             self.known[key] = found
         return found
 
+    def left_out(self, node: Any) -> bool:
+        """As ever; what depends on a null where none may be is counted, and refused when it is read."""
+        try:
+            return super().left_out(node)
+        except graphql.GraphQLError:
+            return False
+
     def of_object(self, type_: Any, inner: Selections, page: int | None, *, edge: bool) -> Price:
         """The price of an object of this type."""
         cost, leaves, pieces = 0 if edge else 1, 0, 0

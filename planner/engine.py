@@ -19,6 +19,7 @@ from planner.errors import BadRequest, InvalidDocument, Refused, TooCostly, entr
 from planner.execution import prepare
 from planner.fields import Declared
 from planner.limits import TOO_DEEP, Most
+from planner.mutations import Done, Mutation, Performing
 from planner.plan import Plan, Planner, viewer_key
 from planner.streams import Stream, StreamPlans
 from planner.texts import LONGEST_KEPT, Texts
@@ -67,6 +68,7 @@ class Engine:
         self.most, self.texts = most, Texts(self.schema, (*graphql.specified_rules, *hidden), most)
         self.plans: Bounded[Hashable, Any] = Bounded(MOST_PLANS, HEAVIEST_PLANS)
         self.prices: Bounded[Hashable, Price] = Bounded(MOST_PRICES, HEAVIEST_PRICES)
+        self.mutations: dict[str, Mutation] = {}  # of the schema, by name, as they come to be needed
         prepare(self.schema)
 
     # --- Requests -----------------------------------------------------------------------------------------------------
@@ -86,20 +88,50 @@ class Engine:
         """
         return self.texts.by_hash(sha256, text)
 
+    def operation(self, text: str | None, operation_name: str | None, sha256: str | None = None) -> Operation | Answer:
+        """An operation by its document's text or the hash of that, or by both; or the answer why it can't be had."""
+        try:
+            if sha256 is not None:
+                text = self.persisted(sha256, text)
+            return self.document(text or "").operation(operation_name)
+        except InvalidDocument as refusal:
+            return self.not_executed(refusal)
+        except Refused as refusal:
+            return self.refused(refusal)
+
     async def query(
         self, text: str, variables: Mapping[str, Any] | None, operation_name: str | None, viewer: Any, context: Any
+    ) -> Answer:
+        """The response to a query or mutation, by its document's text."""
+        found = self.operation(text, operation_name)
+        return found if isinstance(found, Answer) else await self.answer(found, variables, viewer, context)
+
+    async def answer(
+        self, operation: Operation, variables: Mapping[str, Any] | None, viewer: Any, context: Any
     ) -> Answer:
         """The response to a query or mutation.
 
         `context`: is given to Python resolvers; its `viewer` is the viewer, its `planner` this engine.
         """
         try:
-            operation = self.document(text).operation(operation_name)
             values = operation.variables.coerce(variables or {})
         except InvalidDocument as refusal:
             return self.not_executed(refusal)
         if operation.kind == "subscription":
             return self.refused(BadRequest("A subscription needs a socket or an event stream."))
+        if operation.kind == "mutation":
+            return await self.mutate(operation, values, variables, context)
+        return await self.read(operation, values, variables, viewer, context)
+
+    async def read(
+        self,
+        operation: Operation,
+        values: Mapping[str, Any],
+        variables: Mapping[str, Any] | None,
+        viewer: Any,
+        context: Any,
+    ) -> Answer:
+        """The response to a query. `values`: of the variables, coerced."""
         failure: Exception | None = None
         if operation.planned:
             try:
@@ -117,6 +149,23 @@ class Engine:
             return self.refused(error)
         return await self.execute(operation, variables, context, failure, cost)
 
+    async def mutate(
+        self, operation: Operation, values: Mapping[str, Any], variables: Mapping[str, Any] | None, context: Any
+    ) -> Answer:
+        """The response to a mutation. `values`: of the variables, coerced."""
+        shape = operation.shape(values)
+        try:
+            performing = self.plan(("mutation", operation.key, shape), lambda: Performing(self, operation, values))
+        except TooCostly as error:
+            return self.refused(error)
+        done, failure = Done(), None
+        if performing.hindrance is None:
+            try:
+                return Answer(await performing.answer(shape, values, context, done), executed=True)
+            except Exception as error:  # noqa: BLE001 - what was done stays done; the rest is tried again below
+                failure = error
+        return await self.execute(operation, variables, context, failure, performing.cost, done)
+
     async def execute(
         self,
         operation: Operation,
@@ -124,11 +173,13 @@ class Engine:
         context: Any,
         failure: Exception | None,
         cost: int,
+        done: Done | None = None,
     ) -> Answer:
-        """The response by graphql-core. `failure`: of the one statement that was tried before."""
+        """The response by graphql-core. `failure`: of what was tried before. `done`: mutations that were performed."""
         found = graphql.execute(
             self.schema,
             operation.document.node,
+            root_value=done,
             context_value=context,
             variable_values=dict(variables or {}),
             operation_name=operation.node.name.value if operation.node.name else None,
@@ -150,9 +201,13 @@ class Engine:
         viewer: Any,
         context: Any = None,  # noqa: ARG002 - for symmetry with `query`: no Python resolver is part of a subscription
     ) -> Stream | Answer:
+        """A subscription by its document's text."""
+        found = self.operation(text, operation_name)
+        return found if isinstance(found, Answer) else self.subscribe(found, variables, viewer)
+
+    def subscribe(self, operation: Operation, variables: Mapping[str, Any] | None, viewer: Any) -> Stream | Answer:
         """A subscription's channels and how to read it; or the answer why it can't be had."""
         try:
-            operation = self.document(text).operation(operation_name)
             values = operation.variables.coerce(variables or {})
         except InvalidDocument as refusal:
             return self.not_executed(refusal)

@@ -1,7 +1,7 @@
 """Inside graphql-core: planned fields answer with JSON, and graphql-core completes from it.
 
-It serves mutations, introspection, and queries of which a part is refused or fails. It is also the reference for what
-one statement answers.
+It serves introspection, and queries and mutations of which a part is refused or fails. It is also the reference for
+what one statement answers.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import graphql
 
 from planner.fields import DECLARED, DEFINITION
+from planner.mutations import PERFORM, Done
 
 Resolve = Callable[..., Any]
 READY = "planned"  # marks a schema whose resolvers are ours
@@ -43,6 +44,8 @@ def resolving(field: Any, *, root: bool) -> Resolve:
         return payload(definition.python_name, declared, field)
     if root and declared is not None and declared.build is not None and not declared.live:
         return planned_root
+    if PERFORM in definition.metadata:
+        return unless_done(field.resolve)
     if root or field.resolve is None:
         return field.resolve  # type: ignore[no-any-return] # graphql-core's
     return from_answer(field.resolve, members(field.type))
@@ -51,6 +54,21 @@ def resolving(field: Any, *, root: bool) -> Resolve:
 async def planned_root(_source: Any, info: graphql.GraphQLResolveInfo[Any], **_arguments: Any) -> Any:
     """A root field, read by its own statement."""
     return await info.context.planner.root_field(info)
+
+
+def unless_done(original: Resolve) -> Resolve:
+    """A mutation, or what came of it when it was done already."""
+
+    def resolve(source: Any, info: graphql.GraphQLResolveInfo[Any], **arguments: Any) -> Any:
+        key = str(info.path.key)
+        if not isinstance(source, Done) or key not in source:
+            return original(source, info, **arguments)
+        found = source[key]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    return resolve
 
 
 def payload(attribute: str, declared: Any, field: Any) -> Resolve:

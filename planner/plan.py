@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from infra.postgres import Reads
 from planner.arguments import Binder, Check, Read, Request
 from planner.nodes import NodeId
-from planner.selection import Setting, selections
+from planner.selection import Selections, Setting, selections
 from planner.text import Asked, Parts, Statement, chain, compiled
 from planner.walk import Walk, stored_as
 
@@ -176,15 +176,20 @@ class Planner:
 
         `model`: what the key is of, for builds that are given a NodeId.
         """
+        nullable = graphql.get_nullable_type(type_)  # for graphql-core says itself what is missing
+        parts = self.held(nullable, selections(nodes), build, model, where, lambda request: request.payload)
+        return self.plan(parts, by_key=is_one(type_))
+
+    def held(self, type_: Any, inner: Selections, build: Any, model: type | None, where: str, read: Read) -> Parts:
+        """The text of such a field's value. `read`: gives the key or keys of a request."""
         walk, bind = self.walk, self.binder.bind
         nullable = graphql.get_nullable_type(type_)
         if graphql.is_list_type(nullable):
-            keys = bind(ARRAY(sa.Uuid()), lambda request: request.payload)
-            found = walk.keyed(nullable.of_type, selections(nodes), lambda key: build(walk.viewer, key), 0)
-            return self.plan(walk.in_order(nullable.of_type, [keys], [found]), by_key=False)
-        key = bind(sa.Uuid(), lambda request: request.payload)
+            found = walk.keyed(nullable.of_type, inner, lambda key: build(walk.viewer, key), 0)
+            return walk.in_order(nullable.of_type, [bind(ARRAY(sa.Uuid()), read)], [found])
+        key = bind(sa.Uuid(), read)
         value = build(walk.viewer, key if model is None else NodeId(model, key))
-        return self.plan(walk.complete(nullable, selections(nodes), value, where), by_key=is_one(type_))
+        return walk.complete(type_, inner, value, where)
 
     def plan(self, parts: Parts, *, by_key: bool) -> Plan:
         """The plan of a text. `by_key`: whether it's worth answering many requests together."""

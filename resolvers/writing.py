@@ -14,6 +14,7 @@ from infra.postgres import Unavailable
 from infra.unit import RETRIED, Unit
 from planner.errors import BadRequest
 from planner.fields import DECLARED
+from planner.mutations import PERFORM
 from planner.nodes import parse_id
 from schema import refusals as shown
 from schema.context import Context
@@ -35,8 +36,7 @@ def mutation(description: str) -> Callable[[Callable[..., Awaitable[Any]]], Any]
         possible = {member.__name__: member for member in typing.get_args(typing.get_args(returns)[0])}
         names = frozenset(possible)
 
-        async def resolver(info: strawberry.Info, input: Any) -> Any:
-            context: Context = info.context
+        async def answer(context: Context, input: Any) -> Any:
             try:
                 if not in_unit:
                     return await perform(context, input)
@@ -44,17 +44,20 @@ def mutation(description: str) -> Callable[[Callable[..., Awaitable[Any]]], Any]
             except refusals.Unauthenticated:
                 raise
             except refusals.Refusal as refusal:
-                answer = shown.shown(refusal, names)
-                if answer is None:
+                found = shown.shown(refusal, names)
+                if found is None:
                     raise
-                return answer
+                return found
+
+        async def resolver(info: strawberry.Info, input: Any) -> Any:
+            return await answer(info.context, input)
 
         kind = signature.parameters["input"].annotation
         given_input: Any = typing.Annotated[kind, strawberry.argument(description="The input.")]
         resolver.__name__, resolver.__module__ = perform.__name__, perform.__module__
         # Null where it fails, so that what was done before it in the same request keeps its answer.
         resolver.__annotations__ = {"info": strawberry.Info, "input": given_input, "return": returns | None}
-        return strawberry.mutation(resolver=resolver, description=description)
+        return strawberry.mutation(resolver=resolver, description=description, metadata={PERFORM: answer})
 
     return declare
 

@@ -1,6 +1,5 @@
-"""The GraphQL endpoint over HTTP, as the GraphQL-over-HTTP draft wants it."""
+"""The GraphQL endpoint over HTTP, as the GraphQL-over-HTTP draft and graphql-sse want it."""
 
-import asyncio
 import datetime as dt
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -10,33 +9,27 @@ import orjson
 from starlette.types import Receive, Scope, Send
 
 from domain.access import NOBODY
+from domain.sessions import Bearer
 from infra.desk import Desk
 from infra.logs import report
 from infra.signing import BadToken
+from planner.documents import Operation
 from planner.engine import APOLOGY, Answer, Engine
+from planner.errors import PersistedQueryNotFound
+from planner.streams import Stream
 from resolvers.sessions import COOKIE
 from schema.context import Context
-from web import counters, graphiql
+from web import event_streams, graphiql
+from web.event_streams import EventStream
 from web.identity import Identities
 from web.operations import Asked, Malformed, Unwritable
 from web.operations import asked as asked_in
+from web.requests import Bodies, Wrong
+from web.streaming import begun, found
 
-MOST_BYTES = 1024 * 1024
-BODY_SECONDS = 20
+NEEDS_A_STREAM = "Subscriptions are served over graphql-transport-ws, and as text/event-stream, at this address."
+EVENT_STREAM = b"text/event-stream"
 RESPONSE_JSON, PLAIN_JSON = b"application/graphql-response+json; charset=utf-8", b"application/json; charset=utf-8"
-
-
-class Wrong(Exception):  # it is what is wrong with a request
-    """The request can't be answered; gives the status, and what to do about it."""
-
-    def __init__(
-        self, status: int, message: str, *, code: str = "BAD_REQUEST", id: str | None = None, **headers: str
-    ) -> None:
-        """`id`: of a fault that was reported."""
-        super().__init__(message)
-        self.status, self.message = status, message
-        self.extensions = {"code": code} if id is None else {"code": code, "id": id}
-        self.headers = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
 
 
 class GraphQL:
@@ -44,6 +37,7 @@ class GraphQL:
 
     def __init__(self, desk: Desk, engine: Engine, identities: Identities) -> None:
         self._desk, self._engine, self._identities = desk, engine, identities
+        self._bodies = Bodies()
         self._secure = desk.settings.public_url.startswith("https:")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,31 +54,42 @@ class GraphQL:
                 await _send(send, 204, b"", kind, [(b"allow", b"GET, POST, OPTIONS")])
                 return
             asked = await self._asked(method, scope, headers, receive)
-            context = self._context(scope, headers)
-            answer = await self._answer(method, asked, context)
+            bearer = self._bearer(headers)
+            context = self._context(scope, headers, bearer)
+            answer = await self._answer(method, asked, context, streams=EVENT_STREAM in accept)
         except Wrong as wrong:
             body = orjson.dumps({"errors": [{"message": wrong.message, "extensions": wrong.extensions}]})
-            await _send(send, wrong.status, body, kind, wrong.headers)
+            await _send(send, wrong.status, body, PLAIN_JSON if kind is event_streams.KIND else kind, wrong.headers)
             return
-        await _send(send, _status(answer, kind), answer.body, kind, self._cookies(context))
+        if isinstance(answer, Stream):
+            hub, identities = self._desk.hub, self._identities
+            await EventStream(scope, receive, send, hub=hub, identities=identities, bearer=bearer).run(answer)
+            return
+        body = event_streams.only(answer) if kind is event_streams.KIND else answer.body
+        await _send(send, _status(answer, kind), body, kind, self._cookies(context))
 
-    async def _answer(self, method: str, asked: Asked, context: Context) -> Answer:
-        operation = None
+    async def _answer(self, method: str, asked: Asked, context: Context, *, streams: bool) -> Answer | Stream:
+        """What to answer. `streams`: whether the client takes an event stream."""
+        operation: Operation | Answer | None = None
         try:
-            operation = self._engine.operation_kind(asked.text, asked.name)
-            if operation == "subscription":
-                raise Wrong(400, "Subscriptions are served over graphql-transport-ws at this address.")
-            if operation == "mutation" and method == "GET":
+            operation = found(self._engine, asked)
+            if isinstance(operation, Answer):
+                return operation
+            if operation.kind == "mutation" and method == "GET":
                 raise Wrong(405, "Mutations are sent by POST.", allow="POST")
-            with counters.timed(operation or "unknown"):
-                return await self._engine.query(asked.text, asked.variables, asked.name, context.viewer, context)
+            if operation.kind == "subscription" and not streams:
+                raise Wrong(400, NEEDS_A_STREAM)
+            return await begun(self._engine, asked, operation, context)
         except Wrong:
             raise
         except Exception as error:  # whatever it is, the client is told as of any other fault
-            raise Wrong(500, APOLOGY, code="INTERNAL", id=report(error, operation=operation)) from error
+            kind = operation.kind if isinstance(operation, Operation) else None
+            raise Wrong(500, APOLOGY, code="INTERNAL", id=report(error, operation=kind)) from error
 
     def _wants_page(self, scope: Scope, accept: bytes) -> bool:
-        return b"text/html" in accept and b"query=" not in scope["query_string"] and self._desk.settings.introspection
+        if b"text/html" not in accept or not self._desk.settings.introspection:
+            return False
+        return b"query=" not in scope["query_string"] and b"extensions=" not in scope["query_string"]
 
     async def _asked(self, method: str, scope: Scope, headers: dict[bytes, bytes], receive: Receive) -> Asked:
         if method == "POST":
@@ -92,7 +97,7 @@ class GraphQL:
             if media_type != b"application/json":
                 raise Wrong(415, "Send the operation as application/json.", accept_post="application/json")
             try:
-                given = orjson.loads(await _body(headers, receive))
+                given = orjson.loads(await self._bodies.read(headers, receive))
             except orjson.JSONDecodeError:
                 raise Wrong(400, "The body is not JSON.") from None
         elif method == "GET":
@@ -104,18 +109,23 @@ class GraphQL:
         except (Malformed, Unwritable) as error:
             raise Wrong(400, str(error)) from None
 
-    def _context(self, scope: Scope, headers: dict[bytes, bytes]) -> Context:
+    def _bearer(self, headers: dict[bytes, bytes]) -> Bearer | None:
+        authorization = headers.get(b"authorization")
+        if not authorization:
+            return None
+        scheme, _, token = authorization.decode("latin-1").partition(" ")
+        try:
+            if scheme.lower() != "bearer":
+                raise BadToken("Another scheme.")
+            return self._identities.bearer(token.strip())
+        except BadToken:
+            message = "The access token is not valid, or not any more."
+            raise Wrong(401, message, code="UNAUTHENTICATED", www_authenticate="Bearer") from None
+
+    def _context(self, scope: Scope, headers: dict[bytes, bytes], bearer: Bearer | None) -> Context:
         client = scope.get("client")
         context = Context(self._desk, self._engine, NOBODY, network=client[0] if client else "")
-        if authorization := headers.get(b"authorization"):
-            scheme, _, token = authorization.decode("latin-1").partition(" ")
-            try:
-                if scheme.lower() != "bearer":
-                    raise BadToken("Another scheme.")
-                bearer = self._identities.bearer(token.strip())
-            except BadToken:
-                message = "The access token is not valid, or not any more."
-                raise Wrong(401, message, code="UNAUTHENTICATED", www_authenticate="Bearer") from None
+        if bearer is not None:
             context.viewer, context.session_id = bearer.viewer, bearer.session_id
         if cookie := headers.get(b"cookie"):
             context.refresh_cookie = _cookie(cookie.decode("latin-1"))
@@ -128,31 +138,6 @@ class GraphQL:
             parts = [f"{name}={value}", f"Max-Age={seconds}", "Path=/graphql", "HttpOnly", "SameSite=Strict"]
             headers.append((b"set-cookie", "; ".join([*parts, "Secure"] if self._secure else parts).encode()))
         return headers
-
-
-async def _body(headers: dict[bytes, bytes], receive: Receive) -> bytes:
-    announced = headers.get(b"content-length", b"0")
-    if not announced.isdigit():
-        raise Wrong(400, "Content-Length is not a number.")
-    if int(announced) > MOST_BYTES:
-        raise Wrong(413, f"The body has more than {MOST_BYTES:,} bytes.")
-    parts: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise Wrong(400, "The body ended early.")
-                part = message.get("body", b"")
-                size += len(part)
-                if size > MOST_BYTES:
-                    raise Wrong(413, f"The body has more than {MOST_BYTES:,} bytes.")
-                if not message.get("more_body"):
-                    return part if not parts else b"".join([*parts, part])
-                parts.append(part)
-    except TimeoutError:
-        raise Wrong(408, "The body did not arrive in time.") from None
 
 
 def _from_query_string(query_string: bytes) -> dict[str, Any]:
@@ -168,19 +153,28 @@ def _from_query_string(query_string: bytes) -> dict[str, Any]:
 
 
 def _kind(accept: bytes) -> bytes:
-    """The media type to answer in. Raises Wrong when the client takes none of ours."""
+    """The media type to answer in. Raises Wrong when the client takes none of ours.
+
+    Who takes JSON as well as an event stream is answered in JSON, except to a subscription.
+    """
     if accept == b"*/*" or b"application/graphql-response+json" in accept:
         return RESPONSE_JSON
     if b"application/json" in accept:
         return PLAIN_JSON
+    if EVENT_STREAM in accept:
+        return event_streams.KIND
     if b"*/*" in accept or b"application/*" in accept:
         return RESPONSE_JSON
-    raise Wrong(406, "Answers are application/graphql-response+json or application/json.")
+    raise Wrong(406, "Answers are application/graphql-response+json, application/json, or text/event-stream.")
 
 
 def _status(answer: Answer, kind: bytes) -> int:
+    if kind is event_streams.KIND:  # browsers would not let a program see what is in another
+        return 200
     if answer.code == "UNAVAILABLE":
         return 503
+    if answer.code == PersistedQueryNotFound.code:  # not all of Apollo's clients look into another
+        return 200
     return 200 if answer.executed or kind is PLAIN_JSON else 400
 
 

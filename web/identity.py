@@ -63,6 +63,17 @@ class Identities:
             if not self._watched[session_id]:
                 del self._watched[session_id]
 
+    async def ended(self, bearer: Bearer) -> str:
+        """Wait until the token or its session has ended. Says which."""
+        left = (bearer.expires_at - dt.datetime.now(dt.UTC)).total_seconds()
+        with self.watching(bearer.session_id) as ended:
+            try:
+                async with asyncio.timeout(left):
+                    await ended.wait()
+            except TimeoutError:
+                return "The access token has ended."
+        return "The session has ended."
+
     def start(self) -> None:
         """Begin to look into PostgreSQL."""
         self._looking = asyncio.create_task(self._look_forever())

@@ -1,8 +1,10 @@
 """How the API is served: uvicorn, with as many processes as are wanted."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from infra.settings import Settings
 
@@ -10,9 +12,39 @@ DRAIN_SECONDS: Final = 12  # for requests that run when the process is told to s
 MOST_FRAME_BYTES: Final = 1024 * 1024
 PING_SECONDS: Final = 20.0
 
+
+class Connection(HttpToolsProtocol):
+    """One client's connection over HTTP. An answer without an end can learn here that the process is to end."""
+
+    _at_end: Callable[[], object] | None = None
+    _ending = False
+
+    def on_message_begin(self) -> None:
+        """Uvicorn's: a request comes in."""
+        super().on_message_begin()
+        self.scope["state"]["connection"] = self
+
+    def shutdown(self) -> None:
+        """Uvicorn's: the process is to end. It closes sockets by itself, but would wait for an event stream."""
+        super().shutdown()
+        self._ending = True
+        if self._at_end is not None:
+            self._at_end()
+
+    def on_ending(self, call: Callable[[], object] | None) -> None:
+        """Have it called once the process is to end, or at once when it is; None: nothing any more."""
+        self._at_end = call
+        if call is not None and self._ending:
+            call()
+
+    def abort(self) -> None:
+        """Break it off: what the client has not taken is forgotten."""
+        self.transport.abort()
+
+
 OPTIONS: Final[dict[str, Any]] = {
     "loop": "uvloop",
-    "http": "httptools",
+    "http": Connection,
     "ws": "websockets-sansio",
     "ws_max_size": MOST_FRAME_BYTES,
     "ws_ping_interval": PING_SECONDS,

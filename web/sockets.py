@@ -1,8 +1,6 @@
 """GraphQL over WebSocket, by the protocol graphql-transport-ws (enisdenjo/graphql-ws, PROTOCOL.md)."""
 
 import asyncio
-import datetime as dt
-import random
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,25 +12,24 @@ from domain.access import NOBODY
 from domain.sessions import Bearer
 from infra.desk import Desk
 from infra.logs import report
-from infra.postgres import Unavailable
 from infra.signing import BadToken
 from planner.engine import APOLOGY, Answer, Engine
+from planner.errors import BadRequest
 from planner.streams import Stream
 from schema.context import Context
 from web import counters
 from web.identity import Identities
 from web.operations import Asked, Malformed, Unwritable, asked
+from web.streaming import SEND_SECONDS, Gone, begun, errors_in, errors_of, found, live
 
 PROTOCOL = "graphql-transport-ws"
 INIT_SECONDS = 10.0
-SEND_SECONDS = 15.0  # a client that takes nothing for so long is gone
-RETRY_SECONDS = (0.25, 0.5, 1.0, 2.0)  # between looks at a database that is away
 MOST_OPERATIONS = 100  # of one socket at once
 MOST_CHARACTERS = 1024 * 1024
 MOST_REASON = 120  # bytes, of 123 that a frame has room for
 
 
-class Closed(Exception):
+class Closed(Gone):
     """The socket is to be closed with this code."""
 
     def __init__(self, code: int, reason: str) -> None:
@@ -102,7 +99,7 @@ class _Socket:
                 task.result()
         except Closed as closed:
             await self._close(closed.code, closed.reason)
-        except WebSocketDisconnect:
+        except (Gone, WebSocketDisconnect):
             pass  # the other side has gone, which ends everything here too
         except Exception as error:  # noqa: BLE001 # one socket's fault must not be another's
             report(error)
@@ -134,14 +131,7 @@ class _Socket:
         if self._bearer is None:
             await asyncio.Event().wait()  # nobody's: it has no end
             return
-        left = (self._bearer.expires_at - dt.datetime.now(dt.UTC)).total_seconds()
-        with self._identities.watching(self._bearer.session_id) as ended:
-            try:
-                async with asyncio.timeout(left):
-                    await ended.wait()
-            except TimeoutError:
-                raise Closed(4403, "The access token has ended.") from None
-        raise Closed(4403, "The session has ended.")
+        raise Closed(4403, await self._identities.ended(self._bearer))
 
     async def _receive(self) -> None:
         while True:
@@ -163,13 +153,14 @@ class _Socket:
         match message:
             case {"type": "connection_init"}:
                 await self._initialise(message.get("payload"))
-            case {"type": "ping"}:
-                await self._send(b'{"type":"pong"}')
-            case {"type": "pong"}:
-                pass
-            case {"type": "subscribe", "id": str(name), "payload": payload}:
+            case {"type": "ping" | "pong" as kind}:
+                if not isinstance(message.get("payload"), dict | None):
+                    raise Closed(4400, "The payload is a JSON object.")
+                if kind == "ping":
+                    await self._send(b'{"type":"pong"}')
+            case {"type": "subscribe", "id": str(name), "payload": payload} if name:
                 self._subscribe(name, payload)
-            case {"type": "complete", "id": str(name)}:
+            case {"type": "complete", "id": str(name)} if name:
                 if task := self._operations.pop(name, None):
                     task.cancel()
             case _:
@@ -178,7 +169,7 @@ class _Socket:
     async def _initialise(self, payload: Any) -> None:
         if self._context is not None:
             raise Closed(4429, "Too many initialisation requests")
-        if not (payload is None or isinstance(payload, dict)):
+        if not isinstance(payload, dict | None):
             raise Closed(4400, "The payload is a JSON object.")
         client = self._websocket.client
         self._context = Context(self._desk, self._engine, NOBODY, network=client.host if client else "")
@@ -216,74 +207,44 @@ class _Socket:
     async def _run(self, name: str, shared: Context, payload: Any) -> None:
         """Perform an operation; whatever becomes of it, the client is told, or has gone."""
         try:
+            # A context of its own: signing in over a socket makes nobody else of the socket.
+            context = Context(self._desk, self._engine, shared.viewer, shared.session_id, shared.network)
             try:
-                # A context of its own: signing in over a socket makes nobody else of the socket.
-                context = Context(self._desk, self._engine, shared.viewer, shared.session_id, shared.network)
-                await self._perform(name, context, asked(payload))
+                errors = await self._perform(name, context, asked(payload))
             except Malformed as error:
                 raise Closed(4400, str(error)) from None
             except Unwritable as error:
-                await self._refuse(name, [{"message": str(error), "extensions": {"code": "BAD_REQUEST"}}])
-            except Unavailable as error:
-                await self._refuse(name, [{"message": str(error), "extensions": {"code": error.code}}])
-            except (Closed, WebSocketDisconnect):
+                errors = errors_of(BadRequest(str(error)))
+            except Gone:
                 raise
             except Exception as error:  # noqa: BLE001 # one operation's fault must not be another's
-                extensions = {"code": "INTERNAL", "id": report(error)}
-                await self._refuse(name, [{"message": APOLOGY, "extensions": extensions}])
+                errors = errors_of(error)
+            await self._end(name, errors)
         except Closed as closed:
             if not self._ended.done():
                 self._ended.set_result(closed)
-        except WebSocketDisconnect:
+        except Gone:
             return  # the other side has gone
         finally:
             self._free(name)
 
-    async def _perform(self, name: str, context: Context, asked: Asked) -> None:
-        kind = self._engine.operation_kind(asked.text, asked.name)
-        if kind == "subscription":
-            found = self._engine.subscription(asked.text, asked.variables, asked.name, context.viewer)
-            if isinstance(found, Stream):
-                with counters.SUBSCRIPTIONS.track_inprogress():
-                    await self._live(name, found)
-                await self._complete(name)
-                return
-            answer: Answer = found
-        else:
-            with counters.timed(kind or "unknown"):
-                answer = await self._engine.query(asked.text, asked.variables, asked.name, context.viewer, context)
-        if answer.executed:
-            await self._next(name, answer.body)
-            await self._complete(name)
-        else:
-            await self._refuse(name, orjson.loads(answer.body)["errors"])
+    async def _perform(self, name: str, context: Context, asked: Asked) -> list[dict[str, Any]] | None:
+        """Tell all answers. The errors when there can be none."""
 
-    async def _live(self, name: str, stream: Stream) -> None:
-        """Subscribed, then read, then waiting: no gap. Ends when there is nothing to see, or not any more."""
-        last = b""
-        async with self._desk.hub.watching(stream.channels) as changed:
-            while True:
-                changed.clear()
-                body = await self._state(stream, begun=bool(last))
-                if body is None:
-                    return
-                if body != last:
-                    await self._next(name, body)
-                    last = body
-                await changed.wait()
+        async def tell(body: bytes) -> None:
+            await self._send(b'{"type":"next","id":' + orjson.dumps(name) + b',"payload":' + body + b"}")
 
-    async def _state(self, stream: Stream, *, begun: bool) -> bytes | None:
-        """What there is to see now. A stream that has begun outlives a database that is away."""
-        failures = 0
-        while True:
-            try:
-                return await stream.read()
-            except Unavailable:
-                if not begun:
-                    raise
-            pause = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
-            failures += 1
-            await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 # so that not all come back at once
+        operation = found(self._engine, asked)
+        if isinstance(operation, Answer):
+            return errors_in(operation)
+        answer = await begun(self._engine, asked, operation, context)
+        if isinstance(answer, Stream):
+            await live(self._desk.hub, answer, tell)
+            return None
+        if not answer.executed:
+            return errors_in(answer)
+        await tell(answer.body)
+        return None
 
     # --- Sending -----------------------------------------------------------------------------------------------------
 
@@ -292,16 +253,14 @@ class _Socket:
         if self._operations.get(name) is asyncio.current_task():
             del self._operations[name]
 
-    async def _next(self, name: str, body: bytes) -> None:
-        await self._send(b'{"type":"next","id":' + orjson.dumps(name) + b',"payload":' + body + b"}")
-
-    async def _complete(self, name: str) -> None:
+    async def _end(self, name: str, errors: list[dict[str, Any]] | None) -> None:
         self._free(name)  # before the client can know
-        await self._send(b'{"type":"complete","id":' + orjson.dumps(name) + b"}")
-
-    async def _refuse(self, name: str, errors: list[dict[str, Any]]) -> None:
-        self._free(name)  # before the client can know
-        await self._send(b'{"type":"error","id":' + orjson.dumps(name) + b',"payload":' + orjson.dumps(errors) + b"}")
+        if errors is None:
+            await self._send(b'{"type":"complete","id":' + orjson.dumps(name) + b"}")
+        else:
+            await self._send(
+                b'{"type":"error","id":' + orjson.dumps(name) + b',"payload":' + orjson.dumps(errors) + b"}"
+            )
 
     async def _send(self, frame: bytes) -> None:
         try:
@@ -309,5 +268,5 @@ class _Socket:
                 await self._websocket.send_text(frame.decode())
         except TimeoutError:
             raise Closed(4408, "The client takes too long. Subscribe again.") from None
-        except RuntimeError as error:  # Starlette's way to say that the socket is closed
-            raise WebSocketDisconnect(1006) from error
+        except (RuntimeError, WebSocketDisconnect) as error:  # Starlette's ways to say that the socket is closed
+            raise Gone from error

@@ -15,7 +15,7 @@ import uvicorn
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).resolve().parents[1])]
 
-from bench.operations import M1, Q1, Q2  # noqa: E402 # the path to it was just made
+from bench.operations import M1, M2, Q1, Q2, Q3  # noqa: E402 # the path to it was just made
 from domain.words import html  # noqa: E402 # the path to it was just made
 from infra.ids import new_id  # noqa: E402 # the path to it was just made
 from infra.postgres import SETTINGS  # noqa: E402 # the path to it was just made
@@ -39,12 +39,20 @@ ONE = f"""SELECT ('{{"data":{{"ticket":' || coalesce((
   || ',"updatedAt":' || {UPDATED} {PEOPLE} || '}}'
   FROM tickets t WHERE t.id = $2 AND {SEEN}), 'null') || '}}}}')::varchar"""
 
+COMMENTS = f"""
+  || ',"comments":{{"nodes":[' || coalesce((SELECT string_agg('{{"id":"com_' || c.id::text || '","body":'
+  || coalesce(json_scalar(c.body)::text, 'null') || ',"internal":' || c.internal::text || ',"createdAt":'
+  || {MOMENT % "c.created_at"} || ',"author":'
+  || coalesce((SELECT {PERSON} FROM people p WHERE p.id = c.author_id), 'null') || '}}', ',' ORDER BY c.id)
+  FROM (SELECT c.* FROM comments c WHERE c.ticket_id = t.id AND (NOT c.internal OR {WORKS})
+    ORDER BY c.id DESC LIMIT 10) c), '') || ']}}'"""
+
 MANY = f"""SELECT ('{{"data":{{"tickets":{{"nodes":[' || coalesce(string_agg(
   '{{"id":"tkt_' || t.id::text || '","number":' || t.number::text || ',"subject":' || json_scalar(t.subject)::text
   || ',"status":"' || t.status || '","priority":"' || t.priority || '","createdAt":' || {CREATED}
   || ',"updatedAt":' || {UPDATED} {PEOPLE}
   || ',"department":' || (SELECT '{{"id":"dep_' || d.id::text || '","name":' || json_scalar(d.name)::text || '}}'
-    FROM departments d WHERE d.id = t.department_id) || '}}', ','), '') || ']}}}}}}')::varchar
+    FROM departments d WHERE d.id = t.department_id) %s || '}}', ','), '') || ']}}}}}}')::varchar
   FROM (SELECT t.* FROM tickets t WHERE t.status = '%s' AND {SEEN} ORDER BY t.updated_at DESC, t.id LIMIT 50) t"""
 
 CATEGORY = """SELECT c.id, c.department_id, c.default_priority, p.id, p.email FROM categories c, people p
@@ -54,10 +62,13 @@ RULES = """SELECT category_ids, priorities, service_ids, words, email_domains, d
 COUNT = """INSERT INTO attempts (key, window_starts_at, count) VALUES ($1, $2, 1)
   ON CONFLICT (key, window_starts_at) DO UPDATE SET count = attempts.count + 1 RETURNING count,
   (SELECT coalesce(max(count), 0) FROM attempts WHERE key = $1 AND window_starts_at = $2 - interval '1 hour')"""
-WRITE = """WITH
+WORDS = """INSERT INTO ticket_words (source_id, internal, ticket_id, words) VALUES
+  (%s, false, $1, setweight(to_tsvector('simple', $2), 'A') || setweight(to_tsvector('simple', $3), 'B'))"""
+WRITE = f"""WITH
+ w AS ({WORDS % "$1"}),
  t AS (INSERT INTO tickets (id, subject, body, body_html, status, priority, priority_rank, category_id, department_id,
   requester_id, tags, channel, created_at, updated_at, public_updated_at, last_seq, public_seq, waiting_since)
-  VALUES ($1, $2, $3, $4, 'OPEN', $5, $6, $7, $8, $9, '{}', 'PORTAL', $10, $10, $10, 3, 2, $10)),
+  VALUES ($1, $2, $3, $4, 'OPEN', $5, $6, $7, $8, $9, '{{}}', 'PORTAL', $10, $10, $10, 3, 2, $10)),
  e AS (INSERT INTO events (id, ticket_id, seq, public_seq, kind, actor_id, at, data) VALUES
   ($11, $1, 1, 1, 'TicketSubmitted', $9, $10, $12), ($13, $1, 2, 2, 'TicketRouted', NULL, $10, $14),
   ($15, $1, 3, NULL, 'MessageSent', NULL, $10, $16)),
@@ -69,6 +80,24 @@ WRITE = """WITH
 SUBMITTED = """SELECT ('{"data":{"submitTicket":{"__typename":"SubmitTicketSuccess","ticket":{"id":"tkt_' || t.id::text
   || '","number":' || t.number::text || ',"subject":' || json_scalar(t.subject)::text || ',"status":"' || t.status
   || '","priority":"' || t.priority || '"}}}}')::varchar FROM tickets t WHERE t.id = $2
+  AND (t.requester_id = $1 OR t.id = ANY(ARRAY(SELECT ticket_id FROM watchers WHERE person_id = $1)))"""
+LOCK = """SELECT t.subject, t.status, t.last_seq, t.public_seq, t.waiting_since FROM tickets t WHERE t.id = $2
+  AND (t.requester_id = $1 OR t.id = ANY(ARRAY(SELECT ticket_id FROM watchers WHERE person_id = $1)))
+  FOR NO KEY UPDATE OF t"""
+COMMENT = f"""WITH
+ w AS ({WORDS % "$4"}),
+ c AS (INSERT INTO comments (id, ticket_id, author_id, body, body_html, internal, channel, created_at)
+  VALUES ($4, $1, $5, $3, $6, false, 'PORTAL', $7)),
+ t AS (UPDATE tickets SET last_seq = $8, public_seq = $9, updated_at = $7, public_updated_at = $7 WHERE id = $1),
+ e AS (INSERT INTO events (id, ticket_id, seq, public_seq, kind, actor_id, at, data)
+  VALUES ($10, $1, $8, $9, 'CommentAdded', $5, $7, $11))
+ INSERT INTO jobs (id, kind, payload, state, attempts, due_at, created_at)
+  VALUES ($12, 'AnnounceComment', $13, 'QUEUED', 0, $7, $7)"""
+COMMENTED = f"""SELECT ('{{"data":{{"addComment":{{"__typename":"AddCommentSuccess","comment":' || (
+  SELECT '{{"id":"com_' || c.id::text || '","body":' || coalesce(json_scalar(c.body)::text, 'null') || ',"createdAt":'
+  || {MOMENT % "c.created_at"} || ',"author":' || coalesce((SELECT {PERSON} FROM people p WHERE p.id = c.author_id),
+  'null') || '}}' FROM comments c WHERE c.id = $3) || ',"ticket":{{"id":"tkt_' || t.id::text || '","status":"'
+  || t.status || '","lastSeq":' || t.public_seq::text || '}}}}}}}}')::varchar FROM tickets t WHERE t.id = $2
   AND (t.requester_id = $1 OR t.id = ANY(ARRAY(SELECT ticket_id FROM watchers WHERE person_id = $1)))"""
 RANKS = {"LOW": 1, "NORMAL": 2, "HIGH": 3, "URGENT": 4}
 EPOCH = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
@@ -119,6 +148,25 @@ async def run(held: Held, sql: str, *arguments: Any) -> list[Any]:
     return await statement.fetch(*arguments)
 
 
+def now() -> dt.datetime:
+    """This moment, cut to milliseconds."""
+    moment = dt.datetime.now(dt.UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def text(value: str | bytes) -> str:
+    """A varchar, which connections for reading give as bytes."""
+    return value if isinstance(value, str) else value.decode()
+
+
+async def counted(held: Held, name: str, person: UUID, moment: dt.datetime) -> None:
+    """At most 60 an hour."""
+    window = EPOCH + (moment - EPOCH) // HOUR * HOUR
+    key = f"{name}:{hashlib.sha256(str(person).encode()).hexdigest()}"
+    count, before = (await run(held, COUNT, key, window))[0]
+    assert count + before * (1 - (moment - window) / HOUR) <= 60
+
+
 class Floor:
     """The application."""
 
@@ -127,8 +175,9 @@ class Floor:
         self.people = {f"Bearer {token}".encode(): UUID(person) for token, person in given["tokens"].items()}
         self.reads = Connections(given["url"], SETTINGS | {"application_name": "floor reads"})
         self.writes = Connections(given["url"], {"application_name": "floor writes", "timezone": "UTC", "jit": "off"})
-        self.many = {status: MANY % status for status in given["statuses"]}
-        self.answers = {Q1: self.one, Q2: self.page, M1: self.submit}
+        self.many = {status: MANY % ("", status) for status in given["statuses"]}
+        self.threads = {status: MANY % (COMMENTS, status) for status in given["statuses"]}
+        self.answers = {Q1: self.one, Q2: self.page, Q3: self.thread, M1: self.comment, M2: self.submit}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """One request, or the server's start and end."""
@@ -166,8 +215,36 @@ class Floor:
         """Q2."""
         return await self.reads.value(self.many[variables["statuses"][0]], person)
 
-    async def submit(self, person: UUID, variables: Any) -> bytes:
+    async def thread(self, person: UUID, variables: Any) -> bytes:
+        """Q3."""
+        return await self.reads.value(self.threads[variables["statuses"][0]], person)
+
+    async def comment(self, person: UUID, variables: Any) -> bytes:
         """M1."""
+        given = variables["input"]
+        ticket_id, comment_id, event_id = UUID(given["ticketId"].removeprefix("tkt_")), new_id(), new_id()
+        moment = now()
+        held = await self.writes.take()
+        try:
+            await held[0].execute("BEGIN")
+            await counted(held, "comment:customer", person, moment)
+            subject, status, last, public, waiting = (await run(held, LOCK, person, ticket_id))[0]
+            assert text(status) == "OPEN"
+            assert waiting is not None
+            body = given["body"].strip()
+            assert 0 < len(body) <= 20_000
+            await run(
+                held, COMMENT, ticket_id, subject, body, comment_id, person, html(body), moment, last + 1, public + 1,
+                event_id, orjson.dumps({"comment_id": str(comment_id)}).decode(),
+                new_id(), orjson.dumps({"comment_id": str(comment_id), "event_id": str(event_id)}).decode(),
+            )  # fmt: skip
+            await held[0].execute("COMMIT")
+        finally:
+            self.writes.give_back(held)
+        return await self.reads.value(COMMENTED, person, ticket_id, comment_id)
+
+    async def submit(self, person: UUID, variables: Any) -> bytes:
+        """M2."""
         given = variables["input"]
         held = await self.writes.take()
         try:
@@ -180,25 +257,21 @@ class Floor:
 
     async def write(self, held: Held, person: UUID, given: dict[str, str]) -> UUID:
         """Look, count and write."""
-        moment = dt.datetime.now(dt.UTC)
-        moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+        moment = now()
         subject, body = given["subject"].strip(), given["body"].strip()
         assert 0 < len(subject) <= 200
         assert 0 < len(body) <= 20_000
         category_id = UUID(given["categoryId"].removeprefix("cat_"))
         category_id, department_id, priority, _, email = (await run(held, CATEGORY, category_id, person))[0]
-        priority = priority if isinstance(priority, str) else priority.decode()
-        window = EPOCH + (moment - EPOCH) // HOUR * HOUR
-        key = f"submit:person:{hashlib.sha256(str(person).encode()).hexdigest()}"
-        count, before = (await run(held, COUNT, key, window))[0]
-        assert count + before * (1 - (moment - window) / HOUR) <= 60
-        text, domain = f"{subject}\n{body}".lower(), email.rpartition("@")[2]
+        priority = text(priority)
+        await counted(held, "submit:person", person, moment)
+        said, domain = f"{subject}\n{body}".lower(), email.rpartition("@")[2]
         for categories, priorities, services, words, domains, department in await run(held, RULES):
             if (
                 (not categories or category_id in categories)
                 and (not priorities or priority in priorities)
                 and not services
-                and (not words or any(word in text for word in words))
+                and (not words or any(word in said for word in words))
                 and (not domains or domain in domains)
             ):
                 department_id = department or department_id

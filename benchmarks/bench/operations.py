@@ -5,13 +5,21 @@ Q1 = """query Ticket($id: ID!) { ticket(id: $id) { id number subject body status
 Q2 = """query Tickets($statuses: [TicketStatus!]) { tickets(first: 50, filter: {statuses: $statuses}) { nodes {
   id number subject status priority createdAt updatedAt
   requester { id name } assignee { id name } department { id name } } } }"""
-M1 = """mutation Submit($input: SubmitTicketInput!) { submitTicket(input: $input) { __typename
+Q3 = """query Threads($statuses: [TicketStatus!]) { tickets(first: 50, filter: {statuses: $statuses}) { nodes {
+  id number subject status priority createdAt updatedAt
+  requester { id name } assignee { id name } department { id name }
+  comments(last: 10) { nodes { id body internal createdAt author { id name } } } } } }"""
+M1 = """mutation Comment($input: AddCommentInput!) { addComment(input: $input) { __typename
+  ... on AddCommentSuccess { comment { id body createdAt author { id name } } ticket { id status lastSeq } } } }"""
+M2 = """mutation Submit($input: SubmitTicketInput!) { submitTicket(input: $input) { __typename
   ... on SubmitTicketSuccess { ticket { id number subject status priority } } } }"""
 
 TITLES = {
     "Q1": "one ticket: 8 scalars, requester, assignee",
     "Q2": "50 tickets of one status, with requester, assignee, department",
-    "M1": "submitTicket, with routing, history, mail and jobs",
+    "Q3": "Q2 with the last 10 comments of each, and their authors",
+    "M1": "addComment: counted, locked, written with its words, event, ticket and job, and read again",
+    "M2": "submitTicket, with routing, history, words, mail and jobs",
 }
 # What ours may cost beside the floor: on the server, in the database.
-GOALS = {"Q1": (1.5, 1.1), "Q2": (1.25, 1.1), "M1": (1.5, 1.3)}
+GOALS = {"Q1": (1.5, 1.1), "Q2": (1.25, 1.1), "Q3": (1.2, 1.1), "M1": (1.5, 1.3), "M2": (1.5, 1.3)}

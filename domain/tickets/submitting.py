@@ -51,17 +51,23 @@ async def submit(unit: Unit, viewer: Viewer, said: Submission) -> UUID:
     access.require_account(viewer)
     _require_fields(viewer, said)
     subject, body, topic, tags = _checked(said)
-    category = access.found(await unit.read(categories.usable, viewer, said.category_id), "categoryId", "category")
+    [usable, people, counted, rules] = await unit.read_together(
+        (categories.usable, viewer, said.category_id),
+        (_customer, said.requester_id or viewer.id),
+        attempts.counting(unit, attempts.SUBMIT_BY_PERSON, str(viewer.id)),
+        (routing.active,),
+    )
+    category = access.found(next(iter(usable), None), "categoryId", "category")
     _check_topic(category, topic)
     if said.service_id is not None:
         access.found(await unit.read(services.usable, viewer, said.service_id), "serviceId", "service")
-    requester = await _requester(unit, viewer, said.requester_id)
+    requester = _requester(viewer, next(iter(people), None))
     uploads = await attachments.finished(unit, viewer, list(said.upload_ids))
-    await attempts.count(unit, attempts.SUBMIT_BY_PERSON, str(viewer.id))
+    attempts.check(unit, attempts.SUBMIT_BY_PERSON, counted)
 
     wanted = said.priority or category.default_priority
     text = "\n".join(filter(None, (subject, body, topic)))
-    decision = await routing.decide(unit, routing.Facts(category.id, wanted, said.service_id, text, requester.email))
+    decision = routing.decide(rules, routing.Facts(category.id, wanted, said.service_id, text, requester.email))
     department_id = await _department(unit, decision, category)
     priority = decision.priority or wanted
     suggested = await unit.run(categories.nearest, text) if category.is_other else []
@@ -139,8 +145,8 @@ def _customer(person_id: Any) -> Select[Person]:
     return select(Person).where(Person.id == person_id, Person.active)
 
 
-async def _requester(unit: Unit, viewer: Viewer, requester_id: UUID | None) -> Person:
-    requester = access.found(await unit.read(_customer, requester_id or viewer.id), "requesterId", "person")
+def _requester(viewer: Viewer, found: Person | None) -> Person:
+    requester = access.found(found, "requesterId", "person")
     if requester.id != viewer.id and requester.role is not Role.CUSTOMER:
         raise InvalidInput(("requesterId", "This is not a customer."))
     return requester

@@ -42,10 +42,13 @@ async def keys(customer, ticket, problem, support, director, database, work, mai
     await work.run()
     (event,) = await database.rows("SELECT id FROM events WHERE seq = 1")
     (told,) = await database.rows("SELECT id FROM notifications WHERE person_id = :id", id=customer.id)
-    rule = {field: [] for field in ("category_ids", "priorities", "service_ids", "words", "email_domains", "add_tags")}
+    lists = {name: [] for name in ("category_ids", "priorities", "service_ids", "words", "email_domains", "add_tags")}
+    told_by = {"author_id": customer.id, "channel": models.TicketChannel.PORTAL, "edited_at": None, "deleted_at": None}
     async with house.desk.writes.begin() as unit:
         values = {"name": "R", "position": 0, "active": True, "department_id": None, "assignee_id": None}
-        row = unit.insert(models.RoutingRule, **values, priority=None, **rule)
+        rule = unit.insert(models.RoutingRule, **values, priority=None, **lists)
+        words = {"body": "So *it* is.", "body_html": "<p>So it is.</p>", "internal": False, "created_at": unit.now}
+        comment = unit.insert(models.Comment, ticket_id=ticket.uuid, **words, **told_by)
     return {
         "Ticket": ticket.uuid,
         "Person": customer.id,
@@ -53,7 +56,8 @@ async def keys(customer, ticket, problem, support, director, database, work, mai
         "UnreadCount": customer.id,
         "Category": problem.id,
         "Department": support.id,
-        "RoutingRule": row.id,
+        "RoutingRule": rule.id,
+        "Comment": comment.id,
         "Notification": told["id"],
         "TicketEvent": event["id"],
         "Node": (models.Ticket, ticket.uuid),

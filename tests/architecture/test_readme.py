@@ -44,12 +44,12 @@ async def test_the_shell_of_the_tour(live_server):
 @pytest.mark.xdist_group("live")
 async def test_the_tour(live_server):
     shown = SHOWN.findall(README.read_text())
-    assert len(shown) == 5
+    assert len(shown) == 7
     async with httpx.AsyncClient(base_url=live_server, timeout=20) as http:
         tour = Tour(http)
         found = await tour.ask("customer@example.com", "{ categories { nodes { id name } } }")
         category = next(c["id"] for c in found["data"]["categories"]["nodes"] if c["name"] == "Technical problem")
-        number = None
+        number = ticket_id = None
         for query, expected in shown:
             variables = {}
             if "$categoryId" in query:
@@ -57,10 +57,15 @@ async def test_the_tour(live_server):
             if "$number" in query:
                 variables = {"number": number}
                 await settled(tour, number)
-            who = "agent@example.com" if "$number" in query else "customer@example.com"
+            if "$id" in query:
+                variables = {"id": ticket_id}
+            who = "agent@example.com" if variables.keys() & {"number", "id"} else "customer@example.com"
             answer = await tour.ask(who, query, **variables)
             if number is None and "SubmitTicketSuccess" in query:
                 number = answer["data"]["submitTicket"]["ticket"]["number"]
+                asked = "query ($number: Int!) { ticketByNumber(number: $number) { id } }"
+                found = await tour.ask("customer@example.com", asked, number=number)
+                ticket_id = found["data"]["ticketByNumber"]["id"]
             assert answer.pop("extensions")["cost"]["operation"] > 0
             # Another run may have come first: numbers count up.
             assert answer == json.loads(expected.replace("1004", str(number)))

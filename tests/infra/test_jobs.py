@@ -410,7 +410,8 @@ async def test_a_redis_that_says_nothing_is_waited_for_two_seconds_and_leaves_no
         await asyncio.gather(*(bus.tell([], {"a": str(number)}) for number in range(50)))
 
     assert loop.time() - began < 3
-    assert [log["event"] for log in logs] == ["redis_not_told"] * 50
+    told = [log["event"] for log in logs if log["event"] != "hub_without_redis"]  # which another test's may say
+    assert told == ["redis_not_told"] * 50
     await bus.close()
     over.set()
     silent.close()

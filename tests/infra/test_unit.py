@@ -5,13 +5,19 @@ import contextlib
 import datetime as dt
 
 import pytest
+from redis.asyncio import Redis
 from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from structlog.testing import capture_logs
 
 import models
 from domain.jobs import EraseFiles, SendMessage
+from infra.ids import new_id
 from infra.pool import SETTINGS, Pool
 from infra.postgres import Unavailable
+from infra.redis import Bus
 from infra.unit import Job, Writes
+from infra.writing import parts_of, written
 
 
 def named(name):
@@ -24,6 +30,18 @@ def all_of_them():
 
 def sleeping(seconds):
     return select(func.pg_sleep(seconds))
+
+
+def counting(key):
+    fresh = insert(models.Attempt).values(key=key, window_starts_at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC), count=1)
+    again = fresh.on_conflict_do_update(
+        index_elements=[models.Attempt.key, models.Attempt.window_starts_at], set_={"count": models.Attempt.count + 1}
+    )
+    return again.returning(models.Attempt.key, models.Attempt.count)
+
+
+def writing(name):
+    return insert(models.Service).values(id=new_id(), name=name).returning(models.Service)
 
 
 class Told:
@@ -90,6 +108,65 @@ async def test_all_that_is_said_is_one_statement(writes, database):
 
     assert await names(database) == ["A", "B2", "D", "E"]
     assert (await database.rows("SELECT count(*) FROM jobs"))[0]["count"] == 1
+
+
+async def test_what_is_null_or_the_same_is_given_once(writes, database):
+    async with writes.begin() as unit:
+        first, second = add(unit, "A", archived_at=unit.now), add(unit, "B", archived_at=unit.now)
+        add(unit, "C", description="A")
+        _, arguments = written(parts_of(unit._fresh.values(), [], []))
+        assert [arguments.count(value) for value in (unit.now, first.id, "A", None)] == [1, 1, 2, 0]
+        await unit.flush()
+        unit.change(first, archived_at=None, description=None)
+        unit.change(second, archived_at=unit.now, description="B")
+
+    rows = await database.rows("SELECT name, description, archived_at FROM services ORDER BY name")
+    assert [tuple(row.values()) for row in rows] == [("A", None, None), ("B", "B", unit.now), ("C", "A", None)]
+
+
+@pytest.mark.parametrize("archived", [True, False])
+async def test_units_of_another_shape_are_other_statements(writes, database, archived):
+    for description in ("one", None):
+        async with writes.begin() as unit:
+            at = unit.now if archived else None
+            add(unit, f"A {description}", description=description, archived_at=at)
+
+    rows = await database.rows(
+        "SELECT description, archived_at IS NOT NULL AS archived FROM services ORDER BY name DESC"
+    )
+    assert [tuple(row.values()) for row in rows] == [("one", archived), (None, archived)]
+
+
+async def test_several_reads_are_one_statement(writes):
+    async with writes.begin() as unit:
+        for name in ("B", "A", "C"):
+            add(unit, name)
+    async with writes.begin() as unit:
+        unit.change(await unit.lock(named, "A"), description="changed")
+        async with heard(unit) as statements:
+            found = await unit.read_together((named, "A"), (named, "none"), (counting, "x"), (all_of_them,))
+            without = await unit.read_together((named, "A"), (named, "none"))
+            nothing = await unit.read_together((named, "none"))
+        assert len(statements) == 3
+        assert [[row.name for row in rows] for rows in (found[0], found[1], found[3])] == [["A"], [], ["A", "B", "C"]]
+        assert found[0][0].description == found[3][0].description == "changed"
+        assert found[2] == [("x", 1)]
+        assert [[row.name for row in rows] for rows in without] == [["A"], []]
+        assert nothing == [[]]
+        unit.change(found[3][1], description="too")
+    async with writes.begin() as unit:
+        assert [row.description for row in await unit.read_all(all_of_them)] == ["changed", "too", None]
+        assert await unit.read_together((counting, "x")) == [[("x", 2)]]
+
+
+async def test_a_row_that_was_written_and_returned_can_be_changed(writes, database):
+    async with writes.begin() as unit:
+        (record,) = await unit.run(writing, "A")
+        row = unit.row(models.Service, record)
+        assert (row.name, row.description) == ("A", None)
+        unit.change(row, description="one")
+
+    assert await database.rows("SELECT name, description FROM services") == [{"name": "A", "description": "one"}]
 
 
 async def test_nothing_said_is_nothing_run(writes):
@@ -379,3 +456,29 @@ def test_a_kind_of_job_keeps_its_options():
     assert (SendMessage.retries, SendMessage.longest_wait) == (1500, 60)
     assert (EraseFiles.retries, EraseFiles.delay) == (12, 0)
     assert Job.kinds["EraseFiles"] is EraseFiles
+
+
+async def test_commits_that_wait_for_redis_are_told_together_and_outlive_a_lost_connection(redis_url, monkeypatch):
+    bus, other = Bus(redis_url), Redis.from_url(redis_url)
+    exchanges = []
+    exchange = bus._exchange
+
+    async def counted(said, answers):
+        exchanges.append(answers)
+        await exchange(said, answers)
+
+    monkeypatch.setattr(bus, "_exchange", counted)
+    async with other.pubsub() as listener:
+        await listener.subscribe("a")
+        await listener.get_message(timeout=1)
+        for _ in range(2):
+            exchanges.clear()
+            with capture_logs() as logs:
+                await asyncio.gather(*(bus.tell([], {"a": str(number)}) for number in range(20)))
+            assert exchanges == [1, 19]
+            assert not logs
+            messages = [await listener.get_message(timeout=1) for _ in range(20)]
+            assert [message["data"] for message in messages] == [str(number).encode() for number in range(20)]
+            await other.client_kill_filter(_type="normal", skipme=True)
+    await bus.close()
+    await other.aclose()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import secrets
 
@@ -76,6 +77,47 @@ async def test_a_name_longer_than_a_reason_may_be_is_still_told(signed_in, custo
     for _ in range(2):
         await client.send(id=name, type="subscribe", payload={"query": WATCH, "variables": {"id": ticket.gid}})
     assert await client.closed() == 4409
+    assert client.socket.close_reason.startswith("Subscriber for éé")
+    assert 100 < len(client.socket.close_reason.encode()) <= 123
+
+
+async def test_a_text_is_sent_once_and_its_hash_ever_after(signed_in, customer, ticket):
+    client = await signed_in(customer)
+    text = WATCH.replace("subscription", f"subscription A{secrets.token_hex(16)}")
+    named = {"persistedQuery": {"version": 1, "sha256Hash": hashlib.sha256(text.encode()).hexdigest()}}
+    payload = {"extensions": named, "variables": {"id": ticket.gid}}
+
+    await client.send(id="a", type="subscribe", payload=payload)
+    assert await refused(client, "a") == "PERSISTED_QUERY_NOT_FOUND"
+    for name, query in (("b", {"query": text}), ("c", {})):
+        await client.send(id=name, type="subscribe", payload=payload | query)
+        assert await client.item() == {"ticketUpdated": {"subject": "Printer on fire"}}
+    await client.send(id="d", type="subscribe", payload=payload | {"query": DESK})
+    assert await refused(client, "d") == "BAD_REQUEST"
+
+
+FLOODS = {
+    "aliases": "{ " + " ".join(f"a{n}: desk {{ name }}" for n in range(2000)) + " }",
+    "fields": "{ desk { " + "name " * 3000 + "} }",
+    "directives": "{ desk { name " + "@skip(if: false) " * 1000 + "} }",
+    "tokens": "{ desk { " + "name " * 10_000 + "} }",
+    "depth": '{ __type(name: "Ticket") { ' + "ofType { " * 20 + "name" + " }" * 22,
+    "doubling fragments": "{ ...f0 } "
+    + " ".join(f"fragment f{n} on Query {{ ...f{n + 1} ...f{n + 1} }}" for n in range(30))
+    + " fragment f30 on Query { __typename }",
+    "aliases of a subscription": "subscription { "
+    + " ".join(f'a{n}: ticketUpdated(id: "x") {{ id }}' for n in range(2000))
+    + " }",
+}
+
+
+@pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS.keys())
+async def test_a_flood_is_refused_and_the_others_go_on(signed_in, customer, flood):
+    client = await signed_in(customer)
+    async with asyncio.timeout(1):
+        assert await refused(client, await client.subscribe(flood)) == "TOO_COSTLY"
+        await client.subscribe(DESK)
+        assert await client.item() == {"desk": {"name": "Deskwire"}}
 
 
 async def test_a_message_that_is_too_long_closes_the_socket(signed_in, customer):

@@ -1,7 +1,8 @@
 """The protocol graphql-transport-ws, message by message."""
 
 import pytest
-from websockets.exceptions import InvalidStatus
+from structlog.testing import capture_logs
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from web import sockets
 
@@ -95,16 +96,63 @@ async def test_two_operations_of_one_name_are_refused(signed_in, ticket, custome
         '{"type": "subscribe", "id": "1"}',
         '{"type": "subscribe", "id": 1, "payload": {"query": "{ desk { name } }"}}',
         '{"type": "subscribe", "id": "1", "payload": null}',
+        '{"type": "subscribe", "id": "", "payload": {"query": "{ desk { name } }"}}',
+        '{"type": "subscribe", "id": null, "payload": {"query": "{ desk { name } }"}}',
+        '{"type": "subscribe", "id": "1", "payload": "{ desk { name } }"}',
+        '{"type": "subscribe", "id": "1", "payload": 3}',
         '{"type": "subscribe", "id": "1", "payload": []}',
         '{"type": "subscribe", "id": "1", "payload": {"query": 3}}',
         '{"type": "subscribe", "id": "1", "payload": {"query": "{ desk { name } }", "variables": []}}',
         '{"type": "subscribe", "id": "1", "payload": {"query": "{ desk { name } }", "operationName": 3}}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": "{ desk { name } }", "extensions": 3}}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": null}}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": ["{ desk { name } }"]}}',
+        '{"type": "subscribe", "id": "1", "payload": {"extensions": {"persistedQuery": "x"}}}',
+        '{"type": "subscribe", "id": "1", "payload": {"extensions": {"persistedQuery": {"version": 1}}}}',
+        '{"type": "complete"}',
+        '{"type": "complete", "id": 1}',
+        '{"type": "complete", "id": ""}',
+        '{"type": "ping", "payload": []}',
+        '{"type": "pong", "payload": "x"}',
+        '{"type": ["subscribe"]}',
+        '{"type": {"type": "ping"}}',
+        '{"type": "next", "id": "1", "payload": {}}',
+        "9" * 5000,
     ],
 )
 async def test_what_is_not_understood_closes_the_socket(signed_in, customer, text):
     client = await signed_in(customer)
     await client.socket.send(text)
     assert await client.closed() == 4400
+
+
+@pytest.mark.parametrize("payload", ["[]", '"x"', "3", "true"])
+async def test_a_payload_of_the_initialisation_is_an_object(socket, payload):
+    client = await socket()
+    await client.socket.send('{"type": "connection_init", "payload": ' + payload + "}")
+    assert await client.closed() == 4400
+
+
+async def test_pings_may_carry_something(signed_in, customer):
+    client = await signed_in(customer)
+    for payload in (None, {}, {"sent": 1}):
+        await client.send(type="pong", payload=payload)
+        await client.send(type="ping", payload=payload)
+        assert await client.receive() == {"type": "pong"}
+
+
+async def test_what_nobody_expects_of_the_socket_itself_closes_it(signed_in, customer, monkeypatch):
+    def breaks(*_):
+        raise ZeroDivisionError("secret")
+
+    client = await signed_in(customer)
+    monkeypatch.setattr(sockets._Socket, "_subscribe", breaks)
+    with capture_logs() as logs:
+        await client.subscribe(DESK)
+        with pytest.raises(ConnectionClosed) as closed:
+            await client.receive()
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4500, "Something went wrong on our side.")
+    assert [log["event"] for log in logs] == ["unexpected_error"]
 
 
 async def test_bytes_are_not_understood(signed_in, customer):

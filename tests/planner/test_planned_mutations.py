@@ -1,7 +1,14 @@
-"""Planned fields of what mutations answer."""
+"""Mutations: planned fields of what they answer, and answering without graphql-core what it would answer."""
 
 import orjson
+import planner_api as api
+import planner_mutations as mutations
 import planner_records as models
+import pytest
+
+from infra.postgres import Unavailable
+from planner.engine import Engine
+from planner.mutations import Mutation
 
 TOUCH = """mutation ($id: ID!, $comments: [ID!]!, $fail: Boolean! = false, $n: Int = 1) {
     touch(id: $id, comments: $comments, fail: $fail) { __typename
@@ -96,3 +103,188 @@ async def test_what_a_mutation_refuses(ask, agent):
         ],
         "extensions": {"cost": {"operation": 32, "most": 20_000}},
     }
+
+
+# --- Without graphql-core ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def both(ask):
+    """Gives the answer of either way, which must be the same, and how often each performed."""
+    ask.engine = Engine(mutations.SCHEMA, ask.reads, refusals=api.Forbidden, report=ask.report, given="files")
+
+    async def answers(viewer, text, **variables):
+        operation = ask.engine.document(text).operation(None)
+        cost = ask.engine.price(operation, operation.variables.coerce(variables)).cost
+        mutations.CALLS.clear()
+        ask.reported.clear()
+        reference = await ask.engine.execute(operation, variables, ask.context(viewer), None, cost)
+        performed, reported = list(mutations.CALLS), [repr(error) for error in ask.reported]
+        mutations.CALLS.clear()
+        ask.reported.clear()
+        ask.reads.statements.clear()
+        answer = await ask.engine.query(text, variables, None, viewer, ask.context(viewer))
+        assert answer == reference
+        assert performed == mutations.CALLS
+        assert [repr(error) for error in ask.reported] == reported
+        return orjson.loads(answer.body)
+
+    return answers
+
+
+CHANGE = """mutation ($input: ChangeInput!, $name: String, $which: Choice, $first: Int = 1, $yes: Boolean = true) {
+  change(input: $input, name: $name, which: $which) { __typename ...Done
+    ... on Conflict { message kind: __typename current { id ... on Ticket { subject } } } } }
+fragment Done on Changed { count whole { at parts { called: name status __typename } spare { status }
+    one: ticket { number comments(first: $first) { nodes { body } } } }
+  ticket @include(if: $yes) { id subject latest { __typename ... on Comment { link } } }
+  comments { id } again: comments @skip(if: $yes) { body } }"""
+
+
+@pytest.fixture
+def given(rows):
+    """An input that names a ticket and comments."""
+    ticket = rows[models.Ticket][1]
+    comments = [row for row in rows[models.Comment] if row.ticket_id == ticket.id][:2]
+    return {
+        "how": "",
+        "ticket": f"ptk_{ticket.id}",
+        "comments": [f"pco_{row.id}" for row in comments],
+        "name": "über 🔥 \\ \n\t\x7f/",
+    }
+
+
+HOWS = [
+    "",
+    "conflict",
+    "none",
+    "forbidden",
+    "error",
+    "graphql",
+    "another type",
+    "a gap",
+    "nothing there",
+    "nothing there where something must be",
+    "another viewer",
+]
+
+
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("ticket", [True, False])
+async def test_both_ways_answer_the_same(both, ask, agent, customer, given, how, ticket):
+    given = given | {"how": how} | ({} if ticket else {"ticket": None})
+    for viewer in (agent, customer, agent):
+        answer = await both(viewer, CHANGE, input=given)
+        fine = "errors" not in answer and how != "none"
+        if fine:
+            assert len(ask.reads.statements) <= 1
+    assert fine == (how in {"", "conflict", "nothing there"} and (ticket or how == "conflict")), answer
+
+
+async def test_what_goes_well_goes_without_graphql_core(both, ask, agent, given, monkeypatch):
+    monkeypatch.setattr(Engine, "execute", None)
+    for how in ("", "conflict", "nothing there", "none", ""):
+        ask.reads.statements.clear()
+        variables = {"input": given | {"how": how}}
+        answer = await ask.engine.query(CHANGE, variables, None, agent, ask.context(agent))
+        assert "errors" not in orjson.loads(answer.body)
+        assert len(ask.reads.statements) == (how != "none")
+    monkeypatch.setattr(ask.engine, "planning", None)  # and what is planned is kept
+    assert await ask.engine.query(CHANGE, variables, None, agent, ask.context(agent)) == answer
+
+
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("name", ["changeSurely", "changeRefusal", "changeOnly"])
+async def test_whatever_the_type_of_the_answer_is(both, agent, given, how, name):
+    text = f"""mutation ($input: ChangeInput!) {{ __typename {name}(input: $input) {{ __typename
+      {"... on Changed { count }" if name != "changeRefusal" else "message"} }} }}"""
+    await both(agent, text, input=given | {"how": how})
+    await both(agent, text.replace("__typename " + name, name), input=given | {"how": how})
+
+
+@pytest.mark.parametrize("variables", [{}, {"yes": True}, {"yes": False}, {"first": 2}, {"first": None}, {"first": 0}])
+@pytest.mark.parametrize(
+    "more", [{}, {"name": None}, {"name": "x"}, {"which": {"name": "x"}}, {"which": {"number": 1}}]
+)
+async def test_variables_absent_null_and_given(both, agent, given, variables, more):
+    await both(agent, CHANGE, input=given, **variables, **more)
+
+
+async def test_several_run_one_after_the_other_and_each_fails_alone(both, agent, given):
+    for how in HOWS:
+        text = f"""mutation ($input: ChangeInput!, $name: String) {{
+            first: change(input: {{how: "conflict", name: "1"}}, name: $name) {{ ... on Conflict {{ message }} }}
+            second: change(input: {{how: "{how}", name: null}}) {{ ...F }} ...G
+            left: change(input: $input) @skip(if: true) {{ __typename }} }}
+          fragment F on ChangeResult {{ ... on Changed {{ count whole {{ ticket {{ id }} }} }} }}
+          fragment G on Mutation {{ third: change(input: $input) {{ ...F }} second: change(input: {{how: "{how}",
+            name: null}}) {{ __typename }} }}"""
+        answer = await both(agent, text, input=given)
+        assert answer["data"].keys() == {"first", "second", "third"}
+        assert (answer["data"]["third"] is None) == (how == "another viewer")
+        await both(agent, text.replace("second: change(", "second: changeSurely("), input=given)
+
+
+@pytest.mark.parametrize(
+    "literal",
+    [
+        '{how: "", name: null}',
+        '{how: "", name: "x", status: SOLVED, comments: [], parts: []}',
+        '{how: "", name: "x", parts: [{called: "a"}, {called: null, sizes: [1, null]}]}',
+        '{how: "", name: "x", parts: {called: "a", sizes: 1}}',
+        "{how: $how, name: $name, status: $status}",
+    ],
+)
+@pytest.mark.parametrize("how", [{}, {"how": "conflict"}])
+async def test_arguments_are_what_strawberry_makes_of_them(both, agent, literal, how):
+    head = 'mutation ($how: String! = "none", $name: String, $status: TicketStatus! = PENDING)'
+    head = head if "$" in literal else "mutation"
+    for _ in range(2):
+        await both(agent, f"{head} {{ change(input: {literal}) {{ __typename }} }}", **how if "$" in literal else {})
+
+
+async def test_what_is_wrong_with_arguments_is_said_by_graphql_core(both, agent):
+    text = """mutation ($status: TicketStatus = OPEN, $name: String) {
+        change(input: {how: "conflict", name: $name, status: $status}) { __typename } }"""
+    answer = await both(agent, text, status=None)
+    assert answer["data"] == {"change": None}
+    assert answer["errors"][0]["path"] == ["change"]
+    await both(agent, text, name=None)
+
+
+async def test_when_the_answer_cannot_be_read_the_mutation_is_not_made_again(both, ask, agent, given):
+    ask.reads.failures = [RuntimeError("once")]
+    mutations.CALLS.clear()
+    answer = await ask.engine.query(CHANGE, {"input": given}, None, agent, ask.context(agent))
+    assert orjson.loads(answer.body)["data"]["change"]["count"] == 2
+    assert [str(error) for error in ask.reported] == ["once"]
+    assert len(mutations.CALLS) == 1
+
+    ask.reads.failures = [Unavailable(), Unavailable(), Unavailable(), Unavailable()]
+    answer = orjson.loads((await ask.engine.query(CHANGE, {"input": given}, None, agent, ask.context(agent))).body)
+    assert answer["data"] == {"change": None}
+    assert answer["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
+    assert len(mutations.CALLS) == 2
+
+
+async def test_why_graphql_core_performs_a_mutation_is_known(both, ask, agent, given):
+    fields = mutations.SCHEMA._schema.mutation_type.fields
+    found = {name: Mutation(mutations.SCHEMA._schema, field).hindrance for name, field in fields.items()}
+    assert found == {
+        "change": None,
+        "changeSurely": None,
+        "changeRefusal": None,
+        "changeOnly": None,
+        "plain": "Strawberry alone knows how it is performed.",
+        "many": "It answers with something else than one object.",
+        "scalar": "It answers with something else than one object.",
+        "oddShout": "Odd.shout is no attribute of what a mutation returns.",
+        "oddWholes": "Whole.ticket may be many, each with a key of its own.",
+        "oddName": "OddPlan.name is no attribute of what a mutation returns.",
+        "oddNode": "OddKind.node may be of several types.",
+    }
+    text = (
+        "mutation ($input: ChangeInput!) { plain(input: $input) { __typename } change(input: $input) { __typename } }"
+    )
+    answer = await both(agent, text, input=given)
+    assert answer["data"] == {"plain": {"__typename": "Changed"}, "change": {"__typename": "Changed"}}

@@ -1,5 +1,7 @@
 """GraphQL over HTTP: media types, status codes, and all that is no operation."""
 
+import asyncio
+import hashlib
 import json
 from urllib.parse import quote
 
@@ -85,6 +87,8 @@ GARBAGE = {
     "text": b"query { desk { name } }",
     "half": b'{"query": "{ desk',
     "a number": b"3",
+    "a big integer": b"9" * 5000,
+    "a big exponent": b"1e999999",
     "null": b"null",
     "true": b"true",
     "a string": b'"{ desk { name } }"',
@@ -125,6 +129,7 @@ async def test_garbage_is_refused_and_nobody_is_alarmed(http, body):
 
     assert answer.status_code == 400
     assert code_of(answer) == "BAD_REQUEST"
+    assert list(answer.json()) == ["errors"]
     assert logs == []
 
 
@@ -160,6 +165,7 @@ async def test_documents_that_are_none_are_refused(api, customer, document):
         answer = await api.post(customer, document)
 
     assert answer.status_code == 400
+    assert list(answer.json()) == ["errors"]
     assert {error["extensions"]["code"] for error in answer.json()["errors"]} <= {"BAD_REQUEST", "TOO_COSTLY"}
     assert logs == []
 
@@ -177,7 +183,7 @@ NUMBERED = "query ($value: Int!) { ticketByNumber(number: $value) { id } }"
 BY_ID = "query ($value: ID!) { ticket(id: $value) { id } }"
 LISTED = "query ($value: TicketFilter) { tickets(filter: $value) { totalCount } }"
 PAGED = "query ($value: String) { tickets(first: 1, after: $value) { totalCount } }"
-ROLE = "query ($value: [TicketStatus!]) { tickets(filter: {status: $value}) { totalCount } }"
+ENUM = "query ($value: [TicketStatus!]) { tickets(filter: {statuses: $value}) { totalCount } }"
 SIGN_IN = "mutation ($value: String!) { signIn(input: {email: $value, password: $value}) { __typename } }"
 NESTED = {"deep": [[[[{"a": [{"b": [["x"]]}]}]]]]}
 WRONG = {
@@ -196,9 +202,9 @@ WRONG = {
     "text for an input": (LISTED, {"value": "mine"}),
     "an unknown field": (LISTED, {"value": {"nonsense": 1}}),
     "a wrong member": (LISTED, {"value": {"mine": "yes"}}),
-    "no enum": (ROLE, {"value": ["NONSENSE"]}),
-    "a list in an enum": (ROLE, {"value": [["OPEN"]]}),
-    "an object in an enum": (ROLE, {"value": {"a": 1}}),
+    "no enum": (ENUM, {"value": ["NONSENSE"]}),
+    "a list in an enum": (ENUM, {"value": [["OPEN"]]}),
+    "an object in an enum": (ENUM, {"value": {"a": 1}}),
     "a number for text": (SIGN_IN, {"value": 3}),
     "a nul in an ID": (BY_ID, {"value": "tkt_\0"}),
     "a nul in a cursor": (PAGED, {"value": "\0"}),
@@ -215,7 +221,22 @@ async def test_variables_of_other_types_are_refused(api, customer, query, variab
         answer = await api.post(customer, query, **variables)
 
     assert answer.status_code == 400
+    assert list(answer.json()) == ["errors"]
     assert {error["extensions"]["code"] for error in answer.json()["errors"]} == {"BAD_REQUEST"}
+    assert logs == []
+
+
+CURSORS = ["x", "", "-1", "AAAA", "%%%", "eyJhIjoxfQ==", "💥", "null", "[1]", "9" * 5000, "é" * 300, "a\nb"]
+
+
+@pytest.mark.parametrize("cursor", CURSORS)
+async def test_a_bad_cursor_is_refused_in_our_words(api, customer, cursor):
+    with capture_logs() as logs:
+        answer = await api.post(customer, PAGED.replace("totalCount", "nodes { id }"), value=cursor)
+
+    assert answer.status_code == 200
+    assert code_of(answer) == "BAD_REQUEST"
+    assert answer.json()["errors"][0]["message"].endswith("This is not a cursor of this list.")
     assert logs == []
 
 
@@ -238,6 +259,32 @@ async def test_a_nul_in_what_is_written_changes_nothing(api, database, customer,
         given = {"subject": "s", "body": "b", "categoryId": problem.gid} | {field: "a\0b"}
         assert (await api.post(customer, submit, input=given)).status_code == 400
     assert await database.counts() == before
+
+
+FLOODS = {
+    "aliases": "{ " + " ".join(f"a{n}: desk {{ name }}" for n in range(2000)) + " }",
+    "fields": "{ desk { " + "name " * 3000 + "} }",
+    "directives": "{ desk { name " + "@skip(if: false) " * 1000 + "} }",
+    "tokens": "{ desk { " + "name " * 10_000 + "} }",
+    "depth": '{ __type(name: "Ticket") { ' + "ofType { " * 20 + "name" + " }" * 22,
+}
+
+
+@pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS.keys())
+@pytest.mark.parametrize("accept", ["application/json", "application/graphql-response+json", "text/event-stream"])
+@pytest.mark.parametrize("method", ["GET", "POST", "hash"])
+async def test_a_flood_is_refused_however_it_comes(http, flood, accept, method):
+    extensions = {"persistedQuery": {"version": 1, "sha256Hash": hashlib.sha256(flood.encode()).hexdigest()}}
+    asked = {"GET": {"params": {"query": flood}}, "POST": {"json": {"query": flood}}}
+    asked["hash"] = {"json": {"query": flood, "extensions": extensions}}
+    async with asyncio.timeout(1):
+        answer = await http.request(
+            method.replace("hash", "POST"), "/graphql", headers={"Accept": accept}, **asked[method]
+        )
+    assert answer.status_code == (400 if accept == "application/graphql-response+json" else 200)
+    body = answer.text.partition("data: ")[2].partition("\n")[0] if accept == "text/event-stream" else answer.text
+    (error,) = json.loads(body)["errors"]
+    assert error["extensions"]["code"] == "TOO_COSTLY"
 
 
 async def test_a_body_has_a_limit(http):
@@ -303,6 +350,18 @@ async def test_subscriptions_need_a_socket(http, ticket):
     query = f'subscription {{ ticketUpdated(id: "{ticket.gid}") {{ id }} }}'
     assert (await http.post("/graphql", json={"query": query})).status_code == 400
     assert (await http.get("/graphql", params={"query": query})).status_code == 400
+
+
+async def test_operations_are_counted_and_those_that_cannot_be(http):
+    async def counted(name):
+        lines = (await http.get("/metrics")).text.splitlines()
+        return float(next(line for line in lines if line.startswith(f"{name} ")).split()[1])
+
+    names = 'deskwire_operation_seconds_count{kind="query"}', "deskwire_refused_documents_total"
+    before = [await counted(name) for name in names]
+    for asked in (DESK, DESK, INVALID):
+        await http.post("/graphql", json=asked)
+    assert [await counted(name) for name in names] == [before[0] + 2, before[1] + 1]
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "HEAD", "TRACE", "NONSENSE"])
@@ -417,7 +476,7 @@ async def test_even_what_breaks_the_engine_is_an_answer(http, application, monke
     def breaks(*_):
         raise RecursionError("too deep")
 
-    monkeypatch.setattr("planner.engine.Engine.operation_kind", breaks)
+    monkeypatch.setattr("planner.engine.Engine.operation", breaks)
     with capture_logs() as logs:
         answer = await http.post("/graphql", json=DESK)
 

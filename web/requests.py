@@ -1,0 +1,89 @@
+"""A request over HTTP: what may be wrong with it, and its body, which must come in time."""
+
+import asyncio
+from typing import Any
+
+from starlette.types import Receive
+
+MOST_BYTES = 1024 * 1024
+BODY_SECONDS = 20.0
+LOOK_SECONDS = 1.0
+
+
+class Wrong(Exception):  # it is what is wrong with a request
+    """The request can't be answered; gives the status, and what to do about it."""
+
+    def __init__(
+        self, status: int, message: str, *, code: str = "BAD_REQUEST", id: str | None = None, **headers: str
+    ) -> None:
+        """`id`: of a fault that was reported."""
+        super().__init__(message)
+        self.status, self.message = status, message
+        self.extensions = {"code": code} if id is None else {"code": code, "id": id}
+        self.headers = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+
+
+class Bodies:
+    """Reads them. A look now and then ends those that take too long: most come at once, and a timer for each would
+    cost more than all else here.
+    """
+
+    def __init__(self) -> None:
+        self._reading: dict[asyncio.Task[Any], float] = {}  # until when, in the order in which they began
+        self._late: set[asyncio.Task[Any]] = set()
+        self._look_again: asyncio.TimerHandle | None = None
+
+    async def read(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
+        """A request's body. Raises Wrong when it's too large, or too slow by up to a second, or ends early."""
+        announced = headers.get(b"content-length", b"0")
+        if not announced.isdigit():
+            raise Wrong(400, "Content-Length is not a number.")
+        if int(announced) > MOST_BYTES:
+            raise _too_large()
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("A request is served by a task.")
+        loop = task.get_loop()
+        self._reading[task] = loop.time() + BODY_SECONDS
+        if self._look_again is None:
+            self._look_again = loop.call_later(LOOK_SECONDS, self._look)
+        try:
+            return await _all(receive)
+        except asyncio.CancelledError:
+            if task not in self._late or task.uncancel():  # somebody else wants it to end
+                raise
+            raise Wrong(408, "The body did not arrive in time.", connection="close") from None
+        finally:
+            del self._reading[task]
+            self._late.discard(task)
+
+    def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for task, until in self._reading.items():
+            if until > now:
+                break
+            if task not in self._late:
+                self._late.add(task)
+                task.cancel()
+        self._look_again = loop.call_later(LOOK_SECONDS, self._look) if self._reading else None
+
+
+async def _all(receive: Receive) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Wrong(400, "The body ended early.")
+        part: bytes = message.get("body", b"")
+        size += len(part)
+        if size > MOST_BYTES:
+            raise _too_large()
+        if not message.get("more_body"):
+            return part if not parts else b"".join([*parts, part])
+        parts.append(part)
+
+
+def _too_large() -> Wrong:
+    return Wrong(413, f"The body has more than {MOST_BYTES:,} bytes.", connection="close")

@@ -1,0 +1,91 @@
+"""How an operation is run, once or again and again, whatever carries its answers to the client."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+
+from infra.hub import Hub
+from infra.logs import report
+from infra.postgres import Unavailable
+from planner.documents import Operation
+from planner.engine import APOLOGY, Answer, Engine
+from planner.errors import Refused
+from planner.streams import Stream
+from schema.context import Context
+from web import counters
+from web.operations import Asked
+
+SEND_SECONDS = 15.0  # a client that takes nothing for so long is gone
+RETRY_SECONDS = (0.25, 0.5, 1.0, 2.0)  # between looks at a database that is away
+
+Tell = Callable[[bytes], Awaitable[None]]
+
+
+class Gone(Exception):
+    """The client takes no more, so whatever runs for it ends."""
+
+
+def found(engine: Engine, asked: Asked) -> Operation | Answer:
+    """The operation that is asked for; or the answer why there is none."""
+    operation = engine.operation(asked.text, asked.name, asked.sha256)
+    if isinstance(operation, Answer):
+        counters.REFUSED.inc()
+    return operation
+
+
+async def begun(engine: Engine, asked: Asked, operation: Operation, context: Context) -> Answer | Stream:
+    """The answer to an operation; or how it goes on being answered, if it's a subscription."""
+    if operation.kind == "subscription":
+        return engine.subscribe(operation, asked.variables, context.viewer)
+    with counters.Timed(operation.kind):
+        return await engine.answer(operation, asked.variables, context.viewer, context)
+
+
+async def live(hub: Hub, stream: Stream, tell: Tell) -> None:
+    """Tell each state: subscribed, then read, then waiting, so no gap. Ends when there is nothing to see any more.
+
+    The next state is read once the last one was taken, so nothing piles up behind a slow client. What `tell` raises
+    ends it.
+    """
+    last = b""
+    with counters.SUBSCRIPTIONS.track_inprogress():
+        async with hub.watching(stream.channels) as changed:
+            while True:
+                changed.clear()
+                body = await _state(stream, begun=bool(last))
+                if body is None:
+                    return
+                if body != last:
+                    await tell(body)
+                    last = body
+                await changed.wait()
+
+
+async def _state(stream: Stream, *, begun: bool) -> bytes | None:
+    """What there is to see now. A stream that has begun outlives a database that is away."""
+    failures = 0
+    while True:
+        try:
+            return await stream.read()
+        except Unavailable:
+            if not begun:
+                raise
+        pause = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
+        failures += 1
+        await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 # so that not all come back at once
+
+
+def errors_of(error: Exception) -> list[dict[str, Any]]:
+    """What a client is told of an operation's failure: a refusal in its own words, else an apology and an id."""
+    if isinstance(error, Refused | Unavailable):
+        return [{"message": str(error), "extensions": {"code": error.code}}]
+    return [{"message": APOLOGY, "extensions": {"code": "INTERNAL", "id": report(error)}}]
+
+
+def errors_in(answer: Answer) -> list[dict[str, Any]]:
+    """What a client is told of an operation that was not executed: errors alone."""
+    errors: list[dict[str, Any]] = orjson.loads(answer.body)["errors"]
+    return errors
