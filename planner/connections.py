@@ -156,15 +156,12 @@ def nearest(page: Page, bounds: Sequence[Bound], most: int, *, backward: bool) -
     first = select(*together.c).distinct().order_by(*directions(its, backward=backward)).limit(most).subquery()
     # As an array, which is made first: with IN, PostgreSQL may walk all rows in the page's order to meet these few.
     keys = func.array(select(first.c[0]).scalar_subquery(), type_=ARRAY(key.type))
-    return select(entity).where(key == sa.any_(keys))
+    beside = [described["expr"] for described in page.rows.column_descriptions[1:]]
+    return select(entity, *beside).where(key == sa.any_(keys))
 
 
 class Connecting(Selecting):
     """The part of a walk that reads pages."""
-
-    def complete(self, type_: Any, inner: Selections, value: Any, where: str) -> Parts:
-        """The text of a value."""
-        raise NotImplementedError
 
     def one_of(self, type_: Any, inner: Selections, row: Any) -> Parts:
         """An object of a type, or of the one of an abstract type that the row is of."""
@@ -178,15 +175,10 @@ class Connecting(Selecting):
         window = Window(self, page, node, peek="pageInfo" in wanted)
         row = window.row
 
-        def further(name: str, selected: Selections) -> Parts:
-            field = edge_type.fields[name]
-            return self.complete(field.type, selected, page.edge[name](row), f"{edge_type.name}.{name}")
-
         def edges(selected: Selections) -> Parts:
             known: Known = {
                 "cursor": lambda _: window.cursor(),
                 "node": lambda selected_: self.one_of(node, selected_, row),
-                **{name: partial(further, name) for name in page.edge},
             }
             return window.listed(self.object(edge_type, selected, row, known))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import strawberry
@@ -61,7 +61,6 @@ class PageArguments(NamedTuple):
         ways: Sequence[Way] = (),
         shared: Sequence[CTE] = (),
         pool: Pool | None = None,
-        edge: Mapping[str, Callable[[Any], Any]] | None = None,
     ) -> Page:
         """The page of these rows.
 
@@ -71,10 +70,10 @@ class PageArguments(NamedTuple):
         `ways`: how the rows are found, not which they are: each of them is found by at least one. The page is made of
         the first that each way finds, so that it costs the same however many rows there are. `shared`: what several
         ways speak of, made once. `pool`: the pages are of these alone, which the ways find in their order; for an order
-        that no index has. `edge`: builds of further fields of an edge, by their names in the API.
+        that no index has. Labelled columns of `rows` are there for planned fields of an edge.
         """
         listed = None if types is None else tuple(types)
-        return Page(rows, tuple(order), listed, self, tuple(ways), tuple(shared), pool, edge or {})
+        return Page(rows, tuple(order), listed, self, tuple(ways), tuple(shared), pool)
 
 
 class Page(NamedTuple):
@@ -87,7 +86,6 @@ class Page(NamedTuple):
     ways: tuple[Way, ...]
     shared: tuple[CTE, ...]
     pool: Pool | None
-    edge: Mapping[str, Callable[[Any], Any]]
 
 
 @strawberry.type(description="Where a page stands in its list.")

@@ -1,11 +1,11 @@
 """Tickets: reading, submitting and watching them."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import models
 from domain import history, tickets
 from domain.access import Viewer
-from domain.tickets import lists, search, submitting
+from domain.tickets import lists, submitting
 from domain.tickets.lists import TicketOrderField
 from domain.tickets.submitting import Submission
 from infra.unit import Unit
@@ -59,17 +59,12 @@ def tickets_(
     if order_by:
         field, descending = order_by.field, order_by.direction is OrderDirection.DESC
     ways, shared = lists.ways(viewer, asked, field, descending=descending)
-
-    def highlight(ticket: models.Ticket) -> Any:
-        return search.highlight(viewer, ticket, asked.text) if asked.text_kind else None
-
     return page.of(
         lists.listed(viewer, asked),
         order=lists.order(viewer, asked, field, descending=descending),
         ways=ways,
         shared=shared,
         pool=Pool(lists.newest(viewer, asked), lists.MOST_RANKED) if field is TicketOrderField.RELEVANCE else None,
-        edge={"highlightHtml": highlight},
     )
 
 

@@ -135,9 +135,9 @@ class Ticket(Node):
 
 @strawberry.type(name="TicketEdge", description="One ticket in a list.")
 class TicketEdge(Edge[Ticket]):
-    highlight_html: str | None = strawberry.field(
-        description="Where filter.text was found, as HTML with <mark>; null without it."
-    )
+    @planned("Where filter.text was found, as HTML with <mark>; null without it.")
+    def highlight_html(found: Any, viewer: Viewer) -> str | None:
+        return found.highlight
 
 
 @strawberry.type(name="TicketConnection", description="A page of tickets.")

@@ -45,11 +45,12 @@ class Conditions:
     updated: tuple[Any, Any] = (None, None)
 
 
-def listed(viewer: Viewer, asked: Conditions) -> Select[Ticket]:
-    """The tickets that the viewer sees and for which all conditions hold."""
+def listed(viewer: Viewer, asked: Conditions) -> Select[*tuple[Any, ...]]:
+    """The tickets that the viewer sees and for which all conditions hold, with a `highlight` where words were found."""
     rows = _meeting(tickets.visible(viewer), viewer, asked, access.works_on(viewer, Ticket))
     if asked.text_kind is None:
-        return rows
+        return rows.add_columns(sa.cast(sa.null(), sa.Text()).label("highlight"))
+    rows = rows.add_columns(search.highlight(viewer, Ticket, asked.text).label("highlight"))
     words = search.matching(viewer, asked.text)
     return rows.where(sa.or_(words, _of_number(asked)) if asked.text_kind == "number" else words)
 

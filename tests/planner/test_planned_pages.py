@@ -171,3 +171,9 @@ async def test_pages_in_pages(ask, agent, rows):
         theirs = [row.number for row in rows[models.Ticket] if row.requester_id == person.id]
         assert node["tickets"]["totalCount"] == len(theirs)
         assert [ticket["number"] for ticket in node["tickets"]["nodes"]] == theirs[-2:]
+
+
+async def test_what_says_nothing_of_its_rows_is_one_answer_for_the_page(ask, agent, rows):
+    for asked in ("pageInfo { __typename }", "pageInfo { hasPreviousPage }", "__typename", "nodes { __typename }"):
+        data = await ask.same(agent, f"{{ people(first: 3) {{ {asked} }} }}")
+        assert data["people"]
