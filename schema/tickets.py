@@ -137,7 +137,7 @@ class Ticket(Node):
 class TicketEdge(Edge[Ticket]):
     @planned("Where filter.text was found, as HTML with <mark>; null without it.")
     def highlight_html(found: Any, viewer: Viewer) -> str | None:
-        return found.highlight
+        return When(found.words.is_not(None), search.highlight(viewer, found, found.words))
 
 
 @strawberry.type(name="TicketConnection", description="A page of tickets.")

@@ -46,11 +46,11 @@ class Conditions:
 
 
 def listed(viewer: Viewer, asked: Conditions) -> Select[*tuple[Any, ...]]:
-    """The tickets that the viewer sees and for which all conditions hold, with a `highlight` where words were found."""
+    """The tickets that the viewer sees and for which all conditions hold, with the `words` that are looked for."""
     rows = _meeting(tickets.visible(viewer), viewer, asked, access.works_on(viewer, Ticket))
     if asked.text_kind is None:
-        return rows.add_columns(sa.cast(sa.null(), sa.Text()).label("highlight"))
-    rows = rows.add_columns(search.highlight(viewer, Ticket, asked.text).label("highlight"))
+        return rows.add_columns(sa.cast(sa.null(), sa.Text()).label("words"))
+    rows = rows.add_columns(sa.cast(asked.text, sa.Text()).label("words"))
     words = search.matching(viewer, asked.text)
     return rows.where(sa.or_(words, _of_number(asked)) if asked.text_kind == "number" else words)
 

@@ -1,0 +1,356 @@
+"""The rows of a desk at random, of every kind, with a word of its own in every text."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from random import Random
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+import models
+from models import Role, TicketChannel, TicketPriority, TicketStatus
+
+START = dt.datetime(2026, 3, 1, 9, tzinfo=dt.UTC)
+# What text may hold, and what could break out of where it stands: JSON, SQL, cursors, markers of computed leaves.
+ODDITIES = ('"', "\\", "'", "|| ''", ",", ":", "{}", "%s", "\n", "é", "🙂", "\u2028", "\x010:\x01", "null", "<b>", "$1")
+PREFIXES = {
+    models.Ticket: "tkt",
+    models.Person: "per",
+    models.Department: "dep",
+    models.Category: "cat",
+    models.Service: "svc",
+    models.RoutingRule: "rul",
+    models.Notification: "ntf",
+    models.Event: "evt",
+    models.Attachment: "att",
+    models.Comment: "com",
+}
+
+
+class Rows:
+    """The rows by model."""
+
+    def __init__(self, seed: int) -> None:
+        """The same seed gives the same rows."""
+        self.luck = Random(seed)
+        self.rows: dict[type[models.Base], list[Any]] = defaultdict(list)
+        self.ids: dict[UUID, str] = {}
+        self.kinds: dict[str, Any] = {}  # types in the API by id
+        self.words = 0
+        self.seq = 7_000_000
+        self._house()
+        self._people()
+        self._rules()
+        for number in range(40):
+            self._ticket(number)
+        self._notifications()
+
+    def add(self, model: type[models.Base], **values: Any) -> Any:
+        """A row; one with a key of its own when the model has it."""
+        if model in PREFIXES or model is models.Message:
+            bits = self.luck.getrandbits(128)
+            values = {"id": UUID(int=bits & ~(0xF << 76 | 3 << 62) | 7 << 76 | 2 << 62)} | values
+        row = SimpleNamespace(**values)
+        self.rows[model].append(row)
+        if model in PREFIXES:
+            self.ids[row.id] = f"{PREFIXES[model]}_{row.id}"
+            self.kinds[self.ids[row.id]] = values.get("kind") if model is models.Event else model.__name__
+        return row
+
+    def word(self, before: str = "") -> str:
+        """Text with a word that stands nowhere else."""
+        self.words += 1
+        return f"{before}zq{self.words:04}q"
+
+    def text(self) -> str:
+        """Such a word among all that may stand in text."""
+        return f"{self.word()} {''.join(self.luck.choices(ODDITIES, k=2))}"
+
+    def maybe(self, value: Any, chance: float = 0.5) -> Any:
+        """The value, or None."""
+        return value if self.luck.random() < chance else None
+
+    def moment(self) -> dt.datetime:
+        """Some moment, to the millisecond; many are the same."""
+        return START + dt.timedelta(hours=self.luck.randrange(12), milliseconds=self.luck.choice([0, 1, 999]))
+
+    def own_moment(self) -> dt.datetime:
+        """A moment that is nobody else's."""
+        self.words += 1
+        return START + dt.timedelta(days=100, seconds=self.words, milliseconds=self.luck.randrange(1000))
+
+    def _house(self) -> None:
+        for number in range(5):
+            self.add(
+                models.Department,
+                name=self.word("ABCAB"[number]),
+                description=self.maybe(self.text()),
+                assignment=self.luck.choice(list(models.AssignmentMethod)),
+                agent_capacity=self.maybe(7),
+                archived_at=self.moment() if number == 4 else None,
+            )
+        for number in range(7):
+            self.add(
+                models.Category,
+                name=self.text(),
+                description=self.maybe(self.text()),
+                department_id=self.rows[models.Department][number % 3 if number < 6 else 4].id,
+                default_priority=self.luck.choice(list(TicketPriority)),
+                is_other=number == 2,
+                position=number // 2,
+                archived_at=self.moment() if number >= 5 else None,
+            )
+        for number in range(5):
+            self.add(
+                models.Service,
+                name=self.word("BAABC"[number]),
+                description=self.maybe(self.text()),
+                archived_at=self.moment() if number == 3 else None,
+            )
+
+    def _people(self) -> None:
+        self.named: dict[str, Any] = {}
+        roles = {
+            "customer": Role.CUSTOMER, "watcher": Role.CUSTOMER, "stranger": Role.CUSTOMER, "second": Role.CUSTOMER,
+            "third": Role.CUSTOMER, "fourth": Role.CUSTOMER, "agent": Role.AGENT, "colleague": Role.AGENT,
+            "billing": Role.AGENT, "both": Role.AGENT, "outside": Role.AGENT, "gone": Role.AGENT,
+            "lead": Role.TEAM_LEAD, "manager": Role.MANAGER, "director": Role.DIRECTOR, "admin": Role.ADMIN,
+        }  # fmt: skip
+        places = {"agent": [0], "colleague": [0, 3, 4], "billing": [1], "both": [0, 1], "gone": [0], "lead": [0]}
+        places |= {"manager": [1, 2], "admin": [2]}
+        for name, role in roles.items():
+            person = self.add(
+                models.Person,
+                name=f"{self.luck.choice('AB')}{self.text()}",
+                email=self.word() + "@example.com",
+                role=role,
+                locale=self.maybe(self.word()),
+                time_zone=self.maybe(self.word()),
+                password_hash=self.word("hash "),
+                active=name != "gone",
+                last_seen_at=self.maybe(self.own_moment()),
+                created_at=self.moment(),
+            )
+            self.named[name] = person
+            for place in places.get(name, []):
+                department = self.rows[models.Department][place]
+                self.add(models.Membership, person_id=person.id, department_id=department.id)
+        self.customers = [row for row in self.rows[models.Person] if row.role is Role.CUSTOMER]
+        self.staff = [row for row in self.rows[models.Person] if row.role is not Role.CUSTOMER]
+        self.askers = [row for name, row in self.named.items() if row.role is Role.CUSTOMER and name != "stranger"]
+
+    def _rules(self) -> None:
+        luck = self.luck
+        for number in range(4):
+            self.add(
+                models.RoutingRule,
+                name=self.text(),
+                position=number // 2,
+                active=number != 1,
+                category_ids=[row.id for row in luck.sample(self.rows[models.Category], number)],
+                priorities=[each.name for each in luck.sample(list(TicketPriority), number % 3)],
+                service_ids=[row.id for row in luck.sample(self.rows[models.Service], number)],
+                words=[self.text() for _ in range(number % 3)],
+                email_domains=[self.word() for _ in range(number % 2)],
+                department_id=self.maybe(luck.choice(self.rows[models.Department]).id),
+                assignee_id=self.maybe(luck.choice(self.staff).id),
+                priority=self.maybe(luck.choice(list(TicketPriority))),
+                add_tags=[self.word() for _ in range(2 - number % 3)],
+            )
+
+    def _ticket(self, number: int) -> None:
+        luck = self.luck
+        category = luck.choice(self.rows[models.Category])
+        priority, triage = luck.choice(list(TicketPriority)), luck.random() < 0.4
+        pending = luck.random() < 0.5
+        ticket = self.add(
+            models.Ticket,
+            number=5_000_000 + number,
+            subject=self.text(),
+            body=self.text(),
+            body_html=self.text(),
+            status=list(TicketStatus)[number % 5],
+            priority=priority,
+            priority_rank=priority.value,
+            category_id=category.id,
+            department_id=luck.choice(self.rows[models.Department][: 5 if number % 9 == 0 else 3]).id,
+            requester_id=luck.choice(self.staff if number % 13 == 0 else self.askers).id,
+            assignee_id=self.maybe(luck.choice(self.staff).id, 0.6),
+            service_id=self.maybe(luck.choice(self.rows[models.Service]).id),
+            tags=[self.word(luck.choice(["", 'a"', "b,"])) for _ in range(number % 4)],
+            channel=list(TicketChannel)[number % 4],
+            topic=self.text() if triage else None,
+            triage_pending=pending if triage else None,
+            suggested_category_id=self.maybe(luck.choice(self.rows[models.Category]).id),
+            triaged_at=self.moment() if triage and not pending else None,
+            triaged_by_id=luck.choice(self.staff).id if triage and not pending else None,
+            created_at=self.moment(),
+            updated_at=None,
+            public_updated_at=self.moment(),
+            last_seq=0,
+            public_seq=0,
+            first_responded_at=self.maybe(self.moment()),
+            waiting_since=self.maybe(self.moment()),
+            resumes_at=self.maybe(self.moment()),
+            closed_at=self.maybe(self.moment()),
+        )
+        # Something internal came last in some of them, at a moment that only those who work on it may learn.
+        ticket.updated_at = self.own_moment() if number % 3 else ticket.public_updated_at
+        watchers = {luck.choice(self.rows[models.Person]).id for _ in range(number % 4)}
+        if number % 5 == 0:
+            watchers |= {self.named["watcher"].id, self.named["outside"].id}
+        for person_id in sorted(watchers):
+            self.add(models.Watcher, ticket_id=ticket.id, person_id=person_id)
+        comments = [self._comment(ticket) for _ in range(luck.randrange(5))]
+        self._history(ticket, comments)
+        for place in range(luck.randrange(4)):
+            comment = luck.choice([None, *comments])
+            self.add(
+                models.Attachment,
+                ticket_id=ticket.id,
+                comment_id=comment.id if comment else None,
+                filename=self.text(),
+                content_type=luck.choice(["text/plain", "image/png"]),
+                size_bytes=luck.randrange(1000),
+                key=self.word(f"{place}/"),
+                internal=comment.internal if comment else luck.random() < 0.4,
+                uploaded_by_id=self.maybe(luck.choice(self.rows[models.Person]).id, 0.7),
+                created_at=self.moment(),
+            )
+
+        self._words(ticket, ticket.id, ticket.body)
+        self._words(ticket, ticket.id, ", ".join(ticket.tags), internal=True)
+
+    def _words(self, ticket: Any, source_id: UUID, text: str, *, internal: bool = False) -> None:
+        words = [ticket.subject, text]
+        self.add(models.TicketWords, source_id=source_id, internal=internal, ticket_id=ticket.id, words=words)
+
+    def _comment(self, ticket: Any) -> Any:
+        luck = self.luck
+        there, internal = luck.random() < 0.9, luck.random() < 0.4  # it may have been deleted
+        comment = self.add(
+            models.Comment,
+            ticket_id=ticket.id,
+            author_id=self.maybe(luck.choice(self.staff if internal else self.rows[models.Person]).id, 0.9),
+            body=self.text() if there else None,
+            body_html=self.text() if there else None,
+            internal=internal,
+            channel=luck.choice(list(TicketChannel)),
+            created_at=self.moment(),
+            edited_at=self.maybe(self.moment()),
+            deleted_at=None if there else self.moment(),
+        )
+        if there:
+            self._words(ticket, comment.id, comment.body, internal=internal)
+        return comment
+
+    def _history(self, ticket: Any, comments: list[Any]) -> None:
+        luck = self.luck
+        submitted = {
+            "initial_priority": luck.choice(list(TicketPriority)).name,
+            "initial_category_id": str(luck.choice(self.rows[models.Category]).id),
+            "initial_requester_id": str(luck.choice(self.customers).id),
+            "initial_service_id": self.maybe(str(luck.choice(self.rows[models.Service]).id)),
+            "initial_tags": [self.word() for _ in range(luck.randrange(3))],
+            "channel": luck.choice(list(TicketChannel)).name,
+        }
+        first = self._event(ticket, "TicketSubmitted", submitted)
+        if luck.random() < 0.9:  # it may have been erased
+            self.add(models.EventText, event_id=first.id, name="subject", text=self.text())
+        for comment in comments:
+            self._event(ticket, "CommentAdded", {"comment_id": str(comment.id)}, internal=comment.internal)
+            if not comment.internal and luck.random() < 0.5:
+                self._mail(ticket, comment)
+        for _ in range(luck.randrange(8)):
+            match luck.randrange(5):
+                case 0:
+                    departments = self.rows[models.Department]
+                    rules = self.rows[models.RoutingRule]
+                    routed = {
+                        "from_department_id": self.maybe(str(luck.choice(departments).id)),
+                        "to_department_id": str(luck.choice(departments).id),
+                        "rule_id": self.maybe(str(luck.choice(rules).id), 0.7),
+                    }
+                    self._event(ticket, "TicketRouted", routed)
+                case 1:
+                    names = ("from_assignee_id", "to_assignee_id")
+                    assigned = {name: self.maybe(str(luck.choice(self.staff).id)) for name in names}
+                    self._event(ticket, "TicketAssigned", assigned)
+                case 2:
+                    resumes = self.maybe(self.moment().isoformat())
+                    states = {name: luck.choice(list(TicketStatus)).name for name in ("from_status", "to_status")}
+                    self._reason(self._event(ticket, "StatusChanged", states | {"resumes_at": resumes}))
+                case 3:
+                    self._reason(self._event(ticket, "TicketReopened", {}))
+                case _:
+                    self._mail(ticket)
+
+    def _reason(self, event: Any) -> None:
+        if self.luck.random() < 0.7:
+            self.add(models.EventText, event_id=event.id, name="reason", text=self.text())
+
+    def _mail(self, ticket: Any, comment: Any = None) -> None:
+        message = self.add(
+            models.Message,
+            kind=models.MessageKind.COMMENT_ADDED if comment else models.MessageKind.TICKET_RECEIVED,
+            status=self.luck.choice(list(models.DeliveryStatus)),
+            recipient_id=ticket.requester_id if comment else self.luck.choice(self.rows[models.Person]).id,
+            ticket_id=ticket.id,
+            comment_id=comment.id if comment else None,
+            link_id=None,
+            not_before=self.moment(),
+            attempts=1,
+            last_error=self.word(),
+            created_at=self.moment(),
+            sent_at=None,
+        )
+        sent = {
+            "recipient_id": str(message.recipient_id),
+            "message_channel": "EMAIL",
+            "message_kind": "TICKET_RECEIVED",
+            "message_id": str(message.id),
+        }
+        self._event(ticket, "MessageSent", sent, internal=True)
+
+    def _event(self, ticket: Any, kind: str, data: dict[str, Any], *, internal: bool = False) -> Any:
+        # Staff count in numbers that tell whose they are.
+        self.seq += 1
+        ticket.last_seq = self.seq
+        if not internal:
+            ticket.public_seq += 1
+        return self.add(
+            models.Event,
+            ticket_id=ticket.id,
+            seq=self.seq,
+            public_seq=None if internal else ticket.public_seq,
+            kind=kind,
+            actor_id=self.maybe(self.luck.choice(self.rows[models.Person]).id, 0.7),
+            at=self.moment(),
+            data=data,
+        )
+
+    def _notifications(self) -> None:
+        luck = self.luck
+        for person in self.rows[models.Person]:
+            if person is self.named["stranger"]:
+                continue  # was never told anything
+            events = luck.sample(self.rows[models.Event], 6)
+            for place, event in enumerate(events, 1):
+                self.add(
+                    models.Notification,
+                    person_id=person.id,
+                    seq=place,
+                    kind=luck.choice(list(models.NotificationKind)),
+                    cause_id=event.id,
+                    ticket_id=self.maybe(event.ticket_id, 0.9),
+                    actor_id=self.maybe(luck.choice(self.rows[models.Person]).id),
+                    at=self.moment(),
+                    read_at=self.maybe(self.moment()),
+                )
+            self.add(models.Inbox, person_id=person.id, last_seq=6, unread_count=luck.randrange(7))
+
+    def of(self, model: type[models.Base], ticket: Any) -> list[Any]:
+        """What hangs on a ticket."""
+        return [row for row in self.rows[model] if row.ticket_id == ticket.id]

@@ -1,0 +1,175 @@
+"""Who asks about random rows, and what each of them may read: said once more, and more simply than the desk says it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from random_rows import START, Rows
+
+import models
+from domain.access import NOBODY, Viewer
+from domain.notifications import TITLES
+from models import Role
+
+WORD, NUMBER = re.compile(r"zq\d{4}q"), re.compile(r"(?<![0-9a-f-])[57]00\d{4}(?![0-9a-f-])")
+ID = re.compile(r"[a-z]{3}_[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
+MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?")
+
+
+class Scene(Rows):
+    """The rows, the viewers by name, and what each viewer may read: words, ids, numbers and moments."""
+
+    def __init__(self, seed: int) -> None:
+        """As rows."""
+        super().__init__(seed)
+        tickets, customer = self.rows[models.Ticket], self.named["customer"]
+        theirs = next(row for row in tickets if row.requester_id == customer.id)
+        others = next(row for row in tickets if row.requester_id != customer.id)
+        of_staff, member = next((row, p) for row in tickets for p in self.staff if row.requester_id == p.id)
+        self.viewers = {
+            "nobody": NOBODY,
+            **{name: Viewer(row.role, row.id) for name, row in self.named.items() if row.active},
+            "session": Viewer(Role.CUSTOMER, customer.id, theirs.id),
+            "session of what is not theirs": Viewer(Role.CUSTOMER, customer.id, others.id),
+            "session of staff": Viewer(member.role, member.id, of_staff.id),
+        }
+        telling = [row.updated_at for row in tickets]
+        telling += [row.last_seen_at for row in self.rows[models.Person] if row.last_seen_at]
+        self.moments = {stamp(moment.isoformat()) for moment in telling if moment > START + dt.timedelta(days=1)}
+        self.allowed = {
+            name: frozenset(
+                word for word in Reader(self, viewer).allowed() if word in self.moments or word[10:11] != "T"
+            )
+            for name, viewer in self.viewers.items()
+        }
+
+    def secrets_in(self, body: str) -> set[str]:
+        """What stands in an answer that not everybody may read."""
+        found = {*WORD.findall(body), *NUMBER.findall(body), *ID.findall(body)}
+        return found | ({stamp(text) for text in MOMENT.findall(body)} & self.moments)
+
+
+class Reader:
+    """One viewer. While their tickets are gone through, it's noted whom and what else these lead to."""
+
+    def __init__(self, rows: Rows, viewer: Viewer) -> None:
+        """`rows`: of the desk."""
+        self.rows, self.viewer = rows, viewer
+        self.staff = viewer.role not in {None, Role.CUSTOMER} and viewer.ticket_id is None
+        self.sees_all = self.staff and viewer.role in {Role.DIRECTOR, Role.ADMIN}
+        self.departments = {row.department_id for row in rows.rows[models.Membership] if row.person_id == viewer.id}
+        self.known: set[Any] = {viewer.id}  # keys of people, departments, categories and services
+
+    def works_on(self, ticket: Any) -> bool:
+        """Staff on what is their department's or given to them; directors and admins on all."""
+        mine = ticket.department_id in self.departments or ticket.assignee_id == self.viewer.id
+        return self.sees_all or (self.staff and mine)
+
+    def sees(self, ticket: Any) -> bool:
+        """Whoever works on it, asked, or watches. A session for one ticket sees that alone, as its requester."""
+        viewer = self.viewer
+        if viewer.ticket_id is not None:
+            return bool(viewer.ticket_id == ticket.id and viewer.id == ticket.requester_id)
+        watches = any(row.person_id == viewer.id for row in self.rows.of(models.Watcher, ticket))
+        return self.works_on(ticket) or ticket.requester_id == viewer.id or watches
+
+    def allowed(self) -> Iterable[str]:
+        """All that may stand in an answer to them."""
+        if self.viewer.id is not None:
+            yield f"vwr_{self.viewer.id}"
+        for ticket in self.rows.rows[models.Ticket]:
+            if self.sees(ticket):
+                yield from self.of_ticket(ticket, works=self.works_on(ticket))
+        if self.viewer.role is not None and self.viewer.ticket_id is None:
+            yield from self.of_notifications()
+        yield from self.of_people()
+        yield from self.of_house()
+
+    def of_ticket(self, ticket: Any, *, works: bool) -> Iterable[str]:
+        """A ticket with all that hangs on it; what is internal for whoever works on it."""
+        yield from self.texts(ticket, "number", "subject", "body", "body_html", "topic", "public_updated_at")
+        if works:
+            yield from self.texts(ticket, "tags", "updated_at")
+        watching = {row.person_id for row in self.rows.of(models.Watcher, ticket)}
+        self.known |= {row.id for row in self.rows.customers if row.id in watching}
+        self.known |= {ticket.requester_id, ticket.assignee_id, ticket.triaged_by_id}
+        self.known |= {ticket.department_id, ticket.category_id, ticket.service_id}
+        for file in self.rows.of(models.Attachment, ticket):
+            if works or not file.internal:
+                self.known.add(file.uploaded_by_id)
+                yield from self.texts(file, "filename", "key")
+        for comment in self.rows.of(models.Comment, ticket):
+            if works or not comment.internal:
+                self.known.add(comment.author_id)
+                yield from self.texts(comment, "body", "body_html")
+        for event in self.rows.of(models.Event, ticket):
+            if works or event.public_seq is not None:
+                self.known |= {UUID(key) for name, key in event.data.items() if key and name.endswith("_id")}
+                self.known.add(event.actor_id)
+                yield from self.texts(event, *(["seq"] if works else []))
+                yield from event.data.get("initial_tags", []) if works else []
+                if works or event.kind != "StatusChanged":
+                    written = (row for row in self.rows.rows[models.EventText] if row.event_id == event.id)
+                    yield from (word for row in written for word in self.texts(row, "text"))
+
+    def of_notifications(self) -> Iterable[str]:
+        """Their own, with the numbers of tickets that they may see no more."""
+        numbers = {row.id: str(row.number) for row in self.rows.rows[models.Ticket]}
+        for entry in self.rows.rows[models.Notification]:
+            if entry.person_id == self.viewer.id:
+                self.known.add(entry.actor_id)
+                yield from self.texts(entry)
+                yield from [numbers[entry.ticket_id]] if entry.ticket_id and entry.kind in TITLES else []
+
+    def of_people(self) -> Iterable[str]:
+        """All for staff, for others those whom they met; how to reach them for staff and themselves."""
+        for person in self.rows.rows[models.Person]:
+            if self.staff or person.id in self.known:
+                yield from self.texts(person, "name")
+                yield from self.texts(person, "last_seen_at") if self.staff else []
+                if self.staff or person.id == self.viewer.id:
+                    yield from self.texts(person, "email", "locale", "time_zone")
+                places = (row for row in self.rows.rows[models.Membership] if row.person_id == person.id)
+                self.known |= {row.department_id for row in places}
+
+    def of_house(self) -> Iterable[str]:
+        """What is in use; what was archived for staff, or as what they see is of it; departments for whoever signed in.
+
+        Of departments even staff, but admins, see archived ones only where something leads there. Rules: admins.
+        """
+        admin = self.staff and self.viewer.role is Role.ADMIN
+        for model in (models.Category, models.Service):
+            for row in self.rows.rows[model]:
+                if self.staff or row.archived_at is None or row.id in self.known:
+                    self.known |= {row.department_id} if model is models.Category else set()
+                    yield from self.texts(row, "name", "description")
+        for department in self.rows.rows[models.Department]:
+            in_use = self.viewer.role is not None and department.archived_at is None
+            if admin or in_use or department.id in self.known:
+                yield from self.texts(department, "name", "description")
+        for rule in self.rows.rows[models.RoutingRule] if admin else []:
+            yield from self.texts(rule, "name", "words", "email_domains", "add_tags")
+
+    def texts(self, row: Any, *names: str) -> Iterable[str]:
+        """What in these attributes may be found in an answer again, and the row's id."""
+        if hasattr(row, "id"):
+            yield self.rows.ids[row.id]
+        for name in names:
+            value = getattr(row, name)
+            for item in value if isinstance(value, list) else [value]:
+                if isinstance(item, str):
+                    yield from WORD.findall(item)
+                elif isinstance(item, dt.datetime):
+                    yield stamp(item.isoformat())
+                elif item is not None:
+                    yield str(item)
+
+
+def stamp(moment: str) -> str:
+    """A moment in UTC however it is written, to the millisecond."""
+    seconds, _, fraction = moment[:26].partition(".")
+    return f"{seconds[:19].replace(' ', 'T')}.{fraction:0<3.3}"
