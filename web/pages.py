@@ -4,17 +4,19 @@ import datetime as dt
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 from uuid import UUID
 
 import jinja2
 import orjson
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from domain import messages, refusals, sessions
 from domain.access import Viewer
 from infra.desk import Desk
+from infra.ids import new_id
 from infra.postgres import Unavailable
 from infra.signing import BadToken
 from models import Role
@@ -39,11 +41,16 @@ STATUSES = {
 TICKET = """query TicketPage($id: ID!) { ticket(id: $id) {
   number subject status bodyHtml createdAt updatedAt
   category { name } triage { topic } department { name } assignee { name }
-  attachments(first: 100) { nodes { filename sizeBytes url } }
+  attachments(first: 100) { nodes { filename sizeBytes url comment { id } } }
+  comments(last: 100) { nodes { bodyHtml createdAt author { name } attachments { filename sizeBytes url } } }
   events(last: 50) { nodes {
     __typename at actor { name }
     ... on TicketRouted { toDepartment { name } }
-    ... on TicketAssigned { toAssignee { name } } } } } }"""
+    ... on TicketAssigned { toAssignee { name } }
+    ... on StatusChanged { toStatus } } } } }"""
+ADD_COMMENT = """mutation AddComment($input: AddCommentInput!) { addComment(input: $input) { __typename
+  ... on Refusal { message } } }"""
+MOST_BYTES = 200_000  # of a form: 20,000 characters, each in its longest form
 
 _pages = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
@@ -56,17 +63,22 @@ def _moment(text: str) -> str:
     return f"{dt.datetime.fromisoformat(text):%-d %B %Y, %H:%M} UTC"
 
 
+def _name(person: dict[str, Any] | None) -> str:
+    return person["name"] if person else "Deskwire"
+
+
+TOLD: dict[str, Callable[[dict[str, Any]], str]] = {
+    "TicketSubmitted": lambda event: f"Submitted by {_name(event['actor'])}",
+    "TicketRouted": lambda event: f"Went to {event['toDepartment']['name']}",
+    "TicketAssigned": lambda event: f"Taken on by {_name(who)}" if (who := event["toAssignee"]) else "Put back",
+    "CommentAdded": lambda event: f"{_name(event['actor'])} wrote",
+    "StatusChanged": lambda event: STATUSES[event["toStatus"]],
+    "TicketReopened": lambda _: "Opened again",
+}
+
+
 def _told(event: dict[str, Any]) -> str:
-    match event:
-        case {"__typename": "TicketSubmitted", "actor": {"name": name}}:
-            return f"Submitted by {name}"
-        case {"__typename": "TicketRouted", "toDepartment": {"name": name}}:
-            return f"Went to {name}"
-        case {"__typename": "TicketAssigned", "toAssignee": {"name": name}}:
-            return f"Taken on by {name}"
-        case {"__typename": kind}:
-            return f"{kind}"
-    raise TypeError(event)
+    return TOLD[event["__typename"]](event)
 
 
 _pages.filters |= {"moment": _moment, "told": _told}
@@ -77,7 +89,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 def routes(desk: Desk, engine: Engine) -> list[Route]:
     """The pages' routes."""
     return [
-        Route("/t/{token}", _ticket(desk, engine), methods=["GET"]),
+        Route("/t/{token}", _ticket(desk, engine), methods=["GET", "POST"]),
         Route("/sign-in/{token}", _sign_in(desk), methods=["GET", "POST"]),
     ]
 
@@ -100,6 +112,15 @@ def _ticket(desk: Desk, engine: Engine) -> Endpoint:
         ticket_id = UUID(claims["ticket"])
         viewer = Viewer(Role.CUSTOMER, UUID(claims["person"]), ticket_id)
         context = Context(desk, engine, viewer)
+        said, problem, key = "", None, str(new_id())
+        if request.method == "POST":
+            form = await _form(request)
+            if form is None:
+                return _page(desk, "gone.html", "Too much", 413, said="That is too long to be sent from here.")
+            said, key = form.get("body", ""), form.get("key") or key
+            problem = await _commented(engine, context, ticket_id, said, key)
+            if problem is None:
+                return RedirectResponse(request.url.path, 303, HEADERS)
         found = await engine.query(TICKET, {"id": f"tkt_{ticket_id}"}, None, viewer, context)
         answered = orjson.loads(found.body)
         if "errors" in answered:
@@ -108,9 +129,30 @@ def _ticket(desk: Desk, engine: Engine) -> Endpoint:
         ticket = answered["data"]["ticket"]
         if ticket is None:
             return _page(desk, "gone.html", "Not here", 404, said="There is no such ticket any more.")
-        return _page(desk, "ticket.html", f"#{ticket['number']}", ticket=ticket, statuses=STATUSES)
+        facts = {"ticket": ticket, "statuses": STATUSES, "said": said, "problem": problem, "key": key}
+        return _page(desk, "ticket.html", f"#{ticket['number']}", 200 if problem is None else 422, **facts)
 
     return answer
+
+
+async def _form(request: Request) -> dict[str, str] | None:
+    """What was filled in; None when it is too long."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > MOST_BYTES:
+            return None
+    return {name: values[-1] for name, values in parse_qs(body.decode("utf-8", "replace"), max_num_fields=10).items()}
+
+
+async def _commented(engine: Engine, context: Context, ticket_id: UUID, body: str, key: str) -> str | None:
+    """Adds a comment, once for each key; gives what stands in its way, in words."""
+    asked = {"input": {"ticketId": f"tkt_{ticket_id}", "body": body, "idempotencyKey": key}}
+    found = orjson.loads((await engine.query(ADD_COMMENT, asked, None, context.viewer, context)).body)
+    if "errors" in found:
+        return "This could not be sent. Try again."
+    answer = found["data"]["addComment"]
+    return None if answer["__typename"] == "AddCommentSuccess" else answer["message"]
 
 
 def _sign_in(desk: Desk) -> Endpoint:

@@ -41,6 +41,7 @@ class Writer(Values):
         """`known`: of the one who will ask. `reached`: coordinates of fields; others are preferred."""
         super().__init__(luck, schema, scene, known)
         self.reached = reached
+        self.aim = self.way_to_new() if self.chance(70) else {}
         self.left = luck.choice([8, 15, 30, 50])  # fields to write, about
         self.listed = 0  # lists of introspection around what is written
         # Of a key its field's name, type and arguments, which are the same wherever it stands: so fields merge.
@@ -111,6 +112,8 @@ class Writer(Values):
             return self.schema.type_map[self.luck.choice(self.hints)]
         if graphql.is_abstract_type(type_) and self.chance(85):
             possible = self.schema.get_possible_types(type_)
+            if (aimed := [each for each in possible if each.name in self.aim]) and self.chance(80):
+                return self.luck.choice(aimed)
             return self.luck.choice([each for each in possible for _ in range(NEW if self.is_new(each) else 1)])
         composite: list[Any] = [each for each in self.schema.type_map.values() if graphql.is_composite_type(each)]
         return self.luck.choice([each for each in composite if graphql.do_types_overlap(self.schema, type_, each)])
@@ -145,6 +148,9 @@ class Writer(Values):
 
     def chosen(self, type_: Any, depth: int, room: int) -> str:
         """The name of a field that there is room for."""
+        aimed = self.aim.get(type_.name)
+        if aimed is not None and self.size(type_, aimed) <= room and depth < DEEPEST and self.chance(80):
+            return aimed
         if type_.name == "Query":
             names: list[str] = [
                 name for name in type_.fields if f"Query.{name}" not in self.known.refused or self.chance(3)
@@ -161,6 +167,23 @@ class Writer(Values):
         if others and self.left > 0 and depth < DEEPEST and (not leaves or self.chance(60)):
             return self.luck.choice(others)
         return self.luck.choice(leaves) if leaves else "__typename"
+
+    def way_to_new(self) -> dict[str, str]:
+        """The shortest way to some type of which no field was reached yet: of each type on it the field to go by."""
+        found: dict[str, dict[str, str]] = {"Query": {}}
+        left, known = ["Query"], {coordinate.partition(".")[0] for coordinate in self.reached}
+        for name in left:
+            fields: dict[str, Any] = self.schema.type_map[name].fields  # type: ignore[attr-defined] # an object's
+            for field_name, field in fields.items():
+                named = graphql.get_named_type(field.type)
+                if graphql.is_leaf_type(named) or f"{name}.{field_name}" in self.known.refused:
+                    continue
+                for each in self.schema.get_possible_types(named) if graphql.is_abstract_type(named) else [named]:
+                    if each.name not in found:
+                        found[each.name] = found[name] | {name: field_name}
+                        left.append(each.name)
+        new = [name for name in left if name not in known and found[name]]
+        return found[self.luck.choice(new)] if new else {}
 
     def is_new(self, type_: Any) -> bool:
         """Whether not all fields of a type, or of what is listed there, were reached yet."""

@@ -4,7 +4,10 @@ import re
 
 import pytest
 
+from domain import history
 from infra.postgres import Unavailable
+from schema.events import KINDS
+from web.pages import TOLD
 
 
 @pytest.fixture
@@ -75,10 +78,63 @@ async def test_a_link_shows_nothing_once_the_ticket_is_somebody_elses(http, link
     assert "Printer" not in page.text
 
 
-async def test_a_link_can_only_be_read(http, link, database):
+ADD = """mutation ($input: AddCommentInput!) { addComment(input: $input) { __typename } }"""
+ADD_INTERNAL = """mutation ($input: AddInternalCommentInput!) { addInternalComment(input: $input) { __typename } }"""
+
+
+async def test_comments_stand_on_the_page_but_for_internal_ones(api, http, link, ticket, agent):
+    await api(agent, ADD, input={"ticketId": ticket.gid, "body": "Try **turning** it off.", "thenStatus": "PENDING"})
+    await api(agent, ADD_INTERNAL, input={"ticketId": ticket.gid, "body": "CANARY"})
+
+    page = await http.get(link)
+
+    assert "Try <strong>turning</strong> it off." in page.text
+    assert "Ada Agent wrote" in page.text
+    assert "Waiting for you" in page.text
+    assert "CANARY" not in page.text
+
+
+async def test_whoever_has_the_link_answers_once(http, link, database, ticket, customer):
+    page = await http.get(link)
+    key = re.search(r'name="key" value="([^"]+)"', page.text)[1]
+
+    for _ in range(2):
+        sent = await http.post(link, data={"body": "It is still *on*.", "key": key})
+        assert sent.status_code == 303
+        assert sent.headers["location"] == link
+
+    rows = await database.rows("SELECT body, author_id, internal FROM comments")
+    assert rows == [{"body": "It is still *on*.", "author_id": customer.id, "internal": False}]
+    assert "It is still <em>on</em>." in (await http.get(link)).text
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [("", 422, "be empty"), ("x" * 20_001, 422, "20,001 characters"), ("x" * 300_000, 413, "too long")],
+)
+async def test_an_answer_that_can_not_be_taken_changes_nothing(http, link, database, body, status, said):
     before = await database.counts()
 
-    assert (await http.post(link)).status_code == 405
+    page = await http.post(link, data={"body": body})
+
+    assert page.status_code == status
+    assert said in page.text
+    assert await database.counts() == before
+
+
+async def test_a_closed_ticket_takes_no_answer(http, link, database):
+    await database.rows("UPDATE tickets SET status = 'CLOSED'")
+    before = await database.counts()
+
+    assert "<form" not in (await http.get(link)).text
+    assert "Submit a new one" in (await http.post(link, data={"body": "But"})).text
+    assert await database.counts() == before
+
+
+async def test_a_link_that_was_not_made_here_takes_no_answer(http, link, database):
+    before = await database.counts()
+
+    assert (await http.post(f"{link}x", data={"body": "Hello"})).status_code == 404
     assert await database.counts() == before
 
 
@@ -97,3 +153,7 @@ async def test_without_a_database_the_pages_say_so(http, link, desk, monkeypatch
     with monkeypatch.context() as patched:
         patched.setattr(type(desk.reads), "fetch", lambda *_: 1 / 0)
         assert (await http.get(link)).status_code == 500
+
+
+def test_whatever_customers_see_happen_can_be_told():
+    assert {kind.__name__ for kind in KINDS if not history.KINDS[kind.__name__].internal} == set(TOLD)
