@@ -1,5 +1,6 @@
 """The ASGI application: which path is answered by what."""
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -69,6 +70,9 @@ class App:
             rest.router.routes += graphiql.routes()
         if settings.embedded:
             rest.router.routes += mailbox.routes(settings.data_dir / "mail")
+        # Modules, schema and types live for ever: each full look for garbage among them would stop all for 0.1 s.
+        gc.collect()
+        gc.freeze()
         try:
             yield
         finally:
