@@ -41,7 +41,7 @@ class Writer(Values):
         """`known`: of the one who will ask. `reached`: coordinates of fields; others are preferred."""
         super().__init__(luck, schema, scene, known)
         self.reached = reached
-        self.aim = self.way_to_new() if self.chance(70) else {}
+        self.aim, self.on_way = self.way_to_new() if self.chance(70) else ({}, frozenset())
         self.left = luck.choice([8, 15, 30, 50])  # fields to write, about
         self.listed = 0  # lists of introspection around what is written
         # Of a key its field's name, type and arguments, which are the same wherever it stands: so fields merge.
@@ -112,7 +112,7 @@ class Writer(Values):
             return self.schema.type_map[self.luck.choice(self.hints)]
         if graphql.is_abstract_type(type_) and self.chance(85):
             possible = self.schema.get_possible_types(type_)
-            if (aimed := [each for each in possible if each.name in self.aim]) and self.chance(80):
+            if (aimed := [each for each in possible if each.name in self.on_way]) and self.chance(80):
                 return self.luck.choice(aimed)
             return self.luck.choice([each for each in possible for _ in range(NEW if self.is_new(each) else 1)])
         composite: list[Any] = [each for each in self.schema.type_map.values() if graphql.is_composite_type(each)]
@@ -168,8 +168,8 @@ class Writer(Values):
             return self.luck.choice(others)
         return self.luck.choice(leaves) if leaves else "__typename"
 
-    def way_to_new(self) -> dict[str, str]:
-        """The shortest way to some type of which no field was reached yet: of each type on it the field to go by."""
+    def way_to_new(self) -> tuple[dict[str, str], frozenset[str]]:
+        """The shortest way to some type of which no field was reached yet: the field to go by of each type, and all."""
         found: dict[str, dict[str, str]] = {"Query": {}}
         left, known = ["Query"], {coordinate.partition(".")[0] for coordinate in self.reached}
         for name in left:
@@ -183,7 +183,10 @@ class Writer(Values):
                         found[each.name] = found[name] | {name: field_name}
                         left.append(each.name)
         new = [name for name in left if name not in known and found[name]]
-        return found[self.luck.choice(new)] if new else {}
+        if not new:
+            return {}, frozenset()
+        chosen = self.luck.choice(new)
+        return found[chosen], frozenset({*found[chosen], chosen} - {"Query"})
 
     def is_new(self, type_: Any) -> bool:
         """Whether not all fields of a type, or of what is listed there, were reached yet."""

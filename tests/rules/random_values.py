@@ -65,6 +65,7 @@ class Values:
         self.luck, self.schema, self.scene, self.known = luck, schema, scene, known
         self.count = 0
         self.like = luck.choice(scene.rows[models.Ticket])  # what is looked for
+        self.on_way: frozenset[str] = frozenset()  # types whose ids are preferred where any is possible
         self.hints: list[str] = []  # types of what the ids lead to that were written last
         self.variables: dict[str, tuple[str, Again]] = {}  # their types with defaults, and how to make their values
         self.reusable: dict[tuple[str, str], list[str]] = {}
@@ -122,6 +123,11 @@ class Values:
         luck, rows = self.luck, self.scene.rows
         if self.chance(2):
             return luck.choice(["", "x", "tkt_", "tkt_x", f"vwr_{rows[models.Person][0].id}", self.id("")])
+        wanted = [key for key, kind in self.scene.kinds.items() if kind in self.on_way]
+        if wanted and place not in IDS_OF and self.chance(80):
+            chosen = luck.choice(wanted)
+            self.hints.append(self.scene.kinds[chosen])
+            return chosen
         model = IDS_OF.get(place) or luck.choice(LOOKED_UP)
         row = self.like if model is models.Ticket and self.chance(30) else luck.choice(rows[model])
         if self.chance(4):
