@@ -16,7 +16,7 @@ from planner.arguments import Given, Request
 from planner.cursors import Order, beyond, cursor, mark_of, orders, parameter_type, reading
 from planner.errors import BadRequest
 from planner.pages import USUAL_PAGE, Page
-from planner.rows import Held, Row, source, whole
+from planner.rows import Held, Row, of_its_rows, source, whole
 from planner.selection import Known, Selecting, Selections
 from planner.text import Parts, bare, chain, quoted
 
@@ -83,6 +83,8 @@ class Window:
         items: Any = func.string_agg(chain(item), comma)
         if self.peek and self.place is not None:
             items = items.filter(self.place <= literal_column(str(self.size)))
+        else:
+            items = of_its_rows(items, self.row)
         return ["[", func.coalesce(items, quoted("")), "]"]
 
     def others(self) -> Select[Any]:

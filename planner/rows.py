@@ -80,6 +80,16 @@ class Row:
         return Held(f"{self._alias}.{quote(name)}", type_, nullable=nullable)
 
 
+def of_its_rows(aggregate: Any, row: Row) -> Any:
+    """An aggregate over rows, also where nothing in it names them.
+
+    If all that it names is of an outer query, PostgreSQL takes it for an aggregate of that one. What is added here is
+    known to hold once the statement is planned, and costs nothing.
+    """
+    one = row._also("one", literal_column("1"), sa.Integer())  # noqa: SLF001 - a row hides what builds may not use
+    return aggregate.filter(one == literal_column("1"))
+
+
 def source(row: Row) -> FromClause:
     """What stands in the FROM for a row, once all is known that the statement needs of it."""
     rows = row._rows  # noqa: SLF001 - a row hides what builds may not use

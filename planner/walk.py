@@ -20,7 +20,7 @@ from planner.documents import declared_of
 from planner.fields import DEFINITION, Computed, Declared, When
 from planner.nodes import STORED, Each, IdOf, OneOf, Stored, prefix_of
 from planner.pages import CURSORS, PAGING, Page, PageArguments
-from planner.rows import Held, Related, Row, source
+from planner.rows import Held, Related, Row, of_its_rows, source
 from planner.selection import Selections, selections
 from planner.text import (
     DIALECT,
@@ -176,7 +176,8 @@ class Walk(Connecting):
         if isinstance(value, Select):
             row = Row(self.alias(), value)
             item = chain(self.one_of(graphql.get_named_type(item_type), inner, row))
-            items = select(func.string_agg(item, quoted(","))).select_from(source(row)).scalar_subquery()
+            joined = of_its_rows(func.string_agg(item, quoted(",")), row)
+            items = select(joined).select_from(source(row)).scalar_subquery()
             return ["[", func.coalesce(items, quoted("")), "]"]
         if not isinstance(value, list | tuple):
             raise TypeError(f"{where} is a list, and its build returned {value!r}")

@@ -1,8 +1,13 @@
 """Departments: making, replacing and archiving them, and who sees which."""
 
+import orjson
 import pytest
 
+from domain.access import Viewer
+from domain.refusals import Refusal
 from models import Role
+from planner.engine import Engine
+from resolvers.root import schema
 
 SAVE = """mutation ($input: SaveDepartmentInput!) { saveDepartment(input: $input) { __typename
   ... on SaveDepartmentSuccess { department { id name description assignment agentCapacity archivedAt } }
@@ -173,3 +178,20 @@ async def test_members_are_listed_by_role_and_name_for_staff(api, house, databas
     assert second["members"]["nodes"] == [{"name": "Zoe"}]
     (seen,) = (await api(customer, query))["departments"]["nodes"]
     assert seen["members"] == {"totalCount": 0, "nodes": []}
+
+
+async def test_lists_that_say_nothing_of_their_rows_are_read_for_many_at_once(
+    application, desk, support, agent, customer
+):
+    query = "{ viewer { person { departments { members(first: 1) { nodes { locale } } } } } }"
+    engine = Engine(schema, desk.reads, refusals=Refusal, report=repr, given=desk)
+    operation = engine.operation(query, None)
+    plan = engine.plan_of_query(operation, {}, Viewer(Role.CUSTOMER, customer.id))
+    together = plan.together
+
+    rows = await desk.reads.fetch(together.sql, together.arguments([[customer.id, agent.id]]))
+
+    assert [orjson.loads(row[0])["data"]["viewer"]["person"]["departments"] for row in rows] == [
+        [],
+        [{"members": {"nodes": []}}],
+    ]
