@@ -21,7 +21,7 @@ SIDES = {"ours": ("#1f5fd1", "#9dbcf2"), "floor": ("#6b7280", "#c9cdd3")}
 FONT = 'font-family="sans-serif" font-size="13"'
 INTRODUCTION = """# What a request costs
 
-`make bench` measures what a request costs in CPU beside the floor: an ASGI application that knows three operations by
+`make bench` measures what a request costs in CPU beside the floor: an ASGI application that knows five operations by
 their text, under the same server with the same settings, over asyncpg with prepared statements that were written by
 hand, with the same rights in their `WHERE`. It parses the JSON, looks the token up in a dict, and does nothing else
 that the answer does not need: no GraphQL, no validation, no limits, no metrics, no Redis. Nothing that answers the same
