@@ -41,7 +41,7 @@ run: ## Run all of Deskwire here: PORT, HOST, DATA_DIR, LARGE=1 for 1,000,000 ti
 
 test: ## Run the tests; ARGS go to pytest
 	$(install-dev)
-	.venv/bin/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	.venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: ## Run everything that CI runs: format, lint, types, rooms, schema, migrations, tests
 	$(install-dev)
@@ -51,7 +51,7 @@ check: ## Run everything that CI runs: format, lint, types, rooms, schema, migra
 	.venv/bin/python .venv/bin/lint-imports
 	.venv/bin/python desk.py print-schema | diff -u schema/schema.graphql -
 	.venv/bin/python desk.py check-migrations
-	.venv/bin/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	.venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 schema: ## Print the API into schema/schema.graphql
 	$(install-dev)

@@ -12,14 +12,14 @@ import graphql
 import orjson
 import sqlalchemy as sa
 from graphql import FieldNode, FragmentDefinitionNode
-from sqlalchemy import cast, func, select
+from sqlalchemy import cast, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from infra.postgres import Reads
 from planner.arguments import Binder, Check, Read, Request
 from planner.nodes import NodeId
 from planner.selection import Selections, Setting, selections
-from planner.text import Asked, Parts, Statement, chain, compiled
+from planner.text import Asked, Parts, Statement, chain, compiled, for_many
 from planner.walk import Walk, stored_as
 
 LARGEST_BATCH, AT_ONCE = 32, 2
@@ -198,11 +198,7 @@ class Planner:
         statement, needed = compiled(select(root), asked)
         together = None
         if by_key and needed and not any(isinstance(asked[name][0], ARRAY) for name in needed):
-            # The same again, with columns of unnest($1, $2, …) where the parameters were.
-            arrays = [Asked(f"{name}s", ARRAY(asked[name][0])) for name in needed]
-            requests = func.unnest(*arrays).table_valued(*needed, with_ordinality="place").render_derived(name="b")
-            many = select(root).select_from(requests).order_by(requests.c.place)
-            together, _ = compiled(many, [f"{name}s" for name in needed], batch=True)
+            together = for_many(statement, [asked[name][0] for name in needed])
         reads = [asked[name][1] for name in needed]
         return Plan(statement, together, reads, self.binder.checks, self.walk.computed)
 

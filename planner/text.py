@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from sqlalchemy.types import TypeEngine
 Parts = list[str | ColumnElement[Any]]  # JSON text: literal JSON, and SQL that gives JSON text and is never NULL
 
 WIDEST = 100  # pieces of a chain
+PARAMETERS = re.compile(r"""'(?:[^']|'')*'|"[^"]*"|\$(\d+)""")  # and what they do not stand in
 
 # Raises where SQL gives NULL and the API promises a value: `||` and string_agg would lose it in silence.
 # VOLATILE, so that it's called only where a NULL is met, and never while planning.
@@ -74,32 +76,14 @@ class Compiler(PGCompiler_asyncpg):
         return str(super().visit_bindparam(*args, **options))  # type: ignore[no-untyped-call] # SQLAlchemy's own
 
 
-class BatchCompiler(Compiler):
-    """Reads what is asked from columns of `b`, the requests that are answered together."""
-
-    def visit_bindparam(self, bindparam: BindParameter[Any], *args: Any, **options: Any) -> str:
-        """As above, with a column for what is asked."""
-        if isinstance(bindparam, Asked) and not bindparam.key.endswith("s"):
-            return f"b.{bindparam.key}"
-        return super().visit_bindparam(bindparam, *args, **options)
-
-
 class Dialect(PGDialect_asyncpg):
-    """PostgreSQL, for one request a statement."""
+    """PostgreSQL, as the planner writes for it."""
 
     statement_compiler = Compiler
     supports_statement_cache = False
 
 
-class BatchDialect(Dialect):
-    """PostgreSQL, for many requests a statement."""
-
-    statement_compiler = BatchCompiler
-    supports_statement_cache = False
-
-
 DIALECT: Any = Dialect()  # type: ignore[no-untyped-call] # SQLAlchemy's own
-BATCH_DIALECT: Any = BatchDialect()  # type: ignore[no-untyped-call] # SQLAlchemy's own
 
 
 class Statement(NamedTuple):
@@ -117,11 +101,10 @@ class Statement(NamedTuple):
         return arguments
 
 
-def compiled(statement: Select[Any], asked: Iterable[str], *, batch: bool = False) -> tuple[Statement, list[str]]:
+def compiled(statement: Select[Any], asked: Iterable[str]) -> tuple[Statement, list[str]]:
     """The text that asyncpg is given, and which parameters of those `asked` it needs, in the order of their values."""
     # asyncpg gets the text directly, so what SQLAlchemy does to values (names of enums, lists of IN) is done here.
-    dialect = BATCH_DIALECT if batch else DIALECT
-    compiler: Any = statement.compile(dialect=dialect)
+    compiler: Any = statement.compile(dialect=DIALECT)
     state = compiler.construct_expanded_state()
     names = list(dict.fromkeys(state.positiontup))
     needed = [name for name in asked if name in names]
@@ -132,6 +115,30 @@ def compiled(statement: Select[Any], asked: Iterable[str], *, batch: bool = Fals
     )
     places = tuple((place, index[name]) for place, name in enumerate(names) if name in index)
     return Statement(state.statement, template, places), needed
+
+
+def for_many(one: Statement, types: Sequence[TypeEngine[Any]]) -> Statement:
+    """The same for many requests, a row for each in their order; it is given an array of each value.
+
+    Made of the text, where columns of `b` take the parameters' places, since compiling it again takes as long again.
+    """
+    asked = dict(one.places)
+    constants = [place for place in range(len(one.template)) if place not in asked]
+    numbers = {place: number for number, place in enumerate(constants, 1)}
+
+    def renamed(found: re.Match[str]) -> str:
+        if found[1] is None:
+            return found[0]
+        place = int(found[1]) - 1
+        return f"b.v{asked[place]}" if place in asked else f"${numbers[place]}"
+
+    names = [DIALECT.type_compiler_instance.process(type_) for type_ in types]
+    arrays = ", ".join(f"${number}::{name}[]" for number, name in enumerate(names, len(constants) + 1))
+    columns = ", ".join(f"v{number}" for number in range(len(types)))
+    requests = f"unnest({arrays}) WITH ORDINALITY AS b({columns}, place)"
+    text = f"{PARAMETERS.sub(renamed, one.sql)} FROM {requests} ORDER BY b.place"
+    template = (*(one.template[place] for place in constants), *(None for _ in types))
+    return Statement(text, template, tuple((len(constants) + number, number) for number in range(len(types))))
 
 
 def quoted(text: str) -> ColumnElement[str]:

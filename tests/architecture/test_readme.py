@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import httpx
-import pytest
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 SHOWN = re.compile(r"```graphql\n([^`]*)```\n```json\n([^`]*)```")
@@ -27,7 +26,6 @@ class Tour:
         return (await self.http.post("/graphql", json=sent, headers=headers)).json()
 
 
-@pytest.mark.xdist_group("live")
 async def test_the_shell_of_the_tour(live_server):
     (shell,) = re.findall(r"```sh\n(TOKEN=[^`]*)```", README.read_text())
     bash = await asyncio.create_subprocess_exec(
@@ -41,7 +39,6 @@ async def test_the_shell_of_the_tour(live_server):
     }
 
 
-@pytest.mark.xdist_group("live")
 async def test_the_tour(live_server):
     shown = SHOWN.findall(README.read_text())
     assert len(shown) == 7

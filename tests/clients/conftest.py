@@ -5,6 +5,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -25,18 +26,21 @@ def packages(request):
     if int(version.removeprefix("v").partition(".")[0]) < OLDEST_NODE:
         pytest.skip(f"Needs Node {OLDEST_NODE} or newer, and this is {version}.")
     lock = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()[:16]
-    folder = request.config.cache.mkdir("clients") / lock
-    if not (folder / "installed").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
+    kept = request.config.cache.mkdir("clients")
+    folder = kept / lock
+    if not folder.exists():
+        making = Path(tempfile.mkdtemp(dir=kept))  # another process of this run may make the same
         for name in ("package.json", "package-lock.json", ".npmrc"):
-            shutil.copy(HERE / name, folder)
+            shutil.copy(HERE / name, making)
         command = [npm, "ci", "--ignore-scripts", "--no-progress", "--fetch-retries=1", "--fetch-timeout=30000"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False)
+        done = subprocess.run(command, cwd=making, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False)
         if done.returncode and any(word in done.stderr for word in AWAY):
             pytest.skip("The registry of npm can't be reached.")
         assert done.returncode == 0, done.stderr
-        (folder / "installed").touch()
+        try:
+            making.rename(folder)
+        except OSError:  # it was faster
+            shutil.rmtree(making)
     for script in HERE.glob("*.mjs"):
         shutil.copy(script, folder)
     return folder

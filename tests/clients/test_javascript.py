@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.xdist_group("clients")
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 OTTO = "Otto Other"

@@ -9,7 +9,6 @@ from gql.transport.exceptions import TransportQueryError
 from gql.transport.httpx import HTTPXAsyncTransport
 from gql.transport.websockets import WebsocketsTransport
 
-pytestmark = pytest.mark.xdist_group("clients")
 PATIENCE_SECONDS = 10
 
 SIGN_IN = gql("""mutation ($input: SignInInput!) {

@@ -10,8 +10,6 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-pytestmark = pytest.mark.xdist_group("faults")
-
 
 async def test_a_worker_that_is_told_to_stop_finishes_what_it_began(real):
     stalls = real.mail.stalls

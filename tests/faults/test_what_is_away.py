@@ -9,8 +9,6 @@ import pytest
 
 from infra import jobs
 
-pytestmark = pytest.mark.xdist_group("faults")
-
 AT_ONCE = 1.5  # seconds that a mutation may take while something else is away
 WATCH = "subscription ($id: ID!) { ticketUpdated(id: $id) { lastSeq subject } }"
 MAIL = """SELECT status, messages.attempts, jobs.last_error FROM messages

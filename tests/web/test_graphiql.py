@@ -37,7 +37,6 @@ FLAGS = (
 )
 in_a_browser = pytest.mark.skipif(BROWSER is None, reason=f"needs a browser: one of {', '.join(BROWSERS)}, or CHROMIUM")
 
-pytestmark = pytest.mark.xdist_group("live")  # one desk serves all that need a real one
 
 PATIENCE_SECONDS = 20
 QUERY = "document.querySelector('.graphiql-query-editor .CodeMirror')?.CodeMirror"
