@@ -73,13 +73,6 @@ class Engine:
 
     # --- Requests -----------------------------------------------------------------------------------------------------
 
-    def operation_kind(self, text: str, operation_name: str | None) -> str | None:
-        """What an operation is: query, mutation or subscription; None when the document is not valid."""
-        try:
-            return self.document(text).operation(operation_name).kind
-        except InvalidDocument:
-            return None
-
     def persisted(self, sha256: str, text: str | None) -> str:
         """The text of an operation that a client names by its hash, in lower-case hexadecimal digits.
 
@@ -228,7 +221,7 @@ class Engine:
             key = (node.alias or node.name).value
             located = GraphQLError(str(error), [node], path=[key], original_error=error)
             formatted = self.formatted(located)
-            body = orjson.dumps({"data": None, "errors": [formatted]})
+            body = orjson.dumps({"errors": [formatted]})
             return Answer(body, executed=False, code=formatted["extensions"]["code"])
 
     # --- Plans --------------------------------------------------------------------------------------------------------

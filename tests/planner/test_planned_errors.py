@@ -183,5 +183,5 @@ async def test_operations_are_chosen_by_name_and_told_apart(ask, agent):
         subscription S { queueUpdated { name } }"""
     assert (await ask(agent, text, "B"))["data"] == {"other": "nothing said"}
     assert (await ask(agent, text, "M"))["data"] == {"touchAll": []}
-    kinds = [ask.engine.operation_kind(text, name) for name in ("A", "B", "M", "S", "X", None)]
+    kinds = [getattr(ask.engine.operation(text, name), "kind", None) for name in ("A", "B", "M", "S", "X", None)]
     assert kinds == ["query", "query", "mutation", "subscription", None, None]

@@ -59,7 +59,6 @@ async def test_constants_are_live_too(ask, agent, customer):
     refused = ask.engine.subscription(query, None, None, customer, None)
     assert (refused.executed, refused.code) == (False, "NOT_ALLOWED")
     assert orjson.loads(refused.body) == {
-        "data": None,
         "errors": [
             {
                 "message": "This is for staff.",
