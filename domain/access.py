@@ -109,6 +109,13 @@ def departments_of(viewer: Viewer) -> Select[UUID]:
     return select(Membership.department_id).where(Membership.person_id == viewer.id)
 
 
+def works_in(person: Any, department_id: Any) -> ColumnElement[bool]:
+    """Whether somebody is an active member of staff who can work on the department's tickets."""
+    member = sa.exists().where(Membership.person_id == person.id, Membership.department_id == department_id)
+    leads_all = person.role.in_([Role.DIRECTOR, Role.ADMIN])
+    return sa.and_(person.active, person.role != Role.CUSTOMER, sa.or_(member, leads_all))
+
+
 def watched_of(viewer: Viewer) -> Select[UUID]:
     """Ids of the tickets that the viewer watches."""
     return select(Watcher.ticket_id).where(Watcher.person_id == viewer.id)

@@ -205,18 +205,18 @@ def _ticket(ticket_id: Any) -> Select[Ticket]:
     return select(Ticket).where(Ticket.id == ticket_id)
 
 
-def _workers(ticket_id: Any) -> Select[*tuple[Any, ...]]:
-    """Active members of staff who work on the ticket."""
-    members = select(Membership.person_id).join(Ticket, Ticket.department_id == Membership.department_id)
-    return select(Person.id, Person.name).where(
-        Person.active,
-        Person.role != Role.CUSTOMER,
-        sa.or_(
-            Person.role.in_([Role.DIRECTOR, Role.ADMIN]),
-            Person.id.in_(members.where(Ticket.id == ticket_id)),
-            Person.id == select(Ticket.assignee_id).where(Ticket.id == ticket_id).scalar_subquery(),
-        ),
+def _works_on(ticket_id: Any) -> sa.ColumnElement[bool]:
+    """Whether a person is an active member of staff who works on the ticket."""
+    department_id, assignee_id = (
+        select(column).where(Ticket.id == ticket_id).scalar_subquery()
+        for column in (Ticket.department_id, Ticket.assignee_id)
     )
+    has_it = sa.and_(Person.id == assignee_id, Person.active, Person.role != Role.CUSTOMER)
+    return sa.or_(access.works_in(Person, department_id), sa.func.coalesce(has_it, sa.false()))
+
+
+def _workers(ticket_id: Any) -> Select[*tuple[Any, ...]]:
+    return select(Person.id, Person.name).where(_works_on(ticket_id))
 
 
 def _concerned(ticket_id: Any, author_id: Any) -> Select[*tuple[Any, ...]]:
@@ -234,8 +234,8 @@ def _concerned(ticket_id: Any, author_id: Any) -> Select[*tuple[Any, ...]]:
     team = select(Membership.person_id).join(Ticket, Ticket.department_id == Membership.department_id)
     team = team.where(its, Ticket.assignee_id.is_(None))
     concerned = Person.id.in_(select(in_person.c.id))
-    works = Person.id.in_(_workers(ticket_id).with_only_columns(Person.id).correlate(None))
-    return select(Person.id, Person.email, concerned.label("in_person"), works.label("works")).where(
+    works = _works_on(ticket_id).label("works")
+    return select(Person.id, Person.email, concerned.label("in_person"), works).where(
         Person.id.in_(sa.union(select(in_person.c.id), team)), Person.active, Person.id != author_id
     )
 

@@ -12,7 +12,7 @@ from domain import access, categories, departments, positions, services, words
 from domain.access import Viewer
 from domain.refusals import Conflict, ConflictReason, InvalidInput, Problems
 from infra.unit import Unit
-from models import Membership, Person, Role, RoutingRule, TicketPriority
+from models import Person, Role, RoutingRule, TicketPriority
 
 MOST_CONDITIONS = 50
 _DOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
@@ -47,13 +47,7 @@ def _all_in_order() -> Select[RoutingRule]:
 
 def agent_of(person_id: Any, department_id: Any) -> Select[Person]:
     """This active member of staff, if they can work on the department's tickets."""
-    works_there = sa.exists().where(Membership.person_id == Person.id, Membership.department_id == department_id)
-    return select(Person).where(
-        Person.id == person_id,
-        Person.active,
-        Person.role != Role.CUSTOMER,
-        sa.or_(works_there, Person.role.in_([Role.DIRECTOR, Role.ADMIN])),
-    )
+    return select(Person).where(Person.id == person_id, access.works_in(Person, department_id))
 
 
 # --- Deciding ---------------------------------------------------------------------------------------------------------
