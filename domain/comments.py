@@ -12,7 +12,7 @@ from sqlalchemy.orm import aliased
 
 from domain import access, attachments, attempts, history, messages, notifications, tickets, words
 from domain.access import Viewer
-from domain.history import CommentAdded, MessageSent, StatusChanged, TicketReopened
+from domain.history import CommentAdded, StatusChanged, TicketReopened
 from domain.jobs import AnnounceComment
 from domain.refusals import Conflict, ConflictReason, NotAllowed, Problems
 from domain.tickets import search
@@ -22,7 +22,6 @@ from models import (
     Event,
     Membership,
     Message,
-    MessageChannel,
     MessageKind,
     NotificationKind,
     Person,
@@ -265,13 +264,5 @@ async def announce(unit: Unit, comment_id: UUID, event_id: UUID) -> None:
         return
     for person in people:
         if person["in_person"]:
-            message = messages.queue(
-                unit,
-                MessageKind.COMMENT_ADDED,
-                person["id"],
-                ticket_id=ticket.id,
-                comment_id=comment.id,
-                address=person["email"],
-            )
-            sent = MessageSent(person["id"], MessageChannel.EMAIL, NotificationKind.COMMENT_ADDED, message.id)
-            history.record(unit, None, ticket, sent)
+            kind = MessageKind.COMMENT_ADDED
+            messages.write_about(unit, ticket, kind, person["id"], person["email"], comment.id)

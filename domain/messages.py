@@ -3,10 +3,12 @@
 import datetime as dt
 from uuid import UUID
 
+from domain import history
+from domain.history import MessageSent
 from domain.jobs import SendMessage
 from infra.signing import Signer
 from infra.unit import Unit
-from models import DeliveryStatus, Message, MessageKind, SignInLink
+from models import DeliveryStatus, Message, MessageChannel, MessageKind, NotificationKind, SignInLink, Ticket
 
 SIGN_IN_LINK = "link"  # purposes of signed tokens
 TICKET_LINK = "ticket"
@@ -53,6 +55,15 @@ def queue(
     if not skipped:
         unit.enqueue(SendMessage(message.id))
     return message
+
+
+def write_about(
+    unit: Unit, ticket: Ticket, kind: MessageKind, person_id: UUID, address: str, comment_id: UUID | None = None
+) -> None:
+    """Send somebody an email about the ticket, and have its history tell so."""
+    message = queue(unit, kind, person_id, ticket_id=ticket.id, comment_id=comment_id, address=address)
+    sent = MessageSent(person_id, MessageChannel.EMAIL, NotificationKind[kind.name], message.id)
+    history.record(unit, None, ticket, sent)
 
 
 def ticket_link(public_url: str, signer: Signer, ticket_id: UUID, person_id: UUID) -> str:

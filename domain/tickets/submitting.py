@@ -8,7 +8,7 @@ from sqlalchemy import Select, select
 
 from domain import access, attachments, attempts, categories, history, messages, routing, services, words
 from domain.access import Viewer
-from domain.history import MessageSent, TicketAssigned, TicketRouted, TicketSubmitted
+from domain.history import TicketAssigned, TicketRouted, TicketSubmitted
 from domain.jobs import AnnounceTicket
 from domain.refusals import InvalidInput, NotAllowed, Problems
 from domain.tickets import search
@@ -16,9 +16,7 @@ from infra.unit import Unit
 from models import (
     Category,
     Department,
-    MessageChannel,
     MessageKind,
-    NotificationKind,
     Person,
     Role,
     Ticket,
@@ -108,7 +106,7 @@ async def submit(unit: Unit, viewer: Viewer, said: Submission) -> UUID:
     _record(unit, viewer, ticket, decision)
     await _assign(unit, ticket, decision.assignee_id)
     attachments.attach(unit, ticket, uploads)
-    _confirm(unit, ticket, requester)
+    messages.write_about(unit, ticket, MessageKind.TICKET_RECEIVED, requester.id, requester.email)
     unit.enqueue(AnnounceTicket(ticket.id))
     return ticket.id
 
@@ -186,11 +184,3 @@ async def _assign(unit: Unit, ticket: Ticket, assignee_id: UUID | None) -> None:
         return
     unit.change(ticket, assignee_id=assignee_id)
     history.record(unit, None, ticket, TicketAssigned(None, assignee_id))
-
-
-def _confirm(unit: Unit, ticket: Ticket, requester: Person) -> None:
-    message = messages.queue(
-        unit, MessageKind.TICKET_RECEIVED, requester.id, ticket_id=ticket.id, address=requester.email
-    )
-    sent = MessageSent(requester.id, MessageChannel.EMAIL, NotificationKind.TICKET_RECEIVED, message.id)
-    history.record(unit, None, ticket, sent)
