@@ -157,7 +157,11 @@ def for_side(viewer: Viewer, ticket: Any, staff: Any, customers: Any) -> Any:
 
 def unless_internal(viewer: Viewer, ticket: Any, public: ColumnElement[bool]) -> ColumnElement[bool]:
     """Whether the viewer sees what hangs on a ticket: what is `public`, or anything for whoever works on it."""
-    works = works_on(viewer, ticket)
+    return if_of_side(works_on(viewer, ticket), public)
+
+
+def if_of_side(works: Works, public: ColumnElement[bool]) -> ColumnElement[bool]:
+    """The same where it is known on which side the viewer is."""
     if isinstance(works, bool):
         return sa.true() if works else public
     return sa.or_(public, works)

@@ -75,7 +75,7 @@ def _order(
         case TicketOrderField.CREATED_AT:
             first: Any = Ticket.created_at
         case TicketOrderField.UPDATED_AT:
-            first = access.of_side(works, Ticket.updated_at, Ticket.public_updated_at)
+            first = _changed_at(works)
         case TicketOrderField.PRIORITY:
             first = Ticket.priority_rank
         case TicketOrderField.WAITING_SINCE:
@@ -86,6 +86,11 @@ def _order(
                 raise Refusal("An order by relevance needs filter.text.")
             first = search.relevance(viewer, asked.text, asked.text_kind)
     return [first.desc() if descending else first, Ticket.id]
+
+
+def _changed_at(works: Works) -> Any:
+    """When something last changed that this side sees."""
+    return access.of_side(works, Ticket.updated_at, Ticket.public_updated_at)
 
 
 def _meeting(rows: Select[Ticket], viewer: Viewer, asked: Conditions, works: Works) -> Select[Ticket]:
@@ -108,8 +113,7 @@ def _meeting(rows: Select[Ticket], viewer: Viewer, asked: Conditions, works: Wor
     ):
         if wanted is not None:
             rows = rows.where(condition if wanted else condition.is_not(sa.true()))  # what is unknown counts as not
-    changed = access.of_side(works, Ticket.updated_at, Ticket.public_updated_at)
-    for moment, (start, end) in ((Ticket.created_at, asked.created), (changed, asked.updated)):
+    for moment, (start, end) in ((Ticket.created_at, asked.created), (_changed_at(works), asked.updated)):
         if start is not None:
             rows = rows.where(moment >= start)
         if end is not None:

@@ -144,5 +144,4 @@ def _texts_of(words: Any, ticket: Any, works: Works, text: Any) -> list[Any]:
     """Which texts of a ticket have the words and may be read."""
     # The function behind @@, which no index serves: these are found by their ticket.
     have = func.ts_match_vq(words.words, query(text), type_=sa.Boolean())
-    readable = [] if works is True else [~words.internal if works is False else sa.or_(~words.internal, works)]
-    return [words.ticket_id == ticket.id, have, *readable]
+    return [words.ticket_id == ticket.id, have, access.if_of_side(works, ~words.internal)]
