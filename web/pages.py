@@ -23,6 +23,7 @@ from models import Role
 from planner.engine import Engine
 from resolvers.sessions import COOKIE
 from schema.context import Context
+from web.requests import Bodies, Wrong
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 HEADERS = {
@@ -50,6 +51,7 @@ TICKET = """query TicketPage($id: ID!) { ticket(id: $id) {
     ... on StatusChanged { toStatus } } } } }"""
 ADD_COMMENT = """mutation AddComment($input: AddCommentInput!) { addComment(input: $input) { __typename
   ... on Refusal { message } } }"""
+TOO_LONG = "That is too long to be sent from here, or it came too slowly."
 MOST_BYTES = 200_000  # of a form: 20,000 characters, each in its longest form
 
 _pages = jinja2.Environment(
@@ -103,6 +105,8 @@ def _page(desk: Desk, name: str, title: str, status: int = 200, **facts: Any) ->
 
 
 def _ticket(desk: Desk, engine: Engine) -> Endpoint:
+    bodies = Bodies(MOST_BYTES)
+
     async def answer(request: Request) -> Response:
         try:
             claims = desk.signer.read(messages.TICKET_LINK, request.path_params["token"])
@@ -114,9 +118,11 @@ def _ticket(desk: Desk, engine: Engine) -> Endpoint:
         context = Context(desk, engine, viewer)
         said, problem, key = "", None, str(new_id())
         if request.method == "POST":
-            form = await _form(request)
-            if form is None:
-                return _page(desk, "gone.html", "Too much", 413, said="That is too long to be sent from here.")
+            try:
+                body = await bodies.read(dict(request.scope["headers"]), request.receive)
+            except Wrong as wrong:
+                return _page(desk, "gone.html", "Not like this", wrong.status, said=TOO_LONG)
+            form = _form(body)
             said, key = form.get("body", ""), form.get("key") or key
             problem = await _commented(engine, context, ticket_id, said, key)
             if problem is None:
@@ -135,14 +141,13 @@ def _ticket(desk: Desk, engine: Engine) -> Endpoint:
     return answer
 
 
-async def _form(request: Request) -> dict[str, str] | None:
-    """What was filled in; None when it is too long."""
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > MOST_BYTES:
-            return None
-    return {name: values[-1] for name, values in parse_qs(body.decode("utf-8", "replace"), max_num_fields=10).items()}
+def _form(body: bytes) -> dict[str, str]:
+    """What was filled in; nothing of a form with more fields than ours has."""
+    try:
+        fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=10)
+    except ValueError:
+        return {}
+    return {name: values[-1] for name, values in fields.items()}
 
 
 async def _commented(engine: Engine, context: Context, ticket_id: UUID, body: str, key: str) -> str | None:

@@ -28,7 +28,9 @@ class Bodies:
     cost more than all else here.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST_BYTES) -> None:
+        """`most`: bytes that a body may have."""
+        self._most = most
         self._reading: dict[asyncio.Task[Any], float] = {}  # until when, in the order in which they began
         self._late: set[asyncio.Task[Any]] = set()
         self._look_again: asyncio.TimerHandle | None = None
@@ -38,8 +40,8 @@ class Bodies:
         announced = headers.get(b"content-length", b"0")
         if not announced.isdigit():
             raise Wrong(400, "Content-Length is not a number.")
-        if int(announced) > MOST_BYTES:
-            raise _too_large()
+        if int(announced) > self._most:
+            raise _too_large(self._most)
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("A request is served by a task.")
@@ -48,7 +50,7 @@ class Bodies:
         if self._look_again is None:
             self._look_again = loop.call_later(LOOK_SECONDS, self._look)
         try:
-            return await _all(receive)
+            return await _all(receive, self._most)
         except asyncio.CancelledError:
             if task not in self._late or task.uncancel():  # somebody else wants it to end
                 raise
@@ -69,7 +71,7 @@ class Bodies:
         self._look_again = loop.call_later(LOOK_SECONDS, self._look) if self._reading else None
 
 
-async def _all(receive: Receive) -> bytes:
+async def _all(receive: Receive, most: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     while True:
@@ -78,12 +80,12 @@ async def _all(receive: Receive) -> bytes:
             raise Wrong(400, "The body ended early.")
         part: bytes = message.get("body", b"")
         size += len(part)
-        if size > MOST_BYTES:
-            raise _too_large()
+        if size > most:
+            raise _too_large(most)
         if not message.get("more_body"):
             return part if not parts else b"".join([*parts, part])
         parts.append(part)
 
 
-def _too_large() -> Wrong:
-    return Wrong(413, f"The body has more than {MOST_BYTES:,} bytes.", connection="close")
+def _too_large(most: int) -> Wrong:
+    return Wrong(413, f"The body has more than {most:,} bytes.", connection="close")

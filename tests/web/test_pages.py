@@ -122,6 +122,17 @@ async def test_an_answer_that_can_not_be_taken_changes_nothing(http, link, datab
     assert await database.counts() == before
 
 
+async def test_a_form_with_too_many_fields_is_as_an_empty_one(http, link, database):
+    before = await database.counts()
+
+    page = await http.post(
+        link, content="body=Hello&" * 20, headers={"Content-Type": "application/x-www-form-urlencoded"}
+    )
+
+    assert page.status_code == 422
+    assert await database.counts() == before
+
+
 async def test_a_closed_ticket_takes_no_answer(http, link, database):
     await database.rows("UPDATE tickets SET status = 'CLOSED'")
     before = await database.counts()
