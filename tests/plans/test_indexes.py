@@ -10,7 +10,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
-from domain import attachments, attempts, demo_large, history, idempotency, notifications, sessions, tickets
+from domain import attachments, attempts, comments, demo_large, history, idempotency, notifications, sessions, tickets
 from domain.access import Viewer
 from domain.refusals import Refusal
 from domain.tickets import search
@@ -333,11 +333,28 @@ async def test_notifications(plans, people, viewer):
         (notifications._mark_up_to, (new_id(), now(), now(), True), False),
         (tickets.one, (Viewer(Role.AGENT, new_id()), new_id()), True),
         (tickets.one, (Viewer(Role.CUSTOMER, new_id()), new_id()), True),
+        (tickets.worked_on, (Viewer(Role.AGENT, new_id()), new_id()), False),
+        (comments._since, (Viewer(Role.AGENT, new_id()), new_id(), 3), False),
+        (comments._concerned, (new_id(), new_id()), False),
     ],
     ids=lambda value: f"{value.__module__}.{value.__name__}" if callable(value) else None,
 )
 async def test_statements_of_the_clock_the_relay_and_of_claims(plans, build, arguments, lock):
     assert not await plans.of_statement(build, *arguments, lock=lock) & (GROWING | KEPT)
+
+
+async def test_a_comment_looks_at_those_alone_whom_it_concerns(plans):
+    assert "people" not in await plans.of_statement(comments._concerned, new_id(), new_id())
+
+
+THREAD = """query Thread($id: ID!) { ticket(id: $id) { comments(last: 10) { totalCount nodes { body author { name }
+  emailStatus viewerCanEdit attachments { filename } } } } }"""
+
+
+@pytest.mark.parametrize("viewer", VIEWERS)
+async def test_the_comments_of_a_ticket(plans, people, large, viewer):
+    ticket_id = await large.fetchval("SELECT ticket_id FROM comments ORDER BY id OFFSET 5000 LIMIT 1")
+    assert not await plans.of_query(people[viewer], THREAD, id=f"tkt_{ticket_id}") & GROWING
 
 
 async def test_the_large_demo_tells_its_history_as_we_do(large):
