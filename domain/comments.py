@@ -8,18 +8,16 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import Select, func, select
-from sqlalchemy.orm import aliased
 
-from domain import access, attachments, attempts, history, messages, notifications, tickets, words
+from domain import access, attachments, attempts, history, messages, notifications, sla, tickets, words
 from domain.access import Viewer
-from domain.history import CommentAdded, StatusChanged, TicketReopened
+from domain.happenings import CommentAdded
 from domain.jobs import AnnounceComment
 from domain.refusals import Conflict, ConflictReason, NotAllowed, Problems
-from domain.tickets import search
+from domain.tickets import conflicts, search, statuses
 from infra.unit import Unit
 from models import (
     Comment,
-    Event,
     Membership,
     Message,
     MessageKind,
@@ -33,7 +31,6 @@ from models import (
 )
 
 EDITABLE_SECONDS = 15 * 60  # by whoever wrote it
-MOST_MISSED = 50  # events that a conflict tells
 CLOSED = "This ticket is closed. Submit a new one, and name its number if it is about the same matter."
 
 # --- Reading ----------------------------------------------------------------------------------------------------------
@@ -96,9 +93,9 @@ async def add(unit: Unit, viewer: Viewer, said: Words) -> Comment:
     await _require_open(unit, viewer, ticket, works=works, said=said)
     comment = await _write(unit, viewer, ticket, said, internal=False)
     if works:
-        _answered(unit, viewer, ticket, said.then)
+        await _answered(unit, viewer, ticket, said.then)
     else:
-        _asked_again(unit, viewer, ticket)
+        await _asked_again(unit, viewer, ticket)
     return comment
 
 
@@ -123,23 +120,7 @@ async def _require_open(unit: Unit, viewer: Viewer, ticket: Ticket, *, works: bo
     if said.then is not None and ticket.status is TicketStatus.RESOLVED:
         message = "This ticket is resolved. Reopen it, then set its status."
         raise Conflict(ConflictReason.WRONG_STATE, message, current=(Ticket, ticket.id))
-    if said.if_seq is None or (ticket.last_seq if works else ticket.public_seq) <= said.if_seq:
-        return
-    missed = await unit.run(_since, viewer, ticket.id, said.if_seq)
-    if any(record["kind"] == CommentAdded.__name__ and record["actor_id"] != viewer.id for record in missed):
-        raise Conflict(
-            ConflictReason.CHANGED_MEANWHILE,
-            "Somebody has commented meanwhile.",
-            current=(Ticket, ticket.id),
-            missed=[record["id"] for record in missed[:MOST_MISSED]],
-        )
-
-
-def _since(viewer: Viewer, ticket_id: Any, if_seq: Any) -> Select[*tuple[Any, ...]]:
-    ticket = aliased(Ticket)
-    rows = history.visible(viewer, ticket).join(ticket, ticket.id == Event.ticket_id)
-    rows = rows.where(ticket.id == ticket_id, history.seq(viewer, Event) > if_seq).order_by(Event.seq)
-    return rows.with_only_columns(Event.id, Event.kind, Event.actor_id)
+    await conflicts.require_unchanged(unit, viewer, ticket, said.if_seq, works=works, kinds=conflicts.COMMENTS)
 
 
 async def _write(unit: Unit, viewer: Viewer, ticket: Ticket, said: Words, *, internal: bool) -> Comment:
@@ -167,30 +148,24 @@ async def _write(unit: Unit, viewer: Viewer, ticket: Ticket, said: Words, *, int
     return comment
 
 
-def _answered(unit: Unit, viewer: Viewer, ticket: Ticket, then: TicketStatus | None) -> None:
+async def _answered(unit: Unit, viewer: Viewer, ticket: Ticket, then: TicketStatus | None) -> None:
     """The desk has written: nobody waits for it any more."""
     unit.change(ticket, waiting_since=None)
     if ticket.first_responded_at is None:
         unit.change(ticket, first_responded_at=unit.now)
+        await sla.follow(unit, ticket)
     if then is not None and then is not ticket.status:
-        _move(unit, viewer, ticket, then)
+        await statuses.move(unit, viewer.id, ticket, then)
 
 
-def _asked_again(unit: Unit, viewer: Viewer, ticket: Ticket) -> None:
+async def _asked_again(unit: Unit, viewer: Viewer, ticket: Ticket) -> None:
     """The customer's side has written: somebody waits for the desk."""
     if ticket.waiting_since is None:
-        unit.change(ticket, waiting_since=unit.now)
+        unit.change(ticket, waiting_since=unit.now, timer_at=unit.now)
     if ticket.status is TicketStatus.RESOLVED:
-        unit.change(ticket, status=TicketStatus.OPEN)
-        history.record(unit, viewer.id, ticket, TicketReopened(None))
+        await statuses.reopen(unit, viewer.id, ticket, None)
     elif ticket.status is TicketStatus.PENDING:
-        _move(unit, viewer, ticket, TicketStatus.OPEN)
-
-
-def _move(unit: Unit, viewer: Viewer, ticket: Ticket, status: TicketStatus) -> None:
-    before = ticket.status
-    unit.change(ticket, status=status, resumes_at=None)
-    history.record(unit, viewer.id, ticket, StatusChanged(before, status, None, None))
+        await statuses.move(unit, viewer.id, ticket, TicketStatus.OPEN)
 
 
 # --- Announcing -------------------------------------------------------------------------------------------------------

@@ -3,8 +3,7 @@
 import dataclasses
 import datetime as dt
 import enum
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -13,115 +12,11 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from domain import access
 from domain.access import Viewer
+from domain.happenings import Happening
 from infra.unit import Unit
-from models import (
-    Event,
-    EventText,
-    MessageChannel,
-    NotificationKind,
-    Ticket,
-    TicketChannel,
-    TicketPriority,
-    TicketStatus,
-)
+from models import Event, EventText, Ticket
 
 CHANNEL = "ticket"  # with the ticket's id behind a colon: where its changes are told
-
-# --- What can happen: ids, enums, numbers; words go into `texts` ------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Happening:
-    """Something that happened to a ticket. Its class's name is the kind of the event and the type in the API."""
-
-    internal: ClassVar[bool] = False
-    texts: ClassVar[tuple[str, ...]] = ()  # fields that hold people's words, kept in rows of their own
-
-
-@dataclass(frozen=True, slots=True)
-class TicketSubmitted(Happening):
-    """The ticket came in; always the first event."""
-
-    texts: ClassVar[tuple[str, ...]] = ("subject",)
-
-    subject: str
-    initial_priority: TicketPriority
-    initial_category_id: UUID
-    initial_requester_id: UUID
-    initial_service_id: UUID | None
-    initial_tags: list[str]
-    channel: TicketChannel
-
-
-@dataclass(frozen=True, slots=True)
-class TicketRouted(Happening):
-    """The ticket went to a department."""
-
-    from_department_id: UUID | None
-    to_department_id: UUID
-    rule_id: UUID | None
-
-
-@dataclass(frozen=True, slots=True)
-class TicketAssigned(Happening):
-    """The ticket was given to an agent, taken or put back."""
-
-    from_assignee_id: UUID | None
-    to_assignee_id: UUID | None
-
-
-@dataclass(frozen=True, slots=True)
-class CommentAdded(Happening):
-    """A comment was added; one for staff alone is an internal event."""
-
-    comment_id: UUID
-
-
-@dataclass(frozen=True, slots=True)
-class StatusChanged(Happening):
-    """The ticket moved between open, pending and on hold."""
-
-    texts: ClassVar[tuple[str, ...]] = ("reason",)
-
-    from_status: TicketStatus
-    to_status: TicketStatus
-    reason: str | None
-    resumes_at: dt.datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class TicketReopened(Happening):
-    """The ticket was opened again."""
-
-    texts: ClassVar[tuple[str, ...]] = ("reason",)
-
-    reason: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class MessageSent(Happening):
-    """A person was sent an email about the ticket."""
-
-    internal: ClassVar[bool] = True
-
-    recipient_id: UUID
-    message_channel: MessageChannel
-    message_kind: NotificationKind
-    message_id: UUID
-
-
-KINDS: dict[str, type[Happening]] = {
-    kind.__name__: kind
-    for kind in (
-        TicketSubmitted,
-        TicketRouted,
-        TicketAssigned,
-        CommentAdded,
-        StatusChanged,
-        TicketReopened,
-        MessageSent,
-    )
-}
 
 # --- Reading ----------------------------------------------------------------------------------------------------------
 
@@ -211,6 +106,8 @@ def record(
     unit.change(ticket, last_seq=ticket.last_seq + 1, updated_at=unit.now)
     if public:
         unit.change(ticket, public_seq=ticket.public_seq + 1, public_updated_at=unit.now)
+    if happened.wakes:
+        unit.change(ticket, timer_at=unit.now)
     unit.publish(channel(ticket.id), str(ticket.last_seq))
     return event
 
@@ -227,4 +124,6 @@ def _plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, dt.datetime):
         return value.isoformat()
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
     return value

@@ -4,7 +4,7 @@ import datetime as dt
 from uuid import UUID
 
 from domain import history
-from domain.history import MessageSent
+from domain.happenings import MessageSent
 from domain.jobs import SendMessage
 from infra.signing import Signer
 from infra.unit import Unit

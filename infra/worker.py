@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from infra import jobs
 from infra.desk import Desk
 from infra.logs import report
+from infra.postgres import Unavailable
 from infra.redis import PERFORM, QUEUE, working_side
 from infra.settings import Settings
 
@@ -27,9 +28,10 @@ DRAIN_SECONDS = 10  # for jobs that run when the worker is told to stop
 MARGIN_SECONDS = 5  # arq ends only what our own limit did not, since to a job that looks like the worker's end
 CANCEL_SECONDS = 0.5
 BACK_OFF_SECONDS = 1.0
+MINUTE = 60
 TRIES = 1_000_000  # the row counts tries, and decides
 
-Tick = tuple[int, Callable[[Desk], Awaitable[object]]]  # every so many minutes
+Tick = tuple[int, Callable[[Desk], Awaitable[object]]]  # every so many seconds: less than a minute, or whole minutes
 
 
 async def work(settings: Settings, ticks: Sequence[Tick]) -> None:
@@ -81,15 +83,19 @@ def _worker(settings: Settings, desk: Desk, ticks: Sequence[Tick]) -> Worker:
     )
 
 
-def _cron(desk: Desk, every_minutes: int, do: Callable[[Desk], Awaitable[object]]) -> Any:
+def _cron(desk: Desk, every_seconds: int, do: Callable[[Desk], Awaitable[object]]) -> Any:
     async def tick(ctx: dict[Any, Any], *_: Any, **__: Any) -> None:  # noqa: ARG001 # arq's own form
         try:
             await do(desk)
+        except Unavailable as error:
+            log.warning("tick_without_database", tick=do.__qualname__, error=repr(error.__cause__ or error))
         except Exception as error:  # noqa: BLE001 # the next tick tries again, and the worker goes on
             report(error, tick=do.__qualname__)
 
     name = f"{do.__module__}.{do.__qualname__}"
-    return cron(tick, name=name, minute=set(range(0, 60, every_minutes)), keep_result=0)
+    if every_seconds < MINUTE:
+        return cron(tick, name=name, second=set(range(0, 60, every_seconds)), keep_result=0)
+    return cron(tick, name=name, minute=set(range(0, 60, every_seconds // MINUTE)), keep_result=0)
 
 
 def _tell(running: asyncio.Task[None]) -> None:

@@ -2,31 +2,59 @@
 
 from models.attachments import Attachment, Upload
 from models.base import Base, Record
+from models.calendars import BusinessCalendar
 from models.categories import Category
 from models.comments import Comment
 from models.departments import AssignmentMethod, Department
+from models.escalations import Escalation, EscalationRule, EscalationTrigger
 from models.events import Event, EventText
+from models.inbound import InboundMail, InboundOutcome
 from models.jobs import IdempotencyKey, JobRow, JobState
-from models.messages import DeliveryStatus, Message, MessageChannel, MessageKind
-from models.notifications import Inbox, Notification, NotificationKind
-from models.people import Membership, Person, Role
+from models.messages import DeliveryStatus, Message, MessageKind
+from models.notifications import Inbox, MessageChannel, Notification, NotificationKind, NotificationPreference
+from models.people import Availability, AvailabilityStatus, Membership, Person, Role
+from models.resolutions import Resolution, ResolutionState
 from models.routing import RoutingRule
 from models.services import Service
 from models.sessions import Attempt, Session, SignInLink
-from models.tickets import Ticket, TicketChannel, TicketPriority, TicketStatus, TicketWords, Watcher
+from models.sla import SlaClock, SlaPolicy, SlaTargetKind, SlaVersion
+from models.templates import MessageTemplate, MessageTemplateUse
+from models.tickets import (
+    EscalationLevel,
+    Presence,
+    PresenceActivity,
+    Ticket,
+    TicketChannel,
+    TicketLink,
+    TicketLinkKind,
+    TicketPriority,
+    TicketStatus,
+    TicketWords,
+    Watcher,
+)
+from models.views import TicketView
 
 __all__ = [
     "AssignmentMethod",
     "Attachment",
     "Attempt",
+    "Availability",
+    "AvailabilityStatus",
     "Base",
+    "BusinessCalendar",
     "Category",
     "Comment",
     "DeliveryStatus",
     "Department",
+    "Escalation",
+    "EscalationLevel",
+    "EscalationRule",
+    "EscalationTrigger",
     "Event",
     "EventText",
     "IdempotencyKey",
+    "InboundMail",
+    "InboundOutcome",
     "Inbox",
     "JobRow",
     "JobState",
@@ -34,19 +62,33 @@ __all__ = [
     "Message",
     "MessageChannel",
     "MessageKind",
+    "MessageTemplate",
+    "MessageTemplateUse",
     "Notification",
     "NotificationKind",
+    "NotificationPreference",
     "Person",
+    "Presence",
+    "PresenceActivity",
     "Record",
+    "Resolution",
+    "ResolutionState",
     "Role",
     "RoutingRule",
     "Service",
     "Session",
     "SignInLink",
+    "SlaClock",
+    "SlaPolicy",
+    "SlaTargetKind",
+    "SlaVersion",
     "Ticket",
     "TicketChannel",
+    "TicketLink",
+    "TicketLinkKind",
     "TicketPriority",
     "TicketStatus",
+    "TicketView",
     "TicketWords",
     "Upload",
     "Watcher",

@@ -2,11 +2,13 @@
 
 import datetime as dt
 import enum
+from uuid import UUID
 
-from sqlalchemy import CheckConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import CheckConstraint, ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.base import Record
+from models.calendars import BusinessCalendar
 
 
 class AssignmentMethod(enum.Enum):
@@ -30,4 +32,9 @@ class Department(Record):
     description: Mapped[str | None]
     assignment: Mapped[AssignmentMethod]
     agent_capacity: Mapped[int | None]
+    calendar_id: Mapped[UUID | None] = mapped_column(  # None: around the clock
+        ForeignKey("business_calendars.id"), index=True
+    )
     archived_at: Mapped[dt.datetime | None]
+
+    calendar: Mapped[BusinessCalendar | None] = relationship()

@@ -11,18 +11,22 @@ from models.base import Record
 from models.people import Person
 
 
-class MessageChannel(enum.Enum):
-    """How somebody is reached."""
-
-    EMAIL = enum.auto()
-    IN_APP = enum.auto()
-
-
 class MessageKind(enum.Enum):
     """What a message says; its words are in the template of that name."""
 
     TICKET_RECEIVED = enum.auto()
+    TICKET_SUBMITTED = enum.auto()
+    TRIAGE_NEEDED = enum.auto()
+    TICKET_ASSIGNED = enum.auto()
     COMMENT_ADDED = enum.auto()
+    MENTIONED = enum.auto()
+    STATUS_CHANGED = enum.auto()
+    TICKET_RESOLVED = enum.auto()
+    RESOLUTION_CONFIRMED = enum.auto()
+    TICKET_REOPENED = enum.auto()
+    TICKET_ESCALATED = enum.auto()
+    SLA_AT_RISK = enum.auto()
+    SLA_BREACHED = enum.auto()
     SIGN_IN_LINK = enum.auto()
     INVITATION = enum.auto()
 
@@ -49,6 +53,7 @@ class Message(Record):
     status: Mapped[DeliveryStatus]
     recipient_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"), index=True)
     ticket_id: Mapped[UUID | None] = mapped_column(ForeignKey("tickets.id"), index=True)
+    event_ids: Mapped[list[UUID]] = mapped_column(server_default=text("'{}'::uuid[]"))  # what it tells of, in order
     comment_id: Mapped[UUID | None] = mapped_column(ForeignKey("comments.id"))
     link_id: Mapped[UUID | None] = mapped_column(ForeignKey("sign_in_links.id"))
     not_before: Mapped[dt.datetime]

@@ -32,6 +32,13 @@ class NotificationKind(enum.Enum):
     MAINTENANCE = enum.auto()
 
 
+class MessageChannel(enum.Enum):
+    """How somebody is reached."""
+
+    EMAIL = enum.auto()
+    IN_APP = enum.auto()
+
+
 class Inbox(Base):
     """The counters of one person's notifications, handed out under this row's lock."""
 
@@ -65,3 +72,14 @@ class Notification(Record):
 
     ticket: Mapped[Ticket | None] = relationship()
     actor: Mapped[Person | None] = relationship(foreign_keys=actor_id)
+
+
+class NotificationPreference(Base):
+    """That one person wants one kind by one channel, or doesn't. Without a row, the kind's default holds."""
+
+    __tablename__ = "notification_preferences"
+
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"), primary_key=True)
+    kind: Mapped[NotificationKind] = mapped_column(primary_key=True)
+    channel: Mapped[MessageChannel] = mapped_column(primary_key=True)
+    enabled: Mapped[bool]

@@ -49,3 +49,24 @@ class Membership(Base):
 
     person_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"), primary_key=True)
     department_id: Mapped[UUID] = mapped_column(ForeignKey("departments.id"), primary_key=True, index=True)
+
+
+class AvailabilityStatus(enum.Enum):
+    """Whether new tickets are assigned to an agent."""
+
+    AVAILABLE = enum.auto()
+    BUSY = enum.auto()
+    AWAY = enum.auto()
+
+
+class Availability(Base):
+    """Whether an agent takes new tickets; without a row they do. It ends by itself at `until`."""
+
+    __tablename__ = "availabilities"
+    __table_args__ = (CheckConstraint("capacity BETWEEN 1 AND 500", name="capacity"),)
+
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"), primary_key=True)
+    status: Mapped[AvailabilityStatus]
+    until: Mapped[dt.datetime | None]
+    capacity: Mapped[int | None]  # most open tickets assigned automatically; None: the department's number
+    last_assigned_at: Mapped[dt.datetime | None]  # automatically, for taking turns

@@ -45,9 +45,27 @@ class TicketChannel(enum.Enum):
     API = enum.auto()
 
 
-# Since when a customer waits, for the two directions of a list.
+class EscalationLevel(enum.Enum):
+    """A level of escalation, lowest first; the value is its rank."""
+
+    TEAM_LEAD = 1
+    MANAGER = 2
+    DIRECTOR = 3
+
+
+class TicketLinkKind(enum.Enum):
+    """What one ticket is to another."""
+
+    RELATED = enum.auto()
+    BLOCKED_BY = enum.auto()
+    BLOCKS = enum.auto()
+
+
+# Since when a customer waits, and when the next target is due, for the two directions of a list.
 WAITING_LAST = "coalesce(waiting_since, 'infinity'::timestamptz)"
 WAITING_FIRST = "coalesce(waiting_since, '-infinity'::timestamptz)"
+DUE_LAST = "coalesce(due_at, 'infinity'::timestamptz)"
+DUE_FIRST = "coalesce(due_at, '-infinity'::timestamptz)"
 
 
 class Ticket(Record):
@@ -75,6 +93,55 @@ class Ticket(Record):
         # Who waits for nothing comes last, whichever way.
         Index("tickets_by_waiting_asc_idx", "department_id", "status", text(WAITING_LAST), "id"),
         Index("tickets_by_waiting_desc_idx", "department_id", "status", text(f"{WAITING_FIRST} DESC"), "id"),
+        Index("tickets_by_due_asc_idx", "department_id", "status", text(DUE_LAST), "id"),
+        Index("tickets_by_due_desc_idx", "department_id", "status", text(f"{DUE_FIRST} DESC"), "id"),
+        # What an agent takes next: the highest escalation, then what is due, urgent, and waits longest.
+        Index(
+            "tickets_to_take_idx",
+            "department_id",
+            text("escalation_rank DESC"),
+            text(DUE_LAST),
+            text("priority_rank DESC"),
+            text(WAITING_LAST),
+            "id",
+            postgresql_where=text("status = 'OPEN' AND assignee_id IS NULL"),
+        ),
+        Index(
+            "tickets_escalated_idx",
+            "department_id",
+            "escalation_rank",
+            text("updated_at DESC"),
+            "id",
+            postgresql_where=text("escalation_rank > 0"),
+        ),
+        Index(
+            "tickets_breached_idx",
+            "department_id",
+            "status",
+            text("updated_at DESC"),
+            "id",
+            postgresql_where=text("breached_at IS NOT NULL"),
+        ),
+        Index(
+            "tickets_resolved_idx",
+            "department_id",
+            text("resolved_at DESC"),
+            "id",
+            postgresql_where=text("resolved_at IS NOT NULL"),
+        ),
+        Index(
+            "tickets_rated_idx",
+            "department_id",
+            "rating",
+            text("updated_at DESC"),
+            "id",
+            postgresql_where=text("rating IS NOT NULL"),
+        ),
+        Index("tickets_timer_idx", "timer_at", postgresql_where=text("timer_at IS NOT NULL")),
+        Index("tickets_merged_into_idx", "merged_into_id", "id", postgresql_where=text("merged_into_id IS NOT NULL")),
+        Index(
+            "tickets_of_sla_version_idx", "sla_version_id", "id", postgresql_where=text("sla_version_id IS NOT NULL")
+        ),
         Index("tickets_of_assignee_idx", "assignee_id", "status", text("updated_at DESC"), "id"),
         Index(None, "assignee_id", "department_id"),  # what an agent has outside of their departments
         Index(
@@ -117,6 +184,14 @@ class Ticket(Record):
     waiting_since: Mapped[dt.datetime | None]
     resumes_at: Mapped[dt.datetime | None]
     closed_at: Mapped[dt.datetime | None]
+    resolved_at: Mapped[dt.datetime | None]  # while it is resolved or closed after that
+    rating: Mapped[int | None]  # of its last resolution
+    sla_version_id: Mapped[UUID | None] = mapped_column(ForeignKey("sla_versions.id"))
+    due_at: Mapped[dt.datetime | None]  # the soonest of its running SLA clocks
+    breached_at: Mapped[dt.datetime | None]  # when it first missed an SLA target
+    escalation_rank: Mapped[int] = mapped_column(server_default=text("0"))  # of the escalation in force; 0: none
+    merged_into_id: Mapped[UUID | None] = mapped_column(ForeignKey("tickets.id"))
+    timer_at: Mapped[dt.datetime | None]  # when the clock must look at it next
 
     category: Mapped["Category"] = relationship(foreign_keys=category_id)
     department: Mapped[Department] = relationship()
@@ -125,6 +200,7 @@ class Ticket(Record):
     service: Mapped[Service | None] = relationship()
     suggested_category: Mapped["Category | None"] = relationship(foreign_keys=suggested_category_id)
     triaged_by: Mapped[Person | None] = relationship(foreign_keys=triaged_by_id)
+    merged_into: Mapped["Ticket | None"] = relationship(remote_side="Ticket.id", foreign_keys=merged_into_id)
 
 
 class Watcher(Base):
@@ -134,6 +210,43 @@ class Watcher(Base):
 
     ticket_id: Mapped[UUID] = mapped_column(ForeignKey("tickets.id"), primary_key=True)
     person_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"), primary_key=True, index=True)
+
+
+class TicketLink(Base):
+    """What another ticket is to one. Each link stands here twice, once as seen from either."""
+
+    __tablename__ = "ticket_links"
+
+    ticket_id: Mapped[UUID] = mapped_column(ForeignKey("tickets.id"), primary_key=True)
+    other_id: Mapped[UUID] = mapped_column(ForeignKey("tickets.id"), primary_key=True)
+    kind: Mapped[TicketLinkKind]
+    created_at: Mapped[dt.datetime]
+
+    other: Mapped[Ticket] = relationship(foreign_keys=other_id)
+
+
+class PresenceActivity(enum.Enum):
+    """What someone is doing on a ticket's page."""
+
+    VIEWING = enum.auto()
+    TYPING = enum.auto()
+    TYPING_INTERNALLY = enum.auto()
+
+
+class Presence(Base):
+    """That somebody is on a ticket's page until `expires_at`. The table is not logged: a crash empties it."""
+
+    __tablename__ = "presences"
+    __table_args__ = (Index(None, "expires_at"), {"prefixes": ["UNLOGGED"]})
+
+    ticket_id: Mapped[UUID] = mapped_column(ForeignKey("tickets.id"), primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"), primary_key=True, index=True)
+    activity: Mapped[PresenceActivity]
+    arrived_at: Mapped[dt.datetime]
+    since: Mapped[dt.datetime]  # when this activity began
+    expires_at: Mapped[dt.datetime]
+
+    person: Mapped[Person] = relationship()
 
 
 class TicketWords(Base):

@@ -20,7 +20,7 @@ from resolvers import (
     sessions,
     tickets,
 )
-from schema import events
+from schema.events.kinds import KINDS
 
 QUERIES = [
     nodes.node,
@@ -61,7 +61,7 @@ schema = strawberry.Schema(
     subscription=create_type(
         "Subscription", SUBSCRIPTIONS, description="All that can be watched live, over graphql-transport-ws."
     ),
-    types=list(events.KINDS),
+    types=list(KINDS),
     config=CONFIG,
 )
 

@@ -4,14 +4,15 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from domain import attachments, attempts, idempotency, sessions
+from domain.tickets import timers
 from infra import jobs
 from infra.desk import Desk
 
 
 class Tick(NamedTuple):
-    """Something to be done every so many minutes."""
+    """Something to be done every so many seconds: less than a minute, or whole minutes."""
 
-    every_minutes: int
+    every_seconds: int
     do: Callable[[Desk], Awaitable[object]]
 
 
@@ -24,9 +25,10 @@ async def _sweep_keys(desk: Desk) -> None:
 
 
 TICKS = (
-    Tick(10, attachments.sweep),
-    Tick(60, _sweep_attempts),
-    Tick(60, _sweep_keys),
-    Tick(60, sessions.sweep),
-    Tick(60, jobs.sweep),
+    Tick(5, timers.sweep),
+    Tick(600, attachments.sweep),
+    Tick(3600, _sweep_attempts),
+    Tick(3600, _sweep_keys),
+    Tick(3600, sessions.sweep),
+    Tick(3600, jobs.sweep),
 )

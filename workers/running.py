@@ -9,4 +9,4 @@ PERFORMERS = (attachments, comments, messages, sessions, tickets)  # imported, t
 
 async def work(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT."""
-    await worker.work(settings, [(tick.every_minutes, tick.do) for tick in clock.TICKS])
+    await worker.work(settings, [(tick.every_seconds, tick.do) for tick in clock.TICKS])

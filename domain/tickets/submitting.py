@@ -6,9 +6,9 @@ from uuid import UUID
 
 from sqlalchemy import Select, select
 
-from domain import access, attachments, attempts, categories, history, messages, routing, services, words
+from domain import access, attachments, attempts, categories, history, messages, routing, services, sla, words
 from domain.access import Viewer
-from domain.history import TicketAssigned, TicketRouted, TicketSubmitted
+from domain.happenings import TicketAssigned, TicketRouted, TicketSubmitted
 from domain.jobs import AnnounceTicket
 from domain.refusals import InvalidInput, NotAllowed, Problems
 from domain.tickets import search
@@ -105,6 +105,7 @@ async def submit(unit: Unit, viewer: Viewer, said: Submission) -> UUID:
         search.index(unit, ticket.id, ticket, ", ".join(ticket.tags), internal=True)
     _record(unit, viewer, ticket, decision)
     await _assign(unit, ticket, decision.assignee_id)
+    await sla.follow(unit, ticket)
     attachments.attach(unit, ticket, uploads)
     messages.write_about(unit, ticket, MessageKind.TICKET_RECEIVED, requester.id, requester.email)
     unit.enqueue(AnnounceTicket(ticket.id))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import schema
-from domain import history
+from domain import happenings
 from infra import jobs
 from infra.unit import Job
 from planner.text import MISSING_FUNCTION_DDL
@@ -35,7 +35,7 @@ def test_every_job_has_one_performer():
 
 def test_every_happening_is_a_type_of_the_api():
     assert {type_.name for type_ in api._schema.get_possible_types(api._schema.get_type("TicketEvent"))} == set(
-        history.KINDS
+        happenings.KINDS
     )
 
 

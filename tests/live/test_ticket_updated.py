@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 import models
 from domain import history, sessions
-from domain.history import TicketAssigned
+from domain.happenings import TicketAssigned
 from models import Role
 
 WATCH = """subscription ($id: ID!) { ticketUpdated(id: $id) {

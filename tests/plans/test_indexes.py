@@ -10,10 +10,20 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
-from domain import attachments, attempts, comments, demo_large, history, idempotency, notifications, sessions, tickets
+from domain import (
+    attachments,
+    attempts,
+    comments,
+    demo_large,
+    happenings,
+    idempotency,
+    notifications,
+    sessions,
+    tickets,
+)
 from domain.access import Viewer
 from domain.refusals import Refusal
-from domain.tickets import search
+from domain.tickets import conflicts, search
 from domain.tickets.lists import TicketOrderField
 from infra import jobs
 from infra.ids import new_id
@@ -334,7 +344,7 @@ async def test_notifications(plans, people, viewer):
         (tickets.one, (Viewer(Role.AGENT, new_id()), new_id()), True),
         (tickets.one, (Viewer(Role.CUSTOMER, new_id()), new_id()), True),
         (tickets.worked_on, (Viewer(Role.AGENT, new_id()), new_id()), False),
-        (comments._since, (Viewer(Role.AGENT, new_id()), new_id(), 3), False),
+        (conflicts._since, (Viewer(Role.AGENT, new_id()), new_id(), 3), False),
         (comments._concerned, (new_id(), new_id()), False),
     ],
     ids=lambda value: f"{value.__module__}.{value.__name__}" if callable(value) else None,
@@ -360,7 +370,7 @@ async def test_the_comments_of_a_ticket(plans, people, large, viewer):
 async def test_the_large_demo_tells_its_history_as_we_do(large):
     rows = await large.fetch("SELECT DISTINCT kind, array(SELECT jsonb_object_keys(data)) AS names FROM events")
     kinds = {row["kind"]: set(row["names"]) for row in rows}
-    assert {kind: set(history.KINDS[kind].__slots__) - set(history.KINDS[kind].texts) for kind in kinds} == kinds
+    assert {kind: set(happenings.KINDS[kind].__slots__) - set(happenings.KINDS[kind].texts) for kind in kinds} == kinds
     assert await large.fetchval("SELECT count(*) FROM tickets") == TICKETS
     assert await large.fetchval(f"SELECT count(*) FROM {Event.__tablename__} WHERE kind = 'TicketSubmitted'") == TICKETS
     assert not await large.fetchval(

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 import models
 from domain import history
-from domain.history import MessageSent, TicketAssigned
+from domain.happenings import MessageSent, TicketAssigned
 from infra.postgres import Connection
 from models import MessageChannel, NotificationKind, Role
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 import models
 from domain import history, sessions
-from domain.history import TicketAssigned
+from domain.happenings import TicketAssigned
 from models import Role
 
 PUBLIC = ("word-in-subject", "word-in-body", "word-in-file", "word-in-topic")

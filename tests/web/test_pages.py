@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from domain import history
+from domain import happenings
 from infra.postgres import Unavailable
-from schema.events import KINDS
+from schema.events.kinds import KINDS
 from web.pages import TOLD
 
 
@@ -167,4 +167,4 @@ async def test_without_a_database_the_pages_say_so(http, link, desk, monkeypatch
 
 
 def test_whatever_customers_see_happen_can_be_told():
-    assert {kind.__name__ for kind in KINDS if not history.KINDS[kind.__name__].internal} == set(TOLD)
+    assert {kind.__name__ for kind in KINDS if not happenings.KINDS[kind.__name__].internal} == set(TOLD)

@@ -1,51 +1,21 @@
-"""The history of a ticket as the API shows it, a type for each kind of event."""
+"""Events of what a ticket is and who has it."""
 
 import datetime as dt
-from typing import Any
 
 import sqlalchemy as sa
 import strawberry
-from sqlalchemy import select
 
 import models
 from domain import history, routing
 from domain.access import Viewer
-from planner.fields import attribute, planned
-from planner.nodes import Node, stored
+from planner.fields import planned
+from planner.nodes import stored
 from schema.categories import Category
-from schema.comments import Comment
 from schema.departments import Department
+from schema.events import TicketEvent, named, said
 from schema.people import Person
 from schema.routing import RoutingRule
 from schema.services import Service
-from schema.tickets import Ticket
-
-
-def named(event: models.Event, name: str, model: Any) -> Any:
-    """The row of this model that the event names."""
-    return select(model).where(model.id == sa.cast(event.data[name].astext, sa.Uuid()))
-
-
-def said(event: models.Event, name: str) -> Any:
-    """The number or enum that the event tells."""
-    return event.data[name].astext
-
-
-@strawberry.interface(
-    description="Something that happened to a ticket. The history only grows; replaying it gives every state that the "
-    "ticket was in. Fields of different kinds have different names, so fragments never clash."
-)
-class TicketEvent(Node):
-    at: dt.datetime = attribute("When it happened.")
-    actor: Person | None = attribute("Who did it; null when Deskwire did it by itself.")
-    ticket: Ticket = attribute("The ticket it happened to.")
-
-    @planned(
-        "Place in the history as the viewer's side sees it: 1, 2, 3, without a gap. "
-        "Staff and customers have a count each, so that no gap tells of what is hidden."
-    )
-    def seq(event: models.Event, viewer: Viewer) -> int:
-        return history.seq(viewer, event)
 
 
 @stored(models.Event, "evt", kind="TicketSubmitted")
@@ -109,14 +79,6 @@ class TicketAssigned(TicketEvent):
         return named(event, "to_assignee_id", models.Person)
 
 
-@stored(models.Event, "evt", kind="CommentAdded")
-@strawberry.type(description="A comment was added.")
-class CommentAdded(TicketEvent):
-    @planned("The comment as it is now.")
-    def comment(event: models.Event, viewer: Viewer) -> Comment:
-        return named(event, "comment_id", models.Comment)
-
-
 @stored(models.Event, "evt", kind="StatusChanged")
 @strawberry.type(description="The ticket moved between open, pending and on hold.")
 class StatusChanged(TicketEvent):
@@ -135,35 +97,3 @@ class StatusChanged(TicketEvent):
     @planned("When it opens again by itself; null when it won't.")
     def resumes_at(event: models.Event, viewer: Viewer) -> dt.datetime | None:
         return sa.cast(said(event, "resumes_at"), sa.DateTime(timezone=True))
-
-
-@stored(models.Event, "evt", kind="TicketReopened")
-@strawberry.type(description="The ticket was opened again.")
-class TicketReopened(TicketEvent):
-    @planned("Why, in words.")
-    def reason(event: models.Event, viewer: Viewer) -> str | None:
-        return history.words_of(event, "reason")
-
-
-@stored(models.Event, "evt", kind="MessageSent")
-@strawberry.type(description="A person was notified about the ticket. Staff.")
-class MessageSent(TicketEvent):
-    @planned("Whom.")
-    def recipient(event: models.Event, viewer: Viewer) -> Person:
-        return named(event, "recipient_id", models.Person)
-
-    @planned("How.")
-    def message_channel(event: models.Event, viewer: Viewer) -> models.MessageChannel:
-        return said(event, "message_channel")
-
-    @planned("About what.")
-    def message_kind(event: models.Event, viewer: Viewer) -> models.NotificationKind:
-        return said(event, "message_kind")
-
-    @planned("What became of it, as of now.")
-    def delivery_status(event: models.Event, viewer: Viewer) -> models.DeliveryStatus:
-        message = sa.cast(event.data["message_id"].astext, sa.Uuid())
-        return select(models.Message.status).where(models.Message.id == message).scalar_subquery()
-
-
-KINDS = (TicketSubmitted, TicketRouted, TicketAssigned, CommentAdded, StatusChanged, TicketReopened, MessageSent)

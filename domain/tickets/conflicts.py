@@ -1,0 +1,72 @@
+"""Whether a ticket is still as a client saw it."""
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import Select
+from sqlalchemy.orm import aliased
+
+from domain import history
+from domain.access import Viewer
+from domain.happenings import (
+    CommentAdded,
+    MessageSent,
+    StatusChanged,
+    TicketAssigned,
+    TicketClosed,
+    TicketMerged,
+    TicketReopened,
+    TicketRouted,
+)
+from domain.refusals import Conflict, ConflictReason
+from infra.unit import Unit
+from models import Event, Ticket
+
+MOST_MISSED = 50  # events that a conflict tells
+COMMENTS = (CommentAdded.__name__,)
+# What conflicts even though Deskwire did it by itself.
+BY_ITSELF = tuple(
+    kind.__name__ for kind in (TicketAssigned, TicketRouted, StatusChanged, TicketClosed, TicketReopened, TicketMerged)
+)
+
+
+async def require_unchanged(
+    unit: Unit,
+    viewer: Viewer,
+    ticket: Ticket,
+    if_seq: int | None,
+    *,
+    works: bool,
+    kinds: Collection[str] | None = None,
+) -> None:
+    """Raises Conflict CHANGED_MEANWHILE, with what was missed, when the ticket has gone past this seq.
+
+    What the viewer did does not count, nor what Deskwire did by itself unless it moved the ticket. `works`: whether the
+    viewer works on it, which decides how they count; `kinds`: only events of these kinds conflict.
+    """
+    if if_seq is None or (ticket.last_seq if works else ticket.public_seq) <= if_seq:
+        return
+    missed = await unit.run(_since, viewer, ticket.id, if_seq)
+    if any(_conflicts(viewer, record["kind"], record["actor_id"], kinds) for record in missed):
+        message = "Somebody has commented meanwhile." if kinds == COMMENTS else "The ticket has changed meanwhile."
+        raise Conflict(
+            ConflictReason.CHANGED_MEANWHILE,
+            message,
+            current=(Ticket, ticket.id),
+            missed=[record["id"] for record in missed[:MOST_MISSED]],
+        )
+
+
+def _conflicts(viewer: Viewer, kind: str, actor_id: Any, kinds: Collection[str] | None) -> bool:
+    if kind == TicketMerged.__name__:
+        return True
+    if kind == MessageSent.__name__ or (kinds is not None and kind not in kinds):
+        return False
+    return actor_id != viewer.id if actor_id is not None else kind in BY_ITSELF
+
+
+def _since(viewer: Viewer, ticket_id: Any, if_seq: Any) -> Select[*tuple[Any, ...]]:
+    ticket = aliased(Ticket)
+    rows = history.visible(viewer, ticket).join(ticket, ticket.id == Event.ticket_id)
+    rows = rows.where(ticket.id == ticket_id, history.seq(viewer, Event) > if_seq).order_by(Event.seq)
+    return rows.with_only_columns(Event.id, Event.kind, Event.actor_id)

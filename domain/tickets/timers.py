@@ -1,0 +1,110 @@
+"""When the clock must look at a ticket, and what it then does.
+
+Each ticket has one instant at which the clock looks at it next: `timer_at`. Whatever may make something fall due sooner
+sets it to now (`Happening.wakes`); looking sets it to the next instant that anything waits for. So every deadline is
+found by one index, and what falls due while no worker runs is done when one does.
+"""
+
+import datetime as dt
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Select, select
+
+from domain.tickets import statuses
+from infra.desk import Desk
+from infra.logs import report
+from infra.postgres import Unavailable
+from infra.unit import Unit
+from models import Ticket, TicketStatus
+
+log = structlog.get_logger(__name__)
+
+BATCH = 200
+AFTER_A_FAULT = dt.timedelta(minutes=5)
+
+Instants = dict[UUID, dt.datetime]  # when to look next, by ticket
+# Does what is due for these locked tickets, and says when it wants to look at which of them again.
+Look = Callable[[Unit, list[Ticket]], Awaitable[Instants]]
+
+
+async def resume(unit: Unit, tickets: list[Ticket]) -> Instants:
+    """Open tickets on hold whose time has come."""
+    waiting: Instants = {}
+    for ticket in tickets:
+        if ticket.status is not TicketStatus.ON_HOLD or ticket.resumes_at is None:
+            continue
+        if ticket.resumes_at <= unit.now:
+            await statuses.move(unit, None, ticket, TicketStatus.OPEN)
+        else:
+            waiting[ticket.id] = ticket.resumes_at
+    return waiting
+
+
+# In this order: what one does, the next one sees.
+LOOKS: tuple[Look, ...] = (resume,)
+
+
+def _due(moment: Any, most: int) -> Select[Ticket]:
+    rows = select(Ticket).where(Ticket.timer_at <= moment).order_by(Ticket.timer_at).limit(most)
+    return rows.with_for_update(skip_locked=True, key_share=True)
+
+
+async def sweep(desk: Desk) -> None:
+    """Look at every ticket whose time has come, a batch in each transaction; other workers take other batches."""
+    while True:
+        try:
+            async with desk.writes.begin() as unit:
+                found = await _look(unit, BATCH)
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 # one ticket's fault must not hold up the others
+            report(error)
+            found = await _one_by_one(desk)
+        if found < BATCH:
+            return
+
+
+async def _look(unit: Unit, most: int) -> int:
+    tickets = await unit.read_all(_due, unit.now, most)
+    if not tickets:
+        return 0
+    before = {ticket.id: ticket.last_seq for ticket in tickets}
+    instants: list[Instants] = [await look(unit, tickets) for look in LOOKS]
+    for ticket in tickets:
+        nexts = list(_of(instants, ticket.id))
+        # What was done may make something else fall due at once.
+        again = unit.now if ticket.last_seq != before[ticket.id] else min(nexts, default=None)
+        unit.change(ticket, timer_at=again)
+    return len(tickets)
+
+
+def _of(instants: list[Instants], ticket_id: UUID) -> Iterator[dt.datetime]:
+    return (found[ticket_id] for found in instants if ticket_id in found)
+
+
+async def _one_by_one(desk: Desk) -> int:
+    """Look at each ticket of a batch by itself; one that fails is put off, so that it can't hold up the others."""
+    for _ in range(BATCH):
+        async with desk.writes.begin() as unit:
+            tickets = await unit.read_all(_due, unit.now, 1)
+        if not tickets:
+            return 0
+        try:
+            async with desk.writes.begin() as unit:
+                await _look(unit, 1)
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 # as above
+            report(error, ticket=str(tickets[0].id))
+            async with desk.writes.begin() as unit:
+                ticket = await unit.lock(_ticket, tickets[0].id)
+                if ticket is not None:
+                    unit.change(ticket, timer_at=unit.now + AFTER_A_FAULT)
+    return BATCH
+
+
+def _ticket(ticket_id: Any) -> Select[Ticket]:
+    return select(Ticket).where(Ticket.id == ticket_id)

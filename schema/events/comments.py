@@ -1,0 +1,18 @@
+"""Events of what was said."""
+
+import strawberry
+
+import models
+from domain.access import Viewer
+from planner.fields import planned
+from planner.nodes import stored
+from schema.comments import Comment
+from schema.events import TicketEvent, named
+
+
+@stored(models.Event, "evt", kind="CommentAdded")
+@strawberry.type(description="A comment was added.")
+class CommentAdded(TicketEvent):
+    @planned("The comment as it is now.")
+    def comment(event: models.Event, viewer: Viewer) -> Comment:
+        return named(event, "comment_id", models.Comment)
