@@ -27,6 +27,7 @@ log = structlog.get_logger(__name__)
 
 LEASE = dt.timedelta(seconds=30)  # more than the longest job may take
 JOB_SECONDS = 20
+MOST_LOST = 5  # workers that one job may take with it
 MOST_ERROR = 2000  # characters
 RELAY_SECONDS = 2.0
 RELAY_BATCH = 1000
@@ -95,8 +96,13 @@ def _claim(row_id: Any, grace: Any, lease: Any) -> sa.Update:
     return (
         sa.update(JobRow)
         .where(JobRow.id == row_id, _due(sa.func.now() + grace))
-        .values(state=JobState.RUNNING, attempts=JobRow.attempts + 1, due_at=sa.func.now() + lease)
-        .returning(JobRow.kind, JobRow.payload, JobRow.attempts)
+        .values(
+            state=JobState.RUNNING,
+            attempts=JobRow.attempts + 1,
+            lost=JobRow.lost + sa.case((JobRow.state == JobState.RUNNING, 1), else_=0),
+            due_at=sa.func.now() + lease,
+        )
+        .returning(JobRow.kind, JobRow.payload, JobRow.attempts, JobRow.lost)
     )
 
 
@@ -116,8 +122,12 @@ async def perform(desk: Desk, row_id: UUID) -> bool:
             found = await unit.run(_claim, row_id, GRACE, LEASE)
         if not found:
             return False
-        kind, payload, attempt = found[0]
+        kind, payload, attempt, lost = found[0]
         structlog.contextvars.bind_contextvars(job=kind, attempt=attempt)
+        if lost > MOST_LOST:
+            said = f"Whoever performed it was lost {lost} times."
+            await _failed(desk, row_id, attempt, f"{said} ({report(LostClaim(said), dead=True)})", dead=True)
+            return False
         return await _performed(desk, row_id, kind, payload, attempt)
     except Unavailable as error:  # its row says what is owed: the relay comes back to it
         log.warning("job_without_database", error=repr(error.__cause__ or error))

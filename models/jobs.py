@@ -34,6 +34,7 @@ class JobRow(Record):
     payload: Mapped[dict[str, Any]]
     state: Mapped[JobState]
     attempts: Mapped[int]  # counts up at each claim, and so fences off who lost theirs
+    lost: Mapped[int] = mapped_column(server_default=text("0"))  # how often whoever performed it was not heard of again
     due_at: Mapped[dt.datetime]  # while it runs: when its lease ends
     last_error: Mapped[str | None]
     created_at: Mapped[dt.datetime]

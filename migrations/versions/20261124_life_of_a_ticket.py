@@ -375,6 +375,7 @@ def upgrade() -> None:
     op.create_foreign_key(
         op.f("departments_calendar_id_fkey"), "departments", "business_calendars", ["calendar_id"], ["id"]
     )
+    op.add_column("jobs", sa.Column("lost", sa.Integer(), server_default=sa.text("0"), nullable=False))
     op.add_column(
         "messages",
         sa.Column("event_ids", postgresql.ARRAY(sa.Uuid()), server_default=sa.text("'{}'::uuid[]"), nullable=False),
@@ -491,6 +492,7 @@ def downgrade() -> None:
     op.drop_column("tickets", "sla_version_id")
     op.drop_column("tickets", "rating")
     op.drop_column("tickets", "resolved_at")
+    op.drop_column("jobs", "lost")
     op.drop_column("messages", "event_ids")
     op.drop_constraint(op.f("departments_calendar_id_fkey"), "departments", type_="foreignkey")
     op.drop_index(op.f("departments_calendar_id_idx"), table_name="departments")

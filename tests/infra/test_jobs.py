@@ -182,6 +182,23 @@ async def test_a_failure_is_tried_again_later_and_at_last_given_up(desk, databas
     assert (await row(row_id))["state"] == "DEAD"  # stays visible
 
 
+async def test_a_job_that_takes_its_workers_with_it_is_given_up(desk, database, enqueue, row, performed):
+    async def kills(_work):
+        raise SystemExit  # as if the process ended here
+
+    row_id = await enqueue(kills)
+    for _ in range(jobs.MOST_LOST + 1):
+        with pytest.raises(SystemExit):
+            await jobs.perform(desk, row_id)
+        assert (await row(row_id))["state"] == "RUNNING"
+        await lease_ends(database, row_id)
+
+    assert not await jobs.perform(desk, row_id)
+    dead = await row(row_id)
+    assert (dead["state"], len(performed)) == ("DEAD", jobs.MOST_LOST + 1)
+    assert dead["last_error"].startswith("Whoever performed it was lost 6 times.")
+
+
 async def test_what_a_failing_job_wrote_is_gone(desk, database, enqueue):
     async def half(work):
         async with work.settle() as unit:
