@@ -6,7 +6,7 @@ found by one index, and what falls due while no worker runs is done when one doe
 """
 
 import datetime as dt
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
@@ -52,58 +52,54 @@ def _due(moment: Any, most: int) -> Select[Ticket]:
     return rows.with_for_update(skip_locked=True, key_share=True)
 
 
+def _this(moment: Any, ticket_id: Any) -> Select[Ticket]:
+    rows = select(Ticket).where(Ticket.id == ticket_id, Ticket.timer_at <= moment)
+    return rows.with_for_update(skip_locked=True, key_share=True)
+
+
 async def sweep(desk: Desk) -> None:
     """Look at every ticket whose time has come, a batch in each transaction; other workers take other batches."""
-    while True:
+    found = BATCH
+    while found == BATCH:
         try:
             async with desk.writes.begin() as unit:
-                found = await _look(unit, BATCH)
+                found = await _look(unit, await unit.read_all(_due, unit.now, BATCH))
         except Unavailable:
             raise
         except Exception as error:  # noqa: BLE001 # one ticket's fault must not hold up the others
             report(error)
             found = await _one_by_one(desk)
-        if found < BATCH:
-            return
 
 
-async def _look(unit: Unit, most: int) -> int:
-    tickets = await unit.read_all(_due, unit.now, most)
+async def _look(unit: Unit, tickets: list[Ticket]) -> int:
     if not tickets:
         return 0
     before = {ticket.id: ticket.last_seq for ticket in tickets}
     instants: list[Instants] = [await look(unit, tickets) for look in LOOKS]
     for ticket in tickets:
-        nexts = list(_of(instants, ticket.id))
+        nexts = [found[ticket.id] for found in instants if ticket.id in found]
         # What was done may make something else fall due at once.
         again = unit.now if ticket.last_seq != before[ticket.id] else min(nexts, default=None)
         unit.change(ticket, timer_at=again)
     return len(tickets)
 
 
-def _of(instants: list[Instants], ticket_id: UUID) -> Iterator[dt.datetime]:
-    return (found[ticket_id] for found in instants if ticket_id in found)
-
-
 async def _one_by_one(desk: Desk) -> int:
     """Look at each ticket of a batch by itself; one that fails is put off, so that it can't hold up the others."""
-    for _ in range(BATCH):
-        async with desk.writes.begin() as unit:
-            tickets = await unit.read_all(_due, unit.now, 1)
-        if not tickets:
-            return 0
+    async with desk.writes.begin() as unit:
+        ids = [ticket.id for ticket in await unit.read_all(_due, unit.now, BATCH)]
+    for ticket_id in ids:
         try:
             async with desk.writes.begin() as unit:
-                await _look(unit, 1)
+                await _look(unit, await unit.read_all(_this, unit.now, ticket_id))
         except Unavailable:
             raise
         except Exception as error:  # noqa: BLE001 # as above
-            report(error, ticket=str(tickets[0].id))
+            report(error, ticket=str(ticket_id))
             async with desk.writes.begin() as unit:
-                ticket = await unit.lock(_ticket, tickets[0].id)
-                if ticket is not None:
+                if ticket := await unit.lock(_ticket, ticket_id):
                     unit.change(ticket, timer_at=unit.now + AFTER_A_FAULT)
-    return BATCH
+    return len(ids)
 
 
 def _ticket(ticket_id: Any) -> Select[Ticket]:
