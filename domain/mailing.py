@@ -12,7 +12,7 @@ from domain.jobs import SendMessage
 from domain.messages import link_token, ticket_link
 from infra.desk import Desk
 from infra.jobs import Work, storable
-from infra.mail import Later, Letter, Undeliverable, send
+from infra.mail import Later, Letter, Undeliverable
 from infra.unit import Unit
 from models import Comment, DeliveryStatus, Message, MessageKind, Person, SignInLink, Ticket
 
@@ -67,7 +67,7 @@ async def deliver(work: Work[SendMessage]) -> None:
         status = DeliveryStatus.SKIPPED
     else:
         try:
-            await send(desk.settings, letter)
+            await desk.mail.send(letter)
         except Undeliverable as refused:
             status, error = DeliveryStatus.FAILED, str(refused)
         except Later as later:

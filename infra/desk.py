@@ -8,6 +8,7 @@ from uuid import UUID
 
 from infra.files import Files
 from infra.hub import Hub
+from infra.mail import Mailer
 from infra.postgres import Reads
 from infra.redis import Bus
 from infra.settings import Settings
@@ -25,6 +26,7 @@ class Desk:
     bus: Bus
     hub: Hub
     files: Files
+    mail: Mailer
     signer: Signer
 
     @classmethod
@@ -43,12 +45,14 @@ class Desk:
             bus=bus,
             hub=hub,
             files=Files(settings),
+            mail=Mailer(settings),
             signer=Signer(settings.secret_key),
         )
 
     async def close(self) -> None:
         """Close everything, the last to use first."""
         await self.hub.stop()
+        await self.mail.close()
         await self.writes.close()
         await self.reads.close()
         await self.bus.close()

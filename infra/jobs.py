@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import datetime as dt
+import functools
 import typing
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -197,9 +198,16 @@ def storable(error: str) -> str:
 def loads(kind: type[AJob], payload: str | bytes | dict[str, Any]) -> AJob:
     """A job out of its row. Its fields are ids and plain values."""
     data = payload if isinstance(payload, dict) else orjson.loads(payload)
+    return kind(**{name: read(data[name]) for name, read in _readers(kind).items()})
+
+
+@functools.cache
+def _readers(kind: type[Job]) -> dict[str, Callable[[Any], Any]]:
+    """How each field of a job is read."""
+    readers: dict[Any, Callable[[Any], Any]] = {UUID: UUID, list[UUID]: lambda values: list(map(UUID, values))}
     hints = typing.get_type_hints(kind)
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type] # every job is a dataclass
-    return kind(**{name: UUID(data[name]) if hints[name] is UUID else data[name] for name in names})
+    return {name: readers.get(hints[name], lambda value: value) for name in names}
 
 
 def _owed(grace: Any) -> sa.Select[*tuple[Any, ...]]:

@@ -5,6 +5,7 @@ import datetime as dt
 import secrets
 import signal
 import sys
+from collections import deque
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ class Catcher:
         folder.mkdir(parents=True, exist_ok=True)
         for unfinished in folder.glob("*.part"):  # of a catcher that was killed
             unfinished.unlink()
+        self._kept = deque(sorted(folder.glob("*.eml")))
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 (aiosmtpd calls it so)
         """Take one message; aiosmtpd calls this."""
@@ -36,8 +38,9 @@ class Catcher:
         unfinished = path.with_suffix(".part")
         unfinished.write_bytes(message)
         unfinished.replace(path)
-        for old in sorted(self._folder.glob("*.eml"))[:-MOST_MESSAGES]:
-            old.unlink(missing_ok=True)
+        self._kept.append(path)
+        while len(self._kept) > MOST_MESSAGES:
+            self._kept.popleft().unlink(missing_ok=True)
         return path
 
 

@@ -17,7 +17,7 @@ import pytest
 from aiosmtpd.smtp import SMTP
 
 from infra import mail, mailcatcher
-from infra.mail import Later, Letter, Undeliverable, send
+from infra.mail import Later, Letter, Mailer, Undeliverable
 from infra.mailcatcher import Catcher
 from infra.settings import Settings
 
@@ -30,6 +30,15 @@ LETTER = Letter(
     message_id="<one@example.com>",
     headers={"List-Unsubscribe": "<https://desk.example/unsubscribe/abc>"},
 )
+
+
+async def send(settings, letter):
+    """Hands one letter over."""
+    mailer = Mailer(settings)
+    try:
+        await mailer.send(letter)
+    finally:
+        await mailer.close()
 
 
 class Server:
@@ -153,6 +162,38 @@ async def test_a_server_that_fails_after_taking_the_letter_has_it(settings, serv
     await send(settings, LETTER)
 
     assert len(server.messages) == 1
+
+
+async def test_a_connection_is_kept_for_the_letters_that_follow(settings, server, monkeypatch):
+    greeted = []
+
+    async def greets(_server, session, _envelope, hostname, answers):
+        session.host_name = hostname
+        greeted.append(session)
+        return answers
+
+    monkeypatch.setattr(server, "handle_EHLO", greets, raising=False)
+    mailer = Mailer(settings)
+    for _ in range(3):
+        await mailer.send(LETTER)
+    await asyncio.gather(mailer.send(LETTER), mailer.send(LETTER))
+    await mailer.close()
+    assert (len(server.messages), len(greeted)) == (5, 2)
+
+
+async def test_a_kept_connection_that_has_gone_is_replaced(settings, server):
+    mailer = Mailer(settings)
+    await mailer.send(LETTER)
+    (kept,) = mailer._idle
+    kept[0].transport.abort()
+    await mailer.send(LETTER)
+    assert len(server.messages) == 2
+
+    mailer._let_go(mailer._idle[0][0])  # as it happens when none follows for a while
+    assert mailer._idle == []
+    await mailer.send(LETTER)
+    assert len(server.messages) == 3
+    await mailer.close()
 
 
 async def test_no_server_no_answer_and_no_setting_mean_later(settings, server, monkeypatch):

@@ -1,0 +1,244 @@
+"""200 comments a second, with all that follows from them: notifications, mails, the clock. Does a backlog grow?
+
+A whole desk (API, worker, PostgreSQL, Valkey, mail) is started with the load beside it, and each second it's counted
+what is owed. RATE (200) says how many comments come in a second, SECONDS (60) for how long.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import httpx
+import orjson
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+
+from bench import report  # noqa: E402 # the path to it was just made
+from bench.operations import M1, M2  # noqa: E402 # as above
+from rich.console import Console  # noqa: E402 # as above
+from rich.table import Table  # noqa: E402 # as above
+
+from domain import people, sessions  # noqa: E402 # as above
+from domain.people import Newcomer  # noqa: E402 # as above
+from infra import embedded  # noqa: E402 # as above
+from infra.desk import Desk  # noqa: E402 # as above
+from infra.settings import Settings  # noqa: E402 # as above
+from models import Role  # noqa: E402 # as above
+
+RATE, SECONDS = int(os.environ.get("RATE", "200")), int(os.environ.get("SECONDS", "60"))
+EACH = 50  # comments of one customer: 60 an hour are allowed
+SETTLES = 120  # seconds, at most, for what is owed at the end
+OWED = """SELECT (SELECT count(*) FROM jobs WHERE state IN ('QUEUED', 'RUNNING')) AS jobs,
+    (SELECT count(*) FROM messages WHERE status = 'QUEUED') AS mails,
+    (SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 FROM messages WHERE status = 'QUEUED')
+        AS oldest"""
+
+say = Console(stderr=True).print
+
+
+@dataclass
+class Customer:
+    """Somebody who writes on a ticket of theirs."""
+
+    token: str
+    ticket: str = ""
+
+
+@contextmanager
+def running(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A desk of its own, with everything."""
+    environment = dict(os.environ) | {"PORT": str(port), "DATA_DIR": str(folder), "LOG_LEVEL": "ERROR"}
+    for name in ("DATABASE_URL", "REDIS_URL", "SMTP_URL"):
+        environment.pop(name, None)
+    process = subprocess.Popen(
+        [sys.executable, "desk.py", "up"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        for _ in range(600):
+            try:
+                httpx.get(f"http://127.0.0.1:{port}/health/ready").raise_for_status()
+                break
+            except httpx.HTTPError:
+                if process.poll() is not None:
+                    raise
+                time.sleep(0.1)
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def settings_of(port: int, folder: Path) -> Settings:
+    """The settings that the running desk's own processes have."""
+    for file in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            pairs = dict(pair.partition("=")[::2] for pair in file.read_bytes().decode(errors="replace").split("\0"))
+        except OSError:
+            continue
+        if pairs.get("PORT") == str(port) and pairs.get("DATA_DIR") == str(folder) and "DATABASE_URL" in pairs:
+            os.environ |= {name: value for name, value in pairs.items() if name.lower() in Settings.model_fields}
+            os.environ["DESKWIRE_EMBEDDED"] = "1"
+            return Settings()
+    raise RuntimeError("The desk's processes are not to be found.")
+
+
+async def prepared(desk: Desk, http: httpx.AsyncClient) -> list[Customer]:
+    """As many customers as may write so much, each with a ticket that an agent has."""
+    found = []
+    agent = await desk_agent(desk)
+    category = await category_of(http)
+    for number in range(RATE * SECONDS // EACH + 1):
+        async with desk.writes.begin() as unit:
+            address = f"load{number}@example.com"
+            person = await people.add(unit, Newcomer(f"Load {number}", address, Role.CUSTOMER, [], None, invite=False))
+        async with desk.writes.begin() as unit:
+            opened = await sessions.open_for(desk, unit, person)
+        customer = Customer(opened.access_token)
+        said = {"subject": f"Load {number}", "body": "It **burns**.", "categoryId": category}
+        answer = await ask(http, customer.token, M2, {"input": said})
+        customer.ticket = answer["submitTicket"]["ticket"]["id"]
+        found.append(customer)
+    connection = await asyncpg.connect(desk.settings.database_url)
+    await connection.execute("UPDATE tickets SET assignee_id = $1 WHERE subject LIKE 'Load %'", agent)
+    await connection.close()
+    return found
+
+
+async def desk_agent(desk: Desk) -> UUID:
+    """The demo's agent, whom every comment is told."""
+    connection = await asyncpg.connect(desk.settings.database_url)
+    found: UUID = await connection.fetchval("SELECT id FROM people WHERE email = 'agent@example.com'")
+    await connection.close()
+    return found
+
+
+async def category_of(http: httpx.AsyncClient) -> str:
+    """A plain category."""
+    answer = await http.post("/graphql", json={"query": "{ categories { nodes { id isOther } } }"})
+    return next(str(each["id"]) for each in answer.json()["data"]["categories"]["nodes"] if not each["isOther"])
+
+
+async def ask(http: httpx.AsyncClient, token: str, query: str, variables: dict[str, Any]) -> Any:
+    """The data of an answer."""
+    answer = await http.post(
+        "/graphql",
+        content=orjson.dumps({"query": query, "variables": variables}),
+        headers={"authorization": f"Bearer {token}", "content-type": "application/json"},
+    )
+    answer.raise_for_status()
+    return answer.json()["data"]
+
+
+async def written(http: httpx.AsyncClient, customers: list[Customer], took: list[float]) -> None:
+    """Send comments at their times, whether or not those before are answered; how long each took goes into `took`."""
+    began, waiting = time.perf_counter(), set[asyncio.Task[None]]()
+
+    async def one(customer: Customer, due: float) -> None:
+        said = {"ticketId": customer.ticket, "body": f"It **burns** at {due:.3f}.\n\nAgain."}
+        answer = await ask(http, customer.token, M1, {"input": said})
+        assert answer["addComment"]["__typename"] == "AddCommentSuccess", answer
+        took.append(time.perf_counter() - due)
+
+    for number in range(RATE * SECONDS):
+        due = began + number / RATE
+        if (wait := due - time.perf_counter()) > 0:
+            await asyncio.sleep(wait)
+        task = asyncio.create_task(one(customers[number % len(customers)], due))
+        waiting.add(task)
+        task.add_done_callback(waiting.discard)
+    await asyncio.gather(*waiting)
+
+
+async def measured(settings: Settings, port: int) -> tuple[list[dict[str, Any]], list[float]]:
+    """What was owed each second, and how long each comment took."""
+    desk = await Desk.open(settings)
+    limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", limits=limits, timeout=60) as http:
+        customers = await prepared(desk, http)
+        connection = await asyncpg.connect(settings.database_url)
+        await settled(connection)
+        took: list[float] = []
+        rows: list[dict[str, Any]] = []
+        began = time.perf_counter()
+        writing = asyncio.create_task(written(http, customers, took))
+        while not writing.done() or (rows[-1]["jobs"] and time.perf_counter() - began < SECONDS + SETTLES):
+            rows.append({"second": time.perf_counter() - began} | await owed(connection))
+            await asyncio.sleep(1)
+        await writing
+        await connection.close()
+    await desk.close()
+    return rows, took
+
+
+async def owed(connection: asyncpg.Connection) -> dict[str, Any]:
+    """Jobs and mails that wait, and for how many seconds the oldest mail has."""
+    (row,) = await connection.fetch(OWED)
+    return dict(row)
+
+
+async def settled(connection: asyncpg.Connection) -> None:
+    """Wait until nothing is owed of what was prepared."""
+    while (await owed(connection))["jobs"]:  # noqa: ASYNC110 # what it waits for happens in other processes
+        await asyncio.sleep(0.5)
+
+
+def plot(rows: list[dict[str, Any]]) -> str:
+    """What was owed over time."""
+    width, height, left, top = 900, 320, 70, 60
+    last, most = rows[-1]["second"], max(max(row["jobs"], row["mails"]) for row in rows) or 1
+    across, up = (width - left - 30) / last, (height - top - 40) / most
+
+    def line(name: str, color: str) -> str:
+        points = " ".join(f"{left + row['second'] * across:.1f},{height - 40 - row[name] * up:.1f}" for row in rows)
+        return f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="2"/>'
+
+    end = left + SECONDS * across
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" {report.FONT}>',
+            f'<rect width="{width}" height="{height}" fill="white"/>',
+            f'<text x="16" y="26" font-size="16" font-weight="bold">{RATE} comments a second: what is owed</text>',
+            '<text x="16" y="46" fill="#1f5fd1">jobs</text><text x="60" y="46" fill="#c2410c">mails</text>',
+            f'<text x="16" y="{top + 10}">{most}</text><text x="40" y="{height - 36}">0</text>',
+            f'<line x1="{end:.1f}" x2="{end:.1f}" y1="{top}" y2="{height - 40}" stroke="#9ca3af"/>',
+            f'<text x="{end - 120:.1f}" y="{height - 16}">last comment, {SECONDS} s</text>',
+            line("jobs", "#1f5fd1"),
+            line("mails", "#c2410c"),
+            "</svg>",
+            "",
+        ]
+    )
+
+
+def main() -> None:
+    """Start a desk, write, count, tell."""
+    with tempfile.TemporaryDirectory() as place:
+        folder, port = Path(place).resolve() / "data", embedded.free_port()
+        with running(folder, port):
+            rows, took = asyncio.run(measured(settings_of(port, folder), port))
+    during = [row for row in rows if row["second"] < SECONDS]
+    half = len(during) // 2
+    took.sort()
+    table = Table("", "first half", "second half", title=f"{RATE} comments a second for {SECONDS} s: what is owed")
+    for name, title in (("jobs", "jobs, most"), ("mails", "mails, most"), ("oldest", "oldest mail, s")):
+        table.add_row(title, *(f"{max(row[name] for row in part):.1f}" for part in (during[:half], during[half:])))
+    Console(width=100).print(table)
+    done = rows[-1]["second"] - SECONDS
+    say(f"answers: p50 {took[len(took) // 2] * 1000:.0f} ms, p99 {took[len(took) * 99 // 100] * 1000:.0f} ms")
+    say(f"after the last comment all was done within {max(done, 0):.0f} s")
+    (ROOT / "benchmarks" / "comments-under-load.svg").write_text(plot(rows))
+
+
+if __name__ == "__main__":
+    main()
