@@ -198,7 +198,7 @@ def storable(error: str) -> str:
 def loads(kind: type[AJob], payload: str | bytes | dict[str, Any]) -> AJob:
     """A job out of its row. Its fields are ids and plain values."""
     data = payload if isinstance(payload, dict) else orjson.loads(payload)
-    return kind(**{name: read(data[name]) for name, read in _readers(kind).items()})
+    return kind(**{name: read(data[name]) for name, read in _readers(kind).items()})  # type: ignore[arg-type] # a class can be hashed
 
 
 @functools.cache
