@@ -118,9 +118,8 @@ async def perform(desk: Desk, row_id: UUID) -> bool:
     """
     structlog.contextvars.bind_contextvars(job_id=str(row_id))
     try:
-        async with desk.writes.begin() as unit:
-            # What a commit just made due may lie a moment ahead, by the clock of another machine.
-            found = await unit.run(_claim, row_id, GRACE, LEASE)
+        # What a commit just made due may lie a moment ahead, by the clock of another machine.
+        found = await desk.writes.alone(_claim, row_id, GRACE, LEASE)
         if not found:
             return False
         kind, payload, attempt, lost = found[0]

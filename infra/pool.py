@@ -45,9 +45,10 @@ class Pool:
         self._idle: list[asyncpg.Connection] = []
         self._closed = False
 
-    async def take(self, first: str) -> asyncpg.Connection:
+    async def take(self, first: str | None) -> asyncpg.Connection:
         """A connection of the caller's alone, on which the statement `first` was run.
 
+        Without one it may be stale, which saves a round trip for who can be told so by its first statement.
         Raises Unavailable when there is none within 2 seconds.
         """
         if self._closed:
@@ -81,7 +82,7 @@ class Pool:
             with contextlib.suppress(*FAULTS):
                 await self._idle.pop().close(timeout=WAIT_SECONDS)
 
-    async def _begun(self, first: str) -> asyncpg.Connection:
+    async def _begun(self, first: str | None) -> asyncpg.Connection:
         while self._idle:
             driver = self._idle.pop()
             try:
@@ -104,7 +105,9 @@ class Pool:
             raise Unavailable from error
 
 
-async def _said(driver: asyncpg.Connection, first: str) -> asyncpg.Connection:
+async def _said(driver: asyncpg.Connection, first: str | None) -> asyncpg.Connection:
+    if first is None:
+        return driver
     try:
         await driver.execute(first, timeout=WAIT_SECONDS)
     except BaseException:
