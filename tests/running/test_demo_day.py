@@ -1,0 +1,34 @@
+"""A whole day at the desk: one ticket from its submission to its rating, as six people live it."""
+
+from collections import Counter
+
+from demo_day import play, text_of
+
+
+async def test_a_day_at_the_desk(live_server, folder):
+    story = []
+    found = await play(live_server, folder / "live" / "mail", story.append)
+
+    kinds = [node["__typename"] for node in found["histories"]["agent"]["events"]["nodes"]]
+    told = [kind for kind in kinds if kind != "MessageSent"]
+    assert told[:2] == ["TicketSubmitted", "TicketRouted"]
+    assert {"TicketTriaged", "PriorityChanged", "TicketEscalated", "EscalationAcknowledged", "TicketAssigned"} <= set(
+        told
+    )
+    assert told[-4:] == ["TicketResolved", "ResolutionConfirmed", "TicketClosed", "ResolutionConfirmed"]
+    assert found["histories"]["agent"]["status"] == "CLOSED"
+
+    # What the customer reads and was told live is the history without what is internal, in its order, without a gap.
+    of_customer = found["histories"]["customer"]["events"]["nodes"]
+    assert [node["seq"] for node in of_customer] == list(range(1, len(of_customer) + 1))
+    assert not {"MessageSent", "TicketTriaged", "TagsChanged", "SlaBreached"} & {n["__typename"] for n in of_customer}
+    for side, history in (("customer", of_customer), ("agent", found["histories"]["agent"]["events"]["nodes"])):
+        live = [(node["seq"], node["__typename"]) for node in found["live"][side]]
+        assert live == [(node["seq"], node["__typename"]) for node in history][: len(live)]
+    secret = "contract covers a visit"
+    assert secret not in str(found["live"]["customer"])
+
+    letters = [(letter["to"].addresses[0].addr_spec, text_of(letter)) for letter in found["letters"]]
+    assert not [to for to, text in letters if secret in text and "customer" in to]
+    assert Counter(to for to, text in letters if "certificate had expired" in text)["customer@example.com"] == 1
+    assert "Then Carla Customer thinks better of it." in story
