@@ -4,7 +4,7 @@ import datetime as dt
 import enum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey
+from sqlalchemy import CheckConstraint, ForeignKey, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.base import Record
@@ -36,5 +36,6 @@ class Department(Record):
         ForeignKey("business_calendars.id"), index=True
     )
     archived_at: Mapped[dt.datetime | None]
+    changed_at: Mapped[dt.datetime] = mapped_column(server_default=text("now()"), index=True)  # by a trigger
 
     calendar: Mapped[BusinessCalendar | None] = relationship()

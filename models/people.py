@@ -4,7 +4,7 @@ import datetime as dt
 import enum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Record
@@ -40,6 +40,7 @@ class Person(Record):
     active: Mapped[bool]
     last_seen_at: Mapped[dt.datetime | None]
     created_at: Mapped[dt.datetime]
+    changed_at: Mapped[dt.datetime] = mapped_column(server_default=text("now()"), index=True)  # by a trigger
 
 
 class Membership(Base):

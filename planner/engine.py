@@ -13,6 +13,7 @@ from graphql import GraphQLError, GraphQLResolveInfo
 
 from infra.postgres import Reads, Unavailable
 from planner.arguments import Request
+from planner.cards import Cards
 from planner.costs import Price, price
 from planner.documents import Bounded, Document, Operation, Text
 from planner.errors import BadRequest, InvalidDocument, Refused, TooCostly, entry, unraised
@@ -62,6 +63,7 @@ class Engine:
         """
         self.schema: graphql.GraphQLSchema = schema._schema  # noqa: SLF001 - Strawberry's way to graphql-core
         self.reads, self.report, self.batch, self.given = reads, report, batch, given
+        self.cards = Cards(reads)
         given = refusals if isinstance(refusals, tuple) else (refusals,)
         self.refusals: tuple[type[Exception], ...] = (Refused, Unavailable, *given)
         hidden = () if introspection else (graphql.NoSchemaIntrospectionCustomRule,)
@@ -266,7 +268,8 @@ class Engine:
 
         def make() -> Planner:
             fragments = operation.document.fragments
-            return Planner(self.schema, fragments, operation.mark(values), viewer, tagged=tagged, given=self.given)
+            marked = operation.mark(values)
+            return Planner(self.schema, fragments, marked, viewer, tagged=tagged, given=self.given, cards=self.cards)
 
         return make
 

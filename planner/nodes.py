@@ -17,12 +17,16 @@ MOST_IDS = 100
 
 
 class Stored(NamedTuple):
-    """Which rows a GraphQL type reads; `kind` where a table holds several types; no prefix where it has no id."""
+    """Which rows a GraphQL type reads; `kind` where a table holds several types; no prefix where it has no id.
+
+    `changed`: the attribute that tells when a row last changed, where processes keep cards of the rows.
+    """
 
     model: type
     prefix: str | None
     kind: str | None
     name: str
+    changed: str | None
 
 
 STORED: dict[type, Stored] = {}  # by the Python class of the GraphQL type
@@ -30,15 +34,19 @@ MODELS: dict[str, type] = {}  # of Nodes, by the prefix of their ids
 NOUNS: dict[type, str] = {}  # what a model is called in messages
 
 
-def stored(model: type, prefix: str | None, kind: str | None = None, *, node: bool = True) -> Callable[[Type], Type]:
+def stored(
+    model: type, prefix: str | None, kind: str | None = None, *, node: bool = True, cards: str | None = None
+) -> Callable[[Type], Type]:
     """Says, above @strawberry.type, which model's rows a GraphQL type reads.
 
     `kind`: the value of the model's column `kind` for this type, where one table holds several types.
     `node=False`: its ids can't be looked up by `node(id:)`, though they may have a prefix.
+    `cards`: the attribute of the model that tells when a row last changed. Then its columns are read where a
+    relationship leads to it not from the row, but from what the process keeps, which is at most a second old.
     """
 
     def register(type_: Type) -> Type:
-        STORED[type_] = Stored(model, prefix, kind, type_.__name__)
+        STORED[type_] = Stored(model, prefix, kind, type_.__name__, cards)
         if node and prefix is not None:
             if MODELS.setdefault(prefix, model) is not model:
                 raise ValueError(f"Two models have ids that begin with {prefix}_")

@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from infra.postgres import Reads
 from planner.arguments import Binder, Check, Read, Request
+from planner.cards import MARK, Cards
 from planner.nodes import NodeId
 from planner.selection import Selections, Setting, selections
 from planner.text import Asked, Parts, Statement, chain, compiled, for_many
@@ -36,10 +37,12 @@ class Plan:
         reads: Sequence[Read],
         checks: Sequence[Check],
         computed: Sequence[Callable[..., str | None]],
+        cards: Cards | None = None,
     ) -> None:
         """`reads`: gives the statement's values. `together`: takes a list of each value, one row for each request."""
         self.statement, self.together = statement, together
         self.reads, self.checks, self.computed = tuple(reads), tuple(checks), tuple(computed)
+        self.cards = cards if f"'{MARK}" in statement.sql or f"{MARK}'" in statement.sql else None
         self.waiting: list[tuple[list[Any], asyncio.Future[bytes | None]]] = []
         self.tasks: set[asyncio.Task[None]] = set()
         self.flying = 0
@@ -62,7 +65,13 @@ class Plan:
             text = await self.answer_together(reads, values)
         else:
             text = await self.answer_alone(reads, values)
-        return self.filled(text) if self.computed and text is not None else text
+        return None if text is None else await self.complete(text)
+
+    async def complete(self, text: bytes) -> bytes:
+        """The text with cards and computed leaves in their places."""
+        if self.cards is not None:
+            text = await self.cards.filled(text)
+        return self.filled(text) if self.computed else text
 
     async def answer_alone(self, reads: Reads, values: list[Any]) -> bytes | None:
         """The value for one request."""
@@ -148,14 +157,15 @@ class Planner:
         *,
         tagged: bool = False,
         given: Any = None,
+        cards: Cards | None = None,
     ) -> None:
         """`variables`: as marked. `tagged`: for graphql-core, which must know the types of objects. `given`: what
-        computed leaves are given.
+        computed leaves are given. `cards`: those of this process.
         """
         self.binder = Binder()
         self.schema = schema
         bound = bind_viewer(self.binder, viewer)
-        self.walk = Walk(Setting(schema, fragments, variables, bound, tagged, given), self.binder)
+        self.walk = Walk(Setting(schema, fragments, variables, bound, tagged, given, cards), self.binder)
 
     def operation(self, root_type: Any, selection_set: Any, extensions: str) -> Plan:
         """The plan of a whole query: its value is the response. `extensions`: JSON that the response ends with."""
@@ -200,7 +210,7 @@ class Planner:
         if by_key and needed and not any(isinstance(asked[name][0], ARRAY) for name in needed):
             together = for_many(statement, [asked[name][0] for name in needed])
         reads = [asked[name][1] for name in needed]
-        return Plan(statement, together, reads, self.binder.checks, self.walk.computed)
+        return Plan(statement, together, reads, self.binder.checks, self.walk.computed, self.walk.setting.cards)
 
 
 def bind_viewer(binder: Binder, viewer: Any) -> Any:

@@ -11,6 +11,7 @@ from graphql import FieldNode, FragmentDefinitionNode, FragmentSpreadNode, Selec
 from graphql.execution import VariableValues
 
 from planner.arguments import Binder
+from planner.cards import Cards
 from planner.text import Parts
 
 Selections = list[SelectionSetNode]
@@ -21,7 +22,7 @@ class Setting(NamedTuple):
     """What a walk is about: the schema, the document's fragments, the variables as marked, the viewer as builds see it.
 
     `tagged`: whether an object of an interface or union says its type under the empty key, for graphql-core.
-    `given`: what computed leaves are given before their columns.
+    `given`: what computed leaves are given before their columns. `cards`: those of this process.
     """
 
     schema: graphql.GraphQLSchema
@@ -30,6 +31,7 @@ class Setting(NamedTuple):
     viewer: Any
     tagged: bool = False
     given: Any = None
+    cards: Cards | None = None
 
 
 class Selecting:

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.sql.functions import count as counting
 
+from planner.cards import MARK
 from planner.connections import Connecting
 from planner.documents import declared_of
 from planner.fields import DEFINITION, Computed, Declared, When
@@ -29,8 +30,10 @@ from planner.text import (
     Asked,
     Chain,
     Parts,
+    Statement,
     bare,
     chain,
+    compiled,
     escaped,
     in_quotes,
     missing,
@@ -142,6 +145,8 @@ class Walk(Connecting):
         relation = related.relation
         if relation.uselist or relation.secondary is not None:
             raise TypeError(f"{relation} leads to many rows: a build must select them")
+        if (card := self.card(type_, inner, related)) is not None:
+            return card
         row = Row(self.alias(), relation.mapper.class_)
         mine, theirs = relation.parent, relation.mapper
         matching, may_be_null = [], relation.direction.name != "MANYTOONE"
@@ -151,6 +156,30 @@ class Walk(Connecting):
             matching.append(here == getattr(row, theirs.get_property_by_column(remote).key))
         item = chain(self.one_of(type_, inner, row))
         return [select(item).select_from(source(row)).where(*matching).scalar_subquery()], may_be_null
+
+    def card(self, type_: Any, inner: Selections, related: Related) -> Read | None:
+        """The place of a card, when all that is selected of the row are columns, and cards of such rows are kept."""
+        cards, stored, pairs = self.setting.cards, stored_as(type_), related.relation.local_remote_pairs or ()
+        if cards is None or stored is None or stored.changed is None or len(pairs) != 1:
+            return None
+        fields = self.collect(type_, inner)
+        names = {key: nodes[0].name.value for key, nodes in fields.items()}
+        if not all(name == "__typename" or is_column(type_, name) for name in names.values()):
+            return None
+        (mine, _) = pairs[0]
+        key = getattr(related.row, related.relation.parent.get_property_by_column(mine).key)
+
+        def make() -> Statement:
+            row = Row("c", stored.model)
+            keys = Asked("keys", ARRAY(sa.Uuid()))
+            text = cast(chain(self.object(type_, inner, row)), sa.VARCHAR)
+            found: Any = select(cast(row.id, sa.Text), text).select_from(source(row))
+            statement, _ = compiled(found.where(row.id == func.any(keys)), [keys.key])
+            return statement
+
+        table: str = sa.inspect(stored.model).local_table.name
+        number = cards.shape((stored.name, *names.items()), table, stored.changed, make)
+        return [f"{MARK}{number}:", cast(key, sa.Text), MARK], may_be_null(key)
 
     def one_of(self, type_: Any, inner: Selections, row: Any) -> Parts:
         """An object of the type, or, where that is an interface or a union, of the type that the row is of."""
@@ -286,6 +315,13 @@ def stored_as(type_: Any) -> Stored | None:
     """Which rows a type of graphql-core's reads."""
     definition = type_.extensions.get(DEFINITION)
     return None if definition is None else STORED.get(definition.origin)
+
+
+def is_column(type_: Any, name: str) -> bool:
+    """Whether a field is a leaf that is a column of the row."""
+    field = type_.fields[name]
+    declared = declared_of(field)
+    return declared is not None and declared.build is None and graphql.is_leaf_type(graphql.get_named_type(field.type))
 
 
 def may_be_null(value: Any) -> bool:

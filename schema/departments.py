@@ -25,7 +25,7 @@ described(
 )
 
 
-@stored(models.Department, "dep")
+@stored(models.Department, "dep", cards="changed_at")
 @strawberry.type(description="A part of the desk that owns tickets, with its agents and its chain of escalation.")
 class Department(Node):
     name: str = attribute("Its name.")

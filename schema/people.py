@@ -34,7 +34,7 @@ def for_self_and_staff(viewer: Viewer, person: models.Person, value: object) -> 
     return value if viewer.is_staff else When(person.id == viewer.id, value)
 
 
-@stored(models.Person, "per")
+@stored(models.Person, "per", cards="changed_at")
 @strawberry.type(description="Someone known to the desk, customer or staff.")
 class Person(Node):
     name: str = attribute("Full name.")

@@ -78,6 +78,7 @@ class App:
         finally:
             self._graphql = self._sockets = None
             await identities.stop()
+            await engine.cards.close()
             await desk.close()
 
 

@@ -200,7 +200,8 @@ async def test_what_is_not_seen_costs_the_statements_of_what_is_not_there(api, h
     fetch = Connection.fetch
 
     async def counted(self, sql, arguments):
-        sent.append(sql)
+        if "clock_timestamp()" not in sql:  # which cards have changed is looked for now and then
+            sent.append(sql)
         return await fetch(self, sql, arguments)
 
     stranger = await house.person("Stella Stranger")

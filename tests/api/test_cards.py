@@ -1,0 +1,139 @@
+"""Cards of people and departments: shown from what the process keeps, at most a second old, and never a right."""
+
+import asyncio
+import time
+
+import pytest
+
+from domain import refusals
+from domain.access import Viewer
+from infra.postgres import Connection
+from models import Role
+from planner import cards
+from planner.engine import Engine
+from resolvers.root import schema
+from schema.context import Context
+
+READ = """query ($id: ID!) { ticket(id: $id) { requester { __typename id called: name role }
+    assignee { name } department { name } } }"""
+WITH_EMAIL = "query ($id: ID!) { ticket(id: $id) { requester { name email } } }"
+
+
+@pytest.fixture
+def process(desk):
+    """Makes what answers in another process, with cards of its own."""
+    made = []
+
+    def another():
+        engine = Engine(schema, desk.reads, refusals=refusals.Refusal, report=repr, given=desk)
+        made.append(engine)
+        return engine
+
+    return another
+
+
+@pytest.fixture
+def read(desk, ticket, customer):
+    """What an engine answers."""
+
+    async def answered(engine, query=READ, viewer=None):
+        viewer = viewer or Viewer(Role.CUSTOMER, customer.id)
+        return (
+            await engine.query(query, {"id": ticket.gid}, None, viewer, Context(desk, engine, viewer))
+        ).body.decode()
+
+    return answered
+
+
+@pytest.fixture
+def statements(monkeypatch):
+    """The statements that reads send, without those that look for changes."""
+    sent, fetch = [], Connection.fetch
+
+    async def counted(self, sql, arguments):
+        if "clock_timestamp()" not in sql:
+            sent.append(sql)
+        return await fetch(self, sql, arguments)
+
+    monkeypatch.setattr(Connection, "fetch", counted)
+    return sent
+
+
+async def until(read, engine, text):
+    """Seconds until an answer holds the text."""
+    began = time.monotonic()
+    while text not in await read(engine):
+        assert time.monotonic() - began < 10
+        await asyncio.sleep(0.02)
+    return time.monotonic() - began
+
+
+async def test_a_card_is_what_the_row_says(process, read, customer, support):
+    body = await read(process())
+    person = f'{{"__typename":"Person","id":"per_{customer.id}","called":"Carla Customer","role":"CUSTOMER"}}'
+    assert f'"requester":{person},"assignee":null,"department":{{"name":"{support.name}"}}' in body
+
+
+async def test_known_people_are_not_read_again(process, read, statements):
+    engine = process()
+    await read(engine)
+    assert len(statements) == 3  # the ticket, a person, a department
+    statements.clear()
+    await read(engine)
+    assert len(statements) == 1
+    assert "people" not in statements[0].split("requester")[1].split("assignee")[0]
+
+
+async def test_somebody_renamed_is_seen_by_every_process_within_a_second(process, read, database, customer, support):
+    engines = [process(), process()]
+    for engine in engines:
+        await read(engine)
+    await database.rows("UPDATE people SET name = 'Clara \"C\" Customer' WHERE id = :id", id=customer.id)
+    await database.rows("UPDATE departments SET name = 'Help' WHERE id = :id", id=support.id)
+
+    for engine in engines:
+        assert await until(read, engine, r"Clara \"C\" Customer") < 1.5
+        assert '"department":{"name":"Help"}' in await read(engine)
+
+
+async def test_a_change_that_commits_late_is_seen(process, read, engine, customer):
+    """A card that was read before a commit can't stay, though the row says that it changed before it was read."""
+    other = process()
+    from sqlalchemy import text
+
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE people SET name = 'Late' WHERE id = :id"), {"id": customer.id})
+        assert "Carla" in await read(other)
+        await asyncio.sleep(3 * cards.LOOK_SECONDS)
+        assert "Carla" in await read(other)
+    assert await until(read, other, '"Late"') < 1.5
+
+
+async def test_what_is_not_looked_at_is_not_believed(process, read, database, customer, monkeypatch):
+    engine = process()
+    await read(engine)
+    await engine.cards.close()  # as if nobody could look
+    await database.rows("UPDATE people SET name = 'New' WHERE id = :id", id=customer.id)
+    assert "Carla" in await read(engine)
+    monkeypatch.setattr(engine.cards, "looked_at", time.monotonic() - cards.STALE_SECONDS - 0.1)
+    assert '"New"' in await read(engine)
+
+
+async def test_a_right_never_comes_from_a_card(process, read, customer, stranger, agent):
+    engine = process()
+    await read(engine)
+    assert '"ticket":null' in await read(engine, viewer=Viewer(Role.CUSTOMER, stranger.id))
+    assert '"email":null' not in await read(engine, WITH_EMAIL)
+    seen_by_staff = await read(engine, WITH_EMAIL, Viewer(Role.AGENT, agent.id))
+    assert customer.email in seen_by_staff
+
+
+async def test_cards_are_bounded_and_let_go(process, read, monkeypatch):
+    engine = process()
+    monkeypatch.setattr(cards, "MOST_CARDS", 1)
+    assert "Carla" in await read(engine)
+    assert len(engine.cards.kept) <= 2
+    monkeypatch.setattr(cards, "IDLE_SECONDS", 0)
+    await asyncio.wait_for(engine.cards.watching, 5)
+    assert engine.cards.kept == {}
+    assert "Carla" in await read(engine)
