@@ -189,7 +189,8 @@ def loads(kind: type[AJob], payload: str | bytes | dict[str, Any]) -> AJob:
     data = payload if isinstance(payload, dict) else orjson.loads(payload)
     hints = typing.get_type_hints(kind)
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type] # every job is a dataclass
-    return kind(**{name: UUID(data[name]) if hints[name] is UUID else data[name] for name in names})
+    ids = {name for name in names if UUID in (hints[name], *typing.get_args(hints[name])) and data[name] is not None}
+    return kind(**{name: UUID(data[name]) if name in ids else data[name] for name in names})
 
 
 def _owed(grace: Any) -> sa.Select[*tuple[Any, ...]]:

@@ -65,7 +65,19 @@ def _column(column: str) -> property:
 
 def row(model: type[Model], values: Any, *, fresh: bool = False) -> Model:
     """A row of the model, to a type checker the model itself."""
-    return cast(Model, _class_of(model)(State(model, values, fresh=fresh)))
+    made: Model = row_of(State(model, values, fresh=fresh))
+    return made
+
+
+def row_of(state: State) -> Any:
+    """The row of a state."""
+    return _class_of(state.model)(state)
+
+
+def changed(of: Base, *columns: str) -> bool:
+    """Whether any of these columns is to be written another value than the row was read with."""
+    state = state_of(of)
+    return any(column in state.changes and state.changes[column] != state.values[column] for column in columns)
 
 
 def state_of(of: Base) -> State:

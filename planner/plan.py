@@ -35,7 +35,7 @@ class Plan:
         together: Statement | None,
         reads: Sequence[Read],
         checks: Sequence[Check],
-        computed: Sequence[Callable[..., str | None]],
+        computed: Sequence[Callable[..., Any]],
     ) -> None:
         """`reads`: gives the statement's values. `together`: takes a list of each value, one row for each request."""
         self.statement, self.together = statement, together

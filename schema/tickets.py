@@ -23,6 +23,7 @@ from schema.inputs import given, optional, required
 from schema.people import Person
 from schema.refusals import Conflict, InvalidInput, NotAllowed, NotFound, RateLimited
 from schema.services import Service
+from schema.sla import TicketSla
 from schema.times import OrderDirection, TimeRange, span
 
 if TYPE_CHECKING:
@@ -87,6 +88,14 @@ class Ticket(Node):
     def triage(ticket: models.Ticket, viewer: Viewer) -> Triage | None:
         pending: Any = ticket.triage_pending
         return When(pending.is_not(None), ticket)
+
+    @planned("SLA targets; null without a policy. Staff; null for others.")
+    def sla(ticket: models.Ticket, viewer: Viewer) -> TicketSla | None:
+        version: Any = ticket.sla_version_id
+        works = access.works_on(viewer, ticket)
+        if isinstance(works, bool):
+            return When(version.is_not(None), ticket) if works else None
+        return When(sa.and_(works, version.is_not(None)), ticket)
 
     @planned("When something last changed that the viewer can see; a new comment counts.")
     def updated_at(ticket: models.Ticket, viewer: Viewer) -> dt.datetime:
