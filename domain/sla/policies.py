@@ -171,15 +171,13 @@ def _check_targets(problems: Problems, targets: list[Target]) -> None:
 
 async def _known(unit: Unit, viewer: Viewer, form: Form) -> None:
     """Raises NotFound, with the field's path, for the first id that names nothing."""
-    found = {
-        "departmentIds": await unit.read_all(departments.some, viewer, form.department_ids),
-        "categoryIds": await unit.read_all(categories.some, form.category_ids),
-    }
-    for field, wanted, what in (
-        ("departmentIds", form.department_ids, "department"),
-        ("categoryIds", form.category_ids, "category"),
-    ):
-        known = {row.id for row in found[field]}  # type: ignore[attr-defined] # both have ids
+    conditions: tuple[tuple[str, tuple[Any, ...], str], ...] = (
+        ("departmentIds", (departments.some, viewer, form.department_ids), "department"),
+        ("categoryIds", (categories.some, form.category_ids), "category"),
+    )
+    for field, (build, *arguments), what in conditions:
+        wanted: list[UUID] = arguments[-1]
+        known = {row.id for row in await unit.read_all(build, *arguments)} if wanted else set[UUID]()
         for number, wanted_id in enumerate(wanted):
             access.found(wanted_id if wanted_id in known else None, f"{field}.{number}", what)
     if form.calendar_id is not None:

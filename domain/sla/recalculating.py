@@ -21,7 +21,7 @@ UNRESOLVED = (TicketStatus.OPEN, TicketStatus.PENDING, TicketStatus.ON_HOLD)
 
 
 def batch(
-    policy_id: Any, calendar_id: Any, department_id: Any, after_version_id: Any, after_ticket_id: Any
+    policy_id: Any, calendar_id: Any, department_id: Any, after_version_id: Any, after_ticket_id: Any, most: Any
 ) -> Select[Ticket]:
     """The next unresolved tickets that such a change concerns, in the order of their versions and ids."""
     versions = select(SlaVersion.id)
@@ -40,7 +40,7 @@ def batch(
     if after_version_id is not None:
         rows = rows.where(place > sa.tuple_(after_version_id, after_ticket_id))
     rows = rows.where(Ticket.sla_version_id.in_(versions), Ticket.status.in_(UNRESOLVED))
-    return rows.order_by(Ticket.sla_version_id, Ticket.id).limit(BATCH)
+    return rows.order_by(Ticket.sla_version_id, Ticket.id).limit(most)
 
 
 def _versions(ids: Any) -> Select[SlaVersion]:
@@ -58,7 +58,7 @@ def _calendars(ids: Any) -> Select[BusinessCalendar]:
 async def recalculate(unit: Unit, job: RecalculateSla) -> None:
     """Do one batch, and ask for the next. Done twice it changes nothing more."""
     tickets = await unit.lock_all(
-        batch, job.policy_id, job.calendar_id, job.department_id, job.after_version_id, job.after_ticket_id
+        batch, job.policy_id, job.calendar_id, job.department_id, job.after_version_id, job.after_ticket_id, BATCH
     )
     if not tickets:
         return
