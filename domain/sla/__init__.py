@@ -12,7 +12,7 @@ from domain.happenings import SlaPolicyChanged
 from domain.sla.clocks import Calendars, Terms, align
 from infra.rows import changed
 from infra.unit import Unit
-from models import BusinessCalendar, Department, SlaClock, SlaPolicy, SlaTargetKind, SlaVersion, Ticket
+from models import BusinessCalendar, Department, SlaClock, SlaPolicy, SlaTargetKind, SlaVersion, Ticket, TicketStatus
 
 # --- Reading ----------------------------------------------------------------------------------------------------------
 
@@ -64,6 +64,19 @@ def _calendars(ticket_id: Any, version_id: Any, department_id: Any, category_id:
         applying(department_id, category_id).with_only_columns(SlaVersion.calendar_id),
     )
     return select(BusinessCalendar).where(BusinessCalendar.id.in_(ids))
+
+
+COUNTING = (TicketStatus.OPEN, TicketStatus.ON_HOLD)  # in no other state a ticket has a target that is due
+
+
+def due_or(never: str) -> Any:
+    """When the ticket's next target is due, for ordering; `never` where nothing is. As the indexes have it."""
+    return sa.func.coalesce(Ticket.due_at, never_due(never))
+
+
+def never_due(never: str) -> Any:
+    """The instant that stands for none: infinity, or -infinity."""
+    return sa.literal_column(f"'{never}'::timestamptz", sa.DateTime(timezone=True))
 
 
 class SlaState(enum.Enum):
