@@ -46,16 +46,26 @@ class Row:
 @cache
 def _class_of(model: type[Base]) -> type[Row]:
     """Rows of one model. A property for each column costs half of what __getattr__ does."""
-    columns = [column.name for column in table_of(model).columns]
-    return type(model.__name__, (Row,), {"__slots__": ()} | {column: _column(column) for column in columns})
+    columns = {column.name: _column(column.name, _may_be_left_out(column)) for column in table_of(model).columns}
+    return type(model.__name__, (Row,), {"__slots__": ()} | columns)
 
 
-def _column(column: str) -> property:
+def _may_be_left_out(column: sa.Column[Any]) -> bool:
+    """Whether a new row for which nothing was said of the column has NULL there."""
+    return bool(column.nullable) and column.server_default is None
+
+
+def _column(column: str, may_be_left_out: bool) -> property:  # noqa: FBT001 # of the column
     def value(of: Row) -> Any:
         state = of._state  # noqa: SLF001 # as below
         if column in state.changes:
             return state.changes[column]
-        value = state.values[column]
+        try:
+            value = state.values[column]
+        except KeyError:
+            if not may_be_left_out:
+                raise
+            return None
         if value is None or column not in state.decoders:
             return value
         return state.decoders[column](value)

@@ -8,6 +8,7 @@ from typing import Any
 
 import graphql
 
+from planner.documents import declared_of
 from planner.fields import DEFINITION
 from planner.selection import Selecting, Selections, selections
 
@@ -29,6 +30,9 @@ def shaping(walk: Selecting, type_: Any, inner: Selections) -> Shape:
             fields.append((key, lambda _: nullable.name, lambda value: value))
             continue
         field = nullable.fields[name]
-        find = attrgetter(field.extensions[DEFINITION].python_name)
+        declared = declared_of(field)
+        if declared is None or declared.build is not None:
+            raise TypeError(f"{nullable.name}.{name} is no attribute of what Python computed")
+        find = attrgetter(declared.column or field.extensions[DEFINITION].python_name)
         fields.append((key, find, shaping(walk, field.type, selections(nodes))))
     return lambda value: None if value is None else {key: shape(find(value)) for key, find, shape in fields}

@@ -2,14 +2,15 @@
 
 import enum
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import Select, select
 
 from domain import history
-from domain.calendars.working import hours_of
+from domain.calendars.working import Hours, hours_of
 from domain.happenings import SlaPolicyChanged
-from domain.sla.clocks import Calendars, Terms, align
+from domain.sla.clocks import Terms, align
 from infra.rows import changed
 from infra.unit import Unit
 from models import BusinessCalendar, Department, SlaClock, SlaPolicy, SlaTargetKind, SlaVersion, Ticket, TicketStatus
@@ -123,6 +124,11 @@ def remaining_of(clock: Any) -> Any:
     return sa.case((clock.paused_at.is_not(None), sa.func.greatest(clock.target_seconds - clock.used_seconds, 0)))
 
 
+def some_calendars(ids: Any) -> Select[BusinessCalendar]:
+    """These calendars."""
+    return select(BusinessCalendar).where(BusinessCalendar.id == sa.func.any(ids))
+
+
 # --- Writing ----------------------------------------------------------------------------------------------------------
 
 
@@ -137,6 +143,7 @@ async def follow(unit: Unit, ticket: Ticket) -> None:
     if ticket.sla_version_id is None and not moved:
         return
     place = (ticket.department_id, ticket.category_id)
+    fresh = [clock for clock in unit.made(SlaClock) if clock.ticket_id == ticket.id]
     [kept, found, present, departments, first, second, calendars] = await unit.read_together(
         (_kept, ticket.sla_version_id, *place),
         (applying, *place),
@@ -152,8 +159,11 @@ async def follow(unit: Unit, ticket: Ticket) -> None:
         _change(unit, ticket, version, chosen, is_new=is_new)
         version = chosen
     terms = None if version is None else terms_of(version, departments[0])
-    fresh = [clock for clock in unit.made(SlaClock) if clock.ticket_id == ticket.id]
-    align(unit, ticket, terms, [*first, *second, *fresh], hours_by_id(calendars))
+    clocks: list[SlaClock] = [*first, *second, *fresh]
+    hours = hours_by_id(calendars)
+    if unknown := {clock.calendar_id for clock in clocks} - hours.keys():  # this unit moved it before
+        hours |= hours_by_id(await unit.read_all(some_calendars, list(unknown)))
+    align(unit, ticket, terms, clocks, hours)
 
 
 def _change(unit: Unit, ticket: Ticket, before: SlaVersion | None, after: SlaVersion | None, *, is_new: bool) -> None:
@@ -168,6 +178,6 @@ def terms_of(version: SlaVersion, department: Department) -> Terms:
     return Terms(version, version.calendar_id or department.calendar_id)
 
 
-def hours_by_id(calendars: list[BusinessCalendar]) -> Calendars:
-    """The hours of each calendar, and none without one."""
+def hours_by_id(calendars: list[BusinessCalendar]) -> dict[UUID | None, Hours | None]:
+    """The hours of each calendar, and around the clock without one."""
     return {None: None} | {calendar.id: hours_of(calendar) for calendar in calendars}

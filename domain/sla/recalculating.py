@@ -9,12 +9,12 @@ from sqlalchemy import Select, select
 
 from domain import history
 from domain.jobs import RecalculateSla
-from domain.sla import hours_by_id, terms_of
+from domain.sla import hours_by_id, some_calendars, terms_of
 from domain.sla.clocks import align
 from domain.sla.looking import clocks_of
 from domain.sla.policies import version_of
 from infra.unit import Unit
-from models import BusinessCalendar, Department, SlaClock, SlaVersion, Ticket, TicketStatus
+from models import Department, SlaClock, SlaVersion, Ticket, TicketStatus
 
 BATCH = 500
 UNRESOLVED = (TicketStatus.OPEN, TicketStatus.PENDING, TicketStatus.ON_HOLD)
@@ -51,10 +51,6 @@ def _departments(ids: Any) -> Select[Department]:
     return select(Department).where(Department.id == sa.func.any(ids))
 
 
-def _calendars(ids: Any) -> Select[BusinessCalendar]:
-    return select(BusinessCalendar).where(BusinessCalendar.id == sa.func.any(ids))
-
-
 async def recalculate(unit: Unit, job: RecalculateSla) -> None:
     """Do one batch, and ask for the next. Done twice it changes nothing more."""
     tickets = await unit.lock_all(
@@ -87,7 +83,7 @@ async def _align_all(unit: Unit, tickets: list[Ticket]) -> None:
     departments = {row.id: row for row in await unit.read_all(_departments, department_ids)}
     ids = {row.calendar_id for row in clocks} | {row.calendar_id for row in versions.values()}
     named = [key for key in ids | {row.calendar_id for row in departments.values()} if key is not None]
-    calendars = hours_by_id(await unit.read_all(_calendars, named) if named else [])
+    calendars = hours_by_id(await unit.read_all(some_calendars, named) if named else [])
     for ticket in tickets:
         if ticket.sla_version_id is not None:
             terms = terms_of(versions[ticket.sla_version_id], departments[ticket.department_id])

@@ -99,10 +99,6 @@ async def submit(unit: Unit, viewer: Viewer, said: Submission) -> UUID:
         waiting_since=unit.now,
         resumes_at=None,
         closed_at=None,
-        sla_version_id=None,
-        due_at=None,
-        breached_at=None,
-        merged_into_id=None,
     )
     search.index(unit, ticket.id, ticket, body)
     if ticket.tags:
