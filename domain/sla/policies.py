@@ -104,6 +104,7 @@ async def save(unit: Unit, viewer: Viewer, policy_id: UUID | None, form: Form, *
     values, asked = _checked(form)
     await _known(unit, viewer, form)
     unit.translate("sla_policies_name_key", Conflict(ConflictReason.TAKEN, "Another policy has this name."))
+    await positions.hold(unit, SlaPolicy)
     rows = await unit.lock_all(_all_in_order)
     if policy_id is None:
         row = unit.insert(SlaPolicy, position=0, **values)

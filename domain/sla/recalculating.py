@@ -27,7 +27,8 @@ def batch(
     versions = select(SlaVersion.id)
     rows = select(Ticket)
     if policy_id is not None:
-        versions = versions.where(SlaVersion.policy_id == policy_id)
+        newest = select(sa.func.max(SlaVersion.number)).where(SlaVersion.policy_id == policy_id).scalar_subquery()
+        versions = versions.where(SlaVersion.policy_id == policy_id, SlaVersion.number < newest)
     elif department_id is not None:
         versions = versions.where(SlaVersion.calendar_id.is_(None))
         rows = rows.where(Ticket.department_id == department_id)

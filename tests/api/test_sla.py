@@ -1,5 +1,6 @@
 """SLA policies and targets: keeping policies, which one a ticket gets, its clocks, and who sees them."""
 
+import asyncio
 import datetime as dt
 from uuid import UUID
 
@@ -737,3 +738,69 @@ async def test_a_departments_other_calendar_moves_what_is_due(
 
     assert (await read(agent, ticket))["sla"]["resolution"]["dueAt"] is None
     assert (await read(billing_agent, other))["sla"]["resolution"]["dueAt"]
+
+
+# --- At the same time -------------------------------------------------------------------------------------------------
+
+
+async def test_two_sweeps_at_once_record_a_miss_once(save, submit, sweep, database, customer, problem):
+    await save()
+    for number in range(6):
+        await submit(customer, problem, subject=f"Ticket {number}")
+
+    await asyncio.gather(*(sweep(HOUR + 5) for _ in range(4)))
+    await sweep(HOUR + 6)
+
+    rows = await database.rows("SELECT ticket_id, count(*) FROM events WHERE kind = 'SlaBreached' GROUP BY ticket_id")
+    assert [row["count"] for row in rows] == [1] * 6
+
+
+async def test_a_ticket_may_move_twice_in_one_unit(save, submit, later, calendar, database, customer, problem, house):
+    await save()
+    places = []
+    for name in ("Day", "Night"):
+        made = await house.department(name)
+        found = UUID((await calendar(name=name)).removeprefix("cal_"))
+        await database.rows("UPDATE departments SET calendar_id = :calendar WHERE id = :id", calendar=found, id=made.id)
+        places.append(made.id)
+    ticket = await submit(customer, problem)
+
+    async with later(ticket, 600) as (unit, row):
+        for place in places:
+            await aligned(unit, row, department_id=place)
+        assert row.due_at == row.created_at + dt.timedelta(hours=1)
+
+
+async def test_a_sweep_and_an_answer_agree(save, submit, sweep, api, read, agent, customer, problem):
+    await save(targets=[target(first=60)])
+    ticket = await submit(customer, problem)
+
+    await asyncio.gather(
+        sweep(65), *(api(agent, ANSWER, input={"ticketId": ticket["id"], "body": "We look."}) for _ in range(3))
+    )
+
+    found = await read(agent, ticket)
+    missed = [event["__typename"] for event in found["events"]["nodes"]].count("SlaBreached")
+    assert found["sla"]["firstResponse"]["completedAt"]
+    assert missed == (found["sla"]["firstResponse"]["state"] == "BREACHED")
+
+
+async def test_a_policy_of_one_name_is_made_once(save, database):
+    made = await asyncio.gather(*(save(name="Same") for _ in range(4)))
+
+    assert sorted(each.get("reason", "") for each in made) == ["", "TAKEN", "TAKEN", "TAKEN"]
+    assert len(await database.rows("SELECT * FROM sla_versions")) == 1
+
+
+async def test_policies_saved_at_once_stand_in_one_order(save, database):
+    first = await save(name="First")
+    again = [save(slaPolicyId=first["id"], targets=[target(first=60 + number)]) for number in range(3)]
+    await asyncio.gather(*again, *(save(name=f"P{number}", position=0) for number in range(4)))
+
+    rows = await database.rows("SELECT position FROM sla_policies ORDER BY position")
+    assert len({row["position"] for row in rows}) == len(rows) == 5
+    versions = await database.rows(
+        "SELECT number FROM sla_versions JOIN sla_policies p ON p.id = policy_id WHERE p.id = :id ORDER BY number",
+        id=UUID(first["id"].removeprefix("slp_")),
+    )
+    assert [row["number"] for row in versions] == list(range(1, len(versions) + 1))
