@@ -16,12 +16,16 @@ from infra.settings import Settings
 from infra.unit import Unit
 from models import (
     AssignmentMethod,
+    BusinessCalendar,
     Category,
     Department,
     Person,
     Role,
     RoutingRule,
     Service,
+    SlaPolicy,
+    SlaTargetKind,
+    SlaVersion,
     Ticket,
     TicketPriority,
 )
@@ -45,6 +49,15 @@ CATEGORIES = (
     ("Billing", BILLING, "Invoices, payments, refunds and prices.", False),
     ("Other", SUPPORT, "Everything else. Say in a few words what it is about.", True),
 )
+HOLIDAYS = ({"date": "2026-12-24", "name": "Christmas Eve"}, {"date": "2026-12-31", "name": "New Year's Eve"})
+HOUR = 3600
+# Of working time, to the first answer and to the resolution.
+TARGETS = {
+    TicketPriority.URGENT: (HOUR, 4 * HOUR),
+    TicketPriority.HIGH: (2 * HOUR, 8 * HOUR),
+    TicketPriority.NORMAL: (4 * HOUR, 24 * HOUR),
+    TicketPriority.LOW: (8 * HOUR, 80 * HOUR),
+}
 SERVICES = (("API", "What programs talk to."), ("Website", "What people see in a browser."))
 TICKETS = (
     (
@@ -85,7 +98,9 @@ async def seed(settings: Settings, *, large: bool = False) -> None:
 
 
 async def _house(unit: Unit) -> None:
-    departments = {name: _department(unit, name) for name in (SUPPORT, BILLING)}
+    office = _office_hours(unit)
+    departments = {name: _department(unit, name, office) for name in (SUPPORT, BILLING)}
+    _policy(unit)
     password_hash = sessions.hash_password(PASSWORD)
     for email, name, role, department in PEOPLE:
         theirs = [departments[department]] if department else []
@@ -120,13 +135,48 @@ async def _house(unit: Unit) -> None:
     )
 
 
-def _department(unit: Unit, name: str) -> UUID:
+def _office_hours(unit: Unit) -> UUID:
+    return unit.insert(
+        BusinessCalendar,
+        name="Office hours",
+        time_zone="Europe/Berlin",
+        hours=[{"weekday": day, "opens": 9 * 60, "closes": 17 * 60} for day in range(5)],
+        holiday_region="DE",
+        holidays=list(HOLIDAYS),
+    ).id
+
+
+def _policy(unit: Unit) -> None:
+    """A policy for all tickets, counted by their departments' hours."""
+    policy = unit.insert(
+        SlaPolicy,
+        name="Standard",
+        description="What we promise everyone.",
+        position=0,
+        active=True,
+        department_ids=[],
+        category_ids=[],
+    )
+    kinds = (SlaTargetKind.FIRST_RESPONSE.name, SlaTargetKind.RESOLUTION.name)
+    unit.insert(
+        SlaVersion,
+        policy_id=policy.id,
+        number=1,
+        targets={priority.name: dict(zip(kinds, times, strict=True)) for priority, times in TARGETS.items()},
+        calendar_id=None,
+        pauses_on_hold=False,
+        created_at=unit.now,
+    )
+
+
+def _department(unit: Unit, name: str, calendar_id: UUID) -> UUID:
     return unit.insert(
         Department,
         name=name,
         description=None,
         assignment=AssignmentMethod.MANUAL,
         agent_capacity=None,
+        calendar_id=calendar_id,
         archived_at=None,
     ).id
 

@@ -31,6 +31,10 @@ from models import (
     Membership,
     Person,
     Role,
+    SlaClock,
+    SlaPolicy,
+    SlaTargetKind,
+    SlaVersion,
     Ticket,
     TicketChannel,
     TicketPriority,
@@ -78,6 +82,16 @@ NOTES = (
 TAGS = ("vip", "follow-up", "refund", "warranty", "outage", "feature", "spam", "bug", "german", "urgent-call")
 
 
+DAY = 86_400
+# Around the clock, to the first answer and to the resolution.
+TARGETS = {
+    TicketPriority.LOW.name: (2 * DAY, 120 * DAY),
+    TicketPriority.NORMAL.name: (DAY, 90 * DAY),
+    TicketPriority.HIGH.name: (DAY // 3, 30 * DAY),
+    TicketPriority.URGENT.name: (DAY // 12, 7 * DAY),
+}
+KINDS = (SlaTargetKind.FIRST_RESPONSE.name, SlaTargetKind.RESOLUTION.name)
+
 WORDS = """
 WITH t AS MATERIALIZED (SELECT id, subject, body, tags, setweight(to_tsvector('simple', subject), 'A') AS heading
     FROM tickets WHERE number >= $1)
@@ -100,6 +114,7 @@ class House:
     agents: dict[UUID, list[UUID]] = field(default_factory=lambda: defaultdict(list))  # by department
     categories: list[tuple[UUID, UUID]] = field(default_factory=list)  # with their departments
     services: list[UUID] = field(default_factory=list)
+    sla_version_id: UUID | None = None
 
 
 class Made(NamedTuple):
@@ -108,6 +123,7 @@ class Made(NamedTuple):
     ticket: dict[str, Any]
     comments: list[dict[str, Any]]
     events: list[dict[str, Any]]
+    clocks: list[dict[str, Any]]
     text: dict[str, Any]
 
 
@@ -131,7 +147,7 @@ async def seed(database_url: str, tickets: int = 1_000_000) -> None:
             house = await _house(connection, luck)
             await _tickets(connection, house, luck, range(first, first + tickets))
             await _words(connection, first)
-        for model in (Person, Ticket, Comment, Event, EventText, TicketWords):
+        for model in (Person, Ticket, Comment, Event, EventText, SlaClock, TicketWords):
             await connection.execute(f"VACUUM (ANALYZE) {model.__tablename__}")
     finally:
         await connection.close()
@@ -196,13 +212,26 @@ async def _house(connection: asyncpg.Connection, luck: random.Random) -> House:
         (Inbox, inboxes),
     ):
         await _copy(connection, model, rows)
-    house = House(requesters=[row["id"] for row in customers])
+    house = House(requesters=[row["id"] for row in customers], sla_version_id=next(ids))
+    await _policy(connection, next(ids), house.sla_version_id, moment)
     for row in await connection.fetch("SELECT department_id, person_id FROM memberships ORDER BY 1, 2"):
         house.agents[row[0]].append(row[1])
     found = await connection.fetch("SELECT id, department_id FROM categories WHERE NOT is_other ORDER BY position, id")
     house.categories = [(row[0], row[1]) for row in found]
     house.services = [row[0] for row in await connection.fetch("SELECT id FROM services ORDER BY id")]
     return house
+
+
+async def _policy(
+    connection: asyncpg.Connection, policy_id: UUID, version_id: UUID | None, moment: dt.datetime
+) -> None:
+    """The policy by which these tickets have targets; a desk's own goes before it."""
+    position = await connection.fetchval("SELECT count(*) FROM sla_policies")
+    policy = {"id": policy_id, "name": "Large demo", "position": position, "active": False}
+    await _copy(connection, SlaPolicy, [policy | {"department_ids": [], "category_ids": []}])
+    targets = {priority: dict(zip(KINDS, times, strict=True)) for priority, times in TARGETS.items()}
+    version = {"id": version_id, "policy_id": policy_id, "number": 1, "targets": orjson.dumps(targets).decode()}
+    await _copy(connection, SlaVersion, [version | {"pauses_on_hold": False, "created_at": moment}])
 
 
 def _person(key: UUID, moment: dt.datetime, what: str, number: int, password_hash: str | None) -> dict[str, Any]:
@@ -231,6 +260,7 @@ async def _tickets(connection: asyncpg.Connection, house: House, luck: random.Ra
             await _copy(connection, Comment, (comment for one in batch for comment in one.comments))
             await _copy(connection, Event, (event for one in batch for event in one.events))
             await _copy(connection, EventText, (one.text for one in batch))
+            await _copy(connection, SlaClock, (clock for one in batch for clock in one.clocks))
             done = batch[-1].ticket["number"] - numbers.start + 1
             progress.update(task, completed=done)
             if not console.is_terminal and done % (5 * BATCH) == 0:
@@ -298,7 +328,10 @@ def _made(house: House, luck: random.Random, numbers: range) -> Iterator[Made]:
             "closed_at": closed_at,
         }
         comments = list(_comments(luck, ticket, end))
-        events = _in_order(luck, ticket, [*_events(ticket), *_commented(comments)])
+        clocks = list(_clocks(ticket, end))
+        ticket |= _due(house, clocks)
+        happened = [*_events(ticket), *_commented(comments), *_missed(clocks)]
+        events = _in_order(luck, ticket, sorted(happened, key=lambda one: one.at))
         public = [event for event in events if event["public_seq"]]
         yield Made(
             ticket
@@ -306,6 +339,7 @@ def _made(house: House, luck: random.Random, numbers: range) -> Iterator[Made]:
             | {"public_updated_at": max(closed_at or created_at, public[-1]["at"]), "public_seq": len(public)},
             comments,
             events,
+            clocks,
             {"event_id": events[0]["id"], "name": "subject", "text": ticket["subject"]},
         )
 
@@ -383,6 +417,49 @@ def _comments(luck: random.Random, ticket: dict[str, Any], end: dt.datetime) -> 
             "created_at": at,
         }
         at = _later(luck, at, end, hours=6)
+
+
+def _clocks(ticket: dict[str, Any], end: dt.datetime) -> Iterator[dict[str, Any]]:
+    """Its SLA targets, while it is not resolved."""
+    status, created_at, answered_at = ticket["status"], ticket["created_at"], ticket["first_responded_at"]
+    if status in {TicketStatus.RESOLVED.name, TicketStatus.CLOSED.name}:
+        return
+    for kind, seconds in zip(KINDS, TARGETS[ticket["priority"]], strict=True):
+        due_at = created_at + dt.timedelta(seconds=seconds)
+        done_at = answered_at if kind == SlaTargetKind.FIRST_RESPONSE.name else None
+        rests = done_at is None and status == TicketStatus.PENDING.name
+        used = ticket["number"] * 61 % seconds if rests else 0
+        yield {
+            "ticket_id": ticket["id"],
+            "target": kind,
+            "target_seconds": seconds,
+            "used_seconds": used,
+            "running_since": None if rests or done_at else created_at,
+            "paused_at": min(end, created_at + dt.timedelta(seconds=used)) if rests else None,
+            "due_at": None if rests else due_at,
+            "breached_at": due_at if not rests and due_at < (done_at or end) else None,
+            "completed_at": done_at,
+        }
+
+
+def _due(house: House, clocks: list[dict[str, Any]]) -> dict[str, Any]:
+    """What a ticket says of its clocks."""
+    running = [clock for clock in clocks if clock["running_since"]]
+    looks = [clock["due_at"] - dt.timedelta(hours=1) for clock in running if clock["breached_at"] is None]
+    return {
+        "sla_version_id": house.sla_version_id if clocks else None,
+        "due_at": min((clock["due_at"] for clock in running), default=None),
+        "breached_at": min((clock["breached_at"] for clock in clocks if clock["breached_at"]), default=None),
+        "timer_at": min(looks, default=None),
+    }
+
+
+def _missed(clocks: Iterable[dict[str, Any]]) -> Iterator[Happened]:
+    """That these targets were missed."""
+    for clock in clocks:
+        if at := clock["breached_at"]:
+            data = {"target": clock["target"], "due_at": clock["due_at"].isoformat()}
+            yield Happened(at, "SlaBreached", None, data, internal=True)
 
 
 def _commented(comments: Iterable[dict[str, Any]]) -> Iterator[Happened]:

@@ -7,8 +7,9 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import Select, select
 
-from domain import access, words
+from domain import access, calendars, words
 from domain.access import Viewer
+from domain.jobs import RecalculateSla
 from domain.refusals import Conflict, ConflictReason, Problems
 from infra.unit import Unit
 from models import AssignmentMethod, Category, Department, Membership, Person, Role, Ticket, TicketStatus
@@ -69,11 +70,15 @@ class Form:
     description: str | None
     assignment: AssignmentMethod
     agent_capacity: int | None
+    calendar_id: UUID | None
     archived: bool
 
 
 async def save(unit: Unit, viewer: Viewer, department_id: UUID | None, form: Form) -> UUID:
-    """Make a department, or replace the one of this id. Raises Conflict IN_USE, TAKEN."""
+    """Make a department, or replace the one of this id. Raises Conflict IN_USE, TAKEN.
+
+    What is counted by the calendar of the department is counted anew when that is another one.
+    """
     access.require(viewer, Role.ADMIN)
     problems = Problems()
     name = words.line(problems, "name", form.name, most=100, what="The name")
@@ -81,12 +86,15 @@ async def save(unit: Unit, viewer: Viewer, department_id: UUID | None, form: For
     if form.agent_capacity is not None and not 1 <= form.agent_capacity <= 500:  # noqa: PLR2004 # told in the message
         problems.add("agentCapacity", "The capacity is between 1 and 500.")
     problems.refuse()
+    if form.calendar_id is not None:
+        access.found(await unit.read(calendars.one, viewer, form.calendar_id), "calendarId", "calendar")
     unit.translate("departments_name_key", Conflict(ConflictReason.TAKEN, "Another department has this name."))
     values: dict[str, Any] = {
         "name": name,
         "description": description,
         "assignment": form.assignment,
         "agent_capacity": form.agent_capacity,
+        "calendar_id": form.calendar_id,
     }
     if department_id is None:
         archived_at = unit.now if form.archived else None
@@ -94,6 +102,8 @@ async def save(unit: Unit, viewer: Viewer, department_id: UUID | None, form: For
     row = access.found(await unit.lock(one, viewer, department_id), "departmentId", "department")
     if form.archived and row.archived_at is None:
         await _refuse_while_used(unit, row)
+    if row.calendar_id != form.calendar_id:
+        unit.enqueue(RecalculateSla(policy_id=None, calendar_id=None, department_id=row.id))
     unit.change(row, archived_at=(row.archived_at or unit.now) if form.archived else None, **values)
     return row.id
 

@@ -40,3 +40,26 @@ class EraseFiles(Job, retries=12):
     """Erase the bytes of files that nothing names any more."""
 
     keys: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class WarnOfSla(Job):
+    """Tell whoever works on the ticket, or else its department's leads, that this SLA target is due within the hour."""
+
+    ticket_id: UUID
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecalculateSla(Job, delay=2.0):
+    """Count anew for unresolved tickets that a policy, a calendar, or a department's choice of one concerns.
+
+    It does a batch, and asks for the next one: the tickets after this version and ticket. It waits for units that were
+    under way when the change was made, and may have counted by what was before.
+    """
+
+    policy_id: UUID | None
+    calendar_id: UUID | None
+    department_id: UUID | None
+    after_version_id: UUID | None = None
+    after_ticket_id: UUID | None = None

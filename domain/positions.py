@@ -1,6 +1,8 @@
 """Lists that people put in order: the places are 0, 1, 2 without a gap."""
 
-from typing import Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
+
+from sqlalchemy import Select, func, select
 
 from infra.unit import Unit
 from models import Record
@@ -13,6 +15,18 @@ class Placed(Protocol):
 
 
 Row = TypeVar("Row", bound=Record)
+
+
+async def hold(unit: Unit, model: type[Record]) -> None:
+    """Have others who put rows of this model in order wait for the end of this unit.
+
+    Locks on the rows don't do that: they are not on a row that somebody else is about to insert.
+    """
+    await unit.run(_lock, model.__tablename__)
+
+
+def _lock(name: Any) -> Select[*tuple[Any, ...]]:
+    return select(func.pg_advisory_xact_lock(func.hashtext("positions"), func.hashtext(name)))
 
 
 def place(unit: Unit, rows: list[Row], row: Row, position: int | None) -> None:

@@ -203,7 +203,11 @@ def loads(kind: type[AJob], payload: str | bytes | dict[str, Any]) -> AJob:
 @functools.cache
 def _readers(kind: Any) -> dict[str, Callable[[Any], Any]]:
     """How each field of a job is read."""
-    readers: dict[Any, Callable[[Any], Any]] = {UUID: UUID, list[UUID]: lambda values: list(map(UUID, values))}
+    readers: dict[Any, Callable[[Any], Any]] = {
+        UUID: UUID,
+        UUID | None: lambda value: value and UUID(value),
+        list[UUID]: lambda values: list(map(UUID, values)),
+    }
     hints = typing.get_type_hints(kind)
     names = [field.name for field in dataclasses.fields(kind)]
     return {name: readers.get(hints[name], lambda value: value) for name in names}

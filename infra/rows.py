@@ -46,16 +46,26 @@ class Row:
 @cache
 def _class_of(model: type[Base]) -> type[Row]:
     """Rows of one model. A property for each column costs half of what __getattr__ does."""
-    columns = [column.name for column in table_of(model).columns]
-    return type(model.__name__, (Row,), {"__slots__": ()} | {column: _column(column) for column in columns})
+    columns = {column.name: _column(column.name, _may_be_left_out(column)) for column in table_of(model).columns}
+    return type(model.__name__, (Row,), {"__slots__": ()} | columns)
 
 
-def _column(column: str) -> property:
+def _may_be_left_out(column: sa.Column[Any]) -> bool:
+    """Whether a new row for which nothing was said of the column has NULL there."""
+    return bool(column.nullable) and column.server_default is None
+
+
+def _column(column: str, may_be_left_out: bool) -> property:  # noqa: FBT001 # of the column
     def value(of: Row) -> Any:
         state = of._state  # noqa: SLF001 # as below
         if column in state.changes:
             return state.changes[column]
-        value = state.values[column]
+        try:
+            value = state.values[column]
+        except KeyError:
+            if not may_be_left_out:
+                raise
+            return None
         if value is None or column not in state.decoders:
             return value
         return state.decoders[column](value)
@@ -65,7 +75,19 @@ def _column(column: str) -> property:
 
 def row(model: type[Model], values: Any, *, fresh: bool = False) -> Model:
     """A row of the model, to a type checker the model itself."""
-    return cast(Model, _class_of(model)(State(model, values, fresh=fresh)))
+    made: Model = row_of(State(model, values, fresh=fresh))
+    return made
+
+
+def row_of(state: State) -> Any:
+    """The row of a state."""
+    return _class_of(state.model)(state)
+
+
+def changed(of: Base, *columns: str) -> bool:
+    """Whether any of these columns is to be written another value than the row was read with."""
+    state = state_of(of)
+    return any(column in state.changes and state.changes[column] != state.values[column] for column in columns)
 
 
 def state_of(of: Base) -> State:

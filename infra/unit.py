@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from infra.ids import new_id
 from infra.pool import FAULTS, WAIT_SECONDS, Pool, answering, to_the_end
-from infra.rows import Model, State, has_id, row, state_of
+from infra.rows import Model, State, has_id, row, row_of, state_of
 from infra.statements import Prepared, prepare, prepare_together
 from infra.writing import parts_of, written
 from models import Base, JobRow, JobState
@@ -131,6 +131,10 @@ class Unit:
         state = state_of(made)
         self._fresh[id(state)] = state
         return made
+
+    def made(self, model: type[Model]) -> list[Model]:
+        """The rows of this model that this unit inserts and has not written yet, which no read finds."""
+        return [row_of(state) for state in self._fresh.values() if state.model is model]
 
     def change(self, of: Base, **values: Any) -> None:
         """These columns of a locked or inserted row get these values; a later change of one wins."""

@@ -5,7 +5,7 @@ import enum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -71,13 +71,11 @@ class SlaClock(Base):
     """
 
     __tablename__ = "sla_clocks"
-    __table_args__ = (
-        Index("sla_clocks_due_idx", "due_at", postgresql_where=text("due_at IS NOT NULL AND breached_at IS NULL")),
-    )
 
     ticket_id: Mapped[UUID] = mapped_column(ForeignKey("tickets.id"), primary_key=True)
     target: Mapped[SlaTargetKind] = mapped_column(primary_key=True)
     target_seconds: Mapped[int]
+    calendar_id: Mapped[UUID | None] = mapped_column(ForeignKey("business_calendars.id"))  # that it counts by
     used_seconds: Mapped[int]  # of working time, up to `running_since`, or to now while it rests
     running_since: Mapped[dt.datetime | None]
     paused_at: Mapped[dt.datetime | None]

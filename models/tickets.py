@@ -140,7 +140,10 @@ class Ticket(Record):
         Index("tickets_timer_idx", "timer_at", postgresql_where=text("timer_at IS NOT NULL")),
         Index("tickets_merged_into_idx", "merged_into_id", "id", postgresql_where=text("merged_into_id IS NOT NULL")),
         Index(
-            "tickets_of_sla_version_idx", "sla_version_id", "id", postgresql_where=text("sla_version_id IS NOT NULL")
+            "tickets_of_sla_version_idx",
+            "sla_version_id",
+            "id",
+            postgresql_where=text("status IN ('OPEN', 'PENDING', 'ON_HOLD') AND sla_version_id IS NOT NULL"),
         ),
         Index("tickets_of_assignee_idx", "assignee_id", "status", text("updated_at DESC"), "id"),
         Index(None, "assignee_id", "department_id"),  # what an agent has outside of their departments

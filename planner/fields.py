@@ -74,15 +74,16 @@ class Classified(NamedTuple):
 
 
 class Computed:
-    """A leaf that SQL can't say: a function of columns' values, called for each row after the statement.
+    """A value that SQL can't say: a function of columns' values, called for each row after the statement.
 
-    The values are what JSON has of them: texts, numbers, booleans, None; an id is its text.
+    The values are what JSON has of them: texts, numbers, booleans, None; an id is its text. An object, or a list of
+    them, is Python's, with an attribute for each field that may be selected.
     """
 
     __slots__ = ("columns", "function")
 
-    def __init__(self, function: Callable[..., str | None], *columns: Any) -> None:
-        """`function`: of what the engine was given for it and the columns' values, gives the leaf's text or None."""
+    def __init__(self, function: Callable[..., Any], *columns: Any) -> None:
+        """`function`: of what the engine was given for it and the columns' values, gives the value or None."""
         self.function, self.columns = function, columns
 
 
@@ -156,9 +157,9 @@ def planned(description: str, *, name: str | None = None, most: int | None = Non
     return declare
 
 
-def computed(description: str, *, name: str | None = None) -> Callable[[Build], Any]:
-    """Declares a leaf that SQL can't say, whose build returns Computed."""
-    return planned(description, name=name)
+def computed(description: str, *, name: str | None = None, most: int | None = None) -> Callable[[Build], Any]:
+    """Declares a field that SQL can't say, whose build returns Computed. `most`: as for `planned`."""
+    return planned(description, name=name, most=most)
 
 
 def payload(description: str, build: Build, *, name: str | None = None, most: int | None = None) -> Any:

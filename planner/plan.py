@@ -36,7 +36,7 @@ class Plan:
         together: Statement | None,
         reads: Sequence[Read],
         checks: Sequence[Check],
-        computed: Sequence[Callable[..., str | None]],
+        computed: Sequence[Callable[..., Any]],
         cards: Cards | None = None,
     ) -> None:
         """`reads`: gives the statement's values. `together`: takes a list of each value, one row for each request."""

@@ -41,7 +41,7 @@ class Selecting:
         """`binder`: collects what is asked of each request."""
         self.setting, self.binder = setting, binder
         self.viewer = setting.viewer
-        self.computed: list[Callable[..., str | None]] = []
+        self.computed: list[Callable[..., Any]] = []
         self.aliases = 0
 
     def alias(self) -> str:

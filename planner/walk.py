@@ -41,6 +41,7 @@ from planner.text import (
     or_null,
     quoted,
 )
+from planner.values import Shape, shaping
 
 NO_ARGUMENTS: frozenset[str] = frozenset()
 Read = tuple[Parts, bool]  # a value's text, and whether it may be NULL
@@ -110,6 +111,8 @@ class Walk(Connecting):
         """The text of a value that isn't None."""
         if isinstance(value, When):
             return [sa.case((value.condition, chain(self.complete(type_, inner, value.value, where))))], True
+        if isinstance(value, Computed):
+            return self.marker(value, shaping(self, type_, inner)), False
         if graphql.is_leaf_type(graphql.get_named_type(type_)):
             return self.leaf(type_, value)
         if graphql.is_list_type(type_):
@@ -241,8 +244,6 @@ class Walk(Connecting):
 
     def leaf(self, type_: Any, value: Any) -> Read:
         """A scalar, an enum, or a list of them."""
-        if isinstance(value, Computed):
-            return self.marker(value), False
         if isinstance(value, IdOf | Prefixed):
             return self.id(value if isinstance(value, Prefixed) else Prefixed(prefix_of(value.model), value.key))
         if isinstance(value, Select):
@@ -284,10 +285,11 @@ class Walk(Connecting):
         items = select(func.string_agg(chain(text), quoted(","))).select_from(table).scalar_subquery()
         return ["[", func.coalesce(items, quoted("")), "]"]
 
-    def marker(self, leaf: Computed) -> Parts:
+    def marker(self, leaf: Computed, shape: Shape) -> Parts:
         """A place in the text that a function fills: a control character can't stand there otherwise."""
         parts: Parts = [f"\x01{len(self.computed)}:"]
-        self.computed.append(partial(leaf.function, self.setting.given))
+        function = partial(leaf.function, self.setting.given)
+        self.computed.append(lambda *values: shape(function(*values)))
         for number, column in enumerate(leaf.columns):
             parts += ["\x02"] * bool(number) + or_null([cast(func.json_scalar(column), sa.Text)])
         return [*parts, "\x01"]
@@ -303,12 +305,12 @@ class Prefixed:
         self.prefix, self.value = prefix, value
 
 
-def never_none(function: Any, where: str, *arguments: Any) -> str:
-    """What a computed leaf's function gives, where the schema says that there is a value."""
-    text: str | None = function(*arguments)
-    if text is None:
+def never_none(function: Any, where: str, *arguments: Any) -> Any:
+    """What a computed value's function gives, where the schema says that there is one."""
+    value = function(*arguments)
+    if value is None:
         raise TypeError(f"{where} can't be null, and its function returned None")
-    return text
+    return value
 
 
 def stored_as(type_: Any) -> Stored | None:

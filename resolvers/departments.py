@@ -31,6 +31,7 @@ async def save_department(unit: Unit, context: Context, input: SaveDepartmentInp
         description=given(input.description),
         assignment=input.assignment,
         agent_capacity=given(input.agent_capacity),
+        calendar_id=optional_key(input.calendar_id, models.BusinessCalendar, "calendarId"),
         archived=input.archived,
     )
     department_id = optional_key(input.department_id, models.Department, "departmentId")

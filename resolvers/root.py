@@ -9,6 +9,7 @@ from strawberry.tools import create_type
 from planner.fields import CONFIG
 from resolvers import (
     attachments,
+    calendars,
     categories,
     comments,
     departments,
@@ -18,6 +19,7 @@ from resolvers import (
     routing,
     services,
     sessions,
+    sla,
     tickets,
 )
 from schema.events.kinds import KINDS
@@ -34,6 +36,8 @@ QUERIES = [
     categories.categories_,
     services.services_,
     routing.routing_rules,
+    sla.sla_policies,
+    calendars.business_calendars,
 ]
 MUTATIONS = [
     sessions.request_sign_in_link,
@@ -51,6 +55,8 @@ MUTATIONS = [
     categories.save_category,
     routing.save_routing_rule,
     routing.delete_routing_rule,
+    sla.save_sla_policy,
+    calendars.save_business_calendar,
 ]
 SUBSCRIPTIONS = [tickets.ticket_updated]
 

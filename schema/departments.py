@@ -11,6 +11,7 @@ from domain.access import Viewer
 from planner.fields import Payload, attribute, payload, planned
 from planner.nodes import Node, stored
 from planner.pages import Connection, PageArguments
+from schema.calendars import BusinessCalendar
 from schema.enums import described
 from schema.inputs import optional, required
 from schema.people import Person
@@ -32,6 +33,9 @@ class Department(Node):
     description: str | None = attribute("What it is there for.")
     assignment: models.AssignmentMethod = attribute("How its new tickets find an agent.")
     agent_capacity: int | None = attribute("Most open tickets assigned automatically to one agent; null: no limit.")
+    calendar: BusinessCalendar | None = attribute(
+        "Working hours by which its SLA targets count; null: around the clock."
+    )
     archived_at: dt.datetime | None = attribute("When it was archived; null while in use.")
 
     @planned("People who work in it, by role and name. Staff; empty for customers.")
@@ -50,6 +54,7 @@ class SaveDepartmentInput:
     agent_capacity: int | None = optional(
         "Most open tickets assigned automatically to one agent, 1 to 500; default: no limit."
     )
+    calendar_id: strawberry.ID | None = optional("Working hours; default: around the clock.")
     archived: bool = strawberry.field(
         description="Out of use. Its categories and unresolved tickets must have gone first.", default=False
     )

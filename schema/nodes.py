@@ -9,6 +9,7 @@ from sqlalchemy.orm import aliased
 
 from domain import (
     attachments,
+    calendars,
     categories,
     comments,
     departments,
@@ -20,7 +21,21 @@ from domain import (
     tickets,
 )
 from domain.access import Viewer
-from models import Attachment, Category, Comment, Department, Event, Notification, Person, RoutingRule, Service, Ticket
+from domain.sla import policies
+from models import (
+    Attachment,
+    BusinessCalendar,
+    Category,
+    Comment,
+    Department,
+    Event,
+    Notification,
+    Person,
+    RoutingRule,
+    Service,
+    SlaPolicy,
+    Ticket,
+)
 
 Lookup = Callable[[Viewer, Any], Select[Any]]
 
@@ -45,6 +60,14 @@ def _rule(viewer: Viewer, key: Any) -> Select[Any]:
     return routing.seen(viewer).where(RoutingRule.id == key)
 
 
+def _calendar(viewer: Viewer, key: Any) -> Select[Any]:
+    return calendars.seen(viewer).where(BusinessCalendar.id == key)
+
+
+def _policy(viewer: Viewer, key: Any) -> Select[Any]:
+    return policies.seen(viewer).where(SlaPolicy.id == key)
+
+
 def _department(viewer: Viewer, key: Any) -> Select[Any]:
     return departments.one(viewer, key) if viewer.role is not None else select(Department).where(sa.false())
 
@@ -56,6 +79,8 @@ LOOKUPS: dict[type, Lookup] = {
     Category: categories.one,
     Service: services.one,
     RoutingRule: _rule,
+    SlaPolicy: _policy,
+    BusinessCalendar: _calendar,
     Notification: _own_notification,
     Event: _on_ticket(Event, history.visible),
     Comment: _on_ticket(Comment, comments.visible),

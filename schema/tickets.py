@@ -23,6 +23,7 @@ from schema.inputs import given, optional, required
 from schema.people import Person
 from schema.refusals import Conflict, InvalidInput, NotAllowed, NotFound, RateLimited
 from schema.services import Service
+from schema.sla import TicketSla
 from schema.times import OrderDirection, TimeRange, span
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ described(
     CREATED_AT="When they were submitted.",
     UPDATED_AT="When they last changed.",
     PRIORITY="How urgent they are.",
+    DUE_AT="When the next SLA target is due; those without one last.",
     WAITING_SINCE="Since when the customer waits; those who don't last.",
     RELEVANCE="How well they match filter.text; needs it.",
 )
@@ -87,6 +89,14 @@ class Ticket(Node):
     def triage(ticket: models.Ticket, viewer: Viewer) -> Triage | None:
         pending: Any = ticket.triage_pending
         return When(pending.is_not(None), ticket)
+
+    @planned("SLA targets; null without a policy. Staff; null for others.")
+    def sla(ticket: models.Ticket, viewer: Viewer) -> TicketSla | None:
+        version: Any = ticket.sla_version_id
+        works = access.works_on(viewer, ticket)
+        if isinstance(works, bool):
+            return When(version.is_not(None), ticket) if works else None
+        return When(sa.and_(works, version.is_not(None)), ticket)
 
     @planned("When something last changed that the viewer can see; a new comment counts.")
     def updated_at(ticket: models.Ticket, viewer: Viewer) -> dt.datetime:
@@ -172,6 +182,8 @@ class TicketFilter:
     unassigned: bool | None = input_field("Without an assignee (true) or with one (false).")
     mine: bool | None = input_field("Requested by, assigned to or watched by the viewer.")
     needs_triage: bool | None = input_field("Waiting (true) or not waiting (false) for a person to find the category.")
+    breached: bool | None = input_field("With a missed SLA target (true) or without one (false).")
+    due_before: dt.datetime | None = input_field("With an SLA target due before this moment.")
     tags: list[str] | None = input_field("With one of these tags.", most=50)
     channels: list[models.TicketChannel] | None = input_field("Come in by one of these channels.", most=50)
     created: TimeRange | None = input_field("Submitted within.")
@@ -200,6 +212,8 @@ class TicketFilter:
             unassigned=given(self.unassigned),
             mine=given(self.mine),
             needs_triage=given(self.needs_triage),
+            breached=given(self.breached),
+            due_before=given(self.due_before),
             created=span(self.created),
             updated=span(self.updated),
         )

@@ -1,14 +1,14 @@
 """Lists of tickets: which, in which order, and how a page of one is found among millions."""
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import CTE, ColumnElement, Select, select
 
-from domain import access, tickets
+from domain import access, sla, tickets
 from domain.access import Viewer, Works
 from domain.refusals import Refusal
 from domain.tickets import search
@@ -23,6 +23,7 @@ class TicketOrderField(enum.Enum):
     CREATED_AT = enum.auto()
     UPDATED_AT = enum.auto()
     PRIORITY = enum.auto()
+    DUE_AT = enum.auto()
     WAITING_SINCE = enum.auto()
     RELEVANCE = enum.auto()
 
@@ -41,6 +42,8 @@ class Conditions:
     unassigned: bool | None = None
     mine: bool | None = None
     needs_triage: bool | None = None
+    breached: bool | None = None
+    due_before: Any = None
     created: tuple[Any, Any] = (None, None)  # from, itself included; to, itself not
     updated: tuple[Any, Any] = (None, None)
 
@@ -81,6 +84,9 @@ def _order(
         case TicketOrderField.WAITING_SINCE:
             never = "-infinity" if descending else "infinity"
             first = sa.func.coalesce(Ticket.waiting_since, sa.literal_column(f"'{never}'::timestamptz"))
+        case TicketOrderField.DUE_AT:
+            never = "-infinity" if descending else "infinity"
+            first = access.of_side(works, sla.due_or(never), sla.never_due(never))
         case TicketOrderField.RELEVANCE:
             if asked.text_kind is None:
                 raise Refusal("An order by relevance needs filter.text.")
@@ -104,12 +110,13 @@ def _meeting(rows: Select[Ticket], viewer: Viewer, asked: Conditions, works: Wor
             rows = rows.where(column.in_(values))
     for name, ids in asked.any_of.items():
         rows = rows.where(getattr(Ticket, name) == sa.func.any(ids))
-    if asked.tags is not None:
-        rows = rows.where(_tagged(works, asked.tags))
+    for hidden in _hidden(asked):
+        rows = rows.where(_for_staff(works, hidden))
     for wanted, condition in (
         (asked.unassigned, Ticket.assignee_id.is_(None)),
         (asked.mine, tickets.mine(viewer)),
         (asked.needs_triage, Ticket.triage_pending.is_(sa.true())),
+        (asked.breached, _for_staff(works, Ticket.breached_at.is_not(None))),
     ):
         if wanted is not None:
             rows = rows.where(condition if wanted else condition.is_not(sa.true()))  # what is unknown counts as not
@@ -121,10 +128,17 @@ def _meeting(rows: Select[Ticket], viewer: Viewer, asked: Conditions, works: Wor
     return rows
 
 
-def _tagged(works: Works, tags: Any) -> ColumnElement[bool]:
-    """Whether it has one of these tags, as far as the viewer may know: to customers, tickets have none."""
-    overlap = search.tagged(Ticket, tags)
-    return (overlap if works else sa.false()) if isinstance(works, bool) else sa.and_(overlap, works)
+def _hidden(asked: Conditions) -> Iterator[ColumnElement[bool]]:
+    """The conditions on what only staff know of a ticket: to customers, it has no tags, and nothing is due."""
+    if asked.tags is not None:
+        yield search.tagged(Ticket, asked.tags)
+    if asked.due_before is not None:
+        yield sla.due_or("infinity") < asked.due_before
+
+
+def _for_staff(works: Works, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether it holds, for whoever works on the ticket; never for everyone else."""
+    return (condition if works else sa.false()) if isinstance(works, bool) else sa.and_(condition, works)
 
 
 def _of_number(asked: Conditions) -> ColumnElement[bool]:
@@ -236,7 +250,13 @@ def _elsewhere(viewer: Viewer) -> Select[Any]:
 
 def _as_indexed(asked: Conditions, by: TicketOrderField, *, descending: bool) -> bool:
     """Whether the index of all tickets, or of all of a department's, has this order, and nothing else narrows it."""
-    narrow = asked.statuses is not None or asked.mine or asked.any_of.keys() & {"requester_id", "assignee_id"}
+    narrow = (
+        asked.statuses is not None
+        or asked.mine
+        or asked.breached
+        or asked.due_before is not None
+        or asked.any_of.keys() & {"requester_id", "assignee_id"}
+    )
     return by is TicketOrderField.UPDATED_AT and descending and not narrow
 
 
@@ -255,7 +275,8 @@ def _departments(viewer: Viewer, asked: Conditions) -> Select[Any]:
 
 def _pairs(ids: Select[Any], asked: Conditions) -> Select[Any]:
     """Each of these with each status that is asked for."""
-    names = [(status.name,) for status in asked.statuses or TicketStatus]
+    known = [status for status in asked.statuses or TicketStatus if asked.due_before is None or status in sla.COUNTING]
+    names = [(status.name,) for status in known or asked.statuses or TicketStatus]
     statuses = sa.values(sa.column("status", sa.Text()), name="statuses").data(names)
     rows = ids.subquery()
     return select(*rows.c, statuses.c.status).select_from(rows.join(statuses, sa.true()))

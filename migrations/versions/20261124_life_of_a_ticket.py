@@ -322,6 +322,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("target_seconds", sa.Integer(), nullable=False),
+        sa.Column("calendar_id", sa.Uuid(), nullable=True),
         sa.Column("used_seconds", sa.Integer(), nullable=False),
         sa.Column("running_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("paused_at", sa.DateTime(timezone=True), nullable=True),
@@ -330,15 +331,9 @@ def upgrade() -> None:
         sa.Column("breached_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("completed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("cancelled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["calendar_id"], ["business_calendars.id"], name=op.f("sla_clocks_calendar_id_fkey")),
         sa.ForeignKeyConstraint(["ticket_id"], ["tickets.id"], name=op.f("sla_clocks_ticket_id_fkey")),
         sa.PrimaryKeyConstraint("ticket_id", "target", name=op.f("sla_clocks_pkey")),
-    )
-    op.create_index(
-        "sla_clocks_due_idx",
-        "sla_clocks",
-        ["due_at"],
-        unique=False,
-        postgresql_where=sa.text("due_at IS NOT NULL AND breached_at IS NULL"),
     )
     op.create_table(
         "ticket_links",
@@ -448,7 +443,7 @@ def upgrade() -> None:
         "tickets",
         ["sla_version_id", "id"],
         unique=False,
-        postgresql_where=sa.text("sla_version_id IS NOT NULL"),
+        postgresql_where=sa.text("status IN ('OPEN', 'PENDING', 'ON_HOLD') AND sla_version_id IS NOT NULL"),
     )
     op.create_index(
         "tickets_rated_idx",
@@ -497,7 +492,9 @@ def downgrade() -> None:
     op.drop_index("tickets_resolved_idx", table_name="tickets", postgresql_where=sa.text("resolved_at IS NOT NULL"))
     op.drop_index("tickets_rated_idx", table_name="tickets", postgresql_where=sa.text("rating IS NOT NULL"))
     op.drop_index(
-        "tickets_of_sla_version_idx", table_name="tickets", postgresql_where=sa.text("sla_version_id IS NOT NULL")
+        "tickets_of_sla_version_idx",
+        table_name="tickets",
+        postgresql_where=sa.text("status IN ('OPEN', 'PENDING', 'ON_HOLD') AND sla_version_id IS NOT NULL"),
     )
     op.drop_index(
         "tickets_merged_into_idx", table_name="tickets", postgresql_where=sa.text("merged_into_id IS NOT NULL")
@@ -527,11 +524,6 @@ def downgrade() -> None:
     op.drop_index("inbound_mails_digest_key", table_name="inbound_mails")
     op.drop_table("inbound_mails")
     op.drop_table("ticket_links")
-    op.drop_index(
-        "sla_clocks_due_idx",
-        table_name="sla_clocks",
-        postgresql_where=sa.text("due_at IS NOT NULL AND breached_at IS NULL"),
-    )
     op.drop_table("sla_clocks")
     op.drop_index(op.f("resolutions_ticket_id_id_idx"), table_name="resolutions")
     op.drop_table("resolutions")

@@ -4,6 +4,7 @@ from schema.events.changes import StatusChanged, TicketAssigned, TicketRouted, T
 from schema.events.comments import CommentAdded
 from schema.events.messages import MessageSent
 from schema.events.resolutions import TicketReopened
+from schema.events.sla import SlaBreached, SlaPolicyChanged
 
 KINDS = (
     TicketSubmitted,
@@ -13,4 +14,6 @@ KINDS = (
     StatusChanged,
     TicketReopened,
     MessageSent,
+    SlaPolicyChanged,
+    SlaBreached,
 )

@@ -32,6 +32,8 @@ LEAVES = {
     "Int": 7,
     "Float": 1.5,
     "Boolean": True,
+    "LocalTime": "09:30",
+    "Date": "2026-12-24",
     "DateTime": dt.datetime(2026, 11, 24, 9, 30, 0, 7000, tzinfo=dt.UTC),
 }
 
@@ -48,6 +50,15 @@ async def keys(customer, ticket, problem, support, director, database, work, mai
         values = {"name": "R", "position": 0, "active": True, "department_id": None, "assignee_id": None}
         rule = unit.insert(models.RoutingRule, **values, priority=None, **lists)
         words = {"body": "So *it* is.", "body_html": "<p>So it is.</p>", "internal": False, "created_at": unit.now}
+        hours = [{"weekday": 0, "opens": 540, "closes": 1440}]
+        holidays = [{"date": "2026-12-24", "name": ODD}]
+        named = {"name": "C", "time_zone": "UTC", "hours": hours, "holiday_region": "DE", "holidays": holidays}
+        calendar = unit.insert(models.BusinessCalendar, **named)
+        conditions = {"department_ids": [support.id], "category_ids": [problem.id]}
+        policy = unit.insert(models.SlaPolicy, name="P", description=ODD, position=0, active=True, **conditions)
+        targets = {"LOW": {"FIRST_RESPONSE": None, "RESOLUTION": 600}}
+        asked = {"targets": targets, "calendar_id": calendar.id, "pauses_on_hold": True, "created_at": unit.now}
+        unit.insert(models.SlaVersion, policy_id=policy.id, number=1, **asked)
         comment = unit.insert(models.Comment, ticket_id=ticket.uuid, **words, **told_by)
     return {
         "Ticket": ticket.uuid,
@@ -57,6 +68,8 @@ async def keys(customer, ticket, problem, support, director, database, work, mai
         "Category": problem.id,
         "Department": support.id,
         "RoutingRule": rule.id,
+        "SlaPolicy": policy.id,
+        "BusinessCalendar": calendar.id,
         "Comment": comment.id,
         "Notification": told["id"],
         "TicketEvent": event["id"],

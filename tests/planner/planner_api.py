@@ -7,7 +7,7 @@ from __future__ import annotations
 import datetime as dt
 import enum
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, NamedTuple
 from uuid import UUID
 
 import planner_records as models
@@ -136,6 +136,42 @@ class Presence:
         return counted.scalar_subquery()
 
 
+class Rest(NamedTuple):
+    """What stands in a word beside its text."""
+
+    letters: list[str]
+
+
+class WordFound(NamedTuple):
+    """A word as Python finds it."""
+
+    text: str
+    length: int
+    status: Status
+    rest: Rest | None
+
+
+def words_in(_given: Any, body: str, most: int) -> list[WordFound]:
+    statuses = list(Status)
+    return [
+        WordFound(word, len(word), statuses[len(word) % len(statuses)], Rest(list(word)) if len(word) > 4 else None)
+        for word in body.split()[:most]
+    ]
+
+
+@strawberry.type(description="Its letters.")
+class Letters:
+    letters: list[str] = attribute("One by one.")
+
+
+@strawberry.type(description="A word, of which no table knows.")
+class Word:
+    text: str = attribute("As it is written.")
+    size: int = attribute("How long it is.", name="length", column="length")
+    status: Status = attribute("As its length says.")
+    rest: Letters | None = attribute("Of a long one.")
+
+
 @stored(models.Comment, "pco")
 @strawberry.type(description="A comment.")
 class Comment(Node):
@@ -151,6 +187,16 @@ class Comment(Node):
     def seen(comment: models.Comment, viewer: Viewer) -> str | None:
         values = (comment.internal, func.length(comment.body), sa.null(), sa.cast(2.5, sa.Float), comment.author_id)
         return Computed(lambda _, *values: repr(values) if values[0] else None, *values)
+
+    @computed("Its first words.", most=5)
+    def words(
+        comment: models.Comment, viewer: Viewer, first: Annotated[int, argument("How many.", least=1, most=5)] = 2
+    ) -> list[Word]:
+        return Computed(words_in, comment.body, first)
+
+    @computed("Its longest word, if it has any.")
+    def longest(comment: models.Comment, viewer: Viewer) -> Word | None:
+        return Computed(lambda _, body: max(words_in(_, body, 100), key=lambda word: word.length), comment.body)
 
     @computed("Never there, and must be.")
     def lost(comment: models.Comment, viewer: Viewer) -> str:

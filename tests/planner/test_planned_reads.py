@@ -125,6 +125,27 @@ async def test_computed_leaves_are_given_what_json_has(ask, agent, rows):
         assert data["node"]["seen"] == (repr(values) if comment.internal else None)
 
 
+WORDS = """query ($id: ID!, $n: Int!) { node(id: $id) { ... on Comment { words(first: $n) { ...W }
+  two: words { text } longest { length t: text rest { letters __typename } } } } }
+  fragment W on Word { __typename text length status rest { letters } }"""
+
+
+async def test_computed_objects_have_what_is_selected_of_them(ask, agent, rows):
+    for comment in rows[models.Comment][:5]:
+        found = (await ask.same(agent, WORDS, id=f"pco_{comment.id}", n=3))["node"]
+
+        words = comment.body.split()
+        assert [(each["__typename"], each["text"], each["length"]) for each in found["words"]] == [
+            ("Word", word, len(word)) for word in words[:3]
+        ]
+        assert found["two"] == [{"text": word} for word in words[:2]]
+        for each in found["words"]:
+            assert each["rest"] == ({"letters": list(each["text"])} if each["length"] > 4 else None)
+        longest = max(words, key=len)
+        rest = {"letters": list(longest), "__typename": "Letters"} if len(longest) > 4 else None
+        assert found["longest"] == {"length": len(longest), "t": longest, "rest": rest}
+
+
 async def test_what_may_not_be_seen_looks_like_what_is_missing(ask, customer, nobody, rows):
     hidden = next(row for row in rows[models.Ticket] if row.requester_id != customer.id)
     missing = f"ptk_{'0' * 8}-0000-0000-0000-{'0' * 12}"

@@ -19,10 +19,12 @@ from domain import (
     idempotency,
     notifications,
     sessions,
+    sla,
     tickets,
 )
 from domain.access import Viewer
 from domain.refusals import Refusal
+from domain.sla import looking, recalculating
 from domain.tickets import conflicts, search
 from domain.tickets.lists import TicketOrderField
 from infra import jobs
@@ -30,7 +32,7 @@ from infra.ids import new_id
 from infra.postgres import SETTINGS, Reads
 from infra.statements import prepare
 from infra.unit import now
-from models import Event, NotificationKind, Role
+from models import Event, NotificationKind, Role, SlaTargetKind
 from planner.arguments import Request
 from planner.engine import Engine
 from resolvers.root import schema
@@ -43,6 +45,7 @@ GROWING = {
     "comments",
     "events",
     "event_texts",
+    "sla_clocks",
     "notifications",
     "jobs",
     "messages",
@@ -217,6 +220,8 @@ NEXT = """query Tickets($after: String, $order: TicketOrder) { tickets(first: 10
 NUMBERED = "query Ticket($number: Int!) { ticketByNumber(number: $number) { id subject requester { name } lastSeq } }"
 EVENTS = """query Events($id: ID!) { ticket(id: $id) { id subject events(first: 50) { nodes { seq at actor { name }
   ... on TicketSubmitted { subject } } } attachments(first: 20) { nodes { filename } } viewerUnreadCount } }"""
+TARGETS = """query Targets($id: ID!) { ticket(id: $id) { sla { policy { name targets { priority } }
+  firstResponse { state dueAt } resolution { state remainingSeconds } } } }"""
 NOTIFICATIONS = """query News { viewer { unread { count } notifications(first: 20) {
   nodes { id title body readAt } } } }"""
 
@@ -285,7 +290,9 @@ async def test_searches(people, large, server_url, monkeypatch, viewer, order, c
     assert await plans.looked_at(people[viewer], SEARCH, filter={"text": rare}, order=order) < 2_000
 
 
-@pytest.mark.parametrize("name", ["status", "closed", "department", "assignee", "requester", "mine", "unassigned"])
+@pytest.mark.parametrize(
+    "name", ["status", "closed", "department", "assignee", "requester", "mine", "unassigned", "breached", "due"]
+)
 @pytest.mark.parametrize("viewer", VIEWERS)
 async def test_the_list_with_a_filter(plans, people, large, viewer, name):
     agent_id, customer_id = people["agent"].id, people["customer"].id
@@ -298,8 +305,37 @@ async def test_the_list_with_a_filter(plans, people, large, viewer, name):
         "requester": {"requesterIds": [f"per_{customer_id}"]},
         "mine": {"mine": True},
         "unassigned": {"unassigned": True},
+        "breached": {"breached": True},
+        "due": {"dueBefore": "2030-01-01T00:00:00Z"},
     }[name]
     assert not await plans.of_query(people[viewer], LIST, filter=filter_) & GROWING
+
+
+@pytest.mark.parametrize("order", [None, {"field": "DUE_AT", "direction": "ASC"}])
+@pytest.mark.parametrize("viewer", VIEWERS)
+async def test_what_is_due_or_was_missed(plans, people, large, viewer, order):
+    assert await large.fetchval("SELECT count(*) FROM tickets WHERE due_at > now()") > 100
+    soon = (now() + dt.timedelta(hours=1)).isoformat(timespec="milliseconds")
+    for filter_ in ({"dueBefore": soon}, {"breached": True, "statuses": ["OPEN", "ON_HOLD"]}):
+        assert await plans.looked_at(people[viewer], LIST, order=order, filter=filter_) < MOST_LOOKED_AT[viewer]
+        assert not await plans.of_query(people[viewer], LIST, order=order, filter=filter_) & GROWING
+
+
+@pytest.mark.parametrize("viewer", VIEWERS)
+async def test_the_targets_of_a_ticket(plans, people, large, viewer):
+    ticket_id = await large.fetchval("SELECT id FROM tickets WHERE due_at IS NOT NULL LIMIT 1")
+    assert not await plans.of_query(people[viewer], TARGETS, id=f"tkt_{ticket_id}") & GROWING
+
+
+@pytest.mark.parametrize("change", ["policy", "calendar", "department"])
+@pytest.mark.parametrize("later", [False, True])
+async def test_tickets_that_are_counted_anew(plans, large, change, later):
+    version = await large.fetchrow("SELECT id, policy_id FROM sla_versions")
+    department_id = await large.fetchval("SELECT id FROM departments LIMIT 1")
+    places = (version["id"], new_id()) if later else (None, None)
+    which = {"policy": (version["policy_id"], None, None), "calendar": (None, new_id(), None)}
+    which["department"] = (None, None, department_id)
+    assert not await plans.of_statement(recalculating.batch, *which[change], *places, 500, lock=True) & GROWING
 
 
 @pytest.mark.parametrize("viewer", VIEWERS)
@@ -346,6 +382,9 @@ async def test_notifications(plans, people, viewer):
         (tickets.worked_on, (Viewer(Role.AGENT, new_id()), new_id()), False),
         (conflicts._since, (Viewer(Role.AGENT, new_id()), new_id(), 3), False),
         (comments._concerned, (new_id(), new_id()), False),
+        (looking.clocks_of, ([new_id()],), False),
+        (sla._clock, (new_id(), SlaTargetKind.RESOLUTION), False),
+        (sla._calendars, (new_id(), new_id(), new_id(), new_id()), False),
     ],
     ids=lambda value: f"{value.__module__}.{value.__name__}" if callable(value) else None,
 )

@@ -17,6 +17,7 @@ BY: dict[str, Callable[[Reader, Any, bool], Any]] = {
     "CREATED_AT": lambda _, ticket, __: ticket.created_at,
     "UPDATED_AT": lambda reader, ticket, _: changed_at(reader, ticket),
     "PRIORITY": lambda _, ticket, __: ticket.priority.value,
+    "DUE_AT": lambda reader, ticket, descending: due_at(reader, ticket) or (LONG_AGO if descending else NEVER),
     "WAITING_SINCE": lambda _, ticket, descending: ticket.waiting_since or (LONG_AGO if descending else NEVER),
 }
 
@@ -55,6 +56,11 @@ def changed_at(reader: Reader, ticket: Any) -> Any:
     return ticket.updated_at if reader.works_on(ticket) else ticket.public_updated_at
 
 
+def due_at(reader: Reader, ticket: Any) -> Any:
+    """When an SLA target is due that they may know of."""
+    return ticket.due_at if reader.works_on(ticket) else None
+
+
 def listed(reader: Reader, asked: dict[str, Any], order: dict[str, str] | None) -> list[Any]:
     """The tickets that they see and for which all conditions hold; without an order, last changed first."""
     tickets = [ticket for ticket in reader.rows.rows[models.Ticket] if reader.sees(ticket)]
@@ -77,10 +83,13 @@ def holds(reader: Reader, ticket: Any, name: str, wanted: Any) -> bool:
         moment = ticket.created_at if name == "created" else changed_at(reader, ticket)
         ends = {end: dt.datetime.fromisoformat(text.upper()) for end, text in wanted.items() if text is not None}
         return bool(ends.get("from", LONG_AGO) <= moment < ends.get("to", NEVER))
+    if name == "dueBefore":
+        return bool((due_at(reader, ticket) or NEVER) < dt.datetime.fromisoformat(wanted.upper()))
     watches = any(row.person_id == reader.viewer.id for row in reader.rows.of(models.Watcher, ticket))
     states = {
         "unassigned": ticket.assignee_id is None,
         "needsTriage": ticket.triage_pending is True,
+        "breached": reader.works_on(ticket) and ticket.breached_at is not None,
         "mine": watches or reader.viewer.id in {ticket.requester_id, ticket.assignee_id},
     }
     return bool(states[name] == wanted)

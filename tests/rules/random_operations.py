@@ -212,7 +212,7 @@ class Writer(Values):
         """A field's arguments, and how many objects it then gives at most."""
         coordinate, size = f"{type_.name}.{name}", self.size(type_, name)
         given, fixed = list[str](), dict[str, Any]()
-        if paged := "first" in field.args:
+        if paged := "after" in field.args:
             given, size, fixed = self.page(coordinate, field, room)
         for argument, declared in field.args.items():
             place = f"{coordinate}.{argument}"

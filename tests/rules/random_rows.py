@@ -22,6 +22,8 @@ PREFIXES = {
     models.Category: "cat",
     models.Service: "svc",
     models.RoutingRule: "rul",
+    models.SlaPolicy: "slp",
+    models.BusinessCalendar: "cal",
     models.Notification: "ntf",
     models.Event: "evt",
     models.Attachment: "att",
@@ -43,13 +45,14 @@ class Rows:
         self._house()
         self._people()
         self._rules()
+        self._policies()
         for number in range(40):
             self._ticket(number)
         self._notifications()
 
     def add(self, model: type[models.Base], **values: Any) -> Any:
         """A row; one with a key of its own when the model has it."""
-        if model in PREFIXES or model is models.Message:
+        if model in PREFIXES or model in {models.Message, models.SlaVersion}:
             bits = self.luck.getrandbits(128)
             values = {"id": UUID(int=bits & ~(0xF << 76 | 3 << 62) | 7 << 76 | 2 << 62)} | values
         row = SimpleNamespace(**values)
@@ -82,6 +85,15 @@ class Rows:
         return START + dt.timedelta(days=100, seconds=self.words, milliseconds=self.luck.randrange(1000))
 
     def _house(self) -> None:
+        for number in range(4):
+            self.add(
+                models.BusinessCalendar,
+                name=self.text(),
+                time_zone=self.luck.choice(["UTC", "Asia/Kolkata"]),
+                hours=[{"weekday": day, "opens": 0, "closes": 1440} for day in range(0 if number % 2 else 7)],
+                holiday_region=self.maybe("DE-BY"),
+                holidays=[{"date": f"2026-03-{day:02}", "name": self.text()} for day in range(1, number + 1)],
+            )
         for number in range(5):
             self.add(
                 models.Department,
@@ -89,6 +101,7 @@ class Rows:
                 description=self.maybe(self.text()),
                 assignment=self.luck.choice(list(models.AssignmentMethod)),
                 agent_capacity=self.maybe(7),
+                calendar_id=self.rows[models.BusinessCalendar][number].id if number < 3 else None,
                 archived_at=self.moment() if number == 4 else None,
             )
         for number in range(7):
@@ -160,6 +173,49 @@ class Rows:
                 add_tags=[self.word() for _ in range(2 - number % 3)],
             )
 
+    def _policies(self) -> None:
+        luck = self.luck
+        for number in range(4):
+            policy = self.add(
+                models.SlaPolicy,
+                name=self.text(),
+                description=self.maybe(self.text()),
+                position=number // 2,
+                active=number != 1,
+                department_ids=[row.id for row in luck.sample(self.rows[models.Department], number)],
+                category_ids=[row.id for row in luck.sample(self.rows[models.Category], number)],
+            )
+            for version in range(number % 2 + 1):
+                asked = luck.sample(list(TicketPriority), version + 1)
+                self.add(
+                    models.SlaVersion,
+                    policy_id=policy.id,
+                    number=version + 1,
+                    targets={each.name: {"FIRST_RESPONSE": self.maybe(60), "RESOLUTION": 600} for each in asked},
+                    calendar_id=self.maybe(luck.choice(self.rows[models.BusinessCalendar]).id),
+                    pauses_on_hold=luck.random() < 0.5,
+                    created_at=self.moment(),
+                )
+
+    def _clocks(self, ticket: Any) -> None:
+        for target in self.luck.sample(list(models.SlaTargetKind), self.luck.randrange(3)):
+            state = self.luck.choice(["runs", "rests", "done", "cancelled"])
+            self.add(
+                models.SlaClock,
+                ticket_id=ticket.id,
+                target=target,
+                target_seconds=600,
+                calendar_id=None,
+                used_seconds=self.luck.choice([0, 60, 700]),
+                running_since=self.moment() if state == "runs" else None,
+                paused_at=self.own_moment() if state == "rests" else None,
+                due_at=self.own_moment() if state in {"runs", "done"} else None,
+                warned_at=None,
+                breached_at=self.maybe(self.own_moment()),
+                completed_at=self.own_moment() if state == "done" else None,
+                cancelled_at=self.moment() if state == "cancelled" else None,
+            )
+
     def _ticket(self, number: int) -> None:
         luck = self.luck
         category = luck.choice(self.rows[models.Category])
@@ -195,7 +251,12 @@ class Rows:
             waiting_since=self.maybe(self.moment()),
             resumes_at=self.maybe(self.moment()),
             closed_at=self.maybe(self.moment()),
+            sla_version_id=self.maybe(luck.choice(self.rows[models.SlaVersion]).id, 0.7),
+            due_at=self.moment() if number % 5 in {0, 2} and number % 3 else None,  # only while it is open or on hold
+            breached_at=self.maybe(self.moment()),
         )
+        if ticket.sla_version_id:
+            self._clocks(ticket)
         # Something internal came last in some of them, at a moment that only those who work on it may learn.
         ticket.updated_at = self.own_moment() if number % 3 else ticket.public_updated_at
         watchers = {luck.choice(self.rows[models.Person]).id for _ in range(number % 4)}
@@ -264,7 +325,7 @@ class Rows:
             if not comment.internal and luck.random() < 0.5:
                 self._mail(ticket, comment)
         for _ in range(luck.randrange(8)):
-            match luck.randrange(5):
+            match luck.randrange(6):
                 case 0:
                     departments = self.rows[models.Department]
                     rules = self.rows[models.RoutingRule]
@@ -284,8 +345,19 @@ class Rows:
                     self._reason(self._event(ticket, "StatusChanged", states | {"resumes_at": resumes}))
                 case 3:
                     self._reason(self._event(ticket, "TicketReopened", {}))
+                case 4:
+                    self._sla_event(ticket)
                 case _:
                     self._mail(ticket)
+
+    def _sla_event(self, ticket: Any) -> None:
+        if self.luck.random() < 0.5:
+            missed = {"target": self.luck.choice(list(models.SlaTargetKind)).name, "due_at": START.isoformat()}
+            self._event(ticket, "SlaBreached", missed, internal=True)
+            return
+        names, rows = ("from_policy_id", "to_policy_id"), self.rows[models.SlaPolicy]
+        policies = {name: self.maybe(str(self.luck.choice(rows).id)) for name in names}
+        self._event(ticket, "SlaPolicyChanged", policies, internal=True)
 
     def _reason(self, event: Any) -> None:
         if self.luck.random() < 0.7:

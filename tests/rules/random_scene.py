@@ -19,6 +19,8 @@ WORD, NUMBER = re.compile(r"zq\d{4}q"), re.compile(r"(?<![0-9a-f-])[57]00\d{4}(?
 ID = re.compile(r"[a-z]{3}_[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?")
 
+CLOCK = ("due_at", "paused_at", "breached_at", "completed_at")  # moments that a clock tells
+
 
 class Scene(Rows):
     """The rows, the viewers by name, and what each viewer may read: words, ids, numbers and moments."""
@@ -38,6 +40,8 @@ class Scene(Rows):
             "session of staff": Viewer(member.role, member.id, of_staff.id),
         }
         telling = [row.updated_at for row in tickets]
+        for clock in self.rows[models.SlaClock]:
+            telling += [moment for name in CLOCK if (moment := getattr(clock, name))]
         telling += [row.last_seen_at for row in self.rows[models.Person] if row.last_seen_at]
         self.moments = {stamp(moment.isoformat()) for moment in telling if moment > START + dt.timedelta(days=1)}
         self.allowed = {
@@ -94,6 +98,7 @@ class Reader:
         yield from self.texts(ticket, "number", "subject", "body", "body_html", "topic", "public_updated_at")
         if works:
             yield from self.texts(ticket, "tags", "updated_at")
+            yield from (word for row in self.rows.of(models.SlaClock, ticket) for word in self.texts(row, *CLOCK))
         watching = {row.person_id for row in self.rows.of(models.Watcher, ticket)}
         self.known |= {row.id for row in self.rows.customers if row.id in watching}
         self.known |= {ticket.requester_id, ticket.assignee_id, ticket.triaged_by_id}
@@ -140,6 +145,7 @@ class Reader:
         """What is in use; what was archived for staff, or as what they see is of it; departments for whoever signed in.
 
         Of departments even staff, but admins, see archived ones only where something leads there. Rules: admins.
+        Calendars and policies: staff, and everyone the calendars of departments that they see.
         """
         admin = self.staff and self.viewer.role is Role.ADMIN
         for model in (models.Category, models.Service):
@@ -150,7 +156,14 @@ class Reader:
         for department in self.rows.rows[models.Department]:
             in_use = self.viewer.role is not None and department.archived_at is None
             if admin or in_use or department.id in self.known:
+                self.known.add(department.calendar_id)
                 yield from self.texts(department, "name", "description")
+        for calendar in self.rows.rows[models.BusinessCalendar]:
+            if self.staff or calendar.id in self.known:
+                yield from self.texts(calendar, "name")
+                yield from (word for day in calendar.holidays for word in WORD.findall(day["name"]))
+        for policy in self.rows.rows[models.SlaPolicy] if self.staff else []:
+            yield from self.texts(policy, "name", "description")
         for rule in self.rows.rows[models.RoutingRule] if admin else []:
             yield from self.texts(rule, "name", "words", "email_domains", "add_tags")
 

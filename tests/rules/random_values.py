@@ -21,6 +21,7 @@ LONGEST_SEARCH = 200
 LOOKED_UP = (
     models.Ticket, models.Event, models.Notification, models.Attachment, models.Comment, models.Person,
     models.Department, models.Category, models.Service, models.RoutingRule, models.Event, models.Ticket,
+    models.SlaPolicy, models.BusinessCalendar,
 )  # fmt: skip
 IDS_OF = {  # which model's ids an argument or input field takes; any of those above where it isn't here
     "Query.ticket.id": models.Ticket,
@@ -110,6 +111,8 @@ class Values:
             texts = [self.search()] if place == "TicketFilter.text" else texts
             return luck.choice([*self.schema.type_map, "Nothing"] if place == "Query.__type.name" else texts)
         some = luck.choice(self.scene.rows[models.Ticket]).number
+        if place == "BusinessCalendar.upcomingHolidays.first":
+            return luck.randint(0 if self.chance(5) else 1, 5)
         made: dict[str, Again] = {
             "Boolean": lambda: self.chance(5 if place in self.known.refused else 50),
             "ID": lambda: self.id(place),

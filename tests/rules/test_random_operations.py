@@ -83,6 +83,10 @@ async def test_both_ways_answer_the_same_and_nobody_reads_too_much(both_ways: Bo
     assert seen.counts["with rows"] > seen.counts["answers"] / 2
 
 
+# Of categories alone: through them somebody who is not signed in finds departments, and what hangs on those.
+DEPTHS = {"tickets": 0, "categories": 2}
+
+
 @pytest.mark.parametrize("name", Scene(SEED).viewers)
 async def test_everyone_reads_all_that_they_may_and_nothing_else(both_ways: BothWays, name: str) -> None:
     scene, viewer, read = both_ways.scene, both_ways.scene.viewers[name], set[str]()
@@ -96,7 +100,7 @@ async def test_everyone_reads_all_that_they_may_and_nothing_else(both_ways: Both
     for root in ("viewer", "tickets", "departments", "categories", "services", "routingRules"):
         field = QUERY.fields[root]
         page = "(first: 100)" if "first" in field.args else ""
-        await ask(f"{{ {root}{page} {everything(graphql.get_named_type(field.type), int(root != 'tickets'))} }}", [])
+        await ask(f"{{ {root}{page} {everything(graphql.get_named_type(field.type), DEPTHS.get(root, 1))} }}", [])
     for kind in SCHEMA.get_implementations(graphql.assert_interface_type(SCHEMA.type_map["Node"])).objects:
         ids = [gid for gid, each in scene.kinds.items() if each == kind.name]
         for start in range(0, len(ids), 100):

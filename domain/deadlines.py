@@ -1,0 +1,49 @@
+"""Warning of SLA targets that are soon due. The history knows nothing of it, so a job tells it."""
+
+from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from sqlalchemy import Select, select
+
+from domain import notifications
+from domain.notifications import News
+from infra.unit import Unit
+from models import Membership, NotificationKind, Person, Role, SlaClock, SlaTargetKind, Ticket
+
+LEADS = (Role.TEAM_LEAD, Role.MANAGER, Role.DIRECTOR, Role.ADMIN)
+
+
+async def warn(unit: Unit, ticket_id: UUID, target: SlaTargetKind) -> None:
+    """Tell the ticket's assignee, or without one its department's leads, that this target is due within the hour.
+
+    Each is told once of each instant at which it was due. Nobody is, once it is done, rests, or was missed.
+    """
+    clock = await unit.read(_running, ticket_id, target)
+    ticket = await unit.read(_ticket, ticket_id)
+    if clock is None or clock.due_at is None or clock.due_at <= unit.now or ticket is None:
+        return
+    told = [record[0] for record in await unit.run(_responsible, ticket.assignee_id, ticket.department_id)]
+    await notifications.tell(unit, told, NotificationKind.SLA_AT_RISK, News(cause_of(clock), ticket.id, None))
+
+
+def cause_of(clock: SlaClock) -> UUID:
+    """What stands in an event's place for those who are warned: one for each instant at which a target was due."""
+    due_at = "" if clock.due_at is None else clock.due_at.isoformat()
+    return uuid5(NAMESPACE_URL, f"deskwire:sla:{clock.ticket_id}:{clock.target.name}:{due_at}")
+
+
+def _running(ticket_id: Any, target: SlaTargetKind) -> Select[SlaClock]:
+    rows = select(SlaClock).where(SlaClock.ticket_id == ticket_id, SlaClock.target == target)
+    return rows.where(SlaClock.running_since.is_not(None), SlaClock.breached_at.is_(None))
+
+
+def _ticket(ticket_id: Any) -> Select[Ticket]:
+    return select(Ticket).where(Ticket.id == ticket_id)
+
+
+def _responsible(assignee_id: Any, department_id: Any) -> Select[*tuple[Any, ...]]:
+    """The assignee while they are active; the active leads of the department when there is none."""
+    if assignee_id is not None:
+        return select(Person.id).where(Person.id == assignee_id, Person.active)
+    rows = select(Person.id).join(Membership, Membership.person_id == Person.id)
+    return rows.where(Membership.department_id == department_id, Person.active, Person.role.in_(LEADS))

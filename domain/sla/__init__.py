@@ -1,0 +1,183 @@
+"""SLA targets: which policy applies to a ticket, and its clocks in line with what the ticket is."""
+
+import enum
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy import Select, select
+
+from domain import history
+from domain.calendars.working import Hours, hours_of
+from domain.happenings import SlaPolicyChanged
+from domain.sla.clocks import Terms, align
+from infra.rows import changed
+from infra.unit import Unit
+from models import BusinessCalendar, Department, SlaClock, SlaPolicy, SlaTargetKind, SlaVersion, Ticket, TicketStatus
+
+# --- Reading ----------------------------------------------------------------------------------------------------------
+
+
+def applying(department_id: Any, category_id: Any) -> Select[SlaVersion]:
+    """The present version of the policy that applies to tickets of the department and category that come in now."""
+    policy = (
+        select(SlaPolicy.id)
+        .where(SlaPolicy.active, *_holding(department_id, category_id))
+        .order_by(SlaPolicy.position, SlaPolicy.id)
+        .limit(1)
+    )
+    rows = select(SlaVersion).where(SlaVersion.policy_id == policy.scalar_subquery())
+    return rows.order_by(SlaVersion.number.desc()).limit(1)
+
+
+def _holding(department_id: Any, category_id: Any) -> list[Any]:
+    """That the conditions of a policy hold; one that is empty does."""
+    return [
+        sa.or_(sa.func.cardinality(ids) == 0, sa.cast(wanted, sa.Uuid()) == sa.func.any(ids))
+        for ids, wanted in ((SlaPolicy.department_ids, department_id), (SlaPolicy.category_ids, category_id))
+    ]
+
+
+def _kept(version_id: Any, department_id: Any, category_id: Any) -> Select[SlaVersion]:
+    """The version, while the conditions of its policy hold."""
+    rows = select(SlaVersion).join(SlaPolicy, SlaPolicy.id == SlaVersion.policy_id)
+    return rows.where(SlaVersion.id == version_id, *_holding(department_id, category_id))
+
+
+def _version(version_id: Any) -> Select[SlaVersion]:
+    return select(SlaVersion).where(SlaVersion.id == version_id)
+
+
+def _department(department_id: Any) -> Select[Department]:
+    return select(Department).where(Department.id == department_id)
+
+
+def _clock(ticket_id: Any, target: SlaTargetKind) -> Select[SlaClock]:
+    return select(SlaClock).where(SlaClock.ticket_id == ticket_id, SlaClock.target == target)
+
+
+def _calendars(ticket_id: Any, version_id: Any, department_id: Any, category_id: Any) -> Select[BusinessCalendar]:
+    """All calendars by which the ticket's time was or may now be counted."""
+    ids = sa.union_all(
+        select(SlaClock.calendar_id).where(SlaClock.ticket_id == ticket_id),
+        select(SlaVersion.calendar_id).where(SlaVersion.id == version_id),
+        select(Department.calendar_id).where(Department.id == department_id),
+        applying(department_id, category_id).with_only_columns(SlaVersion.calendar_id),
+    )
+    return select(BusinessCalendar).where(BusinessCalendar.id.in_(ids))
+
+
+COUNTING = (TicketStatus.OPEN, TicketStatus.ON_HOLD)  # in no other state a ticket has a target that is due
+
+
+def due_or(never: str) -> Any:
+    """When the ticket's next target is due, for ordering; `never` where nothing is. As the indexes have it."""
+    return sa.func.coalesce(Ticket.due_at, never_due(never))
+
+
+def never_due(never: str) -> Any:
+    """The instant that stands for none: infinity, or -infinity."""
+    return sa.literal_column(f"'{never}'::timestamptz", sa.DateTime(timezone=True))
+
+
+class SlaState(enum.Enum):
+    """The state of an SLA target."""
+
+    RUNNING = enum.auto()
+    PAUSED = enum.auto()
+    MET = enum.auto()
+    BREACHED = enum.auto()
+    CANCELLED = enum.auto()
+
+
+def policy_of(ticket: Any) -> Select[SlaPolicy]:
+    """The policy that applies to the ticket."""
+    rows = select(SlaPolicy).join(SlaVersion, SlaVersion.policy_id == SlaPolicy.id)
+    return rows.where(SlaVersion.id == ticket.sla_version_id)
+
+
+def clock_of(ticket: Any, target: SlaTargetKind) -> Select[SlaClock]:
+    """The ticket's clock for this target."""
+    return select(SlaClock).where(SlaClock.ticket_id == ticket.id, SlaClock.target == target)
+
+
+def state_of(clock: Any) -> Any:
+    """The clock's state as of now, whether the desk's own clock has come to it or not."""
+    states = (
+        (breached_at_of(clock).is_not(None), SlaState.BREACHED),
+        (clock.cancelled_at.is_not(None), SlaState.CANCELLED),
+        (clock.completed_at.is_not(None), SlaState.MET),
+        (clock.paused_at.is_not(None), SlaState.PAUSED),
+    )
+    cases = ((condition, sa.literal_column(f"'{state.name}'", sa.Text())) for condition, state in states)
+    return sa.case(*cases, else_=sa.literal_column(f"'{SlaState.RUNNING.name}'", sa.Text()))
+
+
+def breached_at_of(clock: Any) -> Any:
+    """When the target was missed, as of now."""
+    passed = sa.and_(clock.running_since.is_not(None), clock.due_at <= sa.func.now())
+    return sa.func.coalesce(clock.breached_at, sa.case((passed, clock.due_at)))
+
+
+def remaining_of(clock: Any) -> Any:
+    """Seconds of working time that are left while the clock rests."""
+    return sa.case((clock.paused_at.is_not(None), sa.func.greatest(clock.target_seconds - clock.used_seconds, 0)))
+
+
+def some_calendars(ids: Any) -> Select[BusinessCalendar]:
+    """These calendars."""
+    return select(BusinessCalendar).where(BusinessCalendar.id == sa.func.any(ids))
+
+
+# --- Writing ----------------------------------------------------------------------------------------------------------
+
+
+async def follow(unit: Unit, ticket: Ticket) -> None:
+    """Bring the ticket's clocks in line with what it is now. Every change of a ticket that could matter calls this.
+
+    A new ticket gets the first policy that applies. It keeps the version that it got until its department or category
+    changes and the policy's conditions do not hold any more.
+    """
+    is_new = any(made.id == ticket.id for made in unit.made(Ticket))
+    moved = is_new or changed(ticket, "department_id", "category_id")
+    if ticket.sla_version_id is None and not moved:
+        return
+    place = (ticket.department_id, ticket.category_id)
+    fresh = [clock for clock in unit.made(SlaClock) if clock.ticket_id == ticket.id]
+    [kept, found, present, departments, first, second, calendars] = await unit.read_together(
+        (_kept, ticket.sla_version_id, *place),
+        (applying, *place),
+        (_version, ticket.sla_version_id),
+        (_department, ticket.department_id),
+        (_clock, ticket.id, SlaTargetKind.FIRST_RESPONSE),
+        (_clock, ticket.id, SlaTargetKind.RESOLUTION),
+        (_calendars, ticket.id, ticket.sla_version_id, *place),
+    )
+    version: SlaVersion | None = next(iter(present), None)
+    if moved and not kept:
+        chosen: SlaVersion | None = next(iter(found), None)
+        _change(unit, ticket, version, chosen, is_new=is_new)
+        version = chosen
+    terms = None if version is None else terms_of(version, departments[0])
+    clocks: list[SlaClock] = [*first, *second, *fresh]
+    hours = hours_by_id(calendars)
+    if unknown := {clock.calendar_id for clock in clocks} - hours.keys():  # this unit moved it before
+        hours |= hours_by_id(await unit.read_all(some_calendars, list(unknown)))
+    align(unit, ticket, terms, clocks, hours)
+
+
+def _change(unit: Unit, ticket: Ticket, before: SlaVersion | None, after: SlaVersion | None, *, is_new: bool) -> None:
+    unit.change(ticket, sla_version_id=after.id if after else None)
+    old, new = before.policy_id if before else None, after.policy_id if after else None
+    if old != new and not (is_new and old is None):  # what a ticket begins with is no change
+        history.record(unit, None, ticket, SlaPolicyChanged(old, new))
+
+
+def terms_of(version: SlaVersion, department: Department) -> Terms:
+    """What the version asks of a ticket of the department."""
+    return Terms(version, version.calendar_id or department.calendar_id)
+
+
+def hours_by_id(calendars: list[BusinessCalendar]) -> dict[UUID | None, Hours | None]:
+    """The hours of each calendar, and around the clock without one."""
+    return {None: None} | {calendar.id: hours_of(calendar) for calendar in calendars}
