@@ -40,3 +40,15 @@ class EraseFiles(Job, retries=12):
     """Erase the bytes of files that nothing names any more."""
 
     keys: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class LookAgain(Job, retries=100, longest_wait=60):
+    """Have the clock look at the unresolved tickets with keys above `after`, of these departments and priorities.
+
+    A batch of them; the rest is a job of its own. Empty: any.
+    """
+
+    after: UUID
+    department_ids: list[str]
+    priorities: list[str]

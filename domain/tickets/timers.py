@@ -13,6 +13,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Select, select
 
+from domain.escalations import looking
 from domain.tickets import statuses
 from infra.desk import Desk
 from infra.logs import report
@@ -44,7 +45,7 @@ async def resume(unit: Unit, tickets: list[Ticket]) -> Instants:
 
 
 # In this order: what one does, the next one sees.
-LOOKS: tuple[Look, ...] = (resume,)
+LOOKS: tuple[Look, ...] = (resume, looking.look)
 
 
 def _due(moment: Any, most: int) -> Select[Ticket]:
