@@ -12,6 +12,7 @@ from resolvers import (
     categories,
     comments,
     departments,
+    escalations,
     nodes,
     notifications,
     people,
@@ -34,6 +35,7 @@ QUERIES = [
     categories.categories_,
     services.services_,
     routing.routing_rules,
+    escalations.escalation_rules,
 ]
 MUTATIONS = [
     sessions.request_sign_in_link,
@@ -51,6 +53,11 @@ MUTATIONS = [
     categories.save_category,
     routing.save_routing_rule,
     routing.delete_routing_rule,
+    escalations.escalate_ticket,
+    escalations.acknowledge_escalation,
+    escalations.end_escalation,
+    escalations.save_escalation_rule,
+    escalations.delete_escalation_rule,
 ]
 SUBSCRIPTIONS = [tickets.ticket_updated]
 

@@ -12,6 +12,7 @@ from domain import (
     categories,
     comments,
     departments,
+    escalations,
     history,
     notifications,
     people,
@@ -20,7 +21,21 @@ from domain import (
     tickets,
 )
 from domain.access import Viewer
-from models import Attachment, Category, Comment, Department, Event, Notification, Person, RoutingRule, Service, Ticket
+from domain.escalations import rules
+from models import (
+    Attachment,
+    Category,
+    Comment,
+    Department,
+    Escalation,
+    EscalationRule,
+    Event,
+    Notification,
+    Person,
+    RoutingRule,
+    Service,
+    Ticket,
+)
 
 Lookup = Callable[[Viewer, Any], Select[Any]]
 
@@ -45,6 +60,10 @@ def _rule(viewer: Viewer, key: Any) -> Select[Any]:
     return routing.seen(viewer).where(RoutingRule.id == key)
 
 
+def _escalation_rule(viewer: Viewer, key: Any) -> Select[Any]:
+    return rules.seen(viewer).where(EscalationRule.id == key)
+
+
 def _department(viewer: Viewer, key: Any) -> Select[Any]:
     return departments.one(viewer, key) if viewer.role is not None else select(Department).where(sa.false())
 
@@ -56,6 +75,8 @@ LOOKUPS: dict[type, Lookup] = {
     Category: categories.one,
     Service: services.one,
     RoutingRule: _rule,
+    EscalationRule: _escalation_rule,
+    Escalation: _on_ticket(Escalation, escalations.visible),
     Notification: _own_notification,
     Event: _on_ticket(Event, history.visible),
     Comment: _on_ticket(Comment, comments.visible),
