@@ -33,7 +33,7 @@ def _departments(department_ids: Any) -> Select[Department]:
 
 def _turns(ticket_ids: Any) -> Select[*tuple[Any, ...]]:
     """When each of these tickets was last given away or put back, and when it was last no longer pending."""
-    its = sa.func.unnest(ticket_ids).table_valued(sa.column("id", sa.Uuid()), name="its")
+    its = select(sa.func.unnest(ticket_ids, type_=sa.Uuid()).label("id")).subquery("its")
 
     def last(kind: str, *conditions: Any) -> Any:
         rows = select(Event.at).where(Event.ticket_id == its.c.id, Event.kind == sa.literal_column(f"'{kind}'"))
