@@ -48,6 +48,14 @@ async def keys(customer, ticket, problem, support, director, database, work, mai
         values = {"name": "R", "position": 0, "active": True, "department_id": None, "assignee_id": None}
         rule = unit.insert(models.RoutingRule, **values, priority=None, **lists)
         words = {"body": "So *it* is.", "body_html": "<p>So it is.</p>", "internal": False, "created_at": unit.now}
+        escalating = {"level": models.EscalationLevel.MANAGER, "rule_id": None, "escalated_by_id": director.id}
+        escalating |= {"acknowledged_at": None, "acknowledged_by_id": None, "ended_at": None, "reason": "It is late."}
+        escalation = unit.insert(
+            models.Escalation, ticket_id=ticket.uuid, at=unit.now, escalated_to_ids=[director.id], **escalating
+        )
+        raising = {"trigger": models.EscalationTrigger.UNASSIGNED, "level": models.EscalationLevel.MANAGER}
+        raising |= {"name": "E", "active": True, "after_seconds": 60, "priorities": [], "changed_at": unit.now}
+        escalation_rule = unit.insert(models.EscalationRule, department_ids=[support.id], **raising)
         comment = unit.insert(models.Comment, ticket_id=ticket.uuid, **words, **told_by)
     return {
         "Ticket": ticket.uuid,
@@ -57,6 +65,8 @@ async def keys(customer, ticket, problem, support, director, database, work, mai
         "Category": problem.id,
         "Department": support.id,
         "RoutingRule": rule.id,
+        "Escalation": escalation.id,
+        "EscalationRule": escalation_rule.id,
         "Comment": comment.id,
         "Notification": told["id"],
         "TicketEvent": event["id"],

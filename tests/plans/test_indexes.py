@@ -47,6 +47,7 @@ GROWING = {
     "jobs",
     "messages",
     "attachments",
+    "escalations",
 }
 KEPT = {"sessions", "uploads", "attempts", "idempotency_keys"}  # swept, but large as well
 

@@ -106,13 +106,17 @@ class Reader:
             if works or not comment.internal:
                 self.known.add(comment.author_id)
                 yield from self.texts(comment, "body", "body_html")
+        for escalation in self.rows.of(models.Escalation, ticket):
+            self.known.add(escalation.acknowledged_by_id)
+            self.known |= {escalation.escalated_by_id, *escalation.escalated_to_ids} if works else set()
+            yield from self.texts(escalation, *(["reason"] if works else []))
         for event in self.rows.of(models.Event, ticket):
             if works or event.public_seq is not None:
                 self.known |= {UUID(key) for name, key in event.data.items() if key and name.endswith("_id")}
                 self.known.add(event.actor_id)
                 yield from self.texts(event, *(["seq"] if works else []))
                 yield from event.data.get("initial_tags", []) if works else []
-                if works or event.kind != "StatusChanged":
+                if works or event.kind not in {"StatusChanged", "EscalationEnded"}:
                     written = (row for row in self.rows.rows[models.EventText] if row.event_id == event.id)
                     yield from (word for row in written for word in self.texts(row, "text"))
 
@@ -139,7 +143,7 @@ class Reader:
     def of_house(self) -> Iterable[str]:
         """What is in use; what was archived for staff, or as what they see is of it; departments for whoever signed in.
 
-        Of departments even staff, but admins, see archived ones only where something leads there. Rules: admins.
+        Of departments even staff, but admins, see archived ones where something leads there. Routing rules: admins.
         """
         admin = self.staff and self.viewer.role is Role.ADMIN
         for model in (models.Category, models.Service):
@@ -147,6 +151,9 @@ class Reader:
                 if self.staff or row.archived_at is None or row.id in self.known:
                     self.known |= {row.department_id} if model is models.Category else set()
                     yield from self.texts(row, "name", "description")
+        for rule in self.rows.rows[models.EscalationRule] if self.staff else []:
+            self.known |= set(rule.department_ids)
+            yield from self.texts(rule, "name")
         for department in self.rows.rows[models.Department]:
             in_use = self.viewer.role is not None and department.archived_at is None
             if admin or in_use or department.id in self.known:
