@@ -18,6 +18,9 @@ from models import (
     AssignmentMethod,
     Category,
     Department,
+    EscalationLevel,
+    EscalationRule,
+    EscalationTrigger,
     Person,
     Role,
     RoutingRule,
@@ -46,6 +49,11 @@ CATEGORIES = (
     ("Other", SUPPORT, "Everything else. Say in a few words what it is about.", True),
 )
 SERVICES = (("API", "What programs talk to."), ("Website", "What people see in a browser."))
+ESCALATIONS = (
+    ("Nobody has it for an hour", EscalationTrigger.UNASSIGNED, 3600, EscalationLevel.TEAM_LEAD),
+    ("Not acknowledged for two hours", EscalationTrigger.NOT_ACKNOWLEDGED, 2 * 3600, EscalationLevel.MANAGER),
+    ("Not resolved for three days", EscalationTrigger.NOT_RESOLVED, 3 * 24 * 3600, EscalationLevel.DIRECTOR),
+)
 TICKETS = (
     (
         "customer@example.com",
@@ -118,6 +126,18 @@ async def _house(unit: Unit) -> None:
         priority=TicketPriority.URGENT,
         add_tags=["outage"],
     )
+    for name, trigger, seconds, level in ESCALATIONS:
+        unit.insert(
+            EscalationRule,
+            name=name,
+            active=True,
+            trigger=trigger,
+            after_seconds=seconds,
+            level=level,
+            priorities=[],
+            department_ids=[],
+            changed_at=unit.now,
+        )
 
 
 def _department(unit: Unit, name: str) -> UUID:
