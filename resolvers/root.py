@@ -19,6 +19,7 @@ from resolvers import (
     routing,
     services,
     sessions,
+    templates,
     tickets,
 )
 from schema.events.kinds import KINDS
@@ -36,6 +37,8 @@ QUERIES = [
     services.services_,
     routing.routing_rules,
     escalations.escalation_rules,
+    templates.message_templates,
+    templates.message_template_preview,
 ]
 MUTATIONS = [
     sessions.request_sign_in_link,
@@ -58,6 +61,8 @@ MUTATIONS = [
     escalations.end_escalation,
     escalations.save_escalation_rule,
     escalations.delete_escalation_rule,
+    templates.save_message_template,
+    templates.delete_message_template,
 ]
 SUBSCRIPTIONS = [tickets.ticket_updated]
 

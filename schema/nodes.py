@@ -18,6 +18,7 @@ from domain import (
     people,
     routing,
     services,
+    templates,
     tickets,
 )
 from domain.access import Viewer
@@ -30,6 +31,7 @@ from models import (
     Escalation,
     EscalationRule,
     Event,
+    MessageTemplate,
     Notification,
     Person,
     RoutingRule,
@@ -64,6 +66,10 @@ def _escalation_rule(viewer: Viewer, key: Any) -> Select[Any]:
     return rules.seen(viewer).where(EscalationRule.id == key)
 
 
+def _template(viewer: Viewer, key: Any) -> Select[Any]:
+    return templates.seen(viewer).where(MessageTemplate.id == key)
+
+
 def _department(viewer: Viewer, key: Any) -> Select[Any]:
     return departments.one(viewer, key) if viewer.role is not None else select(Department).where(sa.false())
 
@@ -76,6 +82,7 @@ LOOKUPS: dict[type, Lookup] = {
     Service: services.one,
     RoutingRule: _rule,
     EscalationRule: _escalation_rule,
+    MessageTemplate: _template,
     Escalation: _on_ticket(Escalation, escalations.visible),
     Notification: _own_notification,
     Event: _on_ticket(Event, history.visible),

@@ -56,6 +56,10 @@ async def keys(customer, ticket, problem, support, director, database, work, mai
         raising = {"trigger": models.EscalationTrigger.UNASSIGNED, "level": models.EscalationLevel.MANAGER}
         raising |= {"name": "E", "active": True, "after_seconds": 60, "priorities": [], "changed_at": unit.now}
         escalation_rule = unit.insert(models.EscalationRule, department_ids=[support.id], **raising)
+        wording = {"name": "T", "use": models.MessageTemplateUse.REPLY, "kind": None, "locale": "en", "subject": None}
+        template = unit.insert(
+            models.MessageTemplate, body="Dear {{name}}", department_id=None, updated_at=unit.now, **wording
+        )
         comment = unit.insert(models.Comment, ticket_id=ticket.uuid, **words, **told_by)
     return {
         "Ticket": ticket.uuid,
@@ -67,6 +71,7 @@ async def keys(customer, ticket, problem, support, director, database, work, mai
         "RoutingRule": rule.id,
         "Escalation": escalation.id,
         "EscalationRule": escalation_rule.id,
+        "MessageTemplate": template.id,
         "Comment": comment.id,
         "Notification": told["id"],
         "TicketEvent": event["id"],

@@ -24,6 +24,7 @@ PREFIXES = {
     models.RoutingRule: "rul",
     models.EscalationRule: "esr",
     models.Escalation: "esc",
+    models.MessageTemplate: "tpl",
     models.Notification: "ntf",
     models.Event: "evt",
     models.Attachment: "att",
@@ -172,6 +173,21 @@ class Rows:
                 priorities=[each.name for each in luck.sample(list(TicketPriority), number % 3)],
                 department_ids=[row.id for row in luck.sample(self.rows[models.Department], number % 4)],
                 changed_at=self.moment(),
+            )
+
+        for number in range(8):
+            use = list(models.MessageTemplateUse)[number % 3]
+            reply = use is models.MessageTemplateUse.REPLY
+            self.add(
+                models.MessageTemplate,
+                name=self.text(),
+                use=use,
+                kind=None if reply else list(models.NotificationKind)[number],
+                locale=luck.choice(["en", "pt-BR"]),
+                subject=None if reply else self.text(),
+                body=f"{self.text()} {{{{name}}}}",
+                department_id=self.rows[models.Department][number // 3].id if reply and number else None,
+                updated_at=self.moment(),
             )
 
     def _ticket(self, number: int) -> None:

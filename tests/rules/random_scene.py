@@ -154,6 +154,12 @@ class Reader:
         for rule in self.rows.rows[models.EscalationRule] if self.staff else []:
             self.known |= set(rule.department_ids)
             yield from self.texts(rule, "name")
+        for template in self.rows.rows[models.MessageTemplate] if self.staff else []:
+            reply = template.use is models.MessageTemplateUse.REPLY
+            ours = template.department_id is None or self.sees_all or template.department_id in self.departments
+            if admin or (reply and ours):
+                self.known.add(template.department_id)
+                yield from self.texts(template, "name", "subject", "body")
         for department in self.rows.rows[models.Department]:
             in_use = self.viewer.role is not None and department.archived_at is None
             if admin or in_use or department.id in self.known:
