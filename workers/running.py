@@ -2,15 +2,15 @@
 
 from infra import worker
 from infra.settings import Settings
-from workers import attachments, clock, comments, escalations, messages, sessions, tickets
+from workers import attachments, clock, comments, messages, sessions, tickets, waking
 
 PERFORMERS = (
     attachments,
     comments,
-    escalations,
     messages,
     sessions,
     tickets,
+    waking,
 )  # imported, they have declared what they perform
 
 

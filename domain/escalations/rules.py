@@ -6,11 +6,9 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import Select, select
-from sqlalchemy.dialects.postgresql import ARRAY
 
-from domain import access, departments, words
+from domain import access, departments, waking, words
 from domain.access import Viewer
-from domain.jobs import LookAgain
 from domain.refusals import Conflict, ConflictReason, Problems
 from infra.unit import Unit
 from models import (
@@ -19,13 +17,10 @@ from models import (
     EscalationRule,
     EscalationTrigger,
     Role,
-    Ticket,
     TicketPriority,
 )
 
 MOST_DEPARTMENTS, MOST_SECONDS = 50, 31_536_000
-BATCH = 500
-FIRST = UUID(int=0)  # before every key
 
 # --- Reading ----------------------------------------------------------------------------------------------------------
 
@@ -159,29 +154,8 @@ def _look_again(unit: Unit, scopes: list[Any]) -> None:
         return
     anywhere = any(not scope.department_ids for scope in speaking)
     any_priority = any(not scope.priorities for scope in speaking)
-    places = [] if anywhere else sorted({str(key) for scope in speaking for key in scope.department_ids})
-    priorities = [] if any_priority else sorted({name for scope in speaking for name in scope.priorities})
-    unit.enqueue(LookAgain(FIRST, places, priorities))
-
-
-def _woken(moment: Any, after: Any, department_ids: Any = None, priorities: Any = None) -> sa.Update:
-    """Sets the timers of the next unresolved tickets. With each, whether its timer had to be set or not."""
-    # As the index has it, whatever PostgreSQL knows of parameters.
-    unresolved = sa.literal_column("tickets.status IN ('OPEN', 'PENDING', 'ON_HOLD')", sa.Boolean())
-    rows = select(Ticket.id).where(unresolved, Ticket.id > after)
-    if department_ids is not None:
-        rows = rows.where(Ticket.department_id == sa.any_(sa.cast(department_ids, ARRAY(sa.Uuid()))))
-    if priorities is not None:
-        rows = rows.where(Ticket.priority == sa.any_(priorities))
-    # Locked in their order, so that two of these can't wait for each other.
-    locked = rows.order_by(Ticket.id).limit(BATCH).with_for_update(key_share=True).cte("locked")
-    at = sa.func.least(sa.func.coalesce(Ticket.timer_at, moment), moment)
-    return sa.update(Ticket).where(Ticket.id.in_(select(locked.c.id))).values(timer_at=at).returning(Ticket.id)
-
-
-async def look_again(unit: Unit, job: LookAgain) -> None:
-    """Have the clock look at the next 500 tickets, and ask for the rest."""
-    records = await unit.run(_woken, unit.now, job.after, job.department_ids or None, job.priorities or None)
-    if len(records) == BATCH:
-        last = max(record[0] for record in records)
-        unit.enqueue(LookAgain(last, job.department_ids, job.priorities))
+    waking.wake(
+        unit,
+        department_ids=[] if anywhere else [key for scope in speaking for key in scope.department_ids],
+        priorities=[] if any_priority else [name for scope in speaking for name in scope.priorities],
+    )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.escalations import rules
+from domain import waking
 from domain.jobs import LookAgain
 from models import Role
 
@@ -261,10 +261,10 @@ async def test_a_changed_or_deleted_rule_has_those_looked_at_for_which_it_spoke(
 
 
 async def test_many_are_looked_at_again_in_batches_of_which_each_is_a_job(save, work, resting, timers, ticket, copies):
-    await copies(ticket, rules.BATCH)
+    await copies(ticket, waking.BATCH)
     await resting()
     await save()
 
     assert await work.run() == {LookAgain.__name__: 2}
 
-    assert len(await timers()) == rules.BATCH + 1
+    assert len(await timers()) == waking.BATCH + 1

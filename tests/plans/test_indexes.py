@@ -21,9 +21,10 @@ from domain import (
     notifications,
     sessions,
     tickets,
+    waking,
 )
 from domain.access import Viewer
-from domain.escalations import looking, raising, rules
+from domain.escalations import looking, raising
 from domain.refusals import Refusal
 from domain.tickets import conflicts, escalating, search, timers
 from domain.tickets.lists import TicketOrderField
@@ -360,8 +361,8 @@ async def test_notifications(plans, people, viewer):
         (looking._turns, ([new_id()] * 200,), False),
         (raising._in_departments, ([new_id()],), False),
         (raising._over_all, (), False),
-        (rules._woken, (now(), new_id(), None, None), False),
-        (rules._woken, (now(), rules.FIRST, [str(new_id())], ["LOW"]), False),
+        (waking._woken, (now(), new_id(), None, None), False),
+        (waking._woken, (now(), waking.FIRST, [str(new_id())], ["LOW"]), False),
         (escalations.in_force, (new_id(),), True),
         (escalating._seen, (Viewer(Role.TEAM_LEAD, new_id()), new_id()), False),
         (escalating._seen, (Viewer(Role.DIRECTOR, new_id()), new_id()), False),
@@ -382,7 +383,7 @@ async def test_whom_to_tell_of_an_escalation_is_found_among_few(plans):
 
 
 async def test_a_batch_that_is_looked_at_again_is_found_by_the_unresolved(large):
-    prepared, values = prepare(rules._woken, (now(), rules.FIRST, None, None))
+    prepared, values = prepare(waking._woken, (now(), waking.FIRST, None, None))
     found = await large.fetch(f"EXPLAIN {prepared.statement.text}", *prepared.statement.arguments(values))
     assert any("tickets_unresolved_idx" in row[0] for row in found)
 

@@ -1,6 +1,6 @@
-"""What happens after rules of escalation have changed."""
+"""What happens after that has changed by which the clock decides."""
 
-from domain.escalations import rules
+from domain import waking
 from domain.jobs import LookAgain
 from infra.jobs import Work, performs
 
@@ -8,4 +8,4 @@ from infra.jobs import Work, performs
 @performs(LookAgain)
 async def look_again(work: Work[LookAgain]) -> None:
     async with work.settle() as unit:
-        await rules.look_again(unit, work.job)
+        await waking.wake_next(unit, work.job)
