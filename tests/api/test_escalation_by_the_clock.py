@@ -429,3 +429,50 @@ async def test_a_history_has_no_gap_when_somebody_writes_while_the_clock_looks(
     rows = await database.rows("SELECT seq FROM events ORDER BY seq")
     assert [row["seq"] for row in rows] == list(range(1, len(rows) + 1))
     assert (await database.rows("SELECT count(*) FROM escalations"))[0]["count"] == 1
+
+
+async def test_many_cost_as_many_statements_as_one(desk, rule, age, database, people, ticket, copies):
+    await rule(LEAD)
+    await rule(MANAGER, hours(2), "NOT_ACKNOWLEDGED")
+    counts = []
+    for more in (0, 49):
+        await copies(ticket, more)
+        await database.rows("UPDATE tickets SET timer_at = now()")
+        await age(1)
+        for _ in range(2):
+            statements = []
+            async with desk.writes.begin() as unit:
+                unit._driver.add_query_logger(statements.append)
+                assert await timers._look(unit, timers.BATCH) == more + 1
+                await unit.flush()
+                await asyncio.sleep(0)  # asyncpg tells a moment later
+                unit._driver.remove_query_logger(statements.append)
+            counts.append(len(statements))
+        await database.rows("DELETE FROM escalations")
+        await database.rows("UPDATE tickets SET escalation_rank = 0")
+
+    assert counts[:2] == counts[2:]
+    assert max(counts) < 12
+
+
+async def test_who_settles_while_the_clock_looks_comes_before_or_after_it(
+    api, rule, sweep, age, level, database, people, ticket
+):
+    await rule(LEAD)
+    await rule(MANAGER, hours(1), "NOT_ACKNOWLEDGED")
+    await age(1)
+    await sweep()
+    await age(2)
+    (row,) = await database.rows("SELECT 'esc_' || id AS id FROM escalations")
+    text = """mutation ($id: ID!) { acknowledgeEscalation(input: {escalationId: $id}) { __typename
+      ... on Conflict { reason } } }"""
+
+    answers = await asyncio.gather(*(api(people[LEAD], text, id=row["id"]) for _ in range(2)), sweep(2))
+    await sweep(times=2)
+
+    kinds = sorted(answer["acknowledgeEscalation"]["__typename"] for answer in answers[:2])
+    assert (kinds, await level()) in (
+        (["AcknowledgeEscalationSuccess", "Conflict"], "TEAM_LEAD"),
+        (["Conflict", "Conflict"], "MANAGER"),
+    )
+    assert (await database.rows("SELECT count(*) FROM escalations WHERE ended_at IS NULL"))[0]["count"] == 1
