@@ -5,7 +5,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -17,20 +16,16 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from sqlalchemy import Select, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from domain import access, departments, tickets, words
+from domain import access, departments, words
 from domain.access import Viewer
 from domain.refusals import Conflict, ConflictReason, NotAllowed, Problems
 from infra.unit import Unit
 from models import (
-    Comment,
-    Department,
     Membership,
     MessageTemplate,
     MessageTemplateUse,
     NotificationKind,
-    Person,
     Role,
-    Ticket,
 )
 
 LOCALE = "en"  # the desk's
@@ -51,15 +46,6 @@ PLACEHOLDERS: dict[NotificationKind | None, tuple[str, ...]] = {
     NotificationKind.MAINTENANCE: (*OF_EVERYONE, "subject"),
 }
 KNOWN = tuple(dict.fromkeys(name for names in PLACEHOLDERS.values() for name in names))
-SAMPLE = {
-    "name": "Carla Customer",
-    "number": "1042",
-    "subject": "The export stops at 90 %",
-    "agent": "Ada Agent",
-    "comment": "Have you tried the new version?",
-    "status": "Open",
-    "department": "Technical Support",
-}
 
 
 class _AsItIs(jinja2.Undefined):
@@ -190,43 +176,14 @@ def for_message(use: MessageTemplateUse, kind: NotificationKind) -> Select[Messa
 
 def placeholders_of(template: Any) -> Any:
     """What may stand in a template."""
-    usual = _array(PLACEHOLDERS[None])
+    usual = array_of(PLACEHOLDERS[None])
     others = [(kind, names) for kind, names in PLACEHOLDERS.items() if kind is not None and names != PLACEHOLDERS[None]]
-    return sa.case(*((template.kind == kind, _array(names)) for kind, names in others), else_=usual)
+    return sa.case(*((template.kind == kind, array_of(names)) for kind, names in others), else_=usual)
 
 
-def _array(names: tuple[str, ...]) -> Any:
+def array_of(names: tuple[str, ...]) -> Any:
+    """These words as an array in SQL."""
     return sa.literal_column(f"'{{{','.join(names)}}}'::text[]", ARRAY(sa.Text()))
-
-
-def preview(viewer: Viewer, ticket_id: Any, subject: Any, body: Any) -> Any:
-    """What a preview is made of: the texts, and the facts of the ticket or, without one, of a sample."""
-    access.require(viewer, Role.AGENT)
-    texts = {"subject": sa.cast(subject, sa.Text()), "body": sa.cast(body, sa.Text())}
-    if ticket_id is None:
-        return SimpleNamespace(**texts, **{f"its_{name}": sa.literal(value) for name, value in SAMPLE.items()})
-    rows = tickets.one(viewer, ticket_id)
-    comment = select(Comment.body).where(Comment.ticket_id == Ticket.id, Comment.body.is_not(None), ~Comment.internal)
-    facts: dict[str, Any] = {
-        "name": select(Person.name).where(Person.id == Ticket.requester_id).scalar_subquery(),
-        "number": sa.cast(Ticket.number, sa.Text()),
-        "subject": Ticket.subject,
-        "agent": select(Person.name).where(Person.id == viewer.id).scalar_subquery(),
-        "comment": sa.func.coalesce(comment.order_by(Comment.id.desc()).limit(1).scalar_subquery(), ""),
-        "status": sa.func.initcap(sa.func.replace(Ticket.status.cast(sa.Text()), "_", " ")),
-        "department": select(Department.name).where(Department.id == Ticket.department_id).scalar_subquery(),
-    }
-    columns = {f"its_{name}": value for name, value in facts.items()} | texts
-    return rows.with_only_columns(Ticket.id, *(value.label(name) for name, value in columns.items()))
-
-
-def unknown_in(subject: Any, body: Any) -> Any:
-    """The names of placeholders in both texts that are none."""
-    text = sa.func.coalesce(subject, "") + "\n" + body
-    found = sa.func.regexp_matches(text, r"\{\{\s*(\w+)\s*\}\}", "g").column_valued("found")
-    name = sa.type_coerce(found, ARRAY(sa.Text()))[sa.literal_column("1")].label("name")
-    names = select(name).distinct().where(name != sa.all_(_array(KNOWN)))
-    return sa.func.array(names.scalar_subquery(), type_=ARRAY(sa.Text()))
 
 
 # --- Writing ----------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from typing import Annotated
 import strawberry
 
 import models
-from domain import templates, words
+from domain import previews, templates, words
 from domain.access import Viewer
 from infra.unit import Unit
 from planner.fields import argument, planned
@@ -48,7 +48,7 @@ def message_template_preview(
     ticket_id: Annotated[NodeId | None, argument("The ticket to fill in; default: sample data.")] = None,
 ) -> MessagePreview | None:
     key = None if ticket_id is None else ticket_id.of(models.Ticket)
-    return templates.preview(viewer, key, subject, body)
+    return previews.preview(viewer, key, subject, body)
 
 
 @mutation("Makes or replaces a message template. Replies: leads; emails and notifications: admins.")

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Union
 import strawberry
 
 import models
-from domain import templates, words
+from domain import previews, templates, words
 from domain.access import Viewer
 from infra.desk import Desk
 from planner.fields import Computed, Payload, attribute, computed, input_field, payload, planned
@@ -43,7 +43,7 @@ class MessageTemplate(Node):
         return templates.placeholders_of(template)
 
 
-NAMES = tuple(templates.SAMPLE)
+NAMES = tuple(previews.SAMPLE)
 
 
 def _facts(desk: Desk, values: Sequence[str]) -> dict[str, str]:
@@ -87,7 +87,7 @@ class MessagePreview:
 
     @planned("Placeholders that aren't known; shown as they are.")
     def unknown_placeholders(found: Any, viewer: Viewer) -> list[str]:
-        return templates.unknown_in(found.subject, found.body)
+        return previews.unknown_in(found.subject, found.body)
 
 
 @strawberry.input(description="Which templates to list. All conditions given must hold.")
