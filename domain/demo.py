@@ -19,6 +19,9 @@ from models import (
     BusinessCalendar,
     Category,
     Department,
+    EscalationLevel,
+    EscalationRule,
+    EscalationTrigger,
     Person,
     Role,
     RoutingRule,
@@ -59,6 +62,11 @@ TARGETS = {
     TicketPriority.LOW: (8 * HOUR, 80 * HOUR),
 }
 SERVICES = (("API", "What programs talk to."), ("Website", "What people see in a browser."))
+ESCALATIONS = (
+    ("Nobody has it for an hour", EscalationTrigger.UNASSIGNED, 3600, EscalationLevel.TEAM_LEAD),
+    ("Not acknowledged for two hours", EscalationTrigger.NOT_ACKNOWLEDGED, 2 * 3600, EscalationLevel.MANAGER),
+    ("Not resolved for three days", EscalationTrigger.NOT_RESOLVED, 3 * 24 * 3600, EscalationLevel.DIRECTOR),
+)
 TICKETS = (
     (
         "customer@example.com",
@@ -133,6 +141,18 @@ async def _house(unit: Unit) -> None:
         priority=TicketPriority.URGENT,
         add_tags=["outage"],
     )
+    for name, trigger, seconds, level in ESCALATIONS:
+        unit.insert(
+            EscalationRule,
+            name=name,
+            active=True,
+            trigger=trigger,
+            after_seconds=seconds,
+            level=level,
+            priorities=[],
+            department_ids=[],
+            changed_at=unit.now,
+        )
 
 
 def _office_hours(unit: Unit) -> UUID:

@@ -63,3 +63,15 @@ class RecalculateSla(Job, delay=2.0):
     department_id: UUID | None
     after_version_id: UUID | None = None
     after_ticket_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LookAgain(Job, retries=100, longest_wait=60):
+    """Have the clock look at the unresolved tickets with keys above `after`, of these departments and priorities.
+
+    A batch of them; the rest is a job of its own. Empty: any.
+    """
+
+    after: UUID
+    department_ids: list[str]
+    priorities: list[str]

@@ -41,12 +41,13 @@ class Part(NamedTuple):
 
 
 def parts_of(fresh: Iterable[State], changed: Iterable[State], deleted: Iterable[State]) -> list[Part]:
-    """What is to be written. Rows are inserted together where they name the same columns; the rest goes row by row."""
-    alike: dict[tuple[type[Base], tuple[str, ...]], list[State]] = defaultdict(list)
+    """What is to be written. Rows are inserted or changed together where that names the same columns."""
+    alike: dict[tuple[Verb, type[Base], tuple[str, ...]], list[State]] = defaultdict(list)
     for row in fresh:
-        alike[row.model, tuple(row.values)].append(row)
-    parts = [Part(Verb.INSERT, model, columns, rows) for (model, columns), rows in alike.items()]
-    parts += [Part(Verb.CHANGE, row.model, tuple(row.changes), [row]) for row in changed]
+        alike[Verb.INSERT, row.model, tuple(row.values)].append(row)
+    for row in changed:
+        alike[Verb.CHANGE, row.model, tuple(row.changes)].append(row)
+    parts = [Part(verb, model, columns, rows) for (verb, model, columns), rows in alike.items()]
     return parts + [Part(Verb.DELETE, row.model, (), [row]) for row in deleted]
 
 
@@ -90,12 +91,24 @@ class Writing:
         table = table_of(part.model)
         if part.verb is Verb.INSERT:
             return sa.insert(table).values([self.bound(table, part.columns) for _ in part.rows])
+        if len(part.rows) > 1:
+            return self.together(table, part)
         changes = self.bound(table, part.columns)
         keys = self.bound(table, key_columns(part.model))
         its_own = [table.c[column] == value for column, value in keys.items()]
         if part.verb is Verb.CHANGE:
             return sa.update(table).where(*its_own).values(changes)
         return sa.delete(table).where(*its_own)
+
+    def together(self, table: sa.Table, part: Part) -> Any:
+        """The statement that changes several rows in the same columns, each to values of its own."""
+        keys = key_columns(part.model)
+        names = [*(f"c_{column}" for column in part.columns), *(f"k_{column}" for column in keys)]
+        types = [table.c[column].type for column in (*part.columns, *keys)]
+        rows = [(*self.bound(table, part.columns).values(), *self.bound(table, keys).values()) for _ in part.rows]
+        given = sa.values(*map(sa.column, names, types), name="given").data(rows)
+        its_own = [table.c[column] == given.c[f"k_{column}"] for column in keys]
+        return sa.update(table).where(*its_own).values({column: given.c[f"c_{column}"] for column in part.columns})
 
     def bound(self, table: sa.Table, columns: Iterable[str]) -> dict[str, Any]:
         """What the next values of the parts are in the statement."""

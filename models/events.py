@@ -29,6 +29,13 @@ class Event(Record):
             unique=True,
             postgresql_where=text("public_seq IS NOT NULL"),
         ),
+        Index(  # since when a ticket has no agent, or waits for the desk again
+            "events_turning_idx",
+            "ticket_id",
+            "kind",
+            "seq",
+            postgresql_where=text("kind IN ('TicketAssigned', 'StatusChanged')"),
+        ),
         CheckConstraint("public_seq <= seq", name="public_seq"),
     )
 

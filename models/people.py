@@ -29,6 +29,7 @@ class Person(Record):
         CheckConstraint("email = lower(email)", name="email_lower"),
         CheckConstraint("length(name) BETWEEN 1 AND 200", name="name_length"),
         Index(None, "name", "id"),
+        Index("people_over_all_idx", "role", "id", postgresql_where=text("role IN ('DIRECTOR', 'ADMIN')")),
     )
 
     name: Mapped[str]

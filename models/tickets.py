@@ -137,6 +137,7 @@ class Ticket(Record):
             "id",
             postgresql_where=text("rating IS NOT NULL"),
         ),
+        Index("tickets_unresolved_idx", "id", postgresql_where=text("status IN ('OPEN', 'PENDING', 'ON_HOLD')")),
         Index("tickets_timer_idx", "timer_at", postgresql_where=text("timer_at IS NOT NULL")),
         Index("tickets_merged_into_idx", "merged_into_id", "id", postgresql_where=text("merged_into_id IS NOT NULL")),
         Index(
@@ -193,6 +194,7 @@ class Ticket(Record):
     due_at: Mapped[dt.datetime | None]  # the soonest of its running SLA clocks
     breached_at: Mapped[dt.datetime | None]  # when it first missed an SLA target
     escalation_rank: Mapped[int] = mapped_column(server_default=text("0"))  # of the escalation in force; 0: none
+    escalates_since: Mapped[dt.datetime | None]  # since when rules count anew: an escalation's end, or reopening
     merged_into_id: Mapped[UUID | None] = mapped_column(ForeignKey("tickets.id"))
     timer_at: Mapped[dt.datetime | None]  # when the clock must look at it next
 

@@ -13,6 +13,7 @@ from resolvers import (
     categories,
     comments,
     departments,
+    escalations,
     nodes,
     notifications,
     people,
@@ -20,6 +21,7 @@ from resolvers import (
     services,
     sessions,
     sla,
+    templates,
     tickets,
 )
 from schema.events.kinds import KINDS
@@ -38,6 +40,9 @@ QUERIES = [
     routing.routing_rules,
     sla.sla_policies,
     calendars.business_calendars,
+    escalations.escalation_rules,
+    templates.message_templates,
+    templates.message_template_preview,
 ]
 MUTATIONS = [
     sessions.request_sign_in_link,
@@ -57,6 +62,13 @@ MUTATIONS = [
     routing.delete_routing_rule,
     sla.save_sla_policy,
     calendars.save_business_calendar,
+    escalations.escalate_ticket,
+    escalations.acknowledge_escalation,
+    escalations.end_escalation,
+    escalations.save_escalation_rule,
+    escalations.delete_escalation_rule,
+    templates.save_message_template,
+    templates.delete_message_template,
 ]
 SUBSCRIPTIONS = [tickets.ticket_updated]
 

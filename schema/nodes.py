@@ -13,14 +13,17 @@ from domain import (
     categories,
     comments,
     departments,
+    escalations,
     history,
     notifications,
     people,
     routing,
     services,
+    templates,
     tickets,
 )
 from domain.access import Viewer
+from domain.escalations import rules
 from domain.sla import policies
 from models import (
     Attachment,
@@ -28,7 +31,10 @@ from models import (
     Category,
     Comment,
     Department,
+    Escalation,
+    EscalationRule,
     Event,
+    MessageTemplate,
     Notification,
     Person,
     RoutingRule,
@@ -68,6 +74,14 @@ def _policy(viewer: Viewer, key: Any) -> Select[Any]:
     return policies.seen(viewer).where(SlaPolicy.id == key)
 
 
+def _escalation_rule(viewer: Viewer, key: Any) -> Select[Any]:
+    return rules.seen(viewer).where(EscalationRule.id == key)
+
+
+def _template(viewer: Viewer, key: Any) -> Select[Any]:
+    return templates.seen(viewer).where(MessageTemplate.id == key)
+
+
 def _department(viewer: Viewer, key: Any) -> Select[Any]:
     return departments.one(viewer, key) if viewer.role is not None else select(Department).where(sa.false())
 
@@ -81,6 +95,9 @@ LOOKUPS: dict[type, Lookup] = {
     RoutingRule: _rule,
     SlaPolicy: _policy,
     BusinessCalendar: _calendar,
+    EscalationRule: _escalation_rule,
+    MessageTemplate: _template,
+    Escalation: _on_ticket(Escalation, escalations.visible),
     Notification: _own_notification,
     Event: _on_ticket(Event, history.visible),
     Comment: _on_ticket(Comment, comments.visible),

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 import strawberry
 
 import models
-from domain import access, attachments, comments, history, notifications, tickets
+from domain import access, attachments, comments, escalations, history, notifications, tickets
 from domain.access import Viewer
 from domain.tickets import lists, search
 from domain.tickets.lists import TicketOrderField
@@ -19,6 +19,7 @@ from schema.categories import Category
 from schema.comments import Comment
 from schema.departments import Department
 from schema.enums import described
+from schema.escalations import Escalation
 from schema.inputs import given, optional, required
 from schema.people import Person
 from schema.refusals import Conflict, InvalidInput, NotAllowed, NotFound, RateLimited
@@ -130,6 +131,14 @@ class Ticket(Node):
     def attachments(ticket: models.Ticket, viewer: Viewer, page: PageArguments) -> Connection[Attachment]:
         return page.of(attachments.visible(viewer, ticket), order=[models.Attachment.id])
 
+    @planned("The escalation in force; null when there is none.")
+    def escalation(ticket: models.Ticket, viewer: Viewer) -> Escalation | None:
+        return escalations.in_force(ticket.id)
+
+    @planned("All escalations so far, newest first.")
+    def escalations(ticket: models.Ticket, viewer: Viewer, page: PageArguments) -> Connection[Escalation]:
+        return page.of(escalations.visible(viewer, ticket), order=[models.Escalation.id.desc()])
+
     @planned("People notified of every change, beside requester and assignee. Staff: all; customers: only customers.")
     def watchers(ticket: models.Ticket, viewer: Viewer, page: PageArguments) -> Connection[Person]:
         return page.of(tickets.watchers(viewer, ticket), order=[models.Person.name, models.Person.id])
@@ -184,6 +193,9 @@ class TicketFilter:
     needs_triage: bool | None = input_field("Waiting (true) or not waiting (false) for a person to find the category.")
     breached: bool | None = input_field("With a missed SLA target (true) or without one (false).")
     due_before: dt.datetime | None = input_field("With an SLA target due before this moment.")
+    escalation_levels: list[models.EscalationLevel] | None = input_field(
+        "Escalated now to one of these levels.", most=50
+    )
     tags: list[str] | None = input_field("With one of these tags.", most=50)
     channels: list[models.TicketChannel] | None = input_field("Come in by one of these channels.", most=50)
     created: TimeRange | None = input_field("Submitted within.")
@@ -199,6 +211,7 @@ class TicketFilter:
             "assignee_id": (self.assignee_ids, models.Person),
         }
         text: Any = given(self.text)
+        levels = given(self.escalation_levels)
         return lists.Conditions(
             text=text.value if text else None,
             text_kind=text.kind if text else None,
@@ -208,6 +221,7 @@ class TicketFilter:
             any_of={
                 name: found.of(model) for name, (asked, model) in ids.items() if (found := given(asked)) is not None
             },
+            escalation_ranks=None if levels is None else [level.value for level in levels],
             tags=given(self.tags),
             unassigned=given(self.unassigned),
             mine=given(self.mine),

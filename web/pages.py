@@ -76,6 +76,9 @@ TOLD: dict[str, Callable[[dict[str, Any]], str]] = {
     "CommentAdded": lambda event: f"{_name(event['actor'])} wrote",
     "StatusChanged": lambda event: STATUSES[event["toStatus"]],
     "TicketReopened": lambda _: "Opened again",
+    "TicketEscalated": lambda _: "Escalated",
+    "EscalationAcknowledged": lambda event: f"{_name(event['actor'])} sees to it",
+    "EscalationEnded": lambda _: "No longer escalated",
 }
 
 

@@ -2,9 +2,10 @@
 
 from infra import worker
 from infra.settings import Settings
-from workers import attachments, clock, comments, messages, sessions, sla, tickets
+from workers import attachments, clock, comments, messages, sessions, sla, tickets, waking
 
-PERFORMERS = (attachments, comments, messages, sessions, sla, tickets)  # imported, they have declared what they perform
+# Imported, they have declared what they perform.
+PERFORMERS = (attachments, comments, messages, sessions, sla, tickets, waking)
 
 
 async def work(settings: Settings) -> None:

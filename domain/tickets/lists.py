@@ -37,6 +37,7 @@ class Conditions:
     statuses: Sequence[TicketStatus] | None = None
     priorities: Sequence[TicketPriority] | None = None
     channels: Sequence[TicketChannel] | None = None
+    escalation_ranks: Sequence[int] | None = None
     any_of: Mapping[str, Any] = field(default_factory=dict)  # arrays of ids, by column
     tags: Any = None
     unassigned: bool | None = None
@@ -105,6 +106,7 @@ def _meeting(rows: Select[Ticket], viewer: Viewer, asked: Conditions, works: Wor
         (Ticket.status, asked.statuses),
         (Ticket.priority, asked.priorities),
         (Ticket.channel, asked.channels),
+        (Ticket.escalation_rank, asked.escalation_ranks),
     ):
         if values is not None:
             rows = rows.where(column.in_(values))
@@ -223,6 +225,13 @@ def _own(viewer: Viewer, asked: Conditions, way: Way, works: Works) -> list[Way]
 def _through_departments(viewer: Viewer, asked: Conditions, staff: Way, found: list[Way], *, by_index: bool) -> Ways:
     """The tickets of the viewer's departments, beside what was `found` otherwise."""
     departments = _departments(viewer, asked)
+    if asked.escalation_ranks is not None:  # few are, whatever the order
+        # As the index has it, whatever PostgreSQL knows of parameters.
+        escalated = staff.where(Ticket.escalation_rank > sa.literal_column("0", sa.Integer()))
+        each = escalated.of_each(
+            Ticket.department_id, Ticket.escalation_rank, values=_ranks(departments, asked.escalation_ranks)
+        )
+        return Ways([*found, _with_words(each, asked, works=True)])
     if by_index and viewer.has(Role.DIRECTOR) and "department_id" not in asked.any_of:
         all_of_them = staff
     elif by_index:
@@ -280,6 +289,14 @@ def _pairs(ids: Select[Any], asked: Conditions) -> Select[Any]:
     statuses = sa.values(sa.column("status", sa.Text()), name="statuses").data(names)
     rows = ids.subquery()
     return select(*rows.c, statuses.c.status).select_from(rows.join(statuses, sa.true()))
+
+
+def _ranks(departments: Select[Any], asked: Sequence[int]) -> Select[Any]:
+    """Each of these departments with each rank that is asked for; with none, where none can be found."""
+    ranks = sa.values(sa.column("rank", sa.Integer()), name="ranks")
+    ranks = ranks.data([(rank,) for rank in asked or [0]])
+    rows = departments.subquery()
+    return select(*rows.c, ranks.c.rank).select_from(rows.join(ranks, sa.true()))
 
 
 def _values(ids: Any) -> Select[Any]:

@@ -30,5 +30,6 @@ async def move(
 async def reopen(unit: Unit, actor_id: UUID | None, ticket: Ticket, reason: str | None) -> None:
     """Open a resolved or closed ticket again."""
     unit.change(ticket, status=TicketStatus.OPEN, resolved_at=None, closed_at=None, waiting_since=unit.now)
+    unit.change(ticket, escalates_since=unit.now)
     history.record(unit, actor_id, ticket, TicketReopened(reason))
     await sla.follow(unit, ticket)

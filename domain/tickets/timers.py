@@ -13,7 +13,8 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Select, select
 
-from domain.sla import looking
+from domain.escalations import looking as escalations
+from domain.sla import looking as sla
 from domain.tickets import statuses
 from infra.desk import Desk
 from infra.logs import report
@@ -45,7 +46,7 @@ async def resume(unit: Unit, tickets: list[Ticket]) -> Instants:
 
 
 # In this order: what one does, the next one sees.
-LOOKS: tuple[Look, ...] = (resume, looking.look)
+LOOKS: tuple[Look, ...] = (resume, sla.look, escalations.look)
 
 
 def _due(moment: Any, most: int) -> Select[Ticket]:

@@ -403,6 +403,7 @@ def upgrade() -> None:
     op.add_column("tickets", sa.Column("due_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("tickets", sa.Column("breached_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("tickets", sa.Column("escalation_rank", sa.Integer(), server_default=sa.text("0"), nullable=False))
+    op.add_column("tickets", sa.Column("escalates_since", sa.DateTime(timezone=True), nullable=True))
     op.add_column("tickets", sa.Column("merged_into_id", sa.Uuid(), nullable=True))
     op.add_column("tickets", sa.Column("timer_at", sa.DateTime(timezone=True), nullable=True))
     op.create_index(
@@ -460,6 +461,27 @@ def upgrade() -> None:
         postgresql_where=sa.text("resolved_at IS NOT NULL"),
     )
     op.create_index(
+        "tickets_unresolved_idx",
+        "tickets",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("status IN ('OPEN', 'PENDING', 'ON_HOLD')"),
+    )
+    op.create_index(
+        "events_turning_idx",
+        "events",
+        ["ticket_id", "kind", "seq"],
+        unique=False,
+        postgresql_where=sa.text("kind IN ('TicketAssigned', 'StatusChanged')"),
+    )
+    op.create_index(
+        "people_over_all_idx",
+        "people",
+        ["role", "id"],
+        unique=False,
+        postgresql_where=sa.text("role IN ('DIRECTOR', 'ADMIN')"),
+    )
+    op.create_index(
         "tickets_timer_idx", "tickets", ["timer_at"], unique=False, postgresql_where=sa.text("timer_at IS NOT NULL")
     )
     op.create_index(
@@ -488,6 +510,17 @@ def downgrade() -> None:
     op.drop_index(
         "tickets_to_take_idx", table_name="tickets", postgresql_where=sa.text("status = 'OPEN' AND assignee_id IS NULL")
     )
+    op.drop_index("people_over_all_idx", table_name="people", postgresql_where=sa.text("role IN ('DIRECTOR', 'ADMIN')"))
+    op.drop_index(
+        "events_turning_idx",
+        table_name="events",
+        postgresql_where=sa.text("kind IN ('TicketAssigned', 'StatusChanged')"),
+    )
+    op.drop_index(
+        "tickets_unresolved_idx",
+        table_name="tickets",
+        postgresql_where=sa.text("status IN ('OPEN', 'PENDING', 'ON_HOLD')"),
+    )
     op.drop_index("tickets_timer_idx", table_name="tickets", postgresql_where=sa.text("timer_at IS NOT NULL"))
     op.drop_index("tickets_resolved_idx", table_name="tickets", postgresql_where=sa.text("resolved_at IS NOT NULL"))
     op.drop_index("tickets_rated_idx", table_name="tickets", postgresql_where=sa.text("rating IS NOT NULL"))
@@ -505,6 +538,7 @@ def downgrade() -> None:
     op.drop_index("tickets_breached_idx", table_name="tickets", postgresql_where=sa.text("breached_at IS NOT NULL"))
     op.drop_column("tickets", "timer_at")
     op.drop_column("tickets", "merged_into_id")
+    op.drop_column("tickets", "escalates_since")
     op.drop_column("tickets", "escalation_rank")
     op.drop_column("tickets", "breached_at")
     op.drop_column("tickets", "due_at")

@@ -2,6 +2,7 @@
 
 from schema.events.changes import StatusChanged, TicketAssigned, TicketRouted, TicketSubmitted
 from schema.events.comments import CommentAdded
+from schema.events.escalations import EscalationAcknowledged, EscalationEnded, TicketEscalated
 from schema.events.messages import MessageSent
 from schema.events.resolutions import TicketReopened
 from schema.events.sla import SlaBreached, SlaPolicyChanged
@@ -12,6 +13,9 @@ KINDS = (
     TicketAssigned,
     CommentAdded,
     StatusChanged,
+    TicketEscalated,
+    EscalationAcknowledged,
+    EscalationEnded,
     TicketReopened,
     MessageSent,
     SlaPolicyChanged,

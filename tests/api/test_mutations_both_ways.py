@@ -59,6 +59,18 @@ async def keys(customer, ticket, problem, support, director, database, work, mai
         targets = {"LOW": {"FIRST_RESPONSE": None, "RESOLUTION": 600}}
         asked = {"targets": targets, "calendar_id": calendar.id, "pauses_on_hold": True, "created_at": unit.now}
         unit.insert(models.SlaVersion, policy_id=policy.id, number=1, **asked)
+        escalating = {"level": models.EscalationLevel.MANAGER, "rule_id": None, "escalated_by_id": director.id}
+        escalating |= {"acknowledged_at": None, "acknowledged_by_id": None, "ended_at": None, "reason": "It is late."}
+        escalation = unit.insert(
+            models.Escalation, ticket_id=ticket.uuid, at=unit.now, escalated_to_ids=[director.id], **escalating
+        )
+        raising = {"trigger": models.EscalationTrigger.UNASSIGNED, "level": models.EscalationLevel.MANAGER}
+        raising |= {"name": "E", "active": True, "after_seconds": 60, "priorities": [], "changed_at": unit.now}
+        escalation_rule = unit.insert(models.EscalationRule, department_ids=[support.id], **raising)
+        wording = {"name": "T", "use": models.MessageTemplateUse.REPLY, "kind": None, "locale": "en", "subject": None}
+        template = unit.insert(
+            models.MessageTemplate, body="Dear {{name}}", department_id=None, updated_at=unit.now, **wording
+        )
         comment = unit.insert(models.Comment, ticket_id=ticket.uuid, **words, **told_by)
     return {
         "Ticket": ticket.uuid,
@@ -70,6 +82,9 @@ async def keys(customer, ticket, problem, support, director, database, work, mai
         "RoutingRule": rule.id,
         "SlaPolicy": policy.id,
         "BusinessCalendar": calendar.id,
+        "Escalation": escalation.id,
+        "EscalationRule": escalation_rule.id,
+        "MessageTemplate": template.id,
         "Comment": comment.id,
         "Notification": told["id"],
         "TicketEvent": event["id"],

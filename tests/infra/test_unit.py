@@ -209,6 +209,35 @@ async def test_what_is_inserted_can_be_changed_and_taken_back(writes, database):
     assert await names(database) == ["A3"]
 
 
+async def test_rows_that_change_in_the_same_columns_change_together_each_to_its_own_values(
+    desk, database, house, ticket
+):
+    def every(model, *order):
+        return select(model).order_by(*order)
+
+    for name in "AB":
+        await house.person(name)
+    async with desk.writes.begin() as unit:
+        rows = await unit.read_all(lambda: every(models.Person, models.Person.name).where(models.Person.name < "C"))
+        async with heard(unit) as statements:
+            for row, role, locale in zip(rows, (models.Role.AGENT, models.Role.ADMIN), "en", strict=True):
+                unit.change(row, role=role, locale=locale, last_seen_at=None)
+            its = {"source_id": ticket.uuid, "ticket_id": ticket.uuid}
+            unit.insert(models.TicketWords, **its, internal=True, words=["x", "y"])
+            await unit.flush()
+            found = await unit.read_all(lambda: every(models.TicketWords, models.TicketWords.internal))
+            for number, row in enumerate(found):
+                unit.change(row, words=[f"head{number}", f"text{number}"])
+            await unit.flush()
+        assert sum("UPDATE" in text for text in statements) == 2
+        assert sum(text.count("UPDATE") for text in statements) == 2
+
+    roles = await database.rows("SELECT role, locale FROM people WHERE role <> 'CUSTOMER' ORDER BY name")
+    assert [tuple(row.values()) for row in roles] == [("AGENT", "e"), ("ADMIN", "n")]
+    words = await database.rows("SELECT words::text FROM ticket_words ORDER BY internal")
+    assert [row["words"] for row in words] == ["'head0':1A 'text0':2B", "'head1':1A 'text1':2B"]
+
+
 async def test_what_stands_in_the_way_is_said_in_the_words_of_the_caller(writes, database):
     class Taken(Exception):
         pass

@@ -15,17 +15,22 @@ from domain import (
     attempts,
     comments,
     demo_large,
+    escalations,
     happenings,
     idempotency,
     notifications,
     sessions,
     sla,
     tickets,
+    waking,
 )
 from domain.access import Viewer
+from domain.escalations import looking as escalating_looks
+from domain.escalations import raising
 from domain.refusals import Refusal
-from domain.sla import looking, recalculating
-from domain.tickets import conflicts, search
+from domain.sla import looking as sla_looks
+from domain.sla import recalculating
+from domain.tickets import conflicts, escalating, search, timers
 from domain.tickets.lists import TicketOrderField
 from infra import jobs
 from infra.ids import new_id
@@ -50,6 +55,7 @@ GROWING = {
     "jobs",
     "messages",
     "attachments",
+    "escalations",
 }
 KEPT = {"sessions", "uploads", "attempts", "idempotency_keys"}  # swept, but large as well
 
@@ -85,6 +91,12 @@ INSERT INTO attempts (key, window_starts_at, count)
 SELECT id::text, now() - number % 1000 * interval '90 seconds', 1 FROM tickets;
 INSERT INTO idempotency_keys (person_id, mutation, key, input_hash, created_at)
 SELECT requester_id, 'submit_ticket', id::text, '', now() - number % 1000 * interval '87 seconds' FROM tickets;
+UPDATE tickets SET escalation_rank = 1 + number % 3 WHERE status = 'OPEN' AND number % 40 = 0;
+INSERT INTO escalations (id, ticket_id, level, escalated_to_ids, at, ended_at)
+SELECT gen_random_uuid(), id, 'TEAM_LEAD', '{}', created_at, CASE WHEN escalation_rank = 0 THEN created_at END
+FROM tickets WHERE escalation_rank > 0 OR number % 5 = 0;
+UPDATE tickets SET timer_at = now() + (number % 1000 - 10) * interval '1 minute'
+WHERE status IN ('OPEN', 'PENDING', 'ON_HOLD');
 INSERT INTO departments (id, name, assignment) VALUES (gen_random_uuid(), 'Attic', 'MANUAL');
 UPDATE people SET role = 'TEAM_LEAD' WHERE email = 'agent60@large.example.com';
 UPDATE memberships SET department_id = (SELECT id FROM departments WHERE name = 'Attic')
@@ -382,9 +394,19 @@ async def test_notifications(plans, people, viewer):
         (tickets.worked_on, (Viewer(Role.AGENT, new_id()), new_id()), False),
         (conflicts._since, (Viewer(Role.AGENT, new_id()), new_id(), 3), False),
         (comments._concerned, (new_id(), new_id()), False),
-        (looking.clocks_of, ([new_id()],), False),
+        (sla_looks.clocks_of, ([new_id()],), False),
         (sla._clock, (new_id(), SlaTargetKind.RESOLUTION), False),
         (sla._calendars, (new_id(), new_id(), new_id(), new_id()), False),
+        (timers._due, (now(), 200), False),
+        (escalating_looks._in_force, ([new_id()] * 200,), True),
+        (escalating_looks._turns, ([new_id()] * 200,), False),
+        (raising._in_departments, ([new_id()],), False),
+        (raising._over_all, (), False),
+        (waking._woken, (now(), new_id(), None, None), False),
+        (waking._woken, (now(), waking.FIRST, [str(new_id())], ["LOW"]), False),
+        (escalations.in_force, (new_id(),), True),
+        (escalating._seen, (Viewer(Role.TEAM_LEAD, new_id()), new_id()), False),
+        (escalating._seen, (Viewer(Role.DIRECTOR, new_id()), new_id()), False),
     ],
     ids=lambda value: f"{value.__module__}.{value.__name__}" if callable(value) else None,
 )
@@ -394,6 +416,32 @@ async def test_statements_of_the_clock_the_relay_and_of_claims(plans, build, arg
 
 async def test_a_comment_looks_at_those_alone_whom_it_concerns(plans):
     assert "people" not in await plans.of_statement(comments._concerned, new_id(), new_id())
+
+
+async def test_whom_to_tell_of_an_escalation_is_found_among_few(plans):
+    assert "people" not in await plans.of_statement(raising._over_all)
+    assert "people" not in await plans.of_statement(raising._in_departments, [new_id()])
+
+
+async def test_a_batch_that_is_looked_at_again_is_found_by_the_unresolved(large):
+    prepared, values = prepare(waking._woken, (now(), waking.FIRST, None, None))
+    found = await large.fetch(f"EXPLAIN {prepared.statement.text}", *prepared.statement.arguments(values))
+    assert any("tickets_unresolved_idx" in row[0] for row in found)
+
+
+ESCALATED = """query Escalated($filter: TicketFilter, $order: TicketOrder) {
+  tickets(first: 50, filter: $filter, orderBy: $order) { totalCount nodes { id
+  escalation { level escalatedTo { name } acknowledgedBy { name } }
+  escalations(first: 5) { nodes { level rule { name } } } } } }"""
+
+
+@pytest.mark.parametrize(("field", "direction"), ORDERS, ids=lambda value: getattr(value, "name", value))
+@pytest.mark.parametrize("viewer", VIEWERS)
+async def test_tickets_by_level(plans, people, viewer, field, direction):
+    order = {"field": field.name, "direction": direction}
+    filter_ = {"escalationLevels": ["TEAM_LEAD", "DIRECTOR"]}
+    assert not await plans.of_query(people[viewer], ESCALATED, filter=filter_, order=order) & GROWING
+    assert await plans.looked_at(people[viewer], ESCALATED, filter=filter_, order=order) < 2_000
 
 
 THREAD = """query Thread($id: ID!) { ticket(id: $id) { comments(last: 10) { totalCount nodes { body author { name }

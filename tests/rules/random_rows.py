@@ -24,6 +24,9 @@ PREFIXES = {
     models.RoutingRule: "rul",
     models.SlaPolicy: "slp",
     models.BusinessCalendar: "cal",
+    models.EscalationRule: "esr",
+    models.Escalation: "esc",
+    models.MessageTemplate: "tpl",
     models.Notification: "ntf",
     models.Event: "evt",
     models.Attachment: "att",
@@ -172,6 +175,33 @@ class Rows:
                 priority=self.maybe(luck.choice(list(TicketPriority))),
                 add_tags=[self.word() for _ in range(2 - number % 3)],
             )
+        for number in range(5):
+            self.add(
+                models.EscalationRule,
+                name=self.text(),
+                active=number != 1,
+                trigger=luck.choice(list(models.EscalationTrigger)),
+                after_seconds=luck.choice([0, 60, 3600]),
+                level=luck.choice(list(models.EscalationLevel)),
+                priorities=[each.name for each in luck.sample(list(TicketPriority), number % 3)],
+                department_ids=[row.id for row in luck.sample(self.rows[models.Department], number % 4)],
+                changed_at=self.moment(),
+            )
+
+        for number in range(8):
+            use = list(models.MessageTemplateUse)[number % 3]
+            reply = use is models.MessageTemplateUse.REPLY
+            self.add(
+                models.MessageTemplate,
+                name=self.text(),
+                use=use,
+                kind=None if reply else list(models.NotificationKind)[number],
+                locale=luck.choice(["en", "pt-BR"]),
+                subject=None if reply else self.text(),
+                body=f"{self.text()} {{{{name}}}}",
+                department_id=self.rows[models.Department][number // 3].id if reply and number else None,
+                updated_at=self.moment(),
+            )
 
     def _policies(self) -> None:
         luck = self.luck
@@ -254,6 +284,7 @@ class Rows:
             sla_version_id=self.maybe(luck.choice(self.rows[models.SlaVersion]).id, 0.7),
             due_at=self.moment() if number % 5 in {0, 2} and number % 3 else None,  # only while it is open or on hold
             breached_at=self.maybe(self.moment()),
+            escalation_rank=0,
         )
         if ticket.sla_version_id:
             self._clocks(ticket)
@@ -281,8 +312,37 @@ class Rows:
                 created_at=self.moment(),
             )
 
+        self._escalations(ticket)
         self._words(ticket, ticket.id, ticket.body)
         self._words(ticket, ticket.id, ", ".join(ticket.tags), internal=True)
+
+    def _escalations(self, ticket: Any) -> None:
+        luck = self.luck
+        count = luck.randrange(4)
+        for place in range(count):
+            in_force = place == count - 1 and luck.random() < 0.5
+            level = luck.choice(list(models.EscalationLevel))
+            ticket.escalation_rank = level.value if in_force else 0
+            acknowledged = luck.random() < 0.5
+            escalation = self.add(
+                models.Escalation,
+                ticket_id=ticket.id,
+                level=level,
+                reason=self.maybe(self.text(), 0.8),
+                rule_id=self.maybe(luck.choice(self.rows[models.EscalationRule]).id),
+                escalated_by_id=self.maybe(luck.choice(self.staff).id),
+                escalated_to_ids=[row.id for row in luck.sample(self.staff, luck.randrange(3))],
+                at=self.moment(),
+                acknowledged_at=self.moment() if acknowledged else None,
+                acknowledged_by_id=luck.choice(self.staff).id if acknowledged else None,
+                ended_at=None if in_force else self.moment(),
+            )
+            escalated = {"escalation_id": str(escalation.id)}
+            self._event(ticket, "TicketEscalated", escalated | {"level": level.name})
+            if acknowledged:
+                self._event(ticket, "EscalationAcknowledged", escalated)
+            if not in_force:
+                self._reason(self._event(ticket, "EscalationEnded", escalated), "end_reason")
 
     def _words(self, ticket: Any, source_id: UUID, text: str, *, internal: bool = False) -> None:
         words = [ticket.subject, text]
@@ -359,9 +419,9 @@ class Rows:
         policies = {name: self.maybe(str(self.luck.choice(rows).id)) for name in names}
         self._event(ticket, "SlaPolicyChanged", policies, internal=True)
 
-    def _reason(self, event: Any) -> None:
+    def _reason(self, event: Any, name: str = "reason") -> None:
         if self.luck.random() < 0.7:
-            self.add(models.EventText, event_id=event.id, name="reason", text=self.text())
+            self.add(models.EventText, event_id=event.id, name=name, text=self.text())
 
     def _mail(self, ticket: Any, comment: Any = None) -> None:
         message = self.add(

@@ -64,6 +64,7 @@ class Reader:
         """`rows`: of the desk."""
         self.rows, self.viewer = rows, viewer
         self.staff = viewer.role not in {None, Role.CUSTOMER} and viewer.ticket_id is None
+        self.admin = self.staff and viewer.role is Role.ADMIN
         self.sees_all = self.staff and viewer.role in {Role.DIRECTOR, Role.ADMIN}
         self.departments = {row.department_id for row in rows.rows[models.Membership] if row.person_id == viewer.id}
         self.known: set[Any] = {viewer.id}  # keys of people, departments, categories and services
@@ -111,13 +112,17 @@ class Reader:
             if works or not comment.internal:
                 self.known.add(comment.author_id)
                 yield from self.texts(comment, "body", "body_html")
+        for escalation in self.rows.of(models.Escalation, ticket):
+            self.known.add(escalation.acknowledged_by_id)
+            self.known |= {escalation.escalated_by_id, *escalation.escalated_to_ids} if works else set()
+            yield from self.texts(escalation, *(["reason"] if works else []))
         for event in self.rows.of(models.Event, ticket):
             if works or event.public_seq is not None:
                 self.known |= {UUID(key) for name, key in event.data.items() if key and name.endswith("_id")}
                 self.known.add(event.actor_id)
                 yield from self.texts(event, *(["seq"] if works else []))
                 yield from event.data.get("initial_tags", []) if works else []
-                if works or event.kind != "StatusChanged":
+                if works or event.kind not in {"StatusChanged", "EscalationEnded"}:
                     written = (row for row in self.rows.rows[models.EventText] if row.event_id == event.id)
                     yield from (word for row in written for word in self.texts(row, "text"))
 
@@ -144,27 +149,41 @@ class Reader:
     def of_house(self) -> Iterable[str]:
         """What is in use; what was archived for staff, or as what they see is of it; departments for whoever signed in.
 
-        Of departments even staff, but admins, see archived ones only where something leads there. Rules: admins.
-        Calendars and policies: staff, and everyone the calendars of departments that they see.
+        Of departments even staff, but admins, see archived ones only where something leads there. Routing rules:
+        admins. Calendars and policies: staff, and everyone the calendars of departments that they see.
         """
-        admin = self.staff and self.viewer.role is Role.ADMIN
         for model in (models.Category, models.Service):
             for row in self.rows.rows[model]:
                 if self.staff or row.archived_at is None or row.id in self.known:
                     self.known |= {row.department_id} if model is models.Category else set()
                     yield from self.texts(row, "name", "description")
+        yield from self.of_rules()
         for department in self.rows.rows[models.Department]:
             in_use = self.viewer.role is not None and department.archived_at is None
-            if admin or in_use or department.id in self.known:
+            if self.admin or in_use or department.id in self.known:
                 self.known.add(department.calendar_id)
                 yield from self.texts(department, "name", "description")
         for calendar in self.rows.rows[models.BusinessCalendar]:
             if self.staff or calendar.id in self.known:
                 yield from self.texts(calendar, "name")
                 yield from (word for day in calendar.holidays for word in WORD.findall(day["name"]))
-        for policy in self.rows.rows[models.SlaPolicy] if self.staff else []:
+
+    def of_rules(self) -> Iterable[str]:
+        """Policies, rules and templates: staff, of templates replies alone, and of all departments or their own."""
+        if not self.staff:
+            return
+        for rule in self.rows.rows[models.EscalationRule]:
+            self.known |= set(rule.department_ids)
+            yield from self.texts(rule, "name")
+        for template in self.rows.rows[models.MessageTemplate]:
+            reply = template.use is models.MessageTemplateUse.REPLY
+            ours = template.department_id is None or self.sees_all or template.department_id in self.departments
+            if self.admin or (reply and ours):
+                self.known.add(template.department_id)
+                yield from self.texts(template, "name", "subject", "body")
+        for policy in self.rows.rows[models.SlaPolicy]:
             yield from self.texts(policy, "name", "description")
-        for rule in self.rows.rows[models.RoutingRule] if admin else []:
+        for rule in self.rows.rows[models.RoutingRule] if self.admin else []:
             yield from self.texts(rule, "name", "words", "email_domains", "add_tags")
 
     def texts(self, row: Any, *names: str) -> Iterable[str]:

@@ -22,19 +22,23 @@ LOOKED_UP = (
     models.Ticket, models.Event, models.Notification, models.Attachment, models.Comment, models.Person,
     models.Department, models.Category, models.Service, models.RoutingRule, models.Event, models.Ticket,
     models.SlaPolicy, models.BusinessCalendar,
+    models.Escalation, models.EscalationRule, models.MessageTemplate,
 )  # fmt: skip
 IDS_OF = {  # which model's ids an argument or input field takes; any of those above where it isn't here
     "Query.ticket.id": models.Ticket,
+    "Query.messageTemplatePreview.ticketId": models.Ticket,
     "TicketFilter.categoryIds": models.Category,
     "TicketFilter.departmentIds": models.Department,
     "TicketFilter.serviceIds": models.Service,
     "TicketFilter.requesterIds": models.Person,
     "TicketFilter.assigneeIds": models.Person,
 }
+LEVELS = {level.value: level.name for level in models.EscalationLevel}
 LIKE: dict[str, Callable[[Any], Any]] = {  # of a ticket, what a condition that holds for it says
     "TicketFilter.statuses": lambda ticket: ticket.status.name,
     "TicketFilter.priorities": lambda ticket: ticket.priority.name,
     "TicketFilter.channels": lambda ticket: ticket.channel.name,
+    "TicketFilter.escalationLevels": lambda ticket: LEVELS.get(ticket.escalation_rank),
     "TicketFilter.categoryIds": lambda ticket: f"cat_{ticket.category_id}",
     "TicketFilter.departmentIds": lambda ticket: f"dep_{ticket.department_id}",
     "TicketFilter.serviceIds": lambda ticket: ticket.service_id and f"svc_{ticket.service_id}",
