@@ -14,15 +14,17 @@ LEADS = (Role.TEAM_LEAD, Role.MANAGER, Role.DIRECTOR, Role.ADMIN)
 
 
 async def warn(unit: Unit, ticket_id: UUID, target: SlaTargetKind) -> None:
-    """Tell the ticket's assignee, or without one its department's leads, that this target is due within the hour.
+    """Tell who is responsible for the ticket that this target is due within the hour.
 
+    That is its assignee, or without an active one the leads of its department.
     Each is told once of each instant at which it was due. Nobody is, once it is done, rests, or was missed.
     """
     clock = await unit.read(_running, ticket_id, target)
     ticket = await unit.read(_ticket, ticket_id)
     if clock is None or clock.due_at is None or clock.due_at <= unit.now or ticket is None:
         return
-    told = [record[0] for record in await unit.run(_responsible, ticket.assignee_id, ticket.department_id)]
+    responsible = await unit.run(_assignee, ticket.assignee_id) or await unit.run(_leads, ticket.department_id)
+    told = [record[0] for record in responsible]
     await notifications.tell(unit, told, NotificationKind.SLA_AT_RISK, News(cause_of(clock), ticket.id, None))
 
 
@@ -41,9 +43,10 @@ def _ticket(ticket_id: Any) -> Select[Ticket]:
     return select(Ticket).where(Ticket.id == ticket_id)
 
 
-def _responsible(assignee_id: Any, department_id: Any) -> Select[*tuple[Any, ...]]:
-    """The assignee while they are active; the active leads of the department when there is none."""
-    if assignee_id is not None:
-        return select(Person.id).where(Person.id == assignee_id, Person.active)
+def _assignee(person_id: Any) -> Select[*tuple[Any, ...]]:
+    return select(Person.id).where(Person.id == person_id, Person.active)
+
+
+def _leads(department_id: Any) -> Select[*tuple[Any, ...]]:
     rows = select(Person.id).join(Membership, Membership.person_id == Person.id)
     return rows.where(Membership.department_id == department_id, Person.active, Person.role.in_(LEADS))
