@@ -9,7 +9,8 @@ import strawberry
 import models
 from domain import access, attachments, comments, history, notifications, tickets
 from domain.access import Viewer
-from domain.tickets import lists, search
+from domain.tickets import actions, lists, search
+from domain.tickets.actions import TicketAction
 from domain.tickets.lists import TicketOrderField
 from planner.fields import Payload, When, argument, attribute, input_field, payload, planned
 from planner.nodes import Node, NodeIds, stored
@@ -127,6 +128,10 @@ class Ticket(Node):
     @planned("Whether the viewer watches it.")
     def viewer_is_watching(ticket: models.Ticket, viewer: Viewer) -> bool:
         return access.watched_by(viewer, ticket)
+
+    @planned("What the viewer may do with it in its present state, for enabling buttons.")
+    def viewer_can(ticket: models.Ticket, viewer: Viewer) -> list[TicketAction]:
+        return actions.can(viewer, ticket)
 
     @planned("The viewer's notifications about it that are not read, for marking it as new in a list.")
     def viewer_unread_count(ticket: models.Ticket, viewer: Viewer) -> int:
