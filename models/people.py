@@ -4,10 +4,16 @@ import datetime as dt
 import enum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Record
+
+# What a person is found by, and when they were last seen, as the indexes say it.
+WORDS_OF_PERSON = (
+    "to_tsvector('simple'::regconfig, (name || ' '::text) || translate(email, '@.-_+'::text, '     '::text))"
+)
+SEEN = "coalesce(last_seen_at, '-infinity'::timestamptz)"
 
 
 class Role(enum.Enum):
@@ -29,6 +35,9 @@ class Person(Record):
         CheckConstraint("email = lower(email)", name="email_lower"),
         CheckConstraint("length(name) BETWEEN 1 AND 200", name="name_length"),
         Index(None, "name", "id"),
+        Index(None, "created_at", "id"),
+        Index("people_last_seen_idx", text(SEEN), "id"),
+        Index("people_words_idx", text(WORDS_OF_PERSON), postgresql_using="gin"),
     )
 
     name: Mapped[str]

@@ -16,6 +16,7 @@ from resolvers import (
     nodes,
     notifications,
     people,
+    queues,
     routing,
     services,
     sessions,
@@ -31,6 +32,9 @@ QUERIES = [
     tickets.ticket,
     tickets.ticket_by_number,
     tickets.tickets_,
+    queues.queue,
+    people.person,
+    people.people_,
     departments.departments_,
     categories.categories_,
     services.services_,
@@ -43,6 +47,7 @@ MUTATIONS = [
     sessions.refresh_session,
     sessions.sign_out,
     people.create_person,
+    people.set_availability,
     attachments.create_upload,
     tickets.submit_ticket,
     changes.update_ticket,
@@ -59,7 +64,7 @@ MUTATIONS = [
     routing.save_routing_rule,
     routing.delete_routing_rule,
 ]
-SUBSCRIPTIONS = [tickets.ticket_updated]
+SUBSCRIPTIONS = [tickets.ticket_updated, queues.queue_updated]
 
 
 schema = strawberry.Schema(

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import CTE, ColumnElement, Select, select
+from sqlalchemy.dialects import postgresql
 
 from domain import access, tickets
 from domain.access import Viewer, Works
@@ -129,6 +130,19 @@ def _tagged(works: Works, tags: Any) -> ColumnElement[bool]:
 
 def _of_number(asked: Conditions) -> ColumnElement[bool]:
     return Ticket.number == search.number_in(asked.text)
+
+
+def of_person(viewer: Viewer, page: Any, asked: Conditions | None, column: str, person_id: Any) -> Any:
+    """A page of the tickets that name this person in a column, last changed first."""
+    asked = asked or Conditions()
+    theirs: Any = postgresql.array([person_id], type_=sa.Uuid())
+    if (others := asked.any_of.get(column)) is not None:
+        nobody: Any = sa.literal_column("'{}'::uuid[]")
+        theirs = sa.case((person_id == sa.func.any(others), theirs), else_=nobody)
+    asked = replace(asked, any_of={**asked.any_of, column: theirs})
+    by = TicketOrderField.UPDATED_AT
+    found, shared = ways(viewer, asked, by, descending=True)
+    return page.of(listed(viewer, asked), order=order(viewer, asked, by, descending=True), ways=found, shared=shared)
 
 
 # --- How a page is found ----------------------------------------------------------------------------------------------
