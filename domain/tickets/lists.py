@@ -50,10 +50,15 @@ def listed(viewer: Viewer, asked: Conditions) -> Select[*tuple[Any, ...]]:
     """The tickets that the viewer sees and for which all conditions hold, with the `words` that are looked for."""
     rows = _meeting(tickets.visible(viewer), viewer, asked, access.works_on(viewer, Ticket))
     if asked.text_kind is None:
-        return rows.add_columns(sa.cast(sa.null(), sa.Text()).label("words"))
+        return without_words(rows)
     rows = rows.add_columns(sa.cast(asked.text, sa.Text()).label("words"))
     words = search.matching(viewer, asked.text)
     return rows.where(sa.or_(words, _of_number(asked)) if asked.text_kind == "number" else words)
+
+
+def without_words(rows: Select[Ticket]) -> Select[*tuple[Any, ...]]:
+    """Tickets of a list that looks for no words."""
+    return rows.add_columns(sa.cast(sa.null(), sa.Text()).label("words"))
 
 
 def order(viewer: Viewer, asked: Conditions, by: TicketOrderField, *, descending: bool) -> list[Any]:

@@ -7,17 +7,8 @@ from domain import history, tickets
 from domain.access import Viewer
 from planner.fields import planned
 from planner.nodes import stored
-from schema.enums import described
 from schema.events import TicketEvent, said
 from schema.tickets import Ticket
-
-described(
-    models.TicketLinkKind,
-    "What one ticket is to another.",
-    RELATED="About the same matter.",
-    BLOCKED_BY="What this one waits for.",
-    BLOCKS="What waits for this one.",
-)
 
 
 @stored(models.Event, "evt", kind="TicketMerged")
