@@ -82,8 +82,8 @@ def words_in(event: Any, name: str) -> Any:
 
 def people_in(viewer: Viewer, event: Any, name: str) -> Select[Person]:
     """The people that the event names, as the viewer's side knows them: to customers, staff do not watch."""
-    ids = sa.func.jsonb_array_elements_text(event.data[name]).column_valued("id")
-    rows = select(Person).where(Person.id.in_(select(sa.cast(ids, sa.Uuid()))))
+    named = sa.func.jsonb_array_elements_text(event.data[name]).column_valued("named")
+    rows = select(Person).where(Person.id.in_(select(sa.cast(named, sa.Uuid()))))
     staff = _for_side_of(viewer, event, sa.true(), Person.role == Role.CUSTOMER)
     return rows.where(staff).order_by(Person.name, Person.id).limit(MOST_NAMED)
 
