@@ -17,6 +17,7 @@ from resolvers import (
     nodes,
     notifications,
     people,
+    presence,
     queues,
     routing,
     services,
@@ -66,13 +67,14 @@ MUTATIONS = [
     links.link_tickets,
     links.unlink_tickets,
     links.merge_tickets,
+    presence.set_ticket_presence,
     notifications.mark_notifications_read,
     departments.save_department,
     categories.save_category,
     routing.save_routing_rule,
     routing.delete_routing_rule,
 ]
-SUBSCRIPTIONS = [tickets.ticket_updated, queues.queue_updated]
+SUBSCRIPTIONS = [tickets.ticket_updated, queues.queue_updated, presence.ticket_presence_updated]
 
 
 schema = strawberry.Schema(

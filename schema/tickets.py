@@ -23,6 +23,7 @@ from schema.enums import described
 from schema.inputs import given, optional, required
 from schema.links import TicketLink
 from schema.people import Person
+from schema.presence import TicketPresence
 from schema.refusals import Conflict, InvalidInput, NotAllowed, NotFound, RateLimited
 from schema.services import Service
 from schema.times import OrderDirection, TimeRange, span
@@ -149,6 +150,13 @@ class Ticket(Node):
         ticket: models.Ticket, viewer: Viewer, page: PageArguments
     ) -> Annotated["TicketConnection", strawberry.lazy("schema.tickets")]:
         return page.of(lists.without_words(linking.merged(viewer, ticket)), order=[models.Ticket.id])
+
+    @planned("Who is looking at or writing on it now. Staff; null for others.")
+    def presence(ticket: models.Ticket, viewer: Viewer) -> TicketPresence | None:
+        works = access.works_on(viewer, ticket)
+        if isinstance(works, bool):
+            return ticket if works else None
+        return When(works, ticket)
 
     @planned("What the viewer may do with it in its present state, for enabling buttons.")
     def viewer_can(ticket: models.Ticket, viewer: Viewer) -> list[TicketAction]:
