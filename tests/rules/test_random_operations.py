@@ -93,7 +93,7 @@ async def test_everyone_reads_all_that_they_may_and_nothing_else(both_ways: Both
         answer = await engine.query(text, {"ids": ids} if ids else {}, None, viewer, context)
         read.update(scene.secrets_in(answer.body.decode()))
 
-    for root in ("viewer", "tickets", "departments", "categories", "services", "routingRules"):
+    for root in ("viewer", "tickets", "departments", "categories", "services", "routingRules", "queue", "people"):
         field = QUERY.fields[root]
         page = "(first: 100)" if "first" in field.args else ""
         await ask(f"{{ {root}{page} {everything(graphql.get_named_type(field.type), int(root != 'tickets'))} }}", [])
