@@ -11,13 +11,26 @@ from sqlalchemy import ColumnElement, Select, func, select
 from domain import access, history
 from domain.access import Viewer
 from domain.refusals import InvalidInput, NotAllowed, Problems
-from domain.tickets import assigning
 from infra.unit import Unit
-from models import Availability, AvailabilityStatus, Membership, Person, Role
+from models import Availability, AvailabilityStatus, Membership, Person, Role, Ticket, TicketStatus
 
 MOST_CAPACITY = 500
 
+HELD = (TicketStatus.OPEN, TicketStatus.ON_HOLD)  # what counts against an agent's capacity
+
 # --- Reading ----------------------------------------------------------------------------------------------------------
+
+
+def status_now(availability: Any) -> ColumnElement[Any]:
+    """The state of an agent now: one that has ended, or was never set, is AVAILABLE."""
+    over = func.coalesce(availability.until <= func.now(), sa.false())
+    return sa.case((over, AvailabilityStatus.AVAILABLE.name), else_=func.coalesce(availability.status, "AVAILABLE"))
+
+
+def held_by(person_id: Any) -> Any:
+    """How many tickets somebody has that are open or on hold."""
+    rows = select(func.count()).select_from(Ticket).where(Ticket.assignee_id == person_id, Ticket.status.in_(HELD))
+    return rows.scalar_subquery()
 
 
 def of(viewer: Viewer, person: Any) -> Select[*tuple[Any, ...]] | None:
@@ -26,10 +39,10 @@ def of(viewer: Viewer, person: Any) -> Select[*tuple[Any, ...]] | None:
         return None
     until = sa.case((Availability.until > func.now(), Availability.until))
     rows = select(
-        assigning.status_now(Availability).label("status"),
+        status_now(Availability).label("status"),
         until.label("until"),
         Availability.capacity.label("capacity"),
-        assigning.held_by(Person.id).label("assigned_count"),
+        held_by(Person.id).label("assigned_count"),
     )
     rows = rows.select_from(Person).outerjoin(Availability, Availability.person_id == Person.id)
     return rows.where(Person.id == person.id, Person.role != Role.CUSTOMER)
@@ -37,7 +50,7 @@ def of(viewer: Viewer, person: Any) -> Select[*tuple[Any, ...]] | None:
 
 def is_one_of(person: Any, statuses: list[AvailabilityStatus]) -> ColumnElement[bool]:
     """Whether a member of staff is in one of these states now."""
-    said = select(assigning.status_now(Availability)).where(Availability.person_id == person.id).scalar_subquery()
+    said = select(status_now(Availability)).where(Availability.person_id == person.id).scalar_subquery()
     now = func.coalesce(said, AvailabilityStatus.AVAILABLE.name)
     return sa.and_(person.role != Role.CUSTOMER, now.in_([status.name for status in statuses]))
 

@@ -6,9 +6,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Select, func, select
 
-from domain import access, departments
+from domain import access, availability, departments
 from domain.access import Viewer
-from domain.tickets import assigning
 from domain.tickets.statuses import UNRESOLVED
 from models import Availability, Department, Membership, Person, Role, Ticket, TicketStatus
 
@@ -88,5 +87,5 @@ def _agents(viewer: Viewer, department_id: Any) -> Any:
     where = (
         Membership.department_id.in_(of_these) if of_these is not None else Membership.department_id == department_id
     )
-    there = assigning.status_now(Availability) == "AVAILABLE"
+    there = availability.status_now(Availability) == "AVAILABLE"
     return rows.where(where, Person.active, Person.role != Role.CUSTOMER, there).scalar_subquery()

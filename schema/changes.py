@@ -8,35 +8,15 @@ import strawberry
 import models
 from domain import tickets
 from domain.refusals import ConflictReason
-from domain.tickets.actions import TicketAction
 from planner.fields import Payload, payload
 from planner.nodes import parse_id
 from schema import refusals as shown
 from schema.comments import KEY
-from schema.enums import described
 from schema.inputs import optional, required
 from schema.refusals import Conflict, InputProblem, InvalidInput, NotAllowed, NotFound, Refusal
 from schema.states import UnresolvedStatus
 from schema.tickets import Ticket
 
-described(
-    TicketAction,
-    "What can be done with a ticket.",
-    COMMENT="Write a comment that the customer can read.",
-    COMMENT_INTERNALLY="Write a comment for staff only.",
-    UPDATE="Change subject, priority, category, department, service or tags.",
-    TRIAGE="Find its right category.",
-    ASSIGN="Give it to an agent, take it or put it back.",
-    CHANGE_STATUS="Move it between open, pending and on hold.",
-    RESOLVE="Declare it solved.",
-    CONFIRM="Confirm the resolution and rate it.",
-    REOPEN="Open it again.",
-    CLOSE="Close it for good.",
-    ESCALATE="Escalate it.",
-    SETTLE_ESCALATION="Acknowledge or end its escalation.",
-    LINK="Merge it with another, or link it.",
-    MANAGE_WATCHERS="Add or remove watchers other than oneself.",
-)
 IF_SEQ = "Refuse as CHANGED_MEANWHILE when the ticket has gone past this seq."
 
 

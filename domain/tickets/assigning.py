@@ -4,10 +4,10 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from domain import access, history, routing
+from domain import access, availability, history, routing
 from domain.happenings import TicketAssigned
 from infra.unit import Unit
 from models import (
@@ -19,24 +19,9 @@ from models import (
     Person,
     Role,
     Ticket,
-    TicketStatus,
 )
 
-HELD = (TicketStatus.OPEN, TicketStatus.ON_HOLD)  # what counts against an agent's capacity
-
 # --- Reading ----------------------------------------------------------------------------------------------------------
-
-
-def status_now(availability: Any) -> ColumnElement[Any]:
-    """The state of an agent now: one that has ended, or was never set, is AVAILABLE."""
-    over = func.coalesce(availability.until <= func.now(), sa.false())
-    return sa.case((over, AvailabilityStatus.AVAILABLE.name), else_=func.coalesce(availability.status, "AVAILABLE"))
-
-
-def held_by(person_id: Any) -> Any:
-    """How many tickets somebody has that are open or on hold."""
-    rows = select(func.count()).select_from(Ticket).where(Ticket.assignee_id == person_id, Ticket.status.in_(HELD))
-    return rows.scalar_subquery()
 
 
 def _automatic(department_id: Any) -> Select[Department]:
@@ -62,12 +47,12 @@ def _seats(department_id: Any) -> Select[Availability]:
 
 def _loads(person_ids: Any) -> Select[*tuple[Any, ...]]:
     people = func.unnest(person_ids).table_valued(sa.column("id", sa.Uuid())).render_derived(name="agents")
-    return select(people.c.id, held_by(people.c.id).label("held"))
+    return select(people.c.id, availability.held_by(people.c.id).label("held"))
 
 
 def _absent(person_id: Any, department_id: Any) -> Select[Person]:
     """The person, if they are away, have left, or don't work in the department any more."""
-    away = sa.exists().where(Availability.person_id == Person.id, status_now(Availability) == "AWAY")
+    away = sa.exists().where(Availability.person_id == Person.id, availability.status_now(Availability) == "AWAY")
     gone = sa.or_(away, sa.not_(access.works_in(Person, department_id)))
     return select(Person).where(Person.id == person_id, gone)
 
