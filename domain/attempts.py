@@ -34,6 +34,7 @@ SUBMIT_BY_PERSON = Limit("submit:person", 60, 60 * 60)
 COMMENT_BY_CUSTOMER = Limit("comment:customer", 60, 60 * 60)
 COMMENT_BY_STAFF = Limit("comment:staff", 1_000, 60 * 60)
 UPLOAD_BY_PERSON = Limit("upload:person", 200, 60 * 60)
+PRESENCE_BY_PERSON = Limit("presence:person", 3_600, 60 * 60)
 EPOCH = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 SWEPT_AFTER = dt.timedelta(days=1)
 

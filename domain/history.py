@@ -12,11 +12,15 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from domain import access
 from domain.access import Viewer
-from domain.happenings import Happening
+from domain.happenings import Happening, TicketRouted
 from infra.unit import Unit
-from models import Event, EventText, Ticket
+from models import Event, EventText, Person, Role, Ticket
 
 CHANNEL = "ticket"  # with the ticket's id behind a colon: where its changes are told
+DEPARTMENT = "department"  # likewise with a department's id: that something happened to a ticket of it
+DEPARTMENTS = "departments"  # that something happened to any
+
+MOST_NAMED = 50  # people in one event
 
 # --- Reading ----------------------------------------------------------------------------------------------------------
 
@@ -65,6 +69,25 @@ def reason_of(viewer: Viewer, event: Any, name: str = "reason") -> Any:
     return _for_side_of(viewer, event, words_of(event, name), sa.null())
 
 
+def id_in(event: Any, name: str) -> Any:
+    """The id that the event names."""
+    return sa.cast(event.data[name].astext, sa.Uuid())
+
+
+def words_in(event: Any, name: str) -> Any:
+    """A list of words that the event tells, as an array; empty where it tells none."""
+    words = sa.func.jsonb_array_elements_text(event.data[name]).column_valued("word")
+    return sa.func.array(select(words).scalar_subquery(), type_=ARRAY(sa.Text()))
+
+
+def people_in(viewer: Viewer, event: Any, name: str) -> Select[Person]:
+    """The people that the event names, as the viewer's side knows them: to customers, staff do not watch."""
+    named = sa.func.jsonb_array_elements_text(event.data[name]).column_valued("named")
+    rows = select(Person).where(Person.id.in_(select(sa.cast(named, sa.Uuid()))))
+    staff = _for_side_of(viewer, event, sa.true(), Person.role == Role.CUSTOMER)
+    return rows.where(staff).order_by(Person.name, Person.id).limit(MOST_NAMED)
+
+
 def tags_of(viewer: Viewer, event: Any) -> Any:
     """The ticket's tags as the event found them; none for customers."""
     if not viewer.is_staff:
@@ -109,7 +132,18 @@ def record(
     if happened.wakes:
         unit.change(ticket, timer_at=unit.now)
     unit.publish(channel(ticket.id), str(ticket.last_seq))
+    tell_departments(unit, ticket.department_id)
+    if isinstance(happened, TicketRouted):
+        tell_departments(unit, happened.from_department_id)
     return event
+
+
+def tell_departments(unit: Unit, *department_ids: UUID | None) -> None:
+    """Tell those who watch these departments that what waits in them may have changed."""
+    for department_id in department_ids:
+        if department_id is not None:
+            unit.publish(f"{DEPARTMENT}:{department_id}")
+    unit.publish(DEPARTMENTS)
 
 
 def channel(ticket_id: Any) -> str:

@@ -1,5 +1,7 @@
 """People: who may see whom, and how one is added."""
 
+import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -8,13 +10,26 @@ import sqlalchemy as sa
 from sqlalchemy import Select, select
 from sqlalchemy.orm import aliased
 
-from domain import access, departments, links, words
+from domain import access, availability, departments, links, words
 from domain.access import Viewer
 from domain.refusals import Conflict, ConflictReason, InvalidInput, NotAllowed, Problems
 from infra.desk import Desk
 from infra.settings import Settings
 from infra.unit import Unit
-from models import Department, Event, Inbox, Membership, MessageKind, Person, Role, Ticket, Watcher
+from models import (
+    AvailabilityStatus,
+    Department,
+    Event,
+    Inbox,
+    Membership,
+    MessageKind,
+    Person,
+    Role,
+    Ticket,
+    Watcher,
+)
+from models.base import CONFIGURATION
+from models.people import WORDS_OF_PERSON
 
 # --- Reading ----------------------------------------------------------------------------------------------------------
 
@@ -57,6 +72,67 @@ def _on_tickets_of(viewer: Viewer) -> Any:
 def one(viewer: Viewer, person_id: Any) -> Select[Person]:
     """The person, if the viewer may know of them."""
     return visible(viewer).where(Person.id == person_id)
+
+
+def known(viewer: Viewer, person_id: Any) -> Select[Person]:
+    """The same, for whoever is signed in. Raises Unauthenticated."""
+    access.sign_in_required(viewer)
+    return one(viewer, person_id)
+
+
+class PersonOrderField(enum.Enum):
+    """What people can be ordered by."""
+
+    NAME = enum.auto()
+    CREATED_AT = enum.auto()
+    LAST_SEEN_AT = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """Which people to list: all that is given must hold."""
+
+    text: Any = None
+    roles: Sequence[Role] | None = None
+    department_ids: Any = None
+    availability: list[AvailabilityStatus] | None = None
+    active: bool = True
+
+
+def says_something(text: str) -> bool:
+    """Whether there is anything to look for in a text."""
+    return any(map(str.isalnum, text))
+
+
+def listed(viewer: Viewer, asked: Conditions) -> Select[Person]:
+    """The people for whom all conditions hold, for staff. Raises NotAllowed."""
+    access.require(viewer, Role.AGENT)
+    rows = select(Person).where(Person.active if asked.active else ~Person.active)
+    if asked.text is not None:
+        words_in = sa.func.to_tsvector(CONFIGURATION, sa.func.translate(asked.text, "@.-_+", "     "))
+        lexemes = sa.func.unnest(words_in).table_valued("lexeme", "positions", "weights").render_derived(name="said")
+        beginnings = sa.func.string_agg(sa.func.quote_literal(lexemes.c.lexeme).concat(":*"), " & ")
+        query = select(sa.func.to_tsquery(CONFIGURATION, beginnings)).select_from(lexemes).scalar_subquery()
+        rows = rows.where(sa.literal_column(WORDS_OF_PERSON).op("@@")(query))
+    if asked.roles is not None:
+        rows = rows.where(Person.role.in_(asked.roles))
+    if asked.department_ids is not None:
+        theirs = select(Membership.person_id).where(Membership.department_id == sa.func.any(asked.department_ids))
+        rows = rows.where(Person.id.in_(theirs))
+    if asked.availability is not None:
+        rows = rows.where(availability.is_one_of(Person, asked.availability))
+    return rows
+
+
+def order(by: PersonOrderField, *, descending: bool) -> list[Any]:
+    """What people are ordered by; who was never seen was seen first."""
+    never: Any = sa.literal_column("'-infinity'::timestamptz")
+    first: Any = {
+        PersonOrderField.NAME: Person.name,
+        PersonOrderField.CREATED_AT: Person.created_at,
+        PersonOrderField.LAST_SEEN_AT: sa.func.coalesce(Person.last_seen_at, never),
+    }[by]
+    return [first.desc(), Person.id.desc()] if descending else [first, Person.id]
 
 
 def self_of(viewer: Viewer) -> Select[Person]:

@@ -9,6 +9,7 @@ from markdown_it import MarkdownIt
 from domain.refusals import Problems
 
 MOST_SUBJECT, MOST_BODY, MOST_NAME, MOST_TOPIC, MOST_TAGS = 200, 20_000, 200, 200, 20
+MOST_REMOVED = 100  # tags at once
 
 _UNSAFE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _BREAKS = re.compile(r"[\t\n\r\x85\u2028\u2029]+")

@@ -179,6 +179,29 @@ class Unit:
         """When this unique constraint stands in the way of what is written, that is what the caller hears."""
         self._translations[constraint] = refusal
 
+    @asynccontextmanager
+    async def part(self) -> AsyncIterator[None]:
+        """What is said in the block is written at its end, or undone when it raises; what was said before stays.
+
+        Rows that were read in the block are not to be used after it.
+        """
+        await self.flush()
+        jobs, channels = list(self.jobs), dict(self.channels)
+        await self._execute("SAVEPOINT part")
+        try:
+            yield
+            await self.flush()
+        except BaseException:
+            self._fresh, self._changed, self._deleted = {}, {}, {}
+            self.jobs, self.channels = jobs, channels
+            await self._execute("ROLLBACK TO SAVEPOINT part")
+            raise
+        await self._execute("RELEASE SAVEPOINT part")
+
+    async def _execute(self, command: str) -> None:
+        with answering(self._driver):
+            await self._driver.execute(command)
+
     async def flush(self) -> None:
         """Write everything that was said so far, in one statement."""
         parts = parts_of(self._fresh.values(), self._changed.values(), self._deleted.values())

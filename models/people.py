@@ -9,6 +9,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Record
 
+# What a person is found by, and when they were last seen, as the indexes say it.
+WORDS_OF_PERSON = (
+    "to_tsvector('simple'::regconfig, (name || ' '::text) || translate(email, '@.-_+'::text, '     '::text))"
+)
+SEEN = "coalesce(last_seen_at, '-infinity'::timestamptz)"
+
 
 class Role(enum.Enum):
     """What someone is at the desk; each from AGENT on has the rights of the one before."""
@@ -30,6 +36,9 @@ class Person(Record):
         CheckConstraint("length(name) BETWEEN 1 AND 200", name="name_length"),
         Index(None, "name", "id"),
         Index("people_over_all_idx", "role", "id", postgresql_where=text("role IN ('DIRECTOR', 'ADMIN')")),
+        Index(None, "created_at", "id"),
+        Index("people_last_seen_idx", text(SEEN), "id"),
+        Index("people_words_idx", text(WORDS_OF_PERSON), postgresql_using="gin"),
     )
 
     name: Mapped[str]

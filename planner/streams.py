@@ -37,7 +37,7 @@ class Stream:
     def __init__(self, plans: StreamPlans, reads: Reads, request: Request, *, batch: bool) -> None:
         """Raises BadRequest when what was asked can't be."""
         self.plans, self.reads, self.request, self.batch = plans, reads, request, batch
-        self.feed = plans.feeding
+        self.feed, self.pause = plans.feeding, plans.pause
         self.values = plans.now.values(request)
         self.channels = plans.channels(request)
         self.after = plans.first_cursor(request)
@@ -81,6 +81,7 @@ class StreamPlans:
         planner = make()
         said = planner.walk.built(root_type, nodes[0], None)
         self.feeding = isinstance(said, Feeding)
+        self.pause = said.pause if isinstance(said, Living) else 0
         if isinstance(said, Feeding):
             self.now = self.feed(planner, said, nodes, started=False)
             again = make()

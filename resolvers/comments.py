@@ -1,12 +1,12 @@
-"""Comments: adding them."""
+"""Comments: adding, editing and taking them back."""
 
 import dataclasses
 
 import models
-from domain import comments
+from domain import comments, editing
 from domain.comments import Words
 from infra.unit import Unit
-from resolvers.writing import key_of, keys_of, mutation
+from resolvers.writing import key_of, keys_of, mutation, optional_key
 from schema.comments import (
     AddCommentInput,
     AddCommentResult,
@@ -14,6 +14,12 @@ from schema.comments import (
     AddInternalCommentInput,
     AddInternalCommentResult,
     AddInternalCommentSuccess,
+    DeleteCommentInput,
+    DeleteCommentResult,
+    DeleteCommentSuccess,
+    EditCommentInput,
+    EditCommentResult,
+    EditCommentSuccess,
 )
 from schema.context import Context
 from schema.inputs import given
@@ -48,3 +54,19 @@ async def add_internal_comment(
 ) -> AddInternalCommentResult:
     comment = await comments.add_internal(unit, context.viewer, _words(input))
     return AddInternalCommentSuccess(comment=comment.id, ticket=comment.ticket_id)
+
+
+@mutation("Edits a comment. Authors within 15 minutes, leads always.")
+async def edit_comment(unit: Unit, context: Context, input: EditCommentInput) -> EditCommentResult:
+    comment_id = key_of(input.comment_id, models.Comment, "commentId")
+    return EditCommentSuccess(comment=await editing.edit(unit, context.viewer, comment_id, input.body))
+
+
+@mutation(
+    "Takes back a comment, or one file of it; the place stays in the history, the content is erased. "
+    "Authors within 15 minutes, leads always."
+)
+async def delete_comment(unit: Unit, context: Context, input: DeleteCommentInput) -> DeleteCommentResult:
+    comment_id = key_of(input.comment_id, models.Comment, "commentId")
+    attachment_id = optional_key(input.attachment_id, models.Attachment, "attachmentId")
+    return DeleteCommentSuccess(comment=await editing.delete(unit, context.viewer, comment_id, attachment_id))

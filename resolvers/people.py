@@ -1,13 +1,55 @@
-"""People: adding them."""
+"""People: finding and adding them, and whether they take new tickets."""
+
+from typing import Annotated
 
 import models
-from domain import people
-from domain.people import Newcomer
+from domain import availability, people
+from domain.access import Viewer
+from domain.people import Newcomer, PersonOrderField
 from infra.unit import Unit
-from resolvers.writing import keys_of, mutation
+from planner.fields import argument, planned
+from planner.nodes import NodeId
+from planner.pages import Connection, PageArguments
+from resolvers.writing import keys_of, mutation, optional_key
 from schema.context import Context
 from schema.inputs import given
-from schema.people import CreatePersonInput, CreatePersonResult, CreatePersonSuccess
+from schema.people import (
+    CreatePersonInput,
+    CreatePersonResult,
+    CreatePersonSuccess,
+    Person,
+    PersonFilter,
+    PersonOrder,
+    SetAvailabilityInput,
+    SetAvailabilityResult,
+    SetAvailabilitySuccess,
+)
+from schema.times import OrderDirection
+
+
+@planned("One person. Customers: themselves and the people on their tickets.")
+def person(viewer: Viewer, id: Annotated[NodeId, argument("The person's id.")]) -> Person | None:
+    return people.known(viewer, id.of(models.Person))
+
+
+@planned("People. Staff.", name="people")
+def people_(
+    viewer: Viewer,
+    page: PageArguments,
+    filter: Annotated[PersonFilter | None, argument("Whom to list; default: all.")] = None,
+    order_by: Annotated[PersonOrder | None, argument("How to order; default: by name.")] = None,
+) -> Connection[Person] | None:
+    asked = filter.conditions() if filter else people.Conditions()
+    by = order_by.field if order_by else PersonOrderField.NAME
+    descending = order_by is not None and order_by.direction is OrderDirection.DESC
+    return page.of(people.listed(viewer, asked), order=people.order(by, descending=descending))
+
+
+@mutation("Says whether an agent takes new tickets. Staff for themselves; leads for their agents.")
+async def set_availability(unit: Unit, context: Context, input: SetAvailabilityInput) -> SetAvailabilityResult:
+    form = availability.Form(input.status, given(input.until), given(input.capacity))
+    person_id = optional_key(input.person_id, models.Person, "personId")
+    return SetAvailabilitySuccess(person=await availability.save(unit, context.viewer, person_id, form))
 
 
 @mutation("Adds a person, and sends them a sign-in link if asked. Staff: customers; admins: all.")

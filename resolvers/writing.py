@@ -86,20 +86,34 @@ async def _once(
     if answer is not None:
         return await _again(unit, context, answer, possible)
     success = await perform(unit, context, input)
-    fields = {f.name: getattr(success, f.name) for f in dataclasses.fields(success)}
-    idempotency.remember(unit, row, {"type": type(success).__name__, "fields": {n: str(v) for n, v in fields.items()}})
+    fields = {f.name: _kept(getattr(success, f.name)) for f in dataclasses.fields(success)}
+    idempotency.remember(unit, row, {"type": type(success).__name__, "fields": fields})
     return success
+
+
+def _kept(value: Any) -> Any:
+    """What a field of an answer holds, to be remembered: a key, nothing, or a list of keys or of what keeps itself."""
+    if isinstance(value, list):
+        return [_kept(item) for item in value]
+    return value.kept() if hasattr(value, "kept") else None if value is None else str(value)
 
 
 async def _again(unit: Unit, context: Context, answer: dict[str, Any], possible: dict[str, Any]) -> Any:
     """What was answered before, read again as the viewer: what can't be seen any more is NotFound."""
     kind = possible[answer["type"]]
-    keys = {name: UUID(text) for name, text in answer["fields"].items()}
+    values: dict[str, Any] = {}
     for field in kind.__strawberry_definition__.fields:
-        build = field.metadata[DECLARED].build
-        if not await unit.run(build, context.viewer, keys[field.python_name]):
-            raise refusals.NotFound(field.python_name, field.python_name)
-    return kind(**keys)
+        name, declared = field.python_name, field.metadata.get(DECLARED)
+        kept = answer["fields"][name]
+        if declared is None:
+            values[name] = [field.type.of_type.recalled(item) for item in kept]
+        elif isinstance(kept, list):  # what can't be seen any more is left out
+            values[name] = [UUID(item) for item in kept]
+        else:
+            values[name] = None if kept is None else UUID(kept)
+            if kept is not None and not await unit.run(declared.build, context.viewer, values[name]):
+                raise refusals.NotFound(name, name)
+    return kind(**values)
 
 
 def key_of(text: str | None, model: type, field: str) -> UUID:

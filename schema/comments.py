@@ -94,3 +94,37 @@ AddInternalCommentResult = Annotated[
     Union[AddInternalCommentSuccess, InvalidInput, NotFound, NotAllowed, Conflict, RateLimited],
     strawberry.union("AddInternalCommentResult", description="What addInternalComment answers."),
 ]
+
+
+@strawberry.input(description="What editComment needs.")
+class EditCommentInput:
+    comment_id: strawberry.ID = required("The comment.")
+    body: str = required("Markdown, 1 to 20,000 characters.")
+
+
+@strawberry.type(description="The comment is edited.")
+class EditCommentSuccess:
+    comment: Payload[Comment] = payload("The comment.", LOOKUPS[models.Comment])
+
+
+EditCommentResult = Annotated[
+    Union[EditCommentSuccess, InvalidInput, NotFound, NotAllowed, Conflict],
+    strawberry.union("EditCommentResult", description="What editComment answers."),
+]
+
+
+@strawberry.input(description="What deleteComment needs.")
+class DeleteCommentInput:
+    comment_id: strawberry.ID = required("The comment.")
+    attachment_id: strawberry.ID | None = optional("Erase only this file of it; default: all.")
+
+
+@strawberry.type(description="The content is erased.")
+class DeleteCommentSuccess:
+    comment: Payload[Comment] = payload("What is left.", LOOKUPS[models.Comment])
+
+
+DeleteCommentResult = Annotated[
+    Union[DeleteCommentSuccess, InvalidInput, NotFound, NotAllowed, Conflict],
+    strawberry.union("DeleteCommentResult", description="What deleteComment answers."),
+]

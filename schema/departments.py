@@ -1,12 +1,12 @@
 """Departments as the API shows them."""
 
 import datetime as dt
-from typing import Annotated, Union
+from typing import TYPE_CHECKING, Annotated, Union
 
 import strawberry
 
 import models
-from domain import departments
+from domain import departments, queues
 from domain.access import Viewer
 from planner.fields import Payload, attribute, payload, planned
 from planner.nodes import Node, stored
@@ -16,6 +16,9 @@ from schema.enums import described
 from schema.inputs import optional, required
 from schema.people import Person
 from schema.refusals import Conflict, InvalidInput, NotAllowed, NotFound
+
+if TYPE_CHECKING:
+    from schema.queues import Queue
 
 described(
     models.AssignmentMethod,
@@ -37,6 +40,12 @@ class Department(Node):
         "Working hours by which its SLA targets count; null: around the clock."
     )
     archived_at: dt.datetime | None = attribute("When it was archived; null while in use.")
+
+    @planned("How much waits in it. Staff; null for others.")
+    def queue(
+        department: models.Department, viewer: Viewer
+    ) -> Annotated["Queue", strawberry.lazy("schema.queues")] | None:
+        return queues.of(viewer, department.id) if viewer.is_staff else None
 
     @planned("People who work in it, by role and name. Staff; empty for customers.")
     def members(department: models.Department, viewer: Viewer, page: PageArguments) -> Connection[Person]:

@@ -17,6 +17,11 @@ def optional(description: str) -> Any:
     return strawberry.field(description=description, default=strawberry.UNSET)
 
 
+def present(input: Any, *names: str) -> dict[str, Any]:
+    """What of these fields was given, null included."""
+    return {name: value for name in names if (value := getattr(input, name)) is not strawberry.UNSET}
+
+
 def given(value: Value | None) -> Value | None:
     """The value of an optional field; None when it was left out."""
     return None if value is strawberry.UNSET else value

@@ -1,21 +1,25 @@
 """People as the API shows them."""
 
 import datetime as dt
-from typing import TYPE_CHECKING, Annotated, Union
+from typing import TYPE_CHECKING, Annotated, Any, Union
 
 import strawberry
 
 import models
-from domain import people
+from domain import availability, people
 from domain.access import Viewer
-from planner.fields import Payload, When, attribute, payload, planned
-from planner.nodes import Node, stored
+from domain.tickets import lists
+from planner.fields import Payload, When, argument, attribute, input_field, payload, planned
+from planner.nodes import Node, NodeIds, stored
+from planner.pages import PageArguments
 from schema.enums import described
-from schema.inputs import optional, required
+from schema.inputs import given, optional, required
 from schema.refusals import Conflict, InvalidInput, NotAllowed, NotFound
+from schema.times import OrderDirection
 
 if TYPE_CHECKING:
     from schema.departments import Department
+    from schema.tickets import TicketConnection, TicketFilter
 
 described(
     models.Role,
@@ -27,6 +31,34 @@ described(
     DIRECTOR="Last level of escalation; sees all departments.",
     ADMIN="Administers the desk.",
 )
+
+
+described(
+    models.AvailabilityStatus,
+    "Whether new tickets are assigned to an agent.",
+    AVAILABLE="Takes new tickets.",
+    BUSY="At work, takes no new tickets automatically.",
+    AWAY="Not at work.",
+)
+described(
+    people.PersonOrderField,
+    "What people can be ordered by.",
+    NAME="Name.",
+    CREATED_AT="When they were added.",
+    LAST_SEEN_AT="When they were last seen.",
+)
+LazyFilter = Annotated["TicketFilter", strawberry.lazy("schema.tickets")]
+LazyTickets = Annotated["TicketConnection", strawberry.lazy("schema.tickets")]
+
+
+@strawberry.type(description="Whether an agent takes new tickets.")
+class Availability:
+    status: models.AvailabilityStatus = attribute("The state.")
+    until: dt.datetime | None = attribute("When it ends by itself; null: when it's changed.")
+    capacity: int | None = attribute(
+        "Most open tickets assigned automatically to this agent; null: the department's number."
+    )
+    assigned_count: int = attribute("Tickets now assigned to this agent that are open or on hold.")
 
 
 def for_self_and_staff(viewer: Viewer, person: models.Person, value: object) -> object:
@@ -51,6 +83,28 @@ class Person(Node):
     ) -> list[Annotated["Department", strawberry.lazy("schema.departments")]]:
         return people.departments_of(person)
 
+    @planned("Whether an agent takes new tickets; null for customers. Staff.")
+    def availability(person: models.Person, viewer: Viewer) -> Availability | None:
+        return availability.of(viewer, person)
+
+    @planned("Tickets that they requested and the viewer can see, last changed first.")
+    def requested_tickets(
+        person: models.Person,
+        viewer: Viewer,
+        page: PageArguments,
+        filter: Annotated[LazyFilter | None, argument("What to list; default: all.")] = None,
+    ) -> LazyTickets:
+        return lists.of_person(viewer, page, filter.conditions() if filter else None, "requester_id", person.id)
+
+    @planned("Tickets assigned to them that the viewer can see, last changed first.")
+    def assigned_tickets(
+        person: models.Person,
+        viewer: Viewer,
+        page: PageArguments,
+        filter: Annotated[LazyFilter | None, argument("What to list; default: all.")] = None,
+    ) -> LazyTickets:
+        return lists.of_person(viewer, page, filter.conditions() if filter else None, "assignee_id", person.id)
+
     @planned("Language for emails and pages, BCP 47, such as en or pt-BR. The person, and staff.")
     def locale(person: models.Person, viewer: Viewer) -> str | None:
         return for_self_and_staff(viewer, person, person.locale)
@@ -66,6 +120,58 @@ class Person(Node):
     @planned("When they were last seen. Staff; null for others, or if never.")
     def last_seen_at(person: models.Person, viewer: Viewer) -> dt.datetime | None:
         return person.last_seen_at if viewer.is_staff else None
+
+
+@strawberry.input(description="Which people to list. All conditions given must hold.")
+class PersonFilter:
+    text: str | None = input_field(
+        "Words or their beginnings in name or email address; at most 200 characters.",
+        most=200,
+        plain=people.says_something,
+    )
+    roles: list[models.Role] | None = input_field("With one of these roles; at most 6.", most=6)
+    department_ids: NodeIds | None = input_field("Working in one of these departments; at most 50.", most=50)
+    availability: list[models.AvailabilityStatus] | None = input_field("With one of these availabilities.", most=3)
+    active: bool | None = input_field("Only those who are active, or only those who aren't; default: active.")
+
+    def conditions(self) -> people.Conditions:
+        """The conditions that are given."""
+        text: Any = given(self.text)
+        departments, active = given(self.department_ids), given(self.active)
+        return people.Conditions(
+            text=text.value if text and text.kind else None,
+            roles=given(self.roles),
+            department_ids=None if departments is None else departments.of(models.Department),
+            availability=given(self.availability),
+            active=True if active is None else active,
+        )
+
+
+@strawberry.input(description="How to order people.")
+class PersonOrder:
+    field: people.PersonOrderField = required("By what.")
+    direction: OrderDirection = required("Which way.")
+
+
+@strawberry.input(description="What setAvailability needs.")
+class SetAvailabilityInput:
+    person_id: strawberry.ID | None = optional("The agent; default: the viewer.")
+    status: models.AvailabilityStatus = required("The state.")
+    until: dt.datetime | None = optional("When it ends by itself, back to AVAILABLE; default: not by itself.")
+    capacity: int | None = optional(
+        "Most open tickets assigned automatically, 1 to 500; null: the department's number."
+    )
+
+
+@strawberry.type(description="The availability is set.")
+class SetAvailabilitySuccess:
+    person: Payload[Person] = payload("The agent.", people.one)
+
+
+SetAvailabilityResult = Annotated[
+    Union[SetAvailabilitySuccess, InvalidInput, NotFound, NotAllowed],
+    strawberry.union("SetAvailabilityResult", description="What setAvailability answers."),
+]
 
 
 @strawberry.input(description="What createPerson needs.")

@@ -3,6 +3,7 @@
 import enum
 
 import models
+from domain.tickets.actions import TicketAction
 from schema.enums import described
 
 described(
@@ -52,4 +53,22 @@ described(
     OPEN="Waiting for the desk.",
     PENDING="Waiting for the customer.",
     ON_HOLD="Waiting for something else.",
+)
+described(
+    TicketAction,
+    "What can be done with a ticket.",
+    COMMENT="Write a comment that the customer can read.",
+    COMMENT_INTERNALLY="Write a comment for staff only.",
+    UPDATE="Change subject, priority, category, department, service or tags.",
+    TRIAGE="Find its right category.",
+    ASSIGN="Give it to an agent, take it or put it back.",
+    CHANGE_STATUS="Move it between open, pending and on hold.",
+    RESOLVE="Declare it solved.",
+    CONFIRM="Confirm the resolution and rate it.",
+    REOPEN="Open it again.",
+    CLOSE="Close it for good.",
+    ESCALATE="Escalate it.",
+    SETTLE_ESCALATION="Acknowledge or end its escalation.",
+    LINK="Merge it with another, or link it.",
+    MANAGE_WATCHERS="Add or remove watchers other than oneself.",
 )

@@ -9,7 +9,8 @@ import strawberry
 import models
 from domain import access, attachments, comments, escalations, history, notifications, tickets
 from domain.access import Viewer
-from domain.tickets import lists, search
+from domain.tickets import actions, linking, lists, search
+from domain.tickets.actions import TicketAction
 from domain.tickets.lists import TicketOrderField
 from planner.fields import Payload, When, argument, attribute, input_field, payload, planned
 from planner.nodes import Node, NodeIds, stored
@@ -21,7 +22,9 @@ from schema.departments import Department
 from schema.enums import described
 from schema.escalations import Escalation
 from schema.inputs import given, optional, required
+from schema.links import TicketLink
 from schema.people import Person
+from schema.presence import TicketPresence
 from schema.refusals import Conflict, InvalidInput, NotAllowed, NotFound, RateLimited
 from schema.services import Service
 from schema.sla import TicketSla
@@ -146,6 +149,37 @@ class Ticket(Node):
     @planned("Whether the viewer watches it.")
     def viewer_is_watching(ticket: models.Ticket, viewer: Viewer) -> bool:
         return access.watched_by(viewer, ticket)
+
+    @planned("Tickets that belong with it, of those that the viewer can see.", most=100)
+    def links(
+        ticket: models.Ticket,
+        viewer: Viewer,
+        first: Annotated[int, argument("How many: 1 to 100.", least=1, most=100, plain=True)] = 20,
+    ) -> list[TicketLink]:
+        return linking.links(viewer, ticket, first)
+
+    @planned("The ticket that took this one in; null unless merged.")
+    def merged_into(
+        ticket: models.Ticket, viewer: Viewer
+    ) -> Annotated["Ticket", strawberry.lazy("schema.tickets")] | None:
+        return tickets.one(viewer, ticket.merged_into_id)
+
+    @planned("Tickets that this one took in, oldest first.")
+    def merged_tickets(
+        ticket: models.Ticket, viewer: Viewer, page: PageArguments
+    ) -> Annotated["TicketConnection", strawberry.lazy("schema.tickets")]:
+        return page.of(lists.without_words(linking.merged(viewer, ticket)), order=[models.Ticket.id])
+
+    @planned("Who is looking at or writing on it now. Staff; null for others.")
+    def presence(ticket: models.Ticket, viewer: Viewer) -> TicketPresence | None:
+        works = access.works_on(viewer, ticket)
+        if isinstance(works, bool):
+            return ticket if works else None
+        return When(works, ticket)
+
+    @planned("What the viewer may do with it in its present state, for enabling buttons.")
+    def viewer_can(ticket: models.Ticket, viewer: Viewer) -> list[TicketAction]:
+        return actions.can(viewer, ticket)
 
     @planned("The viewer's notifications about it that are not read, for marking it as new in a list.")
     def viewer_unread_count(ticket: models.Ticket, viewer: Viewer) -> int:

@@ -48,7 +48,10 @@ TICKET = """query TicketPage($id: ID!) { ticket(id: $id) {
     __typename at actor { name }
     ... on TicketRouted { toDepartment { name } }
     ... on TicketAssigned { toAssignee { name } }
-    ... on StatusChanged { toStatus } } } } }"""
+    ... on StatusChanged { toStatus }
+    ... on CategoryChanged { toCategory { name } }
+    ... on RequesterChanged { toRequester { name } }
+    ... on TicketMerged { tookIn } } } } }"""
 ADD_COMMENT = """mutation AddComment($input: AddCommentInput!) { addComment(input: $input) { __typename
   ... on Refusal { message } } }"""
 TOO_LONG = "That is too long to be sent from here, or it came too slowly."
@@ -74,7 +77,16 @@ TOLD: dict[str, Callable[[dict[str, Any]], str]] = {
     "TicketRouted": lambda event: f"Went to {event['toDepartment']['name']}",
     "TicketAssigned": lambda event: f"Taken on by {_name(who)}" if (who := event["toAssignee"]) else "Put back",
     "CommentAdded": lambda event: f"{_name(event['actor'])} wrote",
+    "CommentEdited": lambda event: f"{_name(event['actor'])} changed a comment",
+    "CommentDeleted": lambda event: f"{_name(event['actor'])} took back a comment or a file",
     "StatusChanged": lambda event: STATUSES[event["toStatus"]],
+    "PriorityChanged": lambda _: "The priority changed",
+    "CategoryChanged": lambda event: f"Belongs to {event['toCategory']['name']} now",
+    "SubjectChanged": lambda _: "The subject changed",
+    "ServiceChanged": lambda _: "The service concerned changed",
+    "RequesterChanged": lambda event: f"Handed over to {event['toRequester']['name']}",
+    "WatchersChanged": lambda _: "Others began or ceased to follow it",
+    "TicketMerged": lambda event: "Took in another ticket" if event["tookIn"] else "Went into another ticket",
     "TicketReopened": lambda _: "Opened again",
     "TicketEscalated": lambda _: "Escalated",
     "EscalationAcknowledged": lambda event: f"{_name(event['actor'])} sees to it",

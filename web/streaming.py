@@ -61,6 +61,8 @@ async def live(hub: Hub, stream: Stream, tell: Tell) -> None:
                 if body != last:
                     await tell(body)
                     last = body
+                if stream.pause:
+                    await asyncio.sleep(stream.pause)
                 await changed.wait()
 
 

@@ -1,5 +1,6 @@
 """Tickets: who sees which."""
 
+import datetime as dt
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,6 +10,9 @@ from domain import access
 from domain.access import Viewer
 from infra.unit import Unit
 from models import Event, Person, Role, Ticket, Watcher
+
+# What counts as just done, where a change took the ticket out of its maker's sight and is answered nevertheless.
+RECENT, RECENT_EVENTS = dt.timedelta(minutes=1), 100
 
 
 def visible(viewer: Viewer) -> Select[Ticket]:
@@ -35,6 +39,16 @@ def submitted(viewer: Viewer, ticket_id: Any) -> Select[Ticket]:
         return one(viewer, ticket_id)
     theirs = sa.exists().where(Event.ticket_id == Ticket.id, Event.seq == 1, Event.actor_id == viewer.id)
     return select(Ticket).where(Ticket.id == ticket_id, theirs)
+
+
+def changed(viewer: Viewer, ticket_id: Any) -> Select[Ticket]:
+    """The ticket as a change of it is answered: to whoever just made it even when they don't see it from then on."""
+    access.sign_in_required(viewer)
+    of_late = sa.and_(Event.seq > Ticket.last_seq - RECENT_EVENTS, Event.at > sa.func.now() - RECENT)
+    theirs = sa.exists().where(Event.ticket_id == Ticket.id, of_late, Event.actor_id == viewer.id)
+    seen = visible(viewer).whereclause
+    rows = select(Ticket).where(Ticket.id == ticket_id)
+    return rows if seen is None else rows.where(sa.or_(seen, theirs))
 
 
 def numbered(viewer: Viewer, number: Any) -> Select[Ticket]:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import CTE, ColumnElement, Select, select
+from sqlalchemy.dialects import postgresql
 
 from domain import access, sla, tickets
 from domain.access import Viewer, Works
@@ -53,10 +54,15 @@ def listed(viewer: Viewer, asked: Conditions) -> Select[*tuple[Any, ...]]:
     """The tickets that the viewer sees and for which all conditions hold, with the `words` that are looked for."""
     rows = _meeting(tickets.visible(viewer), viewer, asked, access.works_on(viewer, Ticket))
     if asked.text_kind is None:
-        return rows.add_columns(sa.cast(sa.null(), sa.Text()).label("words"))
+        return without_words(rows)
     rows = rows.add_columns(sa.cast(asked.text, sa.Text()).label("words"))
     words = search.matching(viewer, asked.text)
     return rows.where(sa.or_(words, _of_number(asked)) if asked.text_kind == "number" else words)
+
+
+def without_words(rows: Select[Ticket]) -> Select[*tuple[Any, ...]]:
+    """Tickets of a list that looks for no words."""
+    return rows.add_columns(sa.cast(sa.null(), sa.Text()).label("words"))
 
 
 def order(viewer: Viewer, asked: Conditions, by: TicketOrderField, *, descending: bool) -> list[Any]:
@@ -145,6 +151,19 @@ def _for_staff(works: Works, condition: ColumnElement[bool]) -> ColumnElement[bo
 
 def _of_number(asked: Conditions) -> ColumnElement[bool]:
     return Ticket.number == search.number_in(asked.text)
+
+
+def of_person(viewer: Viewer, page: Any, asked: Conditions | None, column: str, person_id: Any) -> Any:
+    """A page of the tickets that name this person in a column, last changed first."""
+    asked = asked or Conditions()
+    theirs: Any = postgresql.array([person_id], type_=sa.Uuid())
+    if (others := asked.any_of.get(column)) is not None:
+        nobody: Any = sa.literal_column("'{}'::uuid[]")
+        theirs = sa.case((person_id == sa.func.any(others), theirs), else_=nobody)
+    asked = replace(asked, any_of={**asked.any_of, column: theirs})
+    by = TicketOrderField.UPDATED_AT
+    found, shared = ways(viewer, asked, by, descending=True)
+    return page.of(listed(viewer, asked), order=order(viewer, asked, by, descending=True), ways=found, shared=shared)
 
 
 # --- How a page is found ----------------------------------------------------------------------------------------------

@@ -41,6 +41,46 @@ def index(unit: Unit, source_id: UUID, ticket: Ticket, text: str, *, internal: b
     unit.insert(TicketWords, source_id=source_id, internal=internal, ticket_id=ticket.id, words=[ticket.subject, text])
 
 
+async def reword(unit: Unit, ticket: Ticket) -> None:
+    """The ticket has a new subject, which stands in all its texts: what each says of its own stays as it is."""
+    await unit.run(_reworded, ticket.id, ticket.subject)
+
+
+async def retag(unit: Unit, ticket: Ticket) -> None:
+    """The ticket has other tags."""
+    await forget(unit, ticket.id, internal=True)
+    if ticket.tags:
+        index(unit, ticket.id, ticket, ", ".join(ticket.tags), internal=True)
+
+
+async def forget(unit: Unit, source_id: UUID, *, internal: bool) -> None:
+    """The ticket is not found by this text any more."""
+    await unit.run(_forgotten, source_id, internal)
+
+
+async def move(unit: Unit, from_ids: list[UUID], into: Ticket) -> None:
+    """The texts of comments that stood on these tickets are another one's: found there, together with its subject."""
+    await unit.run(_moved, from_ids, into.id, into.subject)
+
+
+def _with_subject(subject: Any) -> Any:
+    heading = func.setweight(func.to_tsvector(CONFIGURATION, subject), sa.literal_column("'A'"))
+    return heading.op("||")(func.ts_filter(TicketWords.words, sa.literal_column("'{b}'::\"char\"[]")))
+
+
+def _reworded(ticket_id: Any, subject: Any) -> sa.Update:
+    return sa.update(TicketWords).values(words=_with_subject(subject)).where(TicketWords.ticket_id == ticket_id)
+
+
+def _moved(from_ids: Any, into_id: Any, subject: Any) -> sa.Update:
+    theirs = sa.and_(TicketWords.ticket_id == func.any(from_ids), TicketWords.source_id != TicketWords.ticket_id)
+    return sa.update(TicketWords).values(words=_with_subject(subject), ticket_id=into_id).where(theirs)
+
+
+def _forgotten(source_id: Any, internal: bool) -> sa.Delete:  # noqa: FBT001 # a builder's arguments stand in order
+    return sa.delete(TicketWords).where(TicketWords.source_id == source_id, TicketWords.internal == internal)
+
+
 def query(text: Any) -> ColumnElement[Any]:
     """What is looked for."""
     asked = sa.cast(func.websearch_to_tsquery(CONFIGURATION, text), sa.Text())

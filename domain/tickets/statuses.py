@@ -5,6 +5,7 @@ from uuid import UUID
 
 from domain import history, sla
 from domain.happenings import StatusChanged, TicketReopened
+from domain.tickets import assigning
 from infra.unit import Unit
 from models import Ticket, TicketStatus
 
@@ -32,4 +33,5 @@ async def reopen(unit: Unit, actor_id: UUID | None, ticket: Ticket, reason: str 
     unit.change(ticket, status=TicketStatus.OPEN, resolved_at=None, closed_at=None, waiting_since=unit.now)
     unit.change(ticket, escalates_since=unit.now)
     history.record(unit, actor_id, ticket, TicketReopened(reason))
+    await assigning.replace_absent(unit, ticket)
     await sla.follow(unit, ticket)

@@ -8,10 +8,10 @@ from sqlalchemy import Select, select
 
 from domain import access, attachments, attempts, categories, history, messages, routing, services, sla, words
 from domain.access import Viewer
-from domain.happenings import TicketAssigned, TicketRouted, TicketSubmitted
+from domain.happenings import TicketRouted, TicketSubmitted
 from domain.jobs import AnnounceTicket
 from domain.refusals import InvalidInput, NotAllowed, Problems
-from domain.tickets import search
+from domain.tickets import assigning, search
 from infra.unit import Unit
 from models import (
     Category,
@@ -104,7 +104,7 @@ async def submit(unit: Unit, viewer: Viewer, said: Submission) -> UUID:
     if ticket.tags:
         search.index(unit, ticket.id, ticket, ", ".join(ticket.tags), internal=True)
     _record(unit, viewer, ticket, decision)
-    await _assign(unit, ticket, decision.assignee_id)
+    assigning.hand(unit, None, ticket, await assigning.choose(unit, ticket, decision.assignee_id))
     await sla.follow(unit, ticket)
     attachments.attach(unit, ticket, uploads)
     messages.write_about(unit, ticket, MessageKind.TICKET_RECEIVED, requester.id, requester.email)
@@ -177,11 +177,3 @@ def _record(unit: Unit, viewer: Viewer, ticket: Ticket, decision: routing.Decisi
     history.record(unit, viewer.id, ticket, submitted)
     by_rule = decision.rule_id if decision.department_id == ticket.department_id else None
     history.record(unit, None, ticket, TicketRouted(None, ticket.department_id, by_rule))
-
-
-async def _assign(unit: Unit, ticket: Ticket, assignee_id: UUID | None) -> None:
-    """Give it to the rule's agent, unless they have left or don't work in the department any more."""
-    if assignee_id is None or await unit.read(routing.agent_of, assignee_id, ticket.department_id) is None:
-        return
-    unit.change(ticket, assignee_id=assignee_id)
-    history.record(unit, None, ticket, TicketAssigned(None, assignee_id))

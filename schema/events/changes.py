@@ -97,3 +97,95 @@ class StatusChanged(TicketEvent):
     @planned("When it opens again by itself; null when it won't.")
     def resumes_at(event: models.Event, viewer: Viewer) -> dt.datetime | None:
         return sa.cast(said(event, "resumes_at"), sa.DateTime(timezone=True))
+
+
+@stored(models.Event, "evt", kind="TicketTriaged")
+@strawberry.type(description="A person found the right category.")
+class TicketTriaged(TicketEvent):
+    @planned("The category found.")
+    def category(event: models.Event, viewer: Viewer) -> Category:
+        return named(event, "category_id", models.Category)
+
+
+@stored(models.Event, "evt", kind="PriorityChanged")
+@strawberry.type(description="The priority changed.")
+class PriorityChanged(TicketEvent):
+    @planned("Before.")
+    def from_priority(event: models.Event, viewer: Viewer) -> models.TicketPriority:
+        return said(event, "from_priority")
+
+    @planned("After.")
+    def to_priority(event: models.Event, viewer: Viewer) -> models.TicketPriority:
+        return said(event, "to_priority")
+
+
+@stored(models.Event, "evt", kind="CategoryChanged")
+@strawberry.type(description="The category changed.")
+class CategoryChanged(TicketEvent):
+    @planned("Before.")
+    def from_category(event: models.Event, viewer: Viewer) -> Category:
+        return named(event, "from_category_id", models.Category)
+
+    @planned("After.")
+    def to_category(event: models.Event, viewer: Viewer) -> Category:
+        return named(event, "to_category_id", models.Category)
+
+
+@stored(models.Event, "evt", kind="SubjectChanged")
+@strawberry.type(description="The subject changed.")
+class SubjectChanged(TicketEvent):
+    @planned("Before.")
+    def from_subject(event: models.Event, viewer: Viewer) -> str:
+        return history.text_of(event, "from_subject")
+
+    @planned("After.")
+    def to_subject(event: models.Event, viewer: Viewer) -> str:
+        return history.text_of(event, "to_subject")
+
+
+@stored(models.Event, "evt", kind="ServiceChanged")
+@strawberry.type(description="The service concerned changed.")
+class ServiceChanged(TicketEvent):
+    @planned("Before; null when none.")
+    def from_service(event: models.Event, viewer: Viewer) -> Service | None:
+        return named(event, "from_service_id", models.Service)
+
+    @planned("After; null when none.")
+    def to_service(event: models.Event, viewer: Viewer) -> Service | None:
+        return named(event, "to_service_id", models.Service)
+
+
+@stored(models.Event, "evt", kind="RequesterChanged")
+@strawberry.type(description="The ticket was handed to another customer.")
+class RequesterChanged(TicketEvent):
+    @planned("Before.")
+    def from_requester(event: models.Event, viewer: Viewer) -> Person:
+        return named(event, "from_requester_id", models.Person)
+
+    @planned("After.")
+    def to_requester(event: models.Event, viewer: Viewer) -> Person:
+        return named(event, "to_requester_id", models.Person)
+
+
+@stored(models.Event, "evt", kind="TagsChanged")
+@strawberry.type(description="Tags were added or removed.")
+class TagsChanged(TicketEvent):
+    @planned("Added.")
+    def added_tags(event: models.Event, viewer: Viewer) -> list[str]:
+        return history.words_in(event, "added_tags")
+
+    @planned("Removed.")
+    def removed_tags(event: models.Event, viewer: Viewer) -> list[str]:
+        return history.words_in(event, "removed_tags")
+
+
+@stored(models.Event, "evt", kind="WatchersChanged")
+@strawberry.type(description="People began or ceased to watch.")
+class WatchersChanged(TicketEvent):
+    @planned("Those who began, at most 50.", most=history.MOST_NAMED)
+    def added_watchers(event: models.Event, viewer: Viewer) -> list[Person]:
+        return history.people_in(viewer, event, "added_watcher_ids")
+
+    @planned("Those who ceased, at most 50.", most=history.MOST_NAMED)
+    def removed_watchers(event: models.Event, viewer: Viewer) -> list[Person]:
+        return history.people_in(viewer, event, "removed_watcher_ids")

@@ -16,3 +16,19 @@ class CommentAdded(TicketEvent):
     @planned("The comment as it is now.")
     def comment(event: models.Event, viewer: Viewer) -> Comment:
         return named(event, "comment_id", models.Comment)
+
+
+@stored(models.Event, "evt", kind="CommentEdited")
+@strawberry.type(description="A comment was edited.")
+class CommentEdited(TicketEvent):
+    @planned("The comment as it is now.")
+    def comment(event: models.Event, viewer: Viewer) -> Comment:
+        return named(event, "comment_id", models.Comment)
+
+
+@stored(models.Event, "evt", kind="CommentDeleted")
+@strawberry.type(description="A comment was deleted, or a file of it.")
+class CommentDeleted(TicketEvent):
+    @planned("What is left of it.")
+    def comment(event: models.Event, viewer: Viewer) -> Comment:
+        return named(event, "comment_id", models.Comment)

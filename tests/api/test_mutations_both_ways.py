@@ -24,6 +24,8 @@ from schema.context import Context
 
 SCHEMA = schema._schema
 MUTATIONS = SCHEMA.mutation_type.fields
+# What they refuse is of several types, each with keys of its own: graphql-core writes it.
+BY_GRAPHQL_CORE = {"updateTickets"}
 ODD = 'ünd "so" \\ / \n\t\x01\x7f \u2028 🔥'
 LEAVES = {
     "String": ODD,
@@ -171,10 +173,10 @@ def asked(name, depth=1):
 
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_graphql_core_is_not_needed(name):
-    assert Mutation(SCHEMA, MUTATIONS[name]).hindrance is None
+    assert (Mutation(SCHEMA, MUTATIONS[name]).hindrance is not None) == (name in BY_GRAPHQL_CORE)
 
 
-@pytest.mark.parametrize("name", MUTATIONS)
+@pytest.mark.parametrize("name", sorted(MUTATIONS.keys() - BY_GRAPHQL_CORE))
 async def test_every_type_is_answered_alike(answering, desk, keys, customer, agent, director, name):
     text, field = asked(name), MUTATIONS[name]
     operation = answering.document(text).operation(None)
@@ -203,6 +205,8 @@ async def test_every_type_is_answered_alike(answering, desk, keys, customer, age
 async def test_what_goes_well_goes_without_graphql_core(answering, desk, keys, director, monkeypatch):
     monkeypatch.setattr(Engine, "execute", None)
     for name, field in MUTATIONS.items():
+        if name in BY_GRAPHQL_CORE:
+            continue
         operation = answering.document(asked(name, 0)).operation(None)
         variables = {each: Given(1).value(argument.type) for each, argument in field.args.items()}
         answering.mutations[name] = mutation = Mutation(SCHEMA, field)

@@ -212,11 +212,13 @@ class Writer(Values):
         """A field's arguments, and how many objects it then gives at most."""
         coordinate, size = f"{type_.name}.{name}", self.size(type_, name)
         given, fixed = list[str](), dict[str, Any]()
-        if paged := "after" in field.args:
+        if paged := "last" in field.args:
             given, size, fixed = self.page(coordinate, field, room)
         for argument, declared in field.args.items():
             place = f"{coordinate}.{argument}"
             again = partial(self.value, place, declared.type)
+            if argument == "first":  # of a list without pages
+                again = partial(self.luck.randint, 1, 5)
             if argument in fixed:
                 place, again = "fixed", partial(fixed.get, argument)
                 if fixed[argument] is None:

@@ -52,6 +52,7 @@ class Rows:
         for number in range(40):
             self._ticket(number)
         self._notifications()
+        self._together()
 
     def add(self, model: type[models.Base], **values: Any) -> Any:
         """A row; one with a key of its own when the model has it."""
@@ -409,6 +410,75 @@ class Rows:
                     self._sla_event(ticket)
                 case _:
                     self._mail(ticket)
+        self._changes(ticket, comments)
+
+    def _changes(self, ticket: Any, comments: list[Any]) -> None:
+        """What can change on a ticket, one or the other."""
+        luck, staff = self.luck, self.staff
+
+        def one(model: type[models.Base]) -> str:
+            return str(luck.choice(self.rows[model]).id)
+
+        urgency = {name: luck.choice(list(TicketPriority)).name for name in ("from_priority", "to_priority")}
+        category = {name: one(models.Category) for name in ("from_category_id", "to_category_id")}
+        service = {name: self.maybe(one(models.Service)) for name in ("from_service_id", "to_service_id")}
+        asker = {name: str(luck.choice(self.customers).id) for name in ("from_requester_id", "to_requester_id")}
+        linked = {"link_kind": luck.choice(list(models.TicketLinkKind)).name, "other_id": one(models.Ticket)}
+        happened: list[tuple[str, dict[str, Any], bool]] = [
+            ("TicketTriaged", {"category_id": one(models.Category)}, True),
+            ("PriorityChanged", urgency, False),
+            ("CategoryChanged", category, False),
+            ("SubjectChanged", {}, False),
+            ("ServiceChanged", service, False),
+            ("RequesterChanged", asker, False),
+            ("TagsChanged", {"added_tags": [self.word()], "removed_tags": [self.word()]}, True),
+            ("TicketMerged", {"other_id": one(models.Ticket), "took_in": luck.random() < 0.5}, False),
+            ("TicketLinked", linked, True),
+            ("TicketUnlinked", linked, True),
+        ]
+        theirs, ours = [str(luck.choice(self.customers).id)], [str(luck.choice(staff).id)]
+        happened.append(("WatchersChanged", {"added_watcher_ids": theirs + ours, "removed_watcher_ids": theirs}, False))
+        happened.append(("WatchersChanged", {"added_watcher_ids": ours, "removed_watcher_ids": []}, True))
+        for comment in comments:
+            happened.append(("CommentEdited", {"comment_id": str(comment.id)}, comment.internal))
+            gone = {"comment_id": str(comment.id), "attachment_id": None}
+            happened.append(("CommentDeleted", gone, comment.internal))
+        for kind, data, internal in luck.sample(happened, 3):
+            event = self._event(ticket, kind, data, internal=internal)
+            if kind == "SubjectChanged":
+                for name in ("from_subject", "to_subject"):
+                    self.add(models.EventText, event_id=event.id, name=name, text=self.text())
+
+    def _together(self) -> None:
+        """Which tickets belong together, who is on their pages, and who takes new ones."""
+        luck, tickets = self.luck, self.rows[models.Ticket]
+        pairs = {frozenset((one.id, other.id)) for one, other in (luck.sample(tickets, 2) for _ in range(30))}
+        for one, other in map(sorted, pairs):
+            for here, there in ((one, other), (other, one)):
+                kind = models.TicketLinkKind.RELATED
+                self.add(models.TicketLink, ticket_id=here, other_id=there, kind=kind, created_at=self.moment())
+        for place, ticket in enumerate(tickets):
+            closed = ticket.status is TicketStatus.CLOSED and place > 0
+            ticket.merged_into_id = self.maybe(luck.choice(tickets[:place]).id) if closed else None
+            for person in luck.sample(self.staff, luck.randrange(3)):
+                self.add(
+                    models.Presence,
+                    ticket_id=ticket.id,
+                    person_id=person.id,
+                    activity=luck.choice(list(models.PresenceActivity)),
+                    arrived_at=self.moment(),
+                    since=self.moment(),
+                    expires_at=START + dt.timedelta(days=luck.choice([-1, 10_000])),
+                )
+        for person in self.staff[::2]:
+            self.add(
+                models.Availability,
+                person_id=person.id,
+                status=luck.choice(list(models.AvailabilityStatus)),
+                until=self.maybe(START + dt.timedelta(days=luck.choice([-1, 10_000]))),
+                capacity=self.maybe(5),
+                last_assigned_at=self.maybe(self.moment()),
+            )
 
     def _sla_event(self, ticket: Any) -> None:
         if self.luck.random() < 0.5:

@@ -86,6 +86,8 @@ class Reader:
         """All that may stand in an answer to them."""
         if self.viewer.id is not None:
             yield f"vwr_{self.viewer.id}"
+        if self.staff:
+            yield f"que_{self.viewer.id}"
         for ticket in self.rows.rows[models.Ticket]:
             if self.sees(ticket):
                 yield from self.of_ticket(ticket, works=self.works_on(ticket))
@@ -118,13 +120,21 @@ class Reader:
             yield from self.texts(escalation, *(["reason"] if works else []))
         for event in self.rows.of(models.Event, ticket):
             if works or event.public_seq is not None:
-                self.known |= {UUID(key) for name, key in event.data.items() if key and name.endswith("_id")}
-                self.known.add(event.actor_id)
-                yield from self.texts(event, *(["seq"] if works else []))
-                yield from event.data.get("initial_tags", []) if works else []
-                if works or event.kind not in {"StatusChanged", "EscalationEnded"}:
-                    written = (row for row in self.rows.rows[models.EventText] if row.event_id == event.id)
-                    yield from (word for row in written for word in self.texts(row, "text"))
+                yield from self.of_event(event, works=works)
+
+    def of_event(self, event: Any, *, works: bool) -> Iterable[str]:
+        """What happened to a ticket."""
+        self.known |= {UUID(key) for name, key in event.data.items() if key and name.endswith("_id")}
+        self.known.add(event.actor_id)
+        yield from self.texts(event, *(["seq"] if works else []))
+        tags = ("initial_tags", "added_tags", "removed_tags")
+        yield from (word for name in tags for word in event.data.get(name, []) if works)
+        for name in ("added_watcher_ids", "removed_watcher_ids"):
+            named = {UUID(key) for key in event.data.get(name, [])}
+            self.known |= {row.id for row in self.rows.customers if row.id in named}
+        if works or event.kind not in {"StatusChanged", "EscalationEnded"}:
+            written = (row for row in self.rows.rows[models.EventText] if row.event_id == event.id)
+            yield from (word for row in written for word in self.texts(row, "text"))
 
     def of_notifications(self) -> Iterable[str]:
         """Their own, with the numbers of tickets that they may see no more."""
@@ -162,6 +172,7 @@ class Reader:
             in_use = self.viewer.role is not None and department.archived_at is None
             if self.admin or in_use or department.id in self.known:
                 self.known.add(department.calendar_id)
+                yield from [f"que_{department.id}"] if self.staff else []
                 yield from self.texts(department, "name", "description")
         for calendar in self.rows.rows[models.BusinessCalendar]:
             if self.staff or calendar.id in self.known:

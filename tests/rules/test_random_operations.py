@@ -106,6 +106,8 @@ async def test_everyone_reads_all_that_they_may_and_nothing_else(both_ways: Both
         "routingRules",
         "escalationRules",
         "messageTemplates",
+        "queue",
+        "people",
     ):
         field = QUERY.fields[root]
         page = "(first: 100)" if "first" in field.args else ""

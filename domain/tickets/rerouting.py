@@ -1,0 +1,59 @@
+"""Sending a ticket where it belongs when its category or department has changed."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, select
+
+from domain import access, departments, history, routing
+from domain.access import Viewer
+from domain.happenings import TicketRouted
+from domain.tickets import assigning
+from infra.unit import Unit
+from models import Category, Department, Person, Ticket
+
+
+def _person(person_id: Any) -> Select[Person]:
+    return select(Person).where(Person.id == person_id)
+
+
+def _department_in_use(department_id: Any) -> Select[Department]:
+    return select(Department).where(Department.id == department_id, Department.archived_at.is_(None))
+
+
+async def send(unit: Unit, viewer: Viewer, ticket: Ticket, department_id: UUID) -> None:
+    """Send the ticket to a department that the viewer chose. Raises NotFound."""
+    rows = await unit.read_all(departments.some, viewer, [department_id])
+    department = access.found(next(iter(rows), None), "departmentId", "department")
+    await _arrive(unit, viewer.id, ticket, routing.Decision(department_id=department.id), department.id)
+
+
+async def route(unit: Unit, ticket: Ticket, category: Category) -> None:
+    """Send the ticket where the rules, or else its category, say. Priority and tags stay as they are."""
+    requester = await unit.read(_person, ticket.requester_id)
+    rules = await unit.read_all(routing.active)
+    text = "\n".join(filter(None, (ticket.subject, ticket.body, ticket.topic)))
+    email = requester.email if requester is not None else ""
+    facts = routing.Facts(category.id, ticket.priority, ticket.service_id, text, email)
+    decision = routing.decide(rules, facts)
+    wanted = decision.department_id
+    if wanted is None or await unit.read(_department_in_use, wanted) is None:
+        wanted = category.department_id
+    await _arrive(unit, None, ticket, decision, wanted)
+
+
+async def _arrive(
+    unit: Unit, actor_id: UUID | None, ticket: Ticket, decision: routing.Decision, department_id: UUID
+) -> None:
+    """The ticket is in this department now, with its agent if they work there, else with another or none."""
+    before = ticket.department_id
+    if department_id != before:
+        unit.change(ticket, department_id=department_id)
+        by_rule = decision.rule_id if decision.department_id == department_id else None
+        history.record(unit, actor_id, ticket, TicketRouted(before, department_id, by_rule))
+    has_it = ticket.assignee_id
+    if has_it is not None and (
+        department_id == before or await unit.read(routing.agent_of, has_it, department_id) is not None
+    ):
+        return
+    assigning.hand(unit, None, ticket, await assigning.choose(unit, ticket, decision.assignee_id))

@@ -1,0 +1,263 @@
+"""Changing comments afterwards, following tickets, and tickets that belong together."""
+
+import pytest
+
+from domain.jobs import EraseFiles
+from models import Role
+
+REFUSED = (
+    "... on Refusal { message } ... on InvalidInput { field } ... on NotFound { field } ... on Conflict { reason }"
+)
+FEWER = "... on Refusal { message } ... on NotFound { field }"
+MISSING = "tkt_0193a000-0000-7000-8000-000000000000"
+
+
+def document(verb, success):
+    name = verb[0].upper() + verb[1:]
+    refused = FEWER if "atch" in verb or verb == "unlinkTickets" else REFUSED
+    return f"""mutation Do($input: {name}Input!) {{ {verb}(input: $input) {{ __typename
+  ... on {name}Success {{ {success} }} {refused} }} }}"""
+
+
+TICKET = """ticket { id viewerIsWatching watchers { nodes { name } } links { kind ticket { id } }
+  mergedTickets { nodes { id } } waitingSince }"""
+COMMENT = "comment { body bodyHtml editedAt deletedAt attachments { filename } }"
+READ = """query R($id: ID!) { ticket(id: $id) { status closedAt lastSeq mergedInto { id } mergedTickets { nodes { id } }
+  links { kind ticket { id } } watchers { nodes { name } } attachments { nodes { filename } }
+  comments { nodes { id body internal createdAt } }
+  events(last: 20) { nodes { __typename actor { name } ... on TicketMerged { tookIn other { id } }
+    ... on TicketLinked { linkKind other { id } } ... on TicketUnlinked { linkKind }
+    ... on WatchersChanged { addedWatchers { name } removedWatchers { name } } } } } }"""
+ADD = """mutation A($input: AddCommentInput!) { addComment(input: $input) { __typename
+  ... on AddCommentSuccess { comment { id attachments { id } } } } }"""
+NOTE = ADD.replace("AddComment", "AddInternalComment").replace("addComment", "addInternalComment")
+
+
+@pytest.fixture
+def do(api):
+    """Calls a mutation and gives what it answers."""
+
+    async def done(viewer, verb, **given):
+        success = COMMENT if verb.endswith("Comment") else TICKET
+        return (await api(viewer, document(verb, success), input=given))[verb]
+
+    return done
+
+
+@pytest.fixture
+def read(api, ticket):
+    async def found(viewer, gid=None):
+        return (await api(viewer, READ, id=gid or ticket.gid))["ticket"]
+
+    return found
+
+
+@pytest.fixture
+def add(api, ticket):
+    async def added(viewer, body="It still burns", *, text=ADD, gid=None, **given):
+        answer = await api(viewer, text, input={"ticketId": gid or ticket.gid, "body": body} | given)
+        return next(iter(answer.values()))["comment"]
+
+    return added
+
+
+def kinds(found):
+    return [each["__typename"] for each in found["events"]["nodes"] if each["__typename"] != "MessageSent"]
+
+
+# --- Comments ---------------------------------------------------------------------------------------------------------
+
+
+async def test_an_author_edits_a_comment(api, do, add, read, customer, agent, database, ticket):
+    comment = await add(customer, "It melts")
+
+    answer = await do(customer, "editComment", commentId=comment["id"], body="It **freezes**")
+
+    assert answer["comment"]["bodyHtml"] == "<p>It <strong>freezes</strong></p>"
+    assert answer["comment"]["editedAt"]
+    assert kinds(await read(customer))[-1] == "CommentEdited"
+    search = "query S($f: TicketFilter) { tickets(filter: $f) { totalCount } }"
+    assert (await api(agent, search, f={"text": "freezes"}))["tickets"]["totalCount"] == 1
+    assert (await api(agent, search, f={"text": "melts"}))["tickets"]["totalCount"] == 0
+    before = await database.counts()
+    await do(customer, "editComment", commentId=comment["id"], body="It **freezes**")
+    assert (await do(agent, "editComment", commentId=comment["id"], body="x"))["__typename"] == "NotAllowed"
+    assert (await do(customer, "editComment", commentId=comment["id"], body=" "))["field"] == "body"
+    await database.rows("UPDATE comments SET created_at = created_at - interval '16 minutes'")
+    for verb, given in (("editComment", {"body": "x"}), ("deleteComment", {})):
+        assert (await do(customer, verb, commentId=comment["id"], **given))["__typename"] == "NotAllowed"
+    assert await database.counts() == before
+
+
+async def test_leads_edit_always_but_not_on_closed_tickets(do, add, house, support, customer, database):
+    lead = await house.person("Lea Lead", Role.TEAM_LEAD, support)
+    comment = await add(customer)
+    await database.rows("UPDATE comments SET created_at = created_at - interval '1 year'")
+    assert (await do(lead, "editComment", commentId=comment["id"], body="Tidy"))["comment"]["body"] == "Tidy"
+    await database.rows("UPDATE tickets SET status = 'CLOSED'")
+    assert (await do(lead, "editComment", commentId=comment["id"], body="x"))["reason"] == "WRONG_STATE"
+
+
+async def test_a_note_is_edited_unseen(do, add, read, agent, customer, stranger, billing_agent, database):
+    note = await add(agent, "CANARY", text=NOTE)
+    before = await read(customer)
+    await do(agent, "editComment", commentId=note["id"], body="CANARY 2")
+    assert await read(customer) == before
+    counts = await database.counts()
+    missing = f"com_{MISSING[4:]}"
+    for viewer in (customer, stranger, billing_agent):
+        for verb, given in (("editComment", {"body": "x"}), ("deleteComment", {})):
+            answer = await do(viewer, verb, commentId=note["id"], **given)
+            assert answer == await do(viewer, verb, commentId=missing, **given)
+            assert answer["__typename"] == "NotFound"
+    assert await database.counts() == counts
+
+
+async def test_what_is_taken_back_is_erased(do, add, read, uploaded, work, customer, agent, database):
+    comment = await add(customer, "CANARY", uploadIds=[await uploaded(customer), await uploaded(customer)])
+    first = comment["attachments"][0]["id"]
+
+    answer = await do(customer, "deleteComment", commentId=comment["id"], attachmentId=first)
+    assert (answer["comment"]["body"], len(answer["comment"]["attachments"])) == ("CANARY", 1)
+    assert (await do(customer, "deleteComment", commentId=comment["id"], attachmentId=first))["field"] == "attachmentId"
+    answer = await do(customer, "deleteComment", commentId=comment["id"])
+
+    assert (answer["comment"]["body"], answer["comment"]["attachments"]) == (None, [])
+    assert answer["comment"]["deletedAt"]
+    assert kinds(await read(customer))[-2:] == ["CommentDeleted"] * 2
+    assert [len(job.keys) for job in await work.asked(EraseFiles)] == [1, 1]
+    comment_id = comment["id"].removeprefix("com_")
+    assert not await database.rows("SELECT 1 FROM ticket_words WHERE source_id = CAST(:id AS uuid)", id=comment_id)
+    before = await database.counts()
+    await do(customer, "deleteComment", commentId=comment["id"])
+    assert (await do(customer, "editComment", commentId=comment["id"], body="x"))["reason"] == "WRONG_STATE"
+    assert await database.counts() == before
+
+
+# --- Watching ---------------------------------------------------------------------------------------------------------
+
+
+async def test_who_watches_sees(do, read, api, house, stranger, customer, agent, billing_agent, ticket, database):
+    answer = await do(agent, "watchTicket", ticketId=ticket.gid, personId=stranger.gid)
+    assert [each["name"] for each in answer["ticket"]["watchers"]["nodes"]] == [stranger.name]
+    found = await read(stranger)
+    assert found["events"]["nodes"][-1]["addedWatchers"] == [{"name": stranger.name}]
+    await do(agent, "watchTicket", ticketId=ticket.gid)
+    assert kinds(await read(agent))[-1] == "WatchersChanged"
+    assert await read(stranger) == found
+    before = await database.counts()
+    await do(agent, "watchTicket", ticketId=ticket.gid)
+    for verb in ("watchTicket", "unwatchTicket"):
+        assert (await do(stranger, verb, ticketId=ticket.gid, personId=agent.gid))["__typename"] == "NotAllowed"
+        assert (await do(billing_agent, verb, ticketId=ticket.gid))["__typename"] == "NotFound"
+        person = f"per_{MISSING[4:]}"
+        assert (await do(agent, verb, ticketId=ticket.gid, personId=person))["field"] == "personId"
+    assert await database.counts() == before
+    answer = await do(stranger, "unwatchTicket", ticketId=ticket.gid)
+    assert (answer["ticket"]["id"], answer["ticket"]["viewerIsWatching"]) == (ticket.gid, False)
+    assert await read(stranger) is None
+
+
+# --- Linking ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_link_is_seen_from_both(do, read, submit, agent, customer, problem, ticket):
+    other = await submit(customer, problem)
+    given = {"ticketId": ticket.gid, "otherTicketId": other["id"]}
+
+    answer = await do(agent, "linkTickets", kind="BLOCKED_BY", **given)
+
+    assert answer["ticket"]["links"] == [{"kind": "BLOCKED_BY", "ticket": {"id": other["id"]}}]
+    assert (await read(customer, other["id"]))["links"] == [{"kind": "BLOCKS", "ticket": {"id": ticket.gid}}]
+    seq = (await read(agent))["lastSeq"]
+    await do(agent, "linkTickets", kind="BLOCKED_BY", **given)
+    assert (await read(agent))["lastSeq"] == seq
+    await do(agent, "linkTickets", **given)
+    assert kinds(await read(agent))[-2:] == ["TicketUnlinked", "TicketLinked"]
+    assert "Linked" not in str(kinds(await read(customer)))
+    swapped = {"ticketId": other["id"], "otherTicketId": ticket.gid}
+    assert (await do(agent, "unlinkTickets", **swapped))["ticket"]["links"] == []
+    assert (await read(agent))["links"] == []
+    assert kinds(await read(agent, other["id"]))[-1] == "TicketUnlinked"
+
+
+async def test_linking_needs_sight_of_both(
+    do, read, submit, database, agent, billing_agent, customer, invoices, ticket
+):
+    hidden = await submit(customer, invoices)
+    before = await database.counts()
+    for verb in ("linkTickets", "unlinkTickets"):
+        answer = await do(agent, verb, ticketId=ticket.gid, otherTicketId=hidden["id"])
+        assert answer == await do(agent, verb, ticketId=ticket.gid, otherTicketId=MISSING)
+        assert answer["field"] == "otherTicketId"
+        given = {"ticketId": ticket.gid, "otherTicketId": hidden["id"]}
+        assert (await do(customer, verb, **given))["__typename"] == "NotAllowed"
+    assert (await do(agent, "linkTickets", ticketId=ticket.gid, otherTicketId=ticket.gid))["field"] == "otherTicketId"
+    assert await database.counts() == before
+
+
+async def test_of_a_link_others_see_only_what_they_may(do, read, submit, director, agent, customer, invoices, ticket):
+    hidden = await submit(customer, invoices)
+    await do(director, "linkTickets", ticketId=ticket.gid, otherTicketId=hidden["id"])
+    found = await read(agent)
+    assert (found["links"], found["events"]["nodes"][-1]["other"]) == ([], None)
+
+
+# --- Merging ----------------------------------------------------------------------------------------------------------
+
+
+async def test_tickets_of_one_customer_become_one(
+    api, do, read, add, uploaded, submit, house, database, agent, customer, stranger, problem, ticket
+):
+    source = await submit(customer, problem, subject="Same fire")
+    comment = await add(customer, "phoenix", gid=source["id"], uploadIds=[await uploaded(customer)])
+    await do(agent, "watchTicket", ticketId=source["id"], personId=stranger.gid)
+    await add(agent, "SECRET", text=NOTE, gid=source["id"])
+    written = (await read(agent, source["id"]))["comments"]["nodes"]
+    given = {"intoTicketId": ticket.gid, "ticketIds": [source["id"], source["id"]], "idempotencyKey": "k"}
+
+    answer = await do(agent, "mergeTickets", **given)
+
+    assert answer["ticket"]["mergedTickets"]["nodes"] == [{"id": source["id"]}]
+    into, gone = await read(agent), await read(agent, source["id"])
+    assert (into["comments"]["nodes"], gone["comments"]["nodes"]) == (written, [])
+    assert [each["filename"] for each in into["attachments"]["nodes"]] == ["cat.png"]
+    assert (into["watchers"]["nodes"], gone["watchers"]["nodes"]) == ([{"name": stranger.name}], [])
+    assert (gone["status"], gone["mergedInto"]) == ("CLOSED", {"id": ticket.gid})
+    assert into["events"]["nodes"][-1] == {
+        "__typename": "TicketMerged", "actor": {"name": agent.name}, "tookIn": True, "other": {"id": source["id"]},
+    }  # fmt: skip
+    assert gone["events"]["nodes"][-1]["tookIn"] is False
+    assert "SECRET" not in str(await read(stranger))
+    search = "query S($f: TicketFilter) { tickets(filter: $f) { nodes { id } } }"
+    found = (await api(customer, search, f={"text": "printer phoenix"}))["tickets"]["nodes"]
+    assert found == [{"id": ticket.gid}]
+    assert (await api(customer, search, f={"text": "same phoenix"}))["tickets"]["nodes"] == []
+    before = await database.counts()
+    assert await do(agent, "mergeTickets", **given) == answer
+    assert (await do(agent, "mergeTickets", intoTicketId=source["id"], ticketIds=[ticket.gid]))[
+        "reason"
+    ] == "WRONG_STATE"
+    assert (await do(agent, "mergeTickets", intoTicketId=ticket.gid, ticketIds=[source["id"]]))[
+        "reason"
+    ] == "WRONG_STATE"
+    assert await database.counts() == before
+    assert comment["id"] in str(await read(stranger))
+
+
+async def test_what_can_not_be_merged(
+    do, submit, database, agent, billing_agent, customer, stranger, problem, invoices, ticket
+):
+    theirs, hidden = await submit(stranger, problem), await submit(customer, invoices)
+    before = await database.counts()
+    for viewer, given, kind in (
+        (agent, {"ticketIds": [theirs["id"]]}, "InvalidInput"),
+        (agent, {"ticketIds": [hidden["id"]]}, "NotFound"),
+        (agent, {"ticketIds": [ticket.gid]}, "InvalidInput"),
+        (agent, {"ticketIds": []}, "InvalidInput"),
+        (agent, {"ticketIds": [theirs["id"]] * 21}, "InvalidInput"),
+        (customer, {"ticketIds": [hidden["id"]]}, "NotAllowed"),
+        (billing_agent, {"ticketIds": [hidden["id"]]}, "NotFound"),
+    ):
+        assert (await do(viewer, "mergeTickets", intoTicketId=ticket.gid, **given))["__typename"] == kind
+    assert await database.counts() == before

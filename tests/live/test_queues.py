@@ -1,0 +1,34 @@
+"""Watching a queue, and who is on a ticket's page."""
+
+QUEUE = "subscription ($id: ID) { queueUpdated(departmentId: $id) { openCount availableAgentCount } }"
+PRESENCE = "subscription ($id: ID!) { ticketPresenceUpdated(ticketId: $id) { people { activity person { name } } } }"
+SET_AVAILABILITY = "mutation S($input: SetAvailabilityInput!) { setAvailability(input: $input) { __typename } }"
+SET_PRESENCE = "mutation S($input: SetTicketPresenceInput!) { setTicketPresence(input: $input) { __typename } }"
+
+
+async def test_a_queue_now_and_after_every_change(api, signed_in, submit, agent, customer, problem, support):
+    one, all_ = await signed_in(agent), await signed_in(agent)
+    await one.subscribe(QUEUE, id=support.gid)
+    await all_.subscribe(QUEUE)
+    for client in (one, all_):
+        assert (await client.item())["queueUpdated"] == {"openCount": 0, "availableAgentCount": 1}
+
+    await submit(customer, problem)
+    for client in (one, all_):
+        assert (await client.item())["queueUpdated"]["openCount"] == 1
+
+    await api(agent, SET_AVAILABILITY, input={"status": "AWAY"})
+    assert (await one.item())["queueUpdated"] == {"openCount": 1, "availableAgentCount": 0}
+
+
+async def test_who_comes_and_goes(api, signed_in, agent, director, ticket):
+    client = await signed_in(agent)
+    await client.subscribe(PRESENCE, id=ticket.gid)
+    assert (await client.item())["ticketPresenceUpdated"] == {"people": []}
+
+    await api(director, SET_PRESENCE, input={"ticketId": ticket.gid, "activity": "TYPING"})
+    (there,) = (await client.item())["ticketPresenceUpdated"]["people"]
+    assert there == {"activity": "TYPING", "person": {"name": director.name}}
+
+    await api(director, SET_PRESENCE, input={"ticketId": ticket.gid})
+    assert (await client.item())["ticketPresenceUpdated"] == {"people": []}

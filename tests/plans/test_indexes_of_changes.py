@@ -1,0 +1,73 @@
+"""What changes of tickets, queues and lists of people read is found by indexes."""
+
+import pytest
+from test_indexes import GROWING, VIEWERS, large, people, plans  # noqa: F401 # fixtures are found by their names
+
+from domain import editing
+from domain.access import Viewer
+from domain.tickets import assigning, handling, linking, search, watching
+from infra.ids import new_id
+from models import Role
+
+AGENT, DIRECTOR = Viewer(Role.AGENT, new_id()), Viewer(Role.DIRECTOR, new_id())
+QUEUE = """query Q($id: ID) { queue(departmentId: $id) { openCount unassignedCount mineCount triageCount pendingCount
+  onHoldCount escalatedCount atRiskCount breachedCount longestWaitingSince availableAgentCount } }"""
+THEIRS = """query T($id: ID!) { node(id: $id) { ... on Person { availability { status assignedCount }
+  requestedTickets(first: 20) { nodes { subject } } assignedTickets(first: 20) { nodes { subject } } } } }"""
+PEOPLE = """query P($filter: PersonFilter, $order: PersonOrder) { people(filter: $filter, orderBy: $order) {
+  nodes { name } pageInfo { hasNextPage } } }"""
+TOGETHER = """query T($id: ID!) { ticket(id: $id) { viewerCan links { kind ticket { subject } } mergedInto { id }
+  mergedTickets { nodes { id } } presence { people { activity } } } }"""
+
+
+@pytest.mark.parametrize("viewer", ["agent", "lead of few", "director"])
+async def test_queues(plans, people, large, viewer):  # noqa: F811 # as above
+    department_id = await large.fetchval("SELECT department_id FROM memberships LIMIT 1")
+    assert not await plans.of_query(people[viewer], QUEUE) & GROWING
+    assert not await plans.of_query(people[viewer], QUEUE, id=f"dep_{department_id}") & GROWING
+
+
+@pytest.mark.parametrize("viewer", VIEWERS)
+async def test_tickets_of_a_person_and_what_belongs_to_one(plans, people, large, viewer):  # noqa: F811
+    for name in ("agent", "customer"):
+        assert not await plans.of_query(people[viewer], THEIRS, id=f"per_{people[name].id}") & GROWING
+    ticket_id = await large.fetchval("SELECT id FROM tickets ORDER BY id OFFSET 5000 LIMIT 1")
+    assert not await plans.of_query(people[viewer], TOGETHER, id=f"tkt_{ticket_id}") & GROWING
+
+
+@pytest.mark.parametrize("field", ["NAME", "CREATED_AT", "LAST_SEEN_AT"])
+@pytest.mark.parametrize("direction", ["ASC", "DESC"])
+async def test_people(plans, people, field, direction):  # noqa: F811
+    order = {"field": field, "direction": direction}
+    assert "people" not in await plans.of_query(people["agent"], PEOPLE, order=order)
+
+
+async def test_people_are_found_by_their_words(plans, people):  # noqa: F811
+    sql, arguments = plans.statement(people["agent"], PEOPLE, {"filter": {"text": "customer20 large"}})
+    nodes = await plans.explained(sql, arguments)
+    assert "people_words_idx" in {node.get("Index Name") for node in nodes}
+
+
+@pytest.mark.parametrize(
+    ("build", "arguments", "lock"),
+    [
+        (handling._waiting, (AGENT, None, 20), False),
+        (handling._waiting, (DIRECTOR, None, 20), False),
+        (handling._waiting, (AGENT, new_id(), 20), False),
+        (assigning._loads, ([new_id(), new_id()],), False),
+        (assigning._absent, (new_id(), new_id()), False),
+        (search._reworded, (new_id(), "Subject"), False),
+        (search._moved, ([new_id()], new_id(), "Subject"), False),
+        (search._forgotten, (new_id(), True), False),
+        (editing._files, (new_id(),), True),
+        (watching._watcher, (new_id(), new_id()), True),
+        (linking._some, (AGENT, [new_id(), new_id()]), True),
+        (linking._links_between, (new_id(), new_id()), True),
+        (linking._move_comments, ([new_id()], new_id()), False),
+        (linking._move_files, ([new_id()], new_id()), False),
+        (linking._follow, ([new_id()], new_id()), False),
+    ],
+    ids=lambda value: f"{value.__module__}.{value.__name__}" if callable(value) else None,
+)
+async def test_statements_of_changes(plans, build, arguments, lock):  # noqa: F811
+    assert not await plans.of_statement(build, *arguments, lock=lock) & GROWING
