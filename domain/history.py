@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from domain import access
 from domain.access import Viewer
 from domain.happenings import Happening
+from domain.jobs import Announce
 from infra.unit import Unit
 from models import Event, EventText, Ticket
 
@@ -80,7 +81,7 @@ def tags_of(viewer: Viewer, event: Any) -> Any:
 def record(
     unit: Unit, actor_id: UUID | None, ticket: Ticket, happened: Happening, *, internal: bool | None = None
 ) -> Event:
-    """Add the event to the ticket's history, count it on both sides, and tell those who watch the ticket.
+    """Add the event to the ticket's history, count it on both sides, and have it told to those whom it concerns.
 
     The ticket is locked or new, which is what keeps both counts without a gap. `actor_id` None: Deskwire itself.
     `internal`: whether only those see it who work on the ticket; None: as its kind says.
@@ -108,6 +109,8 @@ def record(
         unit.change(ticket, public_seq=ticket.public_seq + 1, public_updated_at=unit.now)
     if happened.wakes:
         unit.change(ticket, timer_at=unit.now)
+    if happened.announced:
+        unit.gather(Announce, event.id)
     unit.publish(channel(ticket.id), str(ticket.last_seq))
     return event
 

@@ -189,7 +189,13 @@ def loads(kind: type[AJob], payload: str | bytes | dict[str, Any]) -> AJob:
     data = payload if isinstance(payload, dict) else orjson.loads(payload)
     hints = typing.get_type_hints(kind)
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type] # every job is a dataclass
-    return kind(**{name: UUID(data[name]) if hints[name] is UUID else data[name] for name in names})
+    return kind(**{name: _value(hints[name], data[name]) for name in names})
+
+
+def _value(kind: Any, value: Any) -> Any:
+    if kind is UUID:
+        return UUID(value)
+    return [UUID(each) for each in value] if kind == list[UUID] else value
 
 
 def _owed(grace: Any) -> sa.Select[*tuple[Any, ...]]:

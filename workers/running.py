@@ -2,9 +2,9 @@
 
 from infra import worker
 from infra.settings import Settings
-from workers import attachments, clock, comments, messages, sessions, tickets
+from workers import attachments, clock, messages, sessions, tickets
 
-PERFORMERS = (attachments, comments, messages, sessions, tickets)  # imported, they have declared what they perform
+PERFORMERS = (attachments, messages, sessions, tickets)  # imported, they have declared what they perform
 
 
 async def work(settings: Settings) -> None:
