@@ -9,6 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import Select, select
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import aliased
 
 from domain import access
 from domain.access import Viewer
@@ -26,6 +27,12 @@ def visible(viewer: Viewer, ticket: Any) -> Select[Event]:
     """The events of a ticket that the viewer sees; of what is internal only those who work on the ticket."""
     seen = access.unless_internal(viewer, ticket, Event.public_seq.is_not(None))
     return select(Event).where(Event.ticket_id == ticket.id, seen)
+
+
+def of_one(viewer: Viewer, ticket_id: Any) -> Select[Event]:
+    """The same of the ticket with this id, which the viewer may know of."""
+    ticket = aliased(Ticket)
+    return visible(viewer, ticket).join(ticket, ticket.id == Event.ticket_id).where(ticket.id == ticket_id)
 
 
 def seq(viewer: Viewer, event: Any) -> Any:

@@ -16,6 +16,7 @@ from infra.ids import new_id
 from infra.unit import Unit
 from models import Inbox, Notification, NotificationKind, Ticket
 
+CHANNEL = "person"  # with the person's id behind a colon: where it is told that they have news
 # What a notification says; %s is the ticket's number.
 TITLES = {
     NotificationKind.TICKET_RECEIVED: "We have received your ticket #%s",
@@ -85,7 +86,7 @@ def title(notification: Any) -> Any:
 
 def channel(person_id: Any) -> str:
     """Where it is told that somebody has news."""
-    return f"person:{person_id}"
+    return f"{CHANNEL}:{person_id}"
 
 
 def _told(cause_ids: Any, person_ids: Any) -> Select[*tuple[Any, ...]]:

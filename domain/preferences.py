@@ -143,7 +143,16 @@ async def wish(unit: Unit, viewer: Viewer, wishes: Sequence[Wish]) -> list[dict[
     if last:
         kinds, channels = ([way[place].name for way in last] for place in (0, 1))
         await unit.run(_set, viewer.id, kinds, channels, [int(each) for each in last.values()])
-    return [dict(record) for record in await unit.run(listed, viewer, viewer.id)]
+    records = await unit.run(listed, viewer, viewer.id)
+    return [
+        {
+            "kind": NotificationKind[record["kind"]],
+            "channel": MessageChannel[record["channel"]],
+            "enabled": record["enabled"],
+            "locked": record["locked"],
+        }
+        for record in records
+    ]
 
 
 def _turn_off(person_id: UUID, kinds: Sequence[NotificationKind]) -> tuple[Any, ...]:

@@ -47,12 +47,18 @@ MUTATIONS = [
     comments.add_comment,
     comments.add_internal_comment,
     notifications.mark_notifications_read,
+    notifications.set_notification_preferences,
     departments.save_department,
     categories.save_category,
     routing.save_routing_rule,
     routing.delete_routing_rule,
 ]
-SUBSCRIPTIONS = [tickets.ticket_updated]
+SUBSCRIPTIONS = [
+    tickets.ticket_updated,
+    tickets.ticket_events,
+    notifications.notifications_,
+    notifications.unread_count_updated,
+]
 
 
 schema = strawberry.Schema(

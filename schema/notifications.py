@@ -13,7 +13,7 @@ from planner.nodes import Node, stored
 from schema.enums import described
 from schema.inputs import required
 from schema.people import Person
-from schema.refusals import InvalidInput
+from schema.refusals import InvalidInput, NotAllowed
 from schema.tickets import Ticket
 
 described(
@@ -93,4 +93,35 @@ class MarkNotificationsReadSuccess:
 MarkNotificationsReadResult = Annotated[
     Union[MarkNotificationsReadSuccess, InvalidInput],
     strawberry.union("MarkNotificationsReadResult", description="What markNotificationsRead answers."),
+]
+
+
+@strawberry.type(description="Whether the viewer is notified of one kind by one channel.")
+class NotificationPreference:
+    kind: models.NotificationKind = strawberry.field(description="The kind.")
+    channel: models.MessageChannel = strawberry.field(description="The channel.")
+    enabled: bool = strawberry.field(description="Whether they are notified.")
+    locked: bool = strawberry.field(description="True when it can't be turned off.")
+
+
+@strawberry.input(description="Whether to be notified of one kind by one channel.")
+class NotificationPreferenceInput:
+    kind: models.NotificationKind = required("The kind.")
+    channel: models.MessageChannel = required("The channel.")
+    enabled: bool = required("Whether to be notified.")
+
+
+@strawberry.input(description="What setNotificationPreferences needs.")
+class SetNotificationPreferencesInput:
+    preferences: list[NotificationPreferenceInput] = required("Those to change, 1 to 50.")
+
+
+@strawberry.type(description="Set.")
+class SetNotificationPreferencesSuccess:
+    preferences: list[NotificationPreference] = strawberry.field(description="All preferences.")
+
+
+SetNotificationPreferencesResult = Annotated[
+    Union[SetNotificationPreferencesSuccess, InvalidInput, NotAllowed],
+    strawberry.union("SetNotificationPreferencesResult", description="What setNotificationPreferences answers."),
 ]

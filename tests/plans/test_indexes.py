@@ -64,7 +64,7 @@ INSERT INTO messages (id, kind, status, recipient_id, ticket_id, not_before, att
 SELECT gen_random_uuid(), 'TICKET_RECEIVED', 'SENT', requester_id, id, created_at, 1, created_at, created_at
 FROM tickets;
 INSERT INTO jobs (id, kind, payload, state, attempts, due_at, created_at, settled_at)
-SELECT gen_random_uuid(), 'AnnounceTicket', jsonb_build_object('ticket_id', id),
+SELECT gen_random_uuid(), 'Announce', jsonb_build_object('event_ids', jsonb_build_array(id)),
     CASE WHEN number % 500 = 0 THEN 'QUEUED' ELSE 'DONE' END, 1, created_at, created_at,
     CASE WHEN number % 500 = 0 THEN NULL ELSE now() - number % 500 * interval '20 minutes' END
 FROM tickets;
