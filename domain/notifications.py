@@ -12,26 +12,27 @@ from sqlalchemy.dialects.postgresql import insert
 from domain import access, tickets
 from domain.access import Viewer
 from domain.refusals import InvalidInput
+from domain.wording import Wording, marked
 from infra.ids import new_id
 from infra.unit import Unit
-from models import Inbox, Notification, NotificationKind, Ticket
+from models import Inbox, Notification, NotificationKind, Person, Ticket
 
 CHANNEL = "person"  # with the person's id behind a colon: where it is told that they have news
-# What a notification says; %s is the ticket's number.
+# What a notification says.
 TITLES = {
-    NotificationKind.TICKET_RECEIVED: "We have received your ticket #%s",
-    NotificationKind.TICKET_SUBMITTED: "New ticket #%s",
-    NotificationKind.TRIAGE_NEEDED: "Ticket #%s needs its category found",
-    NotificationKind.TICKET_ASSIGNED: "Ticket #%s was assigned to you",
-    NotificationKind.COMMENT_ADDED: "New comment on ticket #%s",
-    NotificationKind.MENTIONED: "You were mentioned on ticket #%s",
-    NotificationKind.STATUS_CHANGED: "Ticket #%s has a new status",
-    NotificationKind.TICKET_RESOLVED: "Ticket #%s is solved: please confirm",
-    NotificationKind.RESOLUTION_CONFIRMED: "The customer has answered to the solution of ticket #%s",
-    NotificationKind.TICKET_REOPENED: "Ticket #%s was opened again",
-    NotificationKind.TICKET_ESCALATED: "Ticket #%s was escalated",
-    NotificationKind.SLA_AT_RISK: "Ticket #%s is due within the hour",
-    NotificationKind.SLA_BREACHED: "Ticket #%s has missed its target",
+    NotificationKind.TICKET_RECEIVED: marked("We have received your ticket #{number}"),
+    NotificationKind.TICKET_SUBMITTED: marked("New ticket #{number}"),
+    NotificationKind.TRIAGE_NEEDED: marked("Ticket #{number} needs its category found"),
+    NotificationKind.TICKET_ASSIGNED: marked("Ticket #{number} was assigned to you"),
+    NotificationKind.COMMENT_ADDED: marked("New comment on ticket #{number}"),
+    NotificationKind.MENTIONED: marked("You were mentioned on ticket #{number}"),
+    NotificationKind.STATUS_CHANGED: marked("Ticket #{number} has a new status"),
+    NotificationKind.TICKET_RESOLVED: marked("Ticket #{number} is solved: please confirm"),
+    NotificationKind.RESOLUTION_CONFIRMED: marked("The customer has answered to the solution of ticket #{number}"),
+    NotificationKind.TICKET_REOPENED: marked("Ticket #{number} was opened again"),
+    NotificationKind.TICKET_ESCALATED: marked("Ticket #{number} was escalated"),
+    NotificationKind.SLA_AT_RISK: marked("Ticket #{number} is due within the hour"),
+    NotificationKind.SLA_BREACHED: marked("Ticket #{number} has missed its target"),
 }
 
 # --- Reading ----------------------------------------------------------------------------------------------------------
@@ -74,11 +75,20 @@ def body(viewer: Viewer, notification: Any) -> Any:
     return subject_of(viewer, notification).with_only_columns(Ticket.subject).scalar_subquery()
 
 
-def title(notification: Any) -> Any:
-    """One line about it."""
-    number = select(Ticket.number).where(Ticket.id == notification.ticket_id).scalar_subquery()
-    words = sa.case(*((notification.kind == kind, text) for kind, text in TITLES.items()), else_="")
-    return func.format(words, number)
+def title_of(_desk: object, kind: str, number: int, locale: str | None) -> str:
+    """One line about it, in its reader's language; `kind`: by its name."""
+    text = TITLES.get(NotificationKind[kind])
+    return Wording(locale).said(text, number=number) if text else ""
+
+
+def number(notification: Any) -> Any:
+    """The number of the ticket that it is about."""
+    return select(Ticket.number).where(Ticket.id == notification.ticket_id).scalar_subquery()
+
+
+def locale(viewer: Viewer) -> Any:
+    """The language that the viewer reads."""
+    return select(Person.locale).where(Person.id == viewer.id).scalar_subquery()
 
 
 # --- Writing ----------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """People's languages and zones: what we say, put into the words of whoever reads it.
 
 English stands in the code, each text as the argument of `marked` or `said`. Translations are the .po files in
-`locales`, read as they are when the first of them is wanted.
+`locales`, read as they are at the start.
 """
 
 import datetime as dt
@@ -22,15 +22,16 @@ def marked(text: str) -> str:
     return text
 
 
-@cache
-def translations() -> dict[str, dict[str, str]]:
-    """The texts of each language besides English, by their English."""
+def _read() -> dict[str, dict[str, str]]:
     found = {}
     for path in sorted(LOCALES.glob("*.po")):
         with path.open("rb") as file:
             catalog = read_po(file, locale=path.stem)
         found[path.stem] = {str(each.id): str(each.string) for each in catalog if each.id and each.string}
     return found
+
+
+TRANSLATIONS = _read()  # the texts of each language besides English, by their English
 
 
 @cache
@@ -40,7 +41,7 @@ def locale_of(wanted: str | None) -> Locale:
         locale = Locale.parse(wanted or DESK, sep="-")
     except (ValueError, TypeError, UnknownLocaleError):
         return Locale.parse(DESK)
-    return locale if locale.language == DESK or locale.language in translations() else Locale.parse(DESK)
+    return locale if locale.language == DESK or locale.language in TRANSLATIONS else Locale.parse(DESK)
 
 
 @cache
@@ -58,7 +59,7 @@ class Wording:
     def __init__(self, locale: str | None, zone: str | None = None) -> None:
         """`locale`: as BCP 47 has it; `zone`: as IANA has it."""
         self.locale, self._zone = locale_of(locale), zone_of(zone)
-        self._texts = translations().get(self.locale.language, {})
+        self._texts = TRANSLATIONS.get(self.locale.language, {})
 
     @property
     def tag(self) -> str:

@@ -8,7 +8,7 @@ import strawberry
 import models
 from domain import notifications
 from domain.access import Viewer
-from planner.fields import Payload, attribute, payload, planned
+from planner.fields import Computed, Payload, attribute, computed, payload, planned
 from planner.nodes import Node, stored
 from schema.enums import described
 from schema.inputs import required
@@ -51,9 +51,10 @@ class Notification(Node):
     at: dt.datetime = attribute("When.")
     read_at: dt.datetime | None = attribute("When the viewer read it; null before that.")
 
-    @planned("One line, plain text.")
+    @computed("One line, plain text.")
     def title(notification: models.Notification, viewer: Viewer) -> str:
-        return notifications.title(notification)
+        number, locale = notifications.number(notification), notifications.locale(viewer)
+        return Computed(notifications.title_of, notification.kind, number, locale)
 
     @planned("More in short, plain text; null when the title says it all.")
     def body(notification: models.Notification, viewer: Viewer) -> str | None:
