@@ -1,6 +1,7 @@
 """What is asked often finds its rows by an index: no table that grows is read from end to end."""
 
 import datetime as dt
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,11 +14,14 @@ from alembic.config import Config
 from domain import (
     attachments,
     attempts,
-    comments,
+    audiences,
     demo_large,
     happenings,
     idempotency,
+    mailing,
+    news,
     notifications,
+    preferences,
     sessions,
     tickets,
 )
@@ -30,7 +34,7 @@ from infra.ids import new_id
 from infra.postgres import SETTINGS, Reads
 from infra.statements import prepare
 from infra.unit import now
-from models import Event, NotificationKind, Role
+from models import Event, MessageTemplateUse, NotificationKind, Role
 from planner.arguments import Request
 from planner.engine import Engine
 from resolvers.root import schema
@@ -336,8 +340,16 @@ async def test_notifications(plans, people, viewer):
         (idempotency._claim, (new_id(), "submit_ticket", "key", b"digest", now()), False),
         (idempotency._one, (new_id(), "submit_ticket", "key"), True),
         (idempotency._old, (now() - idempotency.KEPT,), False),
-        (notifications._told, ([new_id()], new_id(), NotificationKind.TICKET_RECEIVED), False),
-        (notifications._submission, (new_id(),), False),
+        (notifications._told, ([new_id()], [new_id()]), False),
+        (audiences._tickets, ([new_id()],), True),
+        (audiences._events, ([new_id()],), False),
+        (audiences._people, ([new_id()], [new_id()], [new_id()], [new_id()]), False),
+        (news.of, (Viewer(Role.AGENT, new_id()), [new_id()]), False),
+        (news.of, (Viewer(Role.CUSTOMER, new_id()), [new_id()]), False),
+        (news.of, (Viewer(Role.DIRECTOR, new_id()), [new_id()]), False),
+        (mailing._its_tickets, ([new_id()],), False),
+        (mailing._own, (["en"], NotificationKind.STATUS_CHANGED, MessageTemplateUse.EMAIL), False),
+        (preferences.listed, (Viewer(Role.AGENT, new_id()), new_id()), False),
         (notifications._mark_some, (new_id(), now(), [new_id()], True), False),
         (notifications._mark_of_ticket, (new_id(), now(), new_id(), True), False),
         (notifications._mark_up_to, (new_id(), now(), now(), True), False),
@@ -345,7 +357,6 @@ async def test_notifications(plans, people, viewer):
         (tickets.one, (Viewer(Role.CUSTOMER, new_id()), new_id()), True),
         (tickets.worked_on, (Viewer(Role.AGENT, new_id()), new_id()), False),
         (conflicts._since, (Viewer(Role.AGENT, new_id()), new_id(), 3), False),
-        (comments._concerned, (new_id(), new_id()), False),
     ],
     ids=lambda value: f"{value.__module__}.{value.__name__}" if callable(value) else None,
 )
@@ -354,7 +365,30 @@ async def test_statements_of_the_clock_the_relay_and_of_claims(plans, build, arg
 
 
 async def test_a_comment_looks_at_those_alone_whom_it_concerns(plans):
-    assert "people" not in await plans.of_statement(comments._concerned, new_id(), new_id())
+    given = ([new_id()], [new_id()], [new_id()], [new_id()])
+    assert "people" not in await plans.of_statement(audiences._people, *given)
+
+
+FEEDS = {
+    "events": "subscription ($id: ID!) { ticketEvents(ticketId: $id) { cursor node { seq at actor { name } } } }",
+    "news": "subscription { notifications { cursor node { id title body } } }",
+}
+
+
+@pytest.mark.parametrize("name", FEEDS)
+@pytest.mark.parametrize("viewer", VIEWERS)
+async def test_feeds(plans, people, large, viewer, name):
+    row = await large.fetchrow("SELECT id FROM tickets ORDER BY id OFFSET 5000 LIMIT 1")
+    variables = {"id": f"tkt_{row['id']}"} if name == "events" else {}
+    stream = plans.engine.subscription(FEEDS[name], variables, None, people[viewer], None)
+    for plan, place in ((stream.plans.now, None), (stream.plans.later, f"{mark(stream)},3")):
+        arguments = plan.statement.arguments(plan.values(stream.request._replace(payload=place)))
+        assert not await plans.read_whole(plan.statement.sql, *arguments) & GROWING
+
+
+def mark(stream):
+    """What the cursors of a feed begin with."""
+    return re.search(r"'\W?([0-9a-f]{8})", stream.plans.now.statement.sql)[1]
 
 
 THREAD = """query Thread($id: ID!) { ticket(id: $id) { comments(last: 10) { totalCount nodes { body author { name }
