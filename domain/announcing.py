@@ -11,6 +11,7 @@ from domain.audiences import (
     Audience,
     Known,
     assignee,
+    but_assignee,
     department,
     if_moved_away,
     leads,
@@ -78,8 +79,9 @@ ESCALATED = NotificationKind.TICKET_ESCALATED
 
 # Whoever stands in several rows of an event hears of it as the first of them says. What has no row is told to nobody.
 TABLE: dict[type[Happening], list[Told]] = {
-    TicketSubmitted: [RECEIVED, Told(NotificationKind.TICKET_ASSIGNED, assignee), Told(NEWCOMER, department)],
-    TicketRouted: [Told(NEWCOMER, of_later(department))],
+    # Whoever has it by now hears of that by its own event.
+    TicketSubmitted: [RECEIVED, Told(NEWCOMER, but_assignee(department))],
+    TicketRouted: [Told(NEWCOMER, of_later(but_assignee(department)))],
     TicketAssigned: [Told(NotificationKind.TICKET_ASSIGNED, named)],
     RequesterChanged: [RECEIVED],
     CommentAdded: [

@@ -93,6 +93,11 @@ def unless_assigned(audience: Audience) -> Audience:
     return lambda about: () if about.ticket.assignee_id else audience(about)
 
 
+def but_assignee(audience: Audience) -> Audience:
+    """These without whoever has the ticket."""
+    return lambda about: (each for each in audience(about) if each != about.ticket.assignee_id)
+
+
 def of_bad_rating(audience: Audience) -> Audience:
     """These, when the customer was not happy."""
     return lambda about: audience(about) if (about.data["rating"] or BAD_RATING + 1) <= BAD_RATING else ()
