@@ -1,7 +1,6 @@
-"""Comments on tickets: who reads which, how one is added, and who hears of it."""
+"""Comments on tickets: who reads which, and how one is added."""
 
 import datetime as dt
-import re
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -9,25 +8,19 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import Select, func, select
 
-from domain import access, attachments, attempts, history, messages, notifications, sla, tickets, words
+from domain import access, attachments, attempts, history, sla, tickets, words
 from domain.access import Viewer
 from domain.happenings import CommentAdded
-from domain.jobs import AnnounceComment
 from domain.refusals import Conflict, ConflictReason, NotAllowed, Problems
 from domain.tickets import conflicts, search, statuses
 from infra.unit import Unit
 from models import (
     Comment,
-    Membership,
     Message,
-    MessageKind,
-    NotificationKind,
-    Person,
     Role,
     Ticket,
     TicketChannel,
     TicketStatus,
-    Watcher,
 )
 
 EDITABLE_SECONDS = 15 * 60  # by whoever wrote it
@@ -143,8 +136,7 @@ async def _write(unit: Unit, viewer: Viewer, ticket: Ticket, said: Words, *, int
     attachments.attach(unit, ticket, uploads, comment_id=comment.id, internal=internal)
     if body:
         search.index(unit, comment.id, ticket, body, internal=internal)
-    event = history.record(unit, viewer.id, ticket, CommentAdded(comment.id), internal=internal)
-    unit.enqueue(AnnounceComment(comment.id, event.id))
+    history.record(unit, viewer.id, ticket, CommentAdded(comment.id), internal=internal)
     return comment
 
 
@@ -166,78 +158,3 @@ async def _asked_again(unit: Unit, viewer: Viewer, ticket: Ticket) -> None:
         await statuses.reopen(unit, viewer.id, ticket, None)
     elif ticket.status is TicketStatus.PENDING:
         await statuses.move(unit, viewer.id, ticket, TicketStatus.OPEN)
-
-
-# --- Announcing -------------------------------------------------------------------------------------------------------
-
-
-def _comment(comment_id: Any) -> Select[Comment]:
-    return select(Comment).where(Comment.id == comment_id)
-
-
-def _ticket(ticket_id: Any) -> Select[Ticket]:
-    return select(Ticket).where(Ticket.id == ticket_id)
-
-
-def _works_on(ticket_id: Any) -> sa.ColumnElement[bool]:
-    """Whether a person is an active member of staff who works on the ticket."""
-    department_id, assignee_id = (
-        select(column).where(Ticket.id == ticket_id).scalar_subquery()
-        for column in (Ticket.department_id, Ticket.assignee_id)
-    )
-    has_it = sa.and_(Person.id == assignee_id, Person.active, Person.role != Role.CUSTOMER)
-    return sa.or_(access.works_in(Person, department_id), sa.func.coalesce(has_it, sa.false()))
-
-
-def _workers(ticket_id: Any) -> Select[*tuple[Any, ...]]:
-    return select(Person.id, Person.name).where(_works_on(ticket_id))
-
-
-def _concerned(ticket_id: Any, author_id: Any) -> Select[*tuple[Any, ...]]:
-    """Who hears of a comment: requester, assignee and watchers, and without an assignee the department.
-
-    With each, whether they are concerned in person (and not just as a member of the department), and whether they
-    work on the ticket.
-    """
-    its = Ticket.id == ticket_id
-    in_person = sa.union(
-        select(Ticket.requester_id.label("id")).where(its),
-        select(Ticket.assignee_id).where(its, Ticket.assignee_id.is_not(None)),
-        select(Watcher.person_id).where(Watcher.ticket_id == ticket_id),
-    ).subquery()
-    team = select(Membership.person_id).join(Ticket, Ticket.department_id == Membership.department_id)
-    team = team.where(its, Ticket.assignee_id.is_(None))
-    concerned = Person.id.in_(select(in_person.c.id))
-    works = _works_on(ticket_id).label("works")
-    return select(Person.id, Person.email, concerned.label("in_person"), works).where(
-        Person.id.in_(sa.union(select(in_person.c.id), team)), Person.active, Person.id != author_id
-    )
-
-
-def _names(body: str, name: str) -> bool:
-    return re.search(rf"@{re.escape(name)}(?!\w)", body, re.IGNORECASE) is not None
-
-
-async def announce(unit: Unit, comment_id: UUID, event_id: UUID) -> None:
-    """Tell those whom a comment concerns, in the app and by email; of an internal one those alone who may read it."""
-    comment = await unit.read(_comment, comment_id)
-    if comment is None or comment.deleted_at is not None:
-        return
-    ticket = access.found(await unit.lock(_ticket, comment.ticket_id), "ticketId", "ticket")
-    people = await unit.run(_concerned, ticket.id, comment.author_id)
-    if comment.internal:
-        people = [person for person in people if person["works"]]
-    news = notifications.News(event_id, ticket.id, comment.author_id)
-    mentioned: set[UUID] = set()
-    if comment.internal and comment.body and "@" in comment.body:
-        staff = await unit.run(_workers, ticket.id)
-        mentioned = {person["id"] for person in staff if _names(comment.body, person["name"])} - {comment.author_id}
-        await notifications.tell(unit, sorted(mentioned), NotificationKind.MENTIONED, news)
-    told = {person["id"] for person in people} - mentioned
-    await notifications.tell(unit, sorted(told), NotificationKind.COMMENT_ADDED, news)
-    if comment.internal:
-        return
-    for person in people:
-        if person["in_person"]:
-            kind = MessageKind.COMMENT_ADDED
-            messages.write_about(unit, ticket, kind, person["id"], person["email"], comment.id)

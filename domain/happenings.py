@@ -23,6 +23,7 @@ class Happening:
 
     internal: ClassVar[bool] = False
     wakes: ClassVar[bool] = False  # whether the clock must look at the ticket, since something may fall due sooner
+    announced: ClassVar[bool] = False  # whether people are told of it; whom, and of what, stands in domain/announcing
     texts: ClassVar[tuple[str, ...]] = ()  # fields that hold people's words, kept in rows of their own
 
 
@@ -31,6 +32,7 @@ class TicketSubmitted(Happening):
     """The ticket came in; always the first event."""
 
     wakes: ClassVar[bool] = True
+    announced: ClassVar[bool] = True
     texts: ClassVar[tuple[str, ...]] = ("subject",)
 
     subject: str
@@ -47,6 +49,7 @@ class TicketRouted(Happening):
     """The ticket went to a department."""
 
     wakes: ClassVar[bool] = True
+    announced: ClassVar[bool] = True
 
     from_department_id: UUID | None
     to_department_id: UUID
@@ -67,6 +70,7 @@ class TicketAssigned(Happening):
     """The ticket was given to an agent, taken or put back."""
 
     wakes: ClassVar[bool] = True
+    announced: ClassVar[bool] = True
 
     from_assignee_id: UUID | None
     to_assignee_id: UUID | None
@@ -75,6 +79,8 @@ class TicketAssigned(Happening):
 @dataclass(frozen=True, slots=True)
 class CommentAdded(Happening):
     """A comment was added; one for staff alone is an internal event."""
+
+    announced: ClassVar[bool] = True
 
     comment_id: UUID
 
@@ -99,6 +105,7 @@ class StatusChanged(Happening):
     """The ticket moved between open, pending and on hold."""
 
     wakes: ClassVar[bool] = True
+    announced: ClassVar[bool] = True
     texts: ClassVar[tuple[str, ...]] = ("reason",)
 
     from_status: TicketStatus
@@ -147,6 +154,8 @@ class ServiceChanged(Happening):
 class RequesterChanged(Happening):
     """The ticket was handed to another customer."""
 
+    announced: ClassVar[bool] = True
+
     from_requester_id: UUID
     to_requester_id: UUID
 
@@ -186,6 +195,7 @@ class SlaBreached(Happening):
 
     internal: ClassVar[bool] = True
     wakes: ClassVar[bool] = True
+    announced: ClassVar[bool] = True
 
     target: SlaTargetKind
     due_at: dt.datetime
@@ -196,6 +206,7 @@ class TicketEscalated(Happening):
     """The ticket was escalated."""
 
     wakes: ClassVar[bool] = True
+    announced: ClassVar[bool] = True
 
     escalation_id: UUID
     level: EscalationLevel
@@ -226,6 +237,7 @@ class TicketResolved(Happening):
     """The desk declared it solved."""
 
     wakes: ClassVar[bool] = True
+    announced: ClassVar[bool] = True
 
     resolution_id: UUID
 
@@ -234,6 +246,7 @@ class TicketResolved(Happening):
 class ResolutionConfirmed(Happening):
     """The customer confirmed the resolution or rated it."""
 
+    announced: ClassVar[bool] = True
     texts: ClassVar[tuple[str, ...]] = ("feedback",)
 
     resolution_id: UUID
@@ -246,6 +259,7 @@ class TicketReopened(Happening):
     """The ticket was opened again."""
 
     wakes: ClassVar[bool] = True
+    announced: ClassVar[bool] = True
     texts: ClassVar[tuple[str, ...]] = ("reason",)
 
     reason: str | None
@@ -255,6 +269,7 @@ class TicketReopened(Happening):
 class TicketClosed(Happening):
     """The ticket was closed."""
 
+    announced: ClassVar[bool] = True
     texts: ClassVar[tuple[str, ...]] = ("close_reason",)
 
     expired: bool
@@ -266,6 +281,7 @@ class TicketMerged(Happening):
     """This ticket was merged with another."""
 
     wakes: ClassVar[bool] = True
+    announced: ClassVar[bool] = True
 
     other_id: UUID
     took_in: bool

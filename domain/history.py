@@ -9,10 +9,12 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import Select, select
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import aliased
 
 from domain import access
 from domain.access import Viewer
 from domain.happenings import Happening, TicketRouted
+from domain.jobs import Announce
 from infra.unit import Unit
 from models import Event, EventText, Person, Role, Ticket
 
@@ -29,6 +31,12 @@ def visible(viewer: Viewer, ticket: Any) -> Select[Event]:
     """The events of a ticket that the viewer sees; of what is internal only those who work on the ticket."""
     seen = access.unless_internal(viewer, ticket, Event.public_seq.is_not(None))
     return select(Event).where(Event.ticket_id == ticket.id, seen)
+
+
+def of_one(viewer: Viewer, ticket_id: Any) -> Select[Event]:
+    """The same of the ticket with this id, which the viewer may know of."""
+    ticket = aliased(Ticket)
+    return visible(viewer, ticket).join(ticket, ticket.id == Event.ticket_id).where(ticket.id == ticket_id)
 
 
 def seq(viewer: Viewer, event: Any) -> Any:
@@ -103,7 +111,7 @@ def tags_of(viewer: Viewer, event: Any) -> Any:
 def record(
     unit: Unit, actor_id: UUID | None, ticket: Ticket, happened: Happening, *, internal: bool | None = None
 ) -> Event:
-    """Add the event to the ticket's history, count it on both sides, and tell those who watch the ticket.
+    """Add the event to the ticket's history, count it on both sides, and have it told to those whom it concerns.
 
     The ticket is locked or new, which is what keeps both counts without a gap. `actor_id` None: Deskwire itself.
     `internal`: whether only those see it who work on the ticket; None: as its kind says.
@@ -131,6 +139,8 @@ def record(
         unit.change(ticket, public_seq=ticket.public_seq + 1, public_updated_at=unit.now)
     if happened.wakes:
         unit.change(ticket, timer_at=unit.now)
+    if happened.announced:
+        unit.gather(Announce, event.id)
     unit.publish(channel(ticket.id), str(ticket.last_seq))
     tell_departments(unit, ticket.department_id)
     if isinstance(happened, TicketRouted):

@@ -7,18 +7,10 @@ from infra.unit import Job
 
 
 @dataclass(frozen=True, slots=True)
-class AnnounceTicket(Job):
-    """Tell the requester and the department's agents in the app that a ticket came in, each once."""
+class Announce(Job):
+    """Tell those whom events of tickets concern, in the app and by email, each once."""
 
-    ticket_id: UUID
-
-
-@dataclass(frozen=True, slots=True)
-class AnnounceComment(Job):
-    """Tell those whom a comment concerns, in the app and by email, each once."""
-
-    comment_id: UUID
-    event_id: UUID
+    event_ids: list[UUID]
 
 
 @dataclass(frozen=True, slots=True)

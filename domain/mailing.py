@@ -1,27 +1,40 @@
 """Emails put into words as things are when they are sent, handed over, and what became of them."""
 
-from typing import Any
+import re
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import jinja2
+import sqlalchemy as sa
 from markupsafe import Markup
 from sqlalchemy import Select, select
 
-from domain import access, history, tickets
+from domain import history, messages, news, preferences, words
 from domain.access import Viewer
 from domain.jobs import SendMessage
 from domain.messages import link_token, ticket_link
+from domain.news import Block, Section
+from domain.wording import DESK, Wording, marked
 from infra.desk import Desk
 from infra.jobs import Work, storable
 from infra.mail import Later, Letter, Undeliverable
 from infra.unit import Unit
-from models import Comment, DeliveryStatus, Message, MessageKind, Person, SignInLink, Ticket
+from models import (
+    DeliveryStatus,
+    Event,
+    Message,
+    MessageChannel,
+    MessageKind,
+    MessageTemplate,
+    MessageTemplateUse,
+    NotificationKind,
+    Person,
+    SignInLink,
+    TicketStatus,
+)
 
-SUBJECTS = {
-    MessageKind.TICKET_RECEIVED: "[#{number}] {subject}",
-    MessageKind.COMMENT_ADDED: "Re: [#{number}] {subject}",
-    MessageKind.SIGN_IN_LINK: "Your link to sign in",
-    MessageKind.INVITATION: "You are invited to {desk_name}",
-}
+PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 _text = jinja2.Environment(  # noqa: S701 # plain text; its twin below escapes
     loader=jinja2.PackageLoader("domain", "letters"),
@@ -32,6 +45,33 @@ _text = jinja2.Environment(  # noqa: S701 # plain text; its twin below escapes
 _html = _text.overlay(autoescape=True)
 
 
+class Link(NamedTuple):
+    """Something to follow."""
+
+    label: str
+    link: str
+
+
+class Piece(NamedTuple):
+    """A part of a letter, under a heading if it has one."""
+
+    heading: str | None
+    blocks: list[Block]
+
+
+@dataclass(slots=True)
+class Draft:
+    """What a letter says."""
+
+    subject: str
+    sections: list[Piece]
+    button: Link
+    notes: list[str] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+    unsubscribe: Link | None = None
+    greeting: str | None = None  # None: the usual one
+
+
 def _message(message_id: Any) -> Select[Message]:
     return select(Message).where(Message.id == message_id)
 
@@ -40,14 +80,20 @@ def _person(person_id: Any) -> Select[Person]:
     return select(Person).where(Person.id == person_id)
 
 
-def _comment(viewer: Viewer, comment_id: Any) -> Select[Comment]:
-    rows = select(Comment).join(Ticket, Ticket.id == Comment.ticket_id)
-    seen = access.unless_internal(viewer, Ticket, ~Comment.internal)
-    return rows.where(Comment.id == comment_id, Comment.deleted_at.is_(None), seen)
-
-
 def _link(link_id: Any) -> Select[SignInLink]:
     return select(SignInLink).where(SignInLink.id == link_id)
+
+
+def _own(locales: Any, kind: NotificationKind, use: MessageTemplateUse) -> Select[MessageTemplate]:
+    """The desk's own text in the first of these languages that it has it in."""
+    rows = select(MessageTemplate).where(MessageTemplate.kind == kind, MessageTemplate.use == use)
+    rows = rows.where(MessageTemplate.locale == sa.func.any(locales))
+    return rows.order_by(sa.func.array_position(locales, MessageTemplate.locale)).limit(1)
+
+
+async def own_words(unit: Unit, kind: NotificationKind, use: MessageTemplateUse, locale: str) -> MessageTemplate | None:
+    """What the desk itself says in messages of this kind, in this language or else the desk's; None: what we say."""
+    return await unit.read(_own, [locale, locale.partition("-")[0], DESK], kind, use)
 
 
 async def deliver(work: Work[SendMessage]) -> None:
@@ -60,8 +106,14 @@ async def deliver(work: Work[SendMessage]) -> None:
         message = await unit.lock(_message, message_id)
         if message is None or message.status is not DeliveryStatus.QUEUED:
             return
-        unit.change(message, attempts=message.attempts + 1)
-        letter = await _letter(unit, desk, message)
+        early = message.not_before > unit.now
+        if not early:
+            unit.change(message, attempts=message.attempts + 1)
+            letter = await _letter(unit, desk, message)
+    if early:
+        async with work.settle() as unit:
+            unit.enqueue(SendMessage(message_id), delay=(message.not_before - unit.now).total_seconds())
+        return
     status, error = DeliveryStatus.SENT, None
     if letter is None:
         status = DeliveryStatus.SKIPPED
@@ -79,8 +131,19 @@ async def deliver(work: Work[SendMessage]) -> None:
         if message is not None:
             sent_at = unit.now if status is DeliveryStatus.SENT else None
             unit.change(message, status=status, sent_at=sent_at, last_error=error and storable(error))
-            if message.ticket_id is not None:
-                unit.publish(history.channel(message.ticket_id))
+            for ticket_id in await _of_tickets(unit, message):
+                unit.publish(history.channel(ticket_id))
+
+
+def _its_tickets(event_ids: Any) -> Select[*tuple[Any, ...]]:
+    return select(Event.ticket_id).where(Event.id == sa.func.any(event_ids)).distinct()
+
+
+async def _of_tickets(unit: Unit, message: Message) -> list[UUID]:
+    """The tickets that it tells of."""
+    if message.ticket_id is not None or not message.event_ids:
+        return [message.ticket_id] if message.ticket_id else []
+    return [record[0] for record in await unit.run(_its_tickets, list(message.event_ids))]
 
 
 async def _letter(unit: Unit, desk: Desk, message: Message) -> Letter | None:
@@ -88,35 +151,135 @@ async def _letter(unit: Unit, desk: Desk, message: Message) -> Letter | None:
     person = await unit.read(_person, message.recipient_id)
     if person is None or not person.active:
         return None
-    settings = desk.settings
-    facts: dict[str, Any] = {"name": person.name, "desk_name": settings.desk_name, "home": settings.public_url}
-    if message.ticket_id is not None:
-        reader = Viewer(person.role, person.id)
-        ticket = await unit.read(tickets.one, reader, message.ticket_id)
-        if ticket is None:  # it is not theirs any more
-            return None
-        if message.comment_id is not None:
-            comment = await unit.read(_comment, reader, message.comment_id)
-            if comment is None:
-                return None
-            author = await unit.read(_person, comment.author_id) if comment.author_id else None
-            facts |= {"author": author.name if author else settings.desk_name}
-            facts |= {"comment": comment.body, "comment_html": Markup(comment.body_html)}  # noqa: S704 # made safe when it was written
-        facts |= {"number": ticket.number, "subject": ticket.subject}
-        facts["link"] = ticket_link(settings.public_url, desk.signer, ticket.id, person.id)
-    if message.link_id is not None:
-        link = await unit.read(_link, message.link_id)
-        if link is None or link.used_at is not None or link.expires_at <= unit.now:
-            return None
-        facts["link"] = f"{settings.public_url}/sign-in/{link_token(desk.signer, link, unit.now)}"
-        facts["minutes"] = int((link.expires_at - link.created_at).total_seconds()) // 60
-    subject = SUBJECTS[message.kind].format(**facts)
-    name = message.kind.name.lower()
+    w = Wording(person.locale, person.time_zone)
+    draft = await (_sign_in if message.link_id else _about)(unit, desk, message, person, w)
+    if draft is None:
+        return None
+    greeting = w.said("Hello {name},", name=person.name) if draft.greeting is None else draft.greeting
+    facts = {
+        "title": draft.subject,
+        "language": w.tag,
+        "greeting": greeting,
+        "sections": draft.sections,
+        "button": draft.button,
+        "notes": draft.notes,
+        "unsubscribe": draft.unsubscribe,
+        "desk_name": desk.settings.desk_name,
+    }
     return Letter(
         to=person.email,
         to_name=person.name,
-        subject=subject,
-        text=_text.get_template(f"{name}.txt").render(facts),
-        html=_html.get_template(f"{name}.html").render(facts, title=subject),
-        message_id=f"<{message.id}@{settings.mail_from.partition('@')[2]}>",
+        subject=draft.subject,
+        text=_text.get_template("letter.txt").render(facts),
+        html=_html.get_template("letter.html").render(facts),
+        message_id=messages.address(message.id, desk.settings),
+        headers=draft.headers,
     )
+
+
+# --- Signing in -------------------------------------------------------------------------------------------------------
+
+
+async def _sign_in(unit: Unit, desk: Desk, message: Message, person: Person, w: Wording) -> Draft | None:  # noqa: ARG001 # as _about
+    link = await unit.read(_link, message.link_id)
+    if link is None or link.used_at is not None or link.expires_at <= unit.now:
+        return None
+    url = f"{desk.settings.public_url}/sign-in/{link_token(desk.signer, link, unit.now)}"
+    minutes = int((link.expires_at - link.created_at).total_seconds()) // 60
+    name = desk.settings.desk_name
+    if message.kind is MessageKind.INVITATION:
+        subject = w.said("You are invited to {desk_name}", desk_name=name)
+        said = marked(
+            "you have been added to {desk_name}. This link signs you in for the first time; "
+            "it works once, within {days} days."
+        )
+        note = w.said("Later you can ask for a new link whenever you need one.")
+    else:
+        subject = w.said("Your link to sign in")
+        said = marked("with this link you sign in to {desk_name}. It works once, within {minutes} minutes.")
+        note = w.said("Did you not ask for it? Then do nothing, and nothing happens.")
+    text = w.said(said, desk_name=name, minutes=minutes, days=minutes // 1440)
+    return Draft(subject, [Piece(None, [Block(text)])], Link(w.said("Sign in"), url), [note])
+
+
+# --- News -------------------------------------------------------------------------------------------------------------
+
+
+async def _about(unit: Unit, desk: Desk, message: Message, person: Person, w: Wording) -> Draft | None:
+    """News of tickets; None when nothing is left that its reader may see, or that is still so."""
+    if not message.event_ids:
+        return None
+    settings = desk.settings
+    records = await unit.run(news.of, Viewer(person.role, person.id), list(message.event_ids))
+    found = news.sections(records, person.id, settings.desk_name, w)
+    if not found:
+        return None
+    kind = NotificationKind[message.kind.name]
+    fact = found[0].fact
+    button, notes = Link(w.said("Open {desk_name}", desk_name=settings.desk_name), settings.public_url), []
+    if len(found) == 1 and fact.requester_id == person.id:
+        label = w.said("Confirm it, or open it again" if kind is _RESOLVED else "Read all of it and answer")
+        button = Link(label, ticket_link(settings.public_url, desk.signer, fact.ticket_id, person.id))
+        notes = [w.said("The link is for you alone: whoever has it can read this request.")]
+    draft = Draft(
+        subject=_subject(kind, found, w),
+        sections=[Piece(f"#{each.fact.number} {each.fact.subject}", each.blocks) for each in found],
+        button=button,
+        notes=notes,
+        headers=_threaded(found, desk),
+    )
+    if (kind, MessageChannel.EMAIL) not in preferences.LOCKED:
+        url = messages.unsubscribe_link(settings.public_url, desk.signer, person.id, kind)
+        draft.unsubscribe = Link(w.said("No more emails like this one"), url)
+        draft.headers |= {"List-Unsubscribe": f"<{url}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+    own = await own_words(unit, kind, MessageTemplateUse.EMAIL, w.tag)
+    return draft if own is None else _in_own_words(draft, own, _facts(found, person, desk, w, draft))
+
+
+_RESOLVED = NotificationKind.TICKET_RESOLVED
+
+
+def _subject(kind: NotificationKind, found: list[Section], w: Wording) -> str:
+    if len(found) > 1:
+        return w.said("News of {count} tickets", count=len(found))
+    line = f"[#{found[0].fact.number}] {found[0].fact.subject}"
+    return line if kind is NotificationKind.TICKET_RECEIVED else f"Re: {line}"
+
+
+def _threaded(found: list[Section], desk: Desk) -> dict[str, str]:
+    """What has mail programs show all emails about one ticket together."""
+    if len(found) > 1:
+        return {}
+    root = messages.thread(found[0].fact.ticket_id, desk.settings)
+    return {"In-Reply-To": root, "References": root}
+
+
+def _facts(found: list[Section], person: Person, desk: Desk, w: Wording, draft: Draft) -> dict[str, str]:
+    """What may stand in the desk's own words."""
+    fact = found[0].fact
+    comments = [each.fact.comment for each in found if each.fact.comment]
+    return {
+        "name": person.name,
+        "desk": desk.settings.desk_name,
+        "link": draft.button.link,
+        "number": str(fact.number),
+        "subject": fact.subject,
+        "status": w.said(news.LABELS[TicketStatus[fact.status]]),
+        "department": fact.department,
+        "agent": fact.assignee or "",
+        "comment": comments[0] if comments else "",
+    }
+
+
+def _in_own_words(draft: Draft, own: MessageTemplate, facts: dict[str, str]) -> Draft:
+    """The letter with the desk's text in place of ours; its link, thread and way out stay."""
+    body = _filled(own.body, facts)
+    draft.subject = " ".join(_filled(own.subject, facts).split()) if own.subject else draft.subject
+    draft.sections = [Piece(None, [Block(body, Markup(words.html(body)))])]  # noqa: S704 # sanitised there
+    draft.greeting = ""
+    return draft
+
+
+def _filled(text: str, facts: dict[str, str]) -> str:
+    """The text with these facts in place of its {{placeholders}}; one without a fact stays as it is."""
+    return PLACEHOLDER.sub(lambda found: facts.get(found[1], found[0]), text)

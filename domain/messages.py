@@ -1,18 +1,24 @@
 """Emails: queued as rows in the write that causes them, put into words and sent by a job."""
 
 import datetime as dt
+from collections.abc import Sequence
+from email.utils import parseaddr
+from typing import NamedTuple
 from uuid import UUID
 
 from domain import history
 from domain.happenings import MessageSent
 from domain.jobs import SendMessage
-from infra.signing import Signer
+from infra.settings import Settings
+from infra.signing import BadToken, Signer
 from infra.unit import Unit
 from models import DeliveryStatus, Message, MessageChannel, MessageKind, NotificationKind, SignInLink, Ticket
 
 SIGN_IN_LINK = "link"  # purposes of signed tokens
 TICKET_LINK = "ticket"
+UNSUBSCRIBE = "unsubscribe"
 TICKET_LINK_SECONDS = 90 * 24 * 60 * 60
+UNSUBSCRIBE_SECONDS = 3 * 365 * 24 * 60 * 60  # old emails must not lie about a way out
 # Addresses that nobody reads, and that may answer by themselves.
 NOBODY_READS = (
     "noreply",
@@ -33,10 +39,16 @@ def queue(
     *,
     ticket_id: UUID | None = None,
     comment_id: UUID | None = None,
+    event_ids: Sequence[UUID] = (),
     link_id: UUID | None = None,
     address: str = "",
+    not_before: dt.datetime | None = None,
 ) -> Message:
-    """Send an email once this is committed. An `address` that nobody reads gets none: the row says SKIPPED."""
+    """Send an email once this is committed. An `address` that nobody reads gets none: the row says SKIPPED.
+
+    `not_before`: when it goes out at the soonest.
+    """
+    not_before = not_before or unit.now
     skipped = address.partition("@")[0].startswith(NOBODY_READS)
     message = unit.insert(
         Message,
@@ -44,26 +56,50 @@ def queue(
         status=DeliveryStatus.SKIPPED if skipped else DeliveryStatus.QUEUED,
         recipient_id=recipient_id,
         ticket_id=ticket_id,
+        event_ids=list(event_ids),
         comment_id=comment_id,
         link_id=link_id,
-        not_before=unit.now,
+        not_before=not_before,
         attempts=0,
         last_error=None,
         created_at=unit.now,
         sent_at=None,
     )
     if not skipped:
-        unit.enqueue(SendMessage(message.id))
+        unit.enqueue(SendMessage(message.id), delay=max(0.0, (not_before - unit.now).total_seconds()))
     return message
 
 
+class Part(NamedTuple):
+    """The news of one ticket in an email: what it is to its reader, and the events that it tells of."""
+
+    ticket: Ticket
+    kind: NotificationKind
+    event_ids: list[UUID]
+
+
 def write_about(
-    unit: Unit, ticket: Ticket, kind: MessageKind, person_id: UUID, address: str, comment_id: UUID | None = None
+    unit: Unit,
+    person_id: UUID,
+    address: str,
+    parts: Sequence[Part],
+    *,
+    kind: NotificationKind,
+    comment_id: UUID | None = None,
 ) -> None:
-    """Send somebody an email about the ticket, and have its history tell so."""
-    message = queue(unit, kind, person_id, ticket_id=ticket.id, comment_id=comment_id, address=address)
-    sent = MessageSent(person_id, MessageChannel.EMAIL, NotificationKind[kind.name], message.id)
-    history.record(unit, None, ticket, sent)
+    """Send somebody one email with news of one ticket or several, and have the history of each tell so."""
+    message = queue(
+        unit,
+        MessageKind[kind.name],
+        person_id,
+        ticket_id=parts[0].ticket.id if len(parts) == 1 else None,
+        comment_id=comment_id,
+        event_ids=[event_id for part in parts for event_id in part.event_ids],
+        address=address,
+    )
+    for part in parts:
+        sent = MessageSent(person_id, MessageChannel.EMAIL, part.kind, message.id)
+        history.record(unit, None, part.ticket, sent)
 
 
 def ticket_link(public_url: str, signer: Signer, ticket_id: UUID, person_id: UUID) -> str:
@@ -75,3 +111,32 @@ def ticket_link(public_url: str, signer: Signer, ticket_id: UUID, person_id: UUI
 def link_token(signer: Signer, link: SignInLink, now: dt.datetime) -> str:
     """What stands in a sign-in link: signed, so that no secret lies in the database."""
     return signer.sign(SIGN_IN_LINK, {"link": str(link.id)}, max(1, int((link.expires_at - now).total_seconds())))
+
+
+def unsubscribe_link(public_url: str, signer: Signer, person_id: UUID, kind: NotificationKind) -> str:
+    """Where one person turns off emails of one kind, or all that can be turned off, without an account."""
+    claims = {"person": str(person_id), "kind": kind.name}
+    return f"{public_url}/unsubscribe/{signer.sign(UNSUBSCRIBE, claims, UNSUBSCRIBE_SECONDS)}"
+
+
+def unsubscriber(signer: Signer, text: str) -> tuple[UUID, NotificationKind] | None:
+    """Who follows such a link, and of which kind of email; None when it is no such link."""
+    try:
+        claims = signer.read(UNSUBSCRIBE, text)
+        return UUID(claims["person"]), NotificationKind[claims["kind"]]
+    except (BadToken, KeyError):
+        return None
+
+
+def address(message_id: UUID, settings: Settings) -> str:
+    """The Message-ID of an email."""
+    return f"<{message_id}@{_domain(settings)}>"
+
+
+def thread(ticket_id: UUID, settings: Settings) -> str:
+    """The Message-ID that all emails about a ticket refer to. It was never sent: it is what they have in common."""
+    return f"<ticket.{ticket_id}@{_domain(settings)}>"
+
+
+def _domain(settings: Settings) -> str:
+    return parseaddr(settings.mail_from)[1].partition("@")[2]

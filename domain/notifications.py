@@ -1,7 +1,8 @@
 """What people are told in the app: who is told, what they see of it, and what they have read."""
 
-from dataclasses import dataclass
-from typing import Any
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -11,18 +12,27 @@ from sqlalchemy.dialects.postgresql import insert
 from domain import access, tickets
 from domain.access import Viewer
 from domain.refusals import InvalidInput
+from domain.wording import Wording, marked
 from infra.ids import new_id
 from infra.unit import Unit
-from models import Event, Inbox, Membership, Notification, NotificationKind, Person, Ticket
+from models import Inbox, Notification, NotificationKind, Person, Ticket
 
-# What a notification says; %s is the ticket's number.
+CHANNEL = "person"  # with the person's id behind a colon: where it is told that they have news
+# What a notification says.
 TITLES = {
-    NotificationKind.TICKET_RECEIVED: "We have received your ticket #%s",
-    NotificationKind.TICKET_SUBMITTED: "New ticket #%s",
-    NotificationKind.TRIAGE_NEEDED: "Ticket #%s needs its category found",
-    NotificationKind.TICKET_ASSIGNED: "Ticket #%s was assigned to you",
-    NotificationKind.COMMENT_ADDED: "New comment on ticket #%s",
-    NotificationKind.MENTIONED: "You were mentioned on ticket #%s",
+    NotificationKind.TICKET_RECEIVED: marked("We have received your ticket #{number}"),
+    NotificationKind.TICKET_SUBMITTED: marked("New ticket #{number}"),
+    NotificationKind.TRIAGE_NEEDED: marked("Ticket #{number} needs its category found"),
+    NotificationKind.TICKET_ASSIGNED: marked("Ticket #{number} was assigned to you"),
+    NotificationKind.COMMENT_ADDED: marked("New comment on ticket #{number}"),
+    NotificationKind.MENTIONED: marked("You were mentioned on ticket #{number}"),
+    NotificationKind.STATUS_CHANGED: marked("Ticket #{number} has a new status"),
+    NotificationKind.TICKET_RESOLVED: marked("Ticket #{number} is solved: please confirm"),
+    NotificationKind.RESOLUTION_CONFIRMED: marked("The customer has answered to the solution of ticket #{number}"),
+    NotificationKind.TICKET_REOPENED: marked("Ticket #{number} was opened again"),
+    NotificationKind.TICKET_ESCALATED: marked("Ticket #{number} was escalated"),
+    NotificationKind.SLA_AT_RISK: marked("Ticket #{number} is due within the hour"),
+    NotificationKind.SLA_BREACHED: marked("Ticket #{number} has missed its target"),
 }
 
 # --- Reading ----------------------------------------------------------------------------------------------------------
@@ -65,11 +75,20 @@ def body(viewer: Viewer, notification: Any) -> Any:
     return subject_of(viewer, notification).with_only_columns(Ticket.subject).scalar_subquery()
 
 
-def title(notification: Any) -> Any:
-    """One line about it."""
-    number = select(Ticket.number).where(Ticket.id == notification.ticket_id).scalar_subquery()
-    words = sa.case(*((notification.kind == kind, text) for kind, text in TITLES.items()), else_="")
-    return func.format(words, number)
+def title_of(_desk: object, kind: str, number: int, locale: str | None) -> str:
+    """One line about it, in its reader's language; `kind`: by its name."""
+    text = TITLES.get(NotificationKind[kind])
+    return Wording(locale).said(text, number=number) if text else ""
+
+
+def number(notification: Any) -> Any:
+    """The number of the ticket that it is about."""
+    return select(Ticket.number).where(Ticket.id == notification.ticket_id).scalar_subquery()
+
+
+def locale(viewer: Viewer) -> Any:
+    """The language that the viewer reads."""
+    return select(Person.locale).where(Person.id == viewer.id).scalar_subquery()
 
 
 # --- Writing ----------------------------------------------------------------------------------------------------------
@@ -77,89 +96,73 @@ def title(notification: Any) -> Any:
 
 def channel(person_id: Any) -> str:
     """Where it is told that somebody has news."""
-    return f"person:{person_id}"
+    return f"{CHANNEL}:{person_id}"
 
 
-def _told(person_ids: Any, cause_id: Any, kind: NotificationKind) -> Select[*tuple[Any, ...]]:
-    return select(Notification.person_id).where(
-        Notification.person_id == func.any(person_ids), Notification.cause_id == cause_id, Notification.kind == kind
+def _told(cause_ids: Any, person_ids: Any) -> Select[*tuple[Any, ...]]:
+    return select(Notification.person_id, Notification.cause_id, sa.cast(Notification.kind, sa.Text)).where(
+        Notification.person_id == func.any(person_ids), Notification.cause_id == func.any(cause_ids)
     )
 
 
-def _counted(person_ids: Any) -> Any:
-    people = func.unnest(person_ids).table_valued("id").render_derived(name="p", with_types=False)
+def _counted(person_ids: Any, counts: Any) -> Any:
+    people = func.unnest(person_ids, counts).table_valued("id", "count").render_derived(name="p", with_types=False)
     fresh = insert(Inbox).from_select(
-        ["person_id", "last_seq", "unread_count"], select(people.c.id, sa.literal(1), sa.literal(1))
+        ["person_id", "last_seq", "unread_count"], select(people.c.id, people.c.count, people.c.count)
     )
     return fresh.on_conflict_do_update(
         index_elements=[Inbox.person_id],
-        set_={"last_seq": Inbox.last_seq + 1, "unread_count": Inbox.unread_count + 1},
+        set_={
+            "last_seq": Inbox.last_seq + fresh.excluded.last_seq,
+            "unread_count": Inbox.unread_count + fresh.excluded.unread_count,
+        },
     ).returning(Inbox.person_id, Inbox.last_seq)
 
 
-@dataclass(frozen=True, slots=True)
-class News:
-    """What people are told of: an event of a ticket."""
+NONE = UUID(int=0)
 
+
+def _written(moment: Any, *columns: Any) -> Any:
+    """Writes what may be very many rows: a department's people and what happened to a hundred tickets."""
+    names = ["id", "person_id", "seq", "kind", "cause_id", "ticket_id", "actor_id"]
+    rows = func.unnest(*columns).table_valued(*names).render_derived(name="n", with_types=False)
+    given = [*(rows.c[name] for name in names[:5]), *(func.nullif(rows.c[name], NONE) for name in names[5:]), moment]
+    return insert(Notification).from_select([*names, "at"], select(*given)).returning(Notification.id)
+
+
+class News(NamedTuple):
+    """What one person is told: the event that it tells of, what that is to them, and who did it."""
+
+    person_id: UUID
+    kind: NotificationKind
     cause_id: UUID
-    ticket_id: UUID
-    actor_id: UUID | None
+    ticket_id: UUID | None = None
+    actor_id: UUID | None = None
 
 
-async def tell(unit: Unit, people: list[UUID], kind: NotificationKind, news: News) -> None:
-    """Tell these people, each once however often this is called for the same cause."""
-    if not people:
+async def tell(unit: Unit, news: Sequence[News]) -> None:
+    """Tell people in the app, in this order; each once of the same cause and kind, however often this is called."""
+    if not news:
         return
-    told = {record[0] for record in await unit.run(_told, people, news.cause_id, kind)}
+    people, causes = list({each.person_id for each in news}), list({each.cause_id for each in news})
+    told = {tuple(record) for record in await unit.run(_told, causes, people)}
+    left = [each for each in news if (each.person_id, each.cause_id, each.kind.name) not in told]
+    counts = Counter(each.person_id for each in left)
+    if not counts:
+        return
     # In one order, so that two who tell the same people can't wait for each other.
-    left = sorted(set(people) - told)
-    if not left:
-        return
-    for person_id, seq in await unit.run(_counted, left):
-        unit.insert(
-            Notification,
-            id=new_id(),
-            person_id=person_id,
-            seq=seq,
-            kind=kind,
-            cause_id=news.cause_id,
-            ticket_id=news.ticket_id,
-            actor_id=news.actor_id,
-            at=unit.now,
-            read_at=None,
-        )
+    reached = sorted(counts)
+    counted = await unit.run(_counted, reached, [counts[each] for each in reached])
+    last: dict[Any, int] = {record[0]: record[1] for record in counted}
+    rows: list[tuple[Any, ...]] = []
+    for each in reversed(left):
+        place = last[each.person_id]
+        last[each.person_id] -= 1
+        # A list of values holds no NULL.
+        rows.append((new_id(), each.person_id, place, each.kind.name, *(key or NONE for key in each[2:])))
+    await unit.run(_written, unit.now, *(list(column) for column in zip(*rows, strict=True)))
+    for person_id in reached:
         unit.publish(channel(person_id))
-
-
-def _ticket(ticket_id: Any) -> Select[Ticket]:
-    return select(Ticket).where(Ticket.id == ticket_id)
-
-
-def _submission(ticket_id: Any) -> Select[Event]:
-    return select(Event).where(Event.ticket_id == ticket_id, Event.seq == 1)
-
-
-def _staff_of(department_id: Any) -> Select[*tuple[Any, ...]]:
-    return (
-        select(Membership.person_id)
-        .join(Person, Person.id == Membership.person_id)
-        .where(Membership.department_id == department_id, Person.active)
-    )
-
-
-async def announce_ticket(unit: Unit, ticket_id: UUID) -> None:
-    """Tell the requester, the department's agents and the one it was given to that a ticket came in."""
-    ticket = await unit.read(_ticket, ticket_id)
-    event = await unit.read(_submission, ticket_id)
-    if ticket is None or event is None:
-        return
-    news = News(event.id, ticket.id, event.actor_id)
-    await tell(unit, [ticket.requester_id], NotificationKind.TICKET_RECEIVED, news)
-    if ticket.assignee_id is not None:
-        await tell(unit, [ticket.assignee_id], NotificationKind.TICKET_ASSIGNED, news)
-    staff = {record[0] for record in await unit.run(_staff_of, ticket.department_id)}
-    kind = NotificationKind.TRIAGE_NEEDED if ticket.triage_pending else NotificationKind.TICKET_SUBMITTED
-    await tell(unit, list(staff - {event.actor_id, ticket.requester_id, ticket.assignee_id}), kind, news)
 
 
 def _inbox(person_id: Any) -> Select[Inbox]:

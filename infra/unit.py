@@ -60,6 +60,7 @@ class Unit:
         self._changed: dict[Hashable, State] = {}
         self._deleted: dict[Hashable, State] = {}
         self._translations: dict[str, Exception] = {}
+        self._gathered: dict[Callable[[list[Any]], Job], list[Any]] = {}
 
     async def lock(self, build: Callable[..., sa.Select[Model]], *arguments: Any) -> Model | None:
         """The row that `build(*arguments)` selects, locked against others until the end; None if there is none."""
@@ -171,6 +172,10 @@ class Unit:
         )
         self.jobs.append((made.id, due_at))
 
+    def gather(self, kind: Callable[[list[Any]], Job], item: Any) -> None:
+        """At its end the unit enqueues one job of this kind, which is made of all the items in their order."""
+        self._gathered.setdefault(kind, []).append(item)
+
     def publish(self, channel: str, message: str = "") -> None:
         """Whoever listens to the channel hears of it after the commit. A message carries ids, no state."""
         self.channels[channel] = message
@@ -187,13 +192,14 @@ class Unit:
         """
         await self.flush()
         jobs, channels = list(self.jobs), dict(self.channels)
+        gathered = {kind: list(items) for kind, items in self._gathered.items()}
         await self._execute("SAVEPOINT part")
         try:
             yield
             await self.flush()
         except BaseException:
             self._fresh, self._changed, self._deleted = {}, {}, {}
-            self.jobs, self.channels = jobs, channels
+            self.jobs, self.channels, self._gathered = jobs, channels, gathered
             await self._execute("ROLLBACK TO SAVEPOINT part")
             raise
         await self._execute("RELEASE SAVEPOINT part")
@@ -201,6 +207,13 @@ class Unit:
     async def _execute(self, command: str) -> None:
         with answering(self._driver):
             await self._driver.execute(command)
+
+    async def end(self) -> None:
+        """Ask for what was gathered, and write what is not written yet."""
+        for kind, items in self._gathered.items():
+            self.enqueue(kind(items))
+        self._gathered = {}
+        await self.flush()
 
     async def flush(self) -> None:
         """Write everything that was said so far, in one statement."""
@@ -272,7 +285,7 @@ class Writes:
         try:
             try:
                 yield unit
-                await unit.flush()
+                await unit.end()
             except BaseException:
                 await to_the_end(_undo(driver))
                 raise

@@ -78,6 +78,7 @@ MUTATIONS = [
     links.merge_tickets,
     presence.set_ticket_presence,
     notifications.mark_notifications_read,
+    notifications.set_notification_preferences,
     departments.save_department,
     categories.save_category,
     routing.save_routing_rule,
@@ -92,7 +93,14 @@ MUTATIONS = [
     templates.save_message_template,
     templates.delete_message_template,
 ]
-SUBSCRIPTIONS = [tickets.ticket_updated, queues.queue_updated, presence.ticket_presence_updated]
+SUBSCRIPTIONS = [
+    tickets.ticket_updated,
+    tickets.ticket_events,
+    queues.queue_updated,
+    presence.ticket_presence_updated,
+    notifications.notifications_,
+    notifications.unread_count_updated,
+]
 
 
 schema = strawberry.Schema(

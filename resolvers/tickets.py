@@ -10,11 +10,12 @@ from domain.tickets.lists import TicketOrderField
 from domain.tickets.submitting import Submission
 from infra.unit import Unit
 from planner.fields import argument, planned
-from planner.live import Live, live, subscription
+from planner.live import Live, feed, live, subscription
 from planner.nodes import NodeId
-from planner.pages import PageArguments, Pool
+from planner.pages import Edge, PageArguments, Pool
 from resolvers.writing import key_of, keys_of, mutation, optional_key
 from schema.context import Context
+from schema.events import TicketEvent
 from schema.inputs import given
 from schema.tickets import (
     SubmitTicketInput,
@@ -72,6 +73,19 @@ def tickets_(
 def ticket_updated(viewer: Viewer, id: Annotated[NodeId, argument("The ticket's id.")]) -> Live[Ticket]:
     ticket_id = id.of(models.Ticket)
     return live(history.CHANNEL, ticket_id, tickets.one(viewer, ticket_id))
+
+
+@subscription("A ticket's history, item by item.")
+def ticket_events(
+    viewer: Viewer,
+    ticket_id: Annotated[NodeId, argument("The ticket's id.")],
+    after: Annotated[
+        str | None, argument("Go on after the event with this cursor; default: begin with the first.")
+    ] = None,
+) -> Live[Edge[TicketEvent]]:
+    key = ticket_id.of(models.Ticket)
+    rows, order = history.of_one(viewer, key), [history.seq(viewer, models.Event)]
+    return feed(history.CHANNEL, key, rows=rows, order=order, after=after, seen=tickets.one(viewer, key))
 
 
 @mutation("Opens a ticket, routes it and confirms it by email. Customers for themselves; staff for any customer.")

@@ -8,12 +8,12 @@ import strawberry
 import models
 from domain import notifications
 from domain.access import Viewer
-from planner.fields import Payload, attribute, payload, planned
+from planner.fields import Computed, Payload, attribute, computed, payload, planned
 from planner.nodes import Node, stored
 from schema.enums import described
 from schema.inputs import required
 from schema.people import Person
-from schema.refusals import InvalidInput
+from schema.refusals import InvalidInput, NotAllowed
 from schema.tickets import Ticket
 
 described(
@@ -51,9 +51,10 @@ class Notification(Node):
     at: dt.datetime = attribute("When.")
     read_at: dt.datetime | None = attribute("When the viewer read it; null before that.")
 
-    @planned("One line, plain text.")
+    @computed("One line, plain text.")
     def title(notification: models.Notification, viewer: Viewer) -> str:
-        return notifications.title(notification)
+        number, locale = notifications.number(notification), notifications.locale(viewer)
+        return Computed(notifications.title_of, notification.kind, number, locale)
 
     @planned("More in short, plain text; null when the title says it all.")
     def body(notification: models.Notification, viewer: Viewer) -> str | None:
@@ -93,4 +94,35 @@ class MarkNotificationsReadSuccess:
 MarkNotificationsReadResult = Annotated[
     Union[MarkNotificationsReadSuccess, InvalidInput],
     strawberry.union("MarkNotificationsReadResult", description="What markNotificationsRead answers."),
+]
+
+
+@strawberry.type(description="Whether the viewer is notified of one kind by one channel.")
+class NotificationPreference:
+    kind: models.NotificationKind = strawberry.field(description="The kind.")
+    channel: models.MessageChannel = strawberry.field(description="The channel.")
+    enabled: bool = strawberry.field(description="Whether they are notified.")
+    locked: bool = strawberry.field(description="True when it can't be turned off.")
+
+
+@strawberry.input(description="Whether to be notified of one kind by one channel.")
+class NotificationPreferenceInput:
+    kind: models.NotificationKind = required("The kind.")
+    channel: models.MessageChannel = required("The channel.")
+    enabled: bool = required("Whether to be notified.")
+
+
+@strawberry.input(description="What setNotificationPreferences needs.")
+class SetNotificationPreferencesInput:
+    preferences: list[NotificationPreferenceInput] = required("Those to change, 1 to 50.")
+
+
+@strawberry.type(description="Set.")
+class SetNotificationPreferencesSuccess:
+    preferences: list[NotificationPreference] = strawberry.field(description="All preferences.")
+
+
+SetNotificationPreferencesResult = Annotated[
+    Union[SetNotificationPreferencesSuccess, InvalidInput, NotAllowed],
+    strawberry.union("SetNotificationPreferencesResult", description="What setNotificationPreferences answers."),
 ]

@@ -5,13 +5,13 @@ from typing import Annotated
 import strawberry
 
 import models
-from domain import access, notifications
+from domain import access, notifications, preferences
 from domain.access import Permission, Viewer
 from planner.fields import argument, planned
 from planner.nodes import stored
 from planner.pages import Connection, PageArguments
 from schema.enums import described
-from schema.notifications import Notification, UnreadCount
+from schema.notifications import Notification, NotificationPreference, UnreadCount
 from schema.people import Person
 
 described(
@@ -58,3 +58,10 @@ class ViewerType:
     @planned("How many notifications are not read.")
     def unread(row: models.Person, viewer: Viewer) -> UnreadCount:
         return notifications.unread_of(viewer, row.id)
+
+    @planned(
+        "What the viewer is notified of, and how: one entry for each kind and channel that concerns their role.",
+        most=30,
+    )
+    def notification_preferences(row: models.Person, viewer: Viewer) -> list[NotificationPreference]:
+        return preferences.listed(viewer, row.id)

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from domain import messages, refusals, sessions
+from domain import messages, preferences, refusals, sessions
 from domain.access import Viewer
 from infra.desk import Desk
 from infra.ids import new_id
@@ -108,6 +108,7 @@ def routes(desk: Desk, engine: Engine) -> list[Route]:
     return [
         Route("/t/{token}", _ticket(desk, engine), methods=["GET", "POST"]),
         Route("/sign-in/{token}", _sign_in(desk), methods=["GET", "POST"]),
+        Route("/unsubscribe/{token}", _unsubscribe(desk), methods=["GET", "POST"]),
     ]
 
 
@@ -199,5 +200,31 @@ def _sign_in(desk: Desk) -> Endpoint:
             samesite="strict",
         )
         return response
+
+    return answer
+
+
+def _unsubscribe(desk: Desk) -> Endpoint:
+    """Turns off emails of one kind, or all that can be turned off. A mail program's own POST is one click, RFC 8058."""
+    bodies = Bodies(MOST_BYTES)
+
+    async def answer(request: Request) -> Response:
+        found = messages.unsubscriber(desk.signer, request.path_params["token"])
+        if found is None:
+            said = "This link is not right, or too old."
+            return _page(desk, "gone.html", "No such page", 404, said=said)
+        if request.method != "POST":
+            return _page(desk, "unsubscribe.html", "No more emails", state="ask")
+        try:
+            form = _form(await bodies.read(dict(request.scope["headers"]), request.receive))
+        except Wrong as wrong:
+            return _page(desk, "gone.html", "Not like this", wrong.status, said=TOO_LONG)
+        person_id, kind = found
+        try:
+            async with desk.writes.begin() as unit:
+                await preferences.turn_off_mail(unit, person_id, None if "all" in form else kind)
+        except Unavailable as error:
+            return _page(desk, "gone.html", "Not now", 503, said=str(error))
+        return _page(desk, "unsubscribe.html", "No more emails", state="all" if "all" in form else "done")
 
     return answer

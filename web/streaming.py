@@ -3,7 +3,8 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import orjson
 
@@ -13,7 +14,7 @@ from infra.postgres import Unavailable
 from planner.documents import Operation
 from planner.engine import APOLOGY, Answer, Engine
 from planner.errors import Refused
-from planner.streams import Stream
+from planner.streams import LARGEST_CATCH, Stream
 from schema.context import Context
 from web import counters
 from web.operations import Asked
@@ -22,6 +23,7 @@ SEND_SECONDS = 15.0  # a client that takes nothing for so long is gone
 RETRY_SECONDS = (0.25, 0.5, 1.0, 2.0)  # between looks at a database that is away
 
 Tell = Callable[[bytes], Awaitable[None]]
+Read = TypeVar("Read")
 
 
 class Gone(Exception):
@@ -45,33 +47,55 @@ async def begun(engine: Engine, asked: Asked, operation: Operation, context: Con
 
 
 async def live(hub: Hub, stream: Stream, tell: Tell) -> None:
-    """Tell each state: subscribed, then read, then waiting, so no gap. Ends when there is nothing to see any more.
+    """Tell each state, or each item of a feed: subscribed, then read, then waiting, so no gap.
 
-    The next state is read once the last one was taken, so nothing piles up behind a slow client. What `tell` raises
-    ends it.
+    Ends when there is nothing to see any more. The next is read once the last was taken, so nothing piles up behind a
+    slow client. What `tell` raises ends it.
     """
-    last = b""
     with counters.SUBSCRIPTIONS.track_inprogress():
         async with hub.watching(stream.channels) as changed:
-            while True:
-                changed.clear()
-                body = await _state(stream, begun=bool(last))
-                if body is None:
-                    return
-                if body != last:
-                    await tell(body)
-                    last = body
-                if stream.pause:
-                    await asyncio.sleep(stream.pause)
-                await changed.wait()
+            await (_items if stream.feed else _states)(stream, changed, tell)
 
 
-async def _state(stream: Stream, *, begun: bool) -> bytes | None:
+async def _states(stream: Stream, changed: asyncio.Event, tell: Tell) -> None:
+    last = b""
+    while True:
+        changed.clear()
+        body = await _read(stream.read, begun=bool(last))
+        if body is None:
+            return
+        if body != last:
+            await tell(body)
+            last = body
+        if stream.pause:
+            await asyncio.sleep(stream.pause)
+        await changed.wait()
+
+
+async def _items(stream: Stream, changed: asyncio.Event, tell: Tell) -> None:
+    """Each item once and in order, since the next ones are those after the last that was told, whoever woke us."""
+    place, begun = stream.after, False
+    while True:
+        changed.clear()
+        while True:
+            items = await _read(partial(stream.read_after, place), begun=begun)
+            if items is None:
+                return
+            begun = True
+            for item in items:
+                await tell(item.body)
+                place = item.cursor
+            if len(items) < LARGEST_CATCH:
+                break
+        await changed.wait()
+
+
+async def _read(read: Callable[[], Awaitable[Read]], *, begun: bool) -> Read:
     """What there is to see now. A stream that has begun outlives a database that is away."""
     failures = 0
     while True:
         try:
-            return await stream.read()
+            return await read()
         except Unavailable:
             if not begun:
                 raise

@@ -1,11 +1,11 @@
-"""What happens after something happened to a ticket."""
+"""What happens after something happened to tickets."""
 
-from domain import notifications
-from domain.jobs import AnnounceTicket
+from domain import announcing
+from domain.jobs import Announce
 from infra.jobs import Work, performs
 
 
-@performs(AnnounceTicket)
-async def announce_ticket(work: Work[AnnounceTicket]) -> None:
+@performs(Announce)
+async def announce(work: Work[Announce]) -> None:
     async with work.settle() as unit:
-        await notifications.announce_ticket(unit, work.job.ticket_id)
+        await announcing.announce(unit, work.job.event_ids)

@@ -68,15 +68,12 @@ WRITE = f"""WITH
  w AS ({WORDS % "$1"}),
  t AS (INSERT INTO tickets (id, subject, body, body_html, status, priority, priority_rank, category_id, department_id,
   requester_id, tags, channel, created_at, updated_at, public_updated_at, last_seq, public_seq, waiting_since)
-  VALUES ($1, $2, $3, $4, 'OPEN', $5, $6, $7, $8, $9, '{{}}', 'PORTAL', $10, $10, $10, 3, 2, $10)),
+  VALUES ($1, $2, $3, $4, 'OPEN', $5, $6, $7, $8, $9, '{{}}', 'PORTAL', $10, $10, $10, 2, 2, $10)),
  e AS (INSERT INTO events (id, ticket_id, seq, public_seq, kind, actor_id, at, data) VALUES
-  ($11, $1, 1, 1, 'TicketSubmitted', $9, $10, $12), ($13, $1, 2, 2, 'TicketRouted', NULL, $10, $14),
-  ($15, $1, 3, NULL, 'MessageSent', NULL, $10, $16)),
- x AS (INSERT INTO event_texts (event_id, name, text) VALUES ($11, 'subject', $2)),
- m AS (INSERT INTO messages (id, kind, status, recipient_id, ticket_id, not_before, attempts, created_at)
-  VALUES ($17, 'TICKET_RECEIVED', 'QUEUED', $9, $1, $10, 0, $10))
- INSERT INTO jobs (id, kind, payload, state, attempts, due_at, created_at) VALUES
-  ($18, 'SendMessage', $19, 'QUEUED', 0, $10, $10), ($20, 'AnnounceTicket', $21, 'QUEUED', 0, $10, $10)"""
+  ($11, $1, 1, 1, 'TicketSubmitted', $9, $10, $12), ($13, $1, 2, 2, 'TicketRouted', NULL, $10, $14)),
+ x AS (INSERT INTO event_texts (event_id, name, text) VALUES ($11, 'subject', $2))
+ INSERT INTO jobs (id, kind, payload, state, attempts, due_at, created_at)
+  VALUES ($15, 'Announce', $16, 'QUEUED', 0, $10, $10)"""
 SUBMITTED = """SELECT ('{"data":{"submitTicket":{"__typename":"SubmitTicketSuccess","ticket":{"id":"tkt_' || t.id::text
   || '","number":' || t.number::text || ',"subject":' || json_scalar(t.subject)::text || ',"status":"' || t.status
   || '","priority":"' || t.priority || '"}}}}')::varchar FROM tickets t WHERE t.id = $2
@@ -92,7 +89,7 @@ COMMENT = f"""WITH
  e AS (INSERT INTO events (id, ticket_id, seq, public_seq, kind, actor_id, at, data)
   VALUES ($10, $1, $8, $9, 'CommentAdded', $5, $7, $11))
  INSERT INTO jobs (id, kind, payload, state, attempts, due_at, created_at)
-  VALUES ($12, 'AnnounceComment', $13, 'QUEUED', 0, $7, $7)"""
+  VALUES ($12, 'Announce', $13, 'QUEUED', 0, $7, $7)"""
 COMMENTED = f"""SELECT ('{{"data":{{"addComment":{{"__typename":"AddCommentSuccess","comment":' || (
   SELECT '{{"id":"com_' || c.id::text || '","body":' || coalesce(json_scalar(c.body)::text, 'null') || ',"createdAt":'
   || {MOMENT % "c.created_at"} || ',"author":' || coalesce((SELECT {PERSON} FROM people p WHERE p.id = c.author_id),
@@ -236,7 +233,7 @@ class Floor:
             await run(
                 held, COMMENT, ticket_id, subject, body, comment_id, person, html(body), moment, last + 1, public + 1,
                 event_id, orjson.dumps({"comment_id": str(comment_id)}).decode(),
-                new_id(), orjson.dumps({"comment_id": str(comment_id), "event_id": str(event_id)}).decode(),
+                new_id(), orjson.dumps({"event_ids": [str(event_id)]}).decode(),
             )  # fmt: skip
             await held[0].execute("COMMIT")
         finally:
@@ -276,7 +273,7 @@ class Floor:
             ):
                 department_id = department or department_id
                 break
-        ticket_id, submitted, routed, sent, message = new_id(), new_id(), new_id(), new_id(), new_id()
+        ticket_id, submitted, routed = new_id(), new_id(), new_id()
         await run(
             held, WRITE, ticket_id, subject, body, html(body), priority, RANKS[priority], category_id,
             department_id, person, moment,
@@ -288,12 +285,7 @@ class Floor:
             routed, orjson.dumps({
                 "from_department_id": None, "to_department_id": str(department_id), "rule_id": None,
             }).decode(),
-            sent, orjson.dumps({
-                "recipient_id": str(person), "message_channel": "EMAIL", "message_kind": "TICKET_RECEIVED",
-                "message_id": str(message),
-            }).decode(),
-            message, new_id(), orjson.dumps({"message_id": str(message)}).decode(),
-            new_id(), orjson.dumps({"ticket_id": str(ticket_id)}).decode(),
+            new_id(), orjson.dumps({"event_ids": [str(submitted), str(routed)]}).decode(),
         )  # fmt: skip
         return ticket_id
 

@@ -6,17 +6,15 @@ from uuid import UUID
 
 from sqlalchemy import Select, select
 
-from domain import access, attachments, attempts, categories, history, messages, routing, services, sla, words
+from domain import access, attachments, attempts, categories, history, routing, services, sla, words
 from domain.access import Viewer
 from domain.happenings import TicketRouted, TicketSubmitted
-from domain.jobs import AnnounceTicket
 from domain.refusals import InvalidInput, NotAllowed, Problems
 from domain.tickets import assigning, search
 from infra.unit import Unit
 from models import (
     Category,
     Department,
-    MessageKind,
     Person,
     Role,
     Ticket,
@@ -42,7 +40,7 @@ class Submission:
 
 
 async def submit(unit: Unit, viewer: Viewer, said: Submission) -> UUID:
-    """Open a ticket, route it, and have it confirmed and announced.
+    """Open a ticket and route it; what is recorded has it confirmed and announced.
 
     Raises InvalidInput, NotFound for what it names, NotAllowed for what is for staff, RateLimited.
     """
@@ -107,8 +105,6 @@ async def submit(unit: Unit, viewer: Viewer, said: Submission) -> UUID:
     assigning.hand(unit, None, ticket, await assigning.choose(unit, ticket, decision.assignee_id))
     await sla.follow(unit, ticket)
     attachments.attach(unit, ticket, uploads)
-    messages.write_about(unit, ticket, MessageKind.TICKET_RECEIVED, requester.id, requester.email)
-    unit.enqueue(AnnounceTicket(ticket.id))
     return ticket.id
 
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import update
 
 from domain import attempts
-from domain.jobs import AnnounceComment
+from domain.jobs import Announce
 from infra import jobs
 from models import Role, Ticket, Watcher
 
@@ -370,7 +370,9 @@ async def test_a_note_is_told_to_those_who_may_read_it(
     assert (await told(director))[0] == ("COMMENT_ADDED", agent.name)
     for person in (watching_agent, customer):
         assert not any(kind in {"COMMENT_ADDED", "MENTIONED"} for kind, _ in await told(person))
-    assert mailbox.letters == []
+    (letter,) = mailbox.letters  # whoever is named hears of it by email too
+    assert letter.bcc == [member.email]
+    assert "has noted, for the desk alone" in letter.get_body(("plain",)).get_content()
 
 
 async def test_a_comment_asks_for_one_job(add, work, customer):
@@ -378,7 +380,7 @@ async def test_a_comment_asks_for_one_job(add, work, customer):
 
     await add(customer)
 
-    assert [type(job) for job in await work.asked()] == [AnnounceComment]
+    assert [type(job) for job in await work.asked()] == [Announce]
 
 
 async def test_whoever_lost_the_ticket_gets_no_mail_of_it(
@@ -387,7 +389,7 @@ async def test_whoever_lost_the_ticket_gets_no_mail_of_it(
     await work.run()
     mailbox.letters.clear()
     await add(agent)
-    (job,) = await database.rows("SELECT id FROM jobs WHERE kind = 'AnnounceComment'")
+    (job,) = await database.rows("SELECT id FROM jobs WHERE kind = 'Announce' AND state = 'QUEUED'")
     assert await jobs.perform(desk, job["id"])
     await database.rows("UPDATE tickets SET requester_id = :to WHERE id = :id", to=stranger.id, id=ticket.uuid)
 

@@ -44,6 +44,7 @@ MUTATIONS = {
     'createPerson(input: {name: "", email: ""})': "InvalidInput",
     'createUpload(input: {filename: "", contentType: "", sizeBytes: 0})': "InvalidInput",
     "markNotificationsRead(input: {which: {ids: []}})": "MarkNotificationsReadSuccess",
+    "setNotificationPreferences(input: {preferences: []})": "InvalidInput",
 }
 FOR_ADMINS = ("deleteRoutingRule", "saveDepartment", "saveCategory", "saveRoutingRule")
 

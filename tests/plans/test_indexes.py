@@ -1,6 +1,7 @@
 """What is asked often finds its rows by an index: no table that grows is read from end to end."""
 
 import datetime as dt
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,12 +14,15 @@ from alembic.config import Config
 from domain import (
     attachments,
     attempts,
-    comments,
+    audiences,
     demo_large,
     escalations,
     happenings,
     idempotency,
+    mailing,
+    news,
     notifications,
+    preferences,
     sessions,
     sla,
     tickets,
@@ -37,7 +41,7 @@ from infra.ids import new_id
 from infra.postgres import SETTINGS, Reads
 from infra.statements import prepare
 from infra.unit import now
-from models import Event, NotificationKind, Role, SlaTargetKind
+from models import Event, MessageTemplateUse, NotificationKind, Role, SlaTargetKind
 from planner.arguments import Request
 from planner.engine import Engine
 from resolvers.root import schema
@@ -73,7 +77,7 @@ INSERT INTO messages (id, kind, status, recipient_id, ticket_id, not_before, att
 SELECT gen_random_uuid(), 'TICKET_RECEIVED', 'SENT', requester_id, id, created_at, 1, created_at, created_at
 FROM tickets;
 INSERT INTO jobs (id, kind, payload, state, attempts, due_at, created_at, settled_at)
-SELECT gen_random_uuid(), 'AnnounceTicket', jsonb_build_object('ticket_id', id),
+SELECT gen_random_uuid(), 'Announce', jsonb_build_object('event_ids', jsonb_build_array(id)),
     CASE WHEN number % 500 = 0 THEN 'QUEUED' ELSE 'DONE' END, 1, created_at, created_at,
     CASE WHEN number % 500 = 0 THEN NULL ELSE now() - number % 500 * interval '20 minutes' END
 FROM tickets;
@@ -384,8 +388,16 @@ async def test_notifications(plans, people, viewer):
         (idempotency._claim, (new_id(), "submit_ticket", "key", b"digest", now()), False),
         (idempotency._one, (new_id(), "submit_ticket", "key"), True),
         (idempotency._old, (now() - idempotency.KEPT,), False),
-        (notifications._told, ([new_id()], new_id(), NotificationKind.TICKET_RECEIVED), False),
-        (notifications._submission, (new_id(),), False),
+        (notifications._told, ([new_id()], [new_id()]), False),
+        (audiences._tickets, ([new_id()],), True),
+        (audiences._events, ([new_id()],), False),
+        (audiences._people, ([new_id()], [new_id()], [new_id()], [new_id()]), False),
+        (news.of, (Viewer(Role.AGENT, new_id()), [new_id()]), False),
+        (news.of, (Viewer(Role.CUSTOMER, new_id()), [new_id()]), False),
+        (news.of, (Viewer(Role.DIRECTOR, new_id()), [new_id()]), False),
+        (mailing._its_tickets, ([new_id()],), False),
+        (mailing._own, (["en"], NotificationKind.STATUS_CHANGED, MessageTemplateUse.EMAIL), False),
+        (preferences.listed, (Viewer(Role.AGENT, new_id()), new_id()), False),
         (notifications._mark_some, (new_id(), now(), [new_id()], True), False),
         (notifications._mark_of_ticket, (new_id(), now(), new_id(), True), False),
         (notifications._mark_up_to, (new_id(), now(), now(), True), False),
@@ -393,7 +405,6 @@ async def test_notifications(plans, people, viewer):
         (tickets.one, (Viewer(Role.CUSTOMER, new_id()), new_id()), True),
         (tickets.worked_on, (Viewer(Role.AGENT, new_id()), new_id()), False),
         (conflicts._since, (Viewer(Role.AGENT, new_id()), new_id(), 3), False),
-        (comments._concerned, (new_id(), new_id()), False),
         (sla_looks.clocks_of, ([new_id()],), False),
         (sla._clock, (new_id(), SlaTargetKind.RESOLUTION), False),
         (sla._calendars, (new_id(), new_id(), new_id(), new_id()), False),
@@ -415,7 +426,30 @@ async def test_statements_of_the_clock_the_relay_and_of_claims(plans, build, arg
 
 
 async def test_a_comment_looks_at_those_alone_whom_it_concerns(plans):
-    assert "people" not in await plans.of_statement(comments._concerned, new_id(), new_id())
+    given = ([new_id()], [new_id()], [new_id()], [new_id()])
+    assert "people" not in await plans.of_statement(audiences._people, *given)
+
+
+FEEDS = {
+    "events": "subscription ($id: ID!) { ticketEvents(ticketId: $id) { cursor node { seq at actor { name } } } }",
+    "news": "subscription { notifications { cursor node { id title body } } }",
+}
+
+
+@pytest.mark.parametrize("name", FEEDS)
+@pytest.mark.parametrize("viewer", VIEWERS)
+async def test_feeds(plans, people, large, viewer, name):
+    row = await large.fetchrow("SELECT id FROM tickets ORDER BY id OFFSET 5000 LIMIT 1")
+    variables = {"id": f"tkt_{row['id']}"} if name == "events" else {}
+    stream = plans.engine.subscription(FEEDS[name], variables, None, people[viewer], None)
+    for plan, place in ((stream.plans.now, None), (stream.plans.later, f"{mark(stream)},3")):
+        arguments = plan.statement.arguments(plan.values(stream.request._replace(payload=place)))
+        assert not await plans.read_whole(plan.statement.sql, *arguments) & GROWING
+
+
+def mark(stream):
+    """What the cursors of a feed begin with."""
+    return re.search(r"'\W?([0-9a-f]{8})", stream.plans.now.statement.sql)[1]
 
 
 async def test_whom_to_tell_of_an_escalation_is_found_among_few(plans):

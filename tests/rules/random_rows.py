@@ -15,6 +15,7 @@ from models import Role, TicketChannel, TicketPriority, TicketStatus
 START = dt.datetime(2026, 3, 1, 9, tzinfo=dt.UTC)
 # What text may hold, and what could break out of where it stands: JSON, SQL, cursors, markers of computed leaves.
 ODDITIES = ('"', "\\", "'", "|| ''", ",", ":", "{}", "%s", "\n", "é", "🙂", "\u2028", "\x010:\x01", "null", "<b>", "$1")
+WAYS = [(kind, channel) for kind in models.NotificationKind for channel in models.MessageChannel]
 PREFIXES = {
     models.Ticket: "tkt",
     models.Person: "per",
@@ -143,7 +144,7 @@ class Rows:
                 name=f"{self.luck.choice('AB')}{self.text()}",
                 email=self.word() + "@example.com",
                 role=role,
-                locale=self.maybe(self.word()),
+                locale=self.maybe(self.luck.choice([self.word(), "de", "fr-CA"])),
                 time_zone=self.maybe(self.word()),
                 password_hash=self.word("hash "),
                 active=name != "gone",
@@ -552,6 +553,9 @@ class Rows:
                     read_at=self.maybe(self.moment()),
                 )
             self.add(models.Inbox, person_id=person.id, last_seq=6, unread_count=luck.randrange(7))
+            for kind, channel in luck.sample(WAYS, 5):
+                wish = {"kind": kind, "channel": channel, "enabled": luck.random() < 0.5}
+                self.add(models.NotificationPreference, person_id=person.id, **wish)
 
     def of(self, model: type[models.Base], ticket: Any) -> list[Any]:
         """What hangs on a ticket."""

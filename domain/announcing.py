@@ -1,0 +1,208 @@
+"""Who is told of what: from the events that were recorded to notifications and emails."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from domain import audiences, messages, notifications, preferences
+from domain.audiences import (
+    About,
+    Audience,
+    Known,
+    assignee,
+    but_assignee,
+    department,
+    if_moved_away,
+    leads,
+    mentioned,
+    named,
+    of_bad_rating,
+    of_later,
+    requester,
+    unless_assigned,
+    watchers,
+)
+from domain.happenings import (
+    CommentAdded,
+    Happening,
+    RequesterChanged,
+    ResolutionConfirmed,
+    SlaBreached,
+    StatusChanged,
+    TicketAssigned,
+    TicketClosed,
+    TicketEscalated,
+    TicketMerged,
+    TicketReopened,
+    TicketResolved,
+    TicketRouted,
+    TicketSubmitted,
+)
+from infra.unit import Unit
+from models import MessageChannel, NotificationKind, Role
+
+# Of several things that one email tells, its kind is the first of these.
+WEIGHT = (
+    NotificationKind.TICKET_RESOLVED,
+    NotificationKind.TICKET_ESCALATED,
+    NotificationKind.SLA_BREACHED,
+    NotificationKind.MENTIONED,
+    NotificationKind.COMMENT_ADDED,
+    NotificationKind.TICKET_RECEIVED,
+    NotificationKind.TICKET_ASSIGNED,
+    NotificationKind.TICKET_REOPENED,
+    NotificationKind.RESOLUTION_CONFIRMED,
+    NotificationKind.STATUS_CHANGED,
+    NotificationKind.TRIAGE_NEEDED,
+    NotificationKind.TICKET_SUBMITTED,
+)
+
+# --- The table --------------------------------------------------------------------------------------------------------
+
+
+class Told(NamedTuple):
+    """Who is told of an event, and what that is to them."""
+
+    kind: NotificationKind
+    audience: Audience
+    mail: bool = True  # whether by email too, if they want it
+    author: bool = False  # whether also whoever did it
+
+
+NEWCOMER = NotificationKind.TICKET_SUBMITTED  # or TRIAGE_NEEDED, as the ticket is
+RECEIVED = Told(NotificationKind.TICKET_RECEIVED, requester, author=True)
+STATUS = [Told(NotificationKind.STATUS_CHANGED, audience) for audience in (requester, assignee, watchers)]
+COMMENT = NotificationKind.COMMENT_ADDED
+REOPENED = NotificationKind.TICKET_REOPENED
+ESCALATED = NotificationKind.TICKET_ESCALATED
+
+# Whoever stands in several rows of an event hears of it as the first of them says. What has no row is told to nobody.
+TABLE: dict[type[Happening], list[Told]] = {
+    # Whoever has it by now hears of that by its own event.
+    TicketSubmitted: [RECEIVED, Told(NEWCOMER, but_assignee(department))],
+    TicketRouted: [Told(NEWCOMER, of_later(but_assignee(department)))],
+    TicketAssigned: [Told(NotificationKind.TICKET_ASSIGNED, named)],
+    RequesterChanged: [RECEIVED],
+    CommentAdded: [
+        Told(NotificationKind.MENTIONED, mentioned),
+        *(Told(COMMENT, audience) for audience in (requester, assignee, watchers)),
+        Told(COMMENT, unless_assigned(department), mail=False),
+    ],
+    StatusChanged: STATUS,
+    TicketResolved: [Told(NotificationKind.TICKET_RESOLVED, requester), *STATUS],
+    TicketClosed: STATUS,
+    TicketMerged: [Told(each.kind, if_moved_away(each.audience)) for each in STATUS],
+    TicketReopened: [
+        *(Told(REOPENED, audience) for audience in (assignee, watchers)),
+        Told(REOPENED, unless_assigned(department), mail=False),
+    ],
+    ResolutionConfirmed: [
+        *(Told(NotificationKind.RESOLUTION_CONFIRMED, audience) for audience in (named, assignee)),
+        Told(NotificationKind.RESOLUTION_CONFIRMED, of_bad_rating(leads)),
+    ],
+    TicketEscalated: [Told(ESCALATED, audience) for audience in (named, assignee, requester, watchers)],
+    SlaBreached: [Told(NotificationKind.SLA_BREACHED, audience) for audience in (assignee, unless_assigned(leads))],
+}
+ROWS = {kind.__name__: rows for kind, rows in TABLE.items()}
+# Events that may concern the whole department; only then are its people looked up.
+WIDE = frozenset(
+    kind.__name__
+    for kind in (TicketSubmitted, TicketRouted, CommentAdded, TicketReopened, ResolutionConfirmed, SlaBreached)
+)
+
+# --- Announcing -------------------------------------------------------------------------------------------------------
+
+
+class Item(NamedTuple):
+    """What one person is told of one event."""
+
+    person: Known
+    about: About
+    told: Told
+    kind: NotificationKind
+
+
+async def announce(unit: Unit, event_ids: list[UUID]) -> None:
+    """Tell those whom the events concern, in the app and by email, each of one event once.
+
+    Nobody hears of what they did, or may not see, or do not want to hear of. One email tells somebody all news of a
+    ticket; staff who hear of several tickets get one email for all.
+    """
+    abouts = await audiences.found(unit, event_ids, WIDE)
+    items = list(_items(abouts))
+    await notifications.tell(
+        unit,
+        [
+            notifications.News(item.person.id, item.kind, item.about.id, item.about.ticket.id, item.about.actor_id)
+            for item in items
+            if preferences.wanted(item.person.said, item.kind, MessageChannel.IN_APP)
+        ],
+    )
+    _mail(unit, [item for item in items if _by_mail(item)])
+
+
+def _items(abouts: list[About]) -> Iterator[Item]:
+    """Each person once for each event; and of what several events of a ticket come to, only comments more than once."""
+    known: set[Any] = set()
+    for about in abouts:
+        for told in ROWS[about.kind]:
+            kind = told.kind
+            if kind is NEWCOMER and about.ticket.triage_pending:
+                kind = NotificationKind.TRIAGE_NEEDED
+            for person_id in told.audience(about):
+                person = about.people.get(person_id) if person_id else None
+                if person is None or not _may_hear(person, about, told):
+                    continue
+                of_event = (about.id, person.id)
+                of_ticket = (about.ticket.id, person.id, kind, about.comment_id)
+                if of_event not in known and of_ticket not in known:
+                    known |= {of_event, of_ticket}
+                    yield Item(person, about, told, kind)
+
+
+def _may_hear(person: Known, about: About, told: Told) -> bool:
+    if person.id == about.actor_id and not told.author:
+        return False
+    if person.role is Role.CUSTOMER and told.kind in preferences.STAFF_ALONE:
+        return False
+    mine = person.watches or person.id == about.ticket.requester_id
+    return person.works or (mine and not about.internal)
+
+
+def _by_mail(item: Item) -> bool:
+    if not item.told.mail or (item.kind is COMMENT and item.about.internal):
+        return False
+    return preferences.wanted(item.person.said, item.kind, MessageChannel.EMAIL)
+
+
+def _mail(unit: Unit, items: list[Item]) -> None:
+    """One email for each person and ticket; for staff who hear of several tickets, one in all."""
+    letters: dict[UUID, dict[UUID, list[Item]]] = defaultdict(lambda: defaultdict(list))
+    for item in items:
+        letters[item.person.id][item.about.ticket.id].append(item)
+    for by_ticket in letters.values():
+        person = next(iter(by_ticket.values()))[0].person
+        parts = list(by_ticket.values())
+        if len(parts) > 1 and person.role is not Role.CUSTOMER:
+            _write(unit, person, parts)
+        else:
+            for part in parts:
+                _write(unit, person, [part])
+
+
+def _write(unit: Unit, person: Known, parts: list[list[Item]]) -> None:
+    """Queue one email with the news of these tickets, and have the history of each tell so."""
+    comments = [item.about.comment_id for part in parts for item in part if item.about.comment_id]
+    messages.write_about(
+        unit,
+        person.id,
+        person.email,
+        [messages.Part(part[0].about.ticket, _main(part), [item.about.id for item in part]) for part in parts],
+        kind=_main([item for part in parts for item in part]),
+        comment_id=comments[0] if comments else None,
+    )
+
+
+def _main(items: list[Item]) -> NotificationKind:
+    return min((item.kind for item in items), key=WEIGHT.index)

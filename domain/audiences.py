@@ -1,0 +1,247 @@
+"""Whom an event of a ticket may concern: everybody with what they are to the ticket, read for many events at once."""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import aliased
+
+from domain import access, preferences
+from domain.happenings import CommentAdded
+from infra.unit import Unit
+from models import Comment, Escalation, Event, Membership, Person, Resolution, Role, Ticket, Watcher
+
+BAD_RATING = 2  # from here down, leads are told
+NAMING = {"to_assignee_id", "to_requester_id"}
+NOBODY = UUID(int=0)  # a list says by its first item of what it is, and nobody has this id
+
+
+class Known(NamedTuple):
+    """Somebody who may hear of a ticket, and what they are to it."""
+
+    id: UUID
+    email: str
+    role: Role
+    works: bool  # on the ticket
+    watches: bool
+    member: bool  # of its department's staff
+    said: list[str]  # of what they want to be told
+
+
+@dataclass(slots=True)
+class About:
+    """An event with what decides who hears of it."""
+
+    id: UUID
+    kind: str
+    internal: bool
+    actor_id: UUID | None
+    data: dict[str, Any]
+    ticket: Ticket
+    comment: str | None  # its words, unless it was deleted
+    named: list[UUID]  # people whom the event names, or what it names does
+    people: dict[UUID, Known] = field(default_factory=dict)  # of the ticket
+    mentioned: list[UUID] = field(default_factory=list)
+
+    @property
+    def comment_id(self) -> UUID | None:
+        """The comment that was added, if one was."""
+        return UUID(self.data["comment_id"]) if self.kind == CommentAdded.__name__ else None
+
+
+# --- Audiences --------------------------------------------------------------------------------------------------------
+
+Audience = Callable[[About], Iterable[UUID | None]]
+
+
+def requester(about: About) -> Iterable[UUID | None]:
+    return [about.ticket.requester_id]
+
+
+def assignee(about: About) -> Iterable[UUID | None]:
+    return [about.ticket.assignee_id]
+
+
+def watchers(about: About) -> Iterable[UUID | None]:
+    return [person.id for person in about.people.values() if person.watches]
+
+
+def department(about: About) -> Iterable[UUID | None]:
+    return [person.id for person in about.people.values() if person.member]
+
+
+def leads(about: About) -> Iterable[UUID | None]:
+    return [p.id for p in about.people.values() if p.member and p.role.value >= Role.TEAM_LEAD.value]
+
+
+def named(about: About) -> Iterable[UUID | None]:
+    return about.named
+
+
+def mentioned(about: About) -> Iterable[UUID | None]:
+    return about.mentioned
+
+
+def unless_assigned(audience: Audience) -> Audience:
+    """These, when nobody has the ticket."""
+    return lambda about: () if about.ticket.assignee_id else audience(about)
+
+
+def but_assignee(audience: Audience) -> Audience:
+    """These without whoever has the ticket."""
+    return lambda about: (each for each in audience(about) if each != about.ticket.assignee_id)
+
+
+def of_bad_rating(audience: Audience) -> Audience:
+    """These, when the customer was not happy."""
+    return lambda about: audience(about) if (about.data["rating"] or BAD_RATING + 1) <= BAD_RATING else ()
+
+
+def of_later(audience: Audience) -> Audience:
+    """These, unless the ticket has just come in: then its submission has told them."""
+    return lambda about: audience(about) if about.data["from_department_id"] else ()
+
+
+def if_moved_away(audience: Audience) -> Audience:
+    """These, when this is the ticket that went into the other."""
+    return lambda about: () if about.data["took_in"] else audience(about)
+
+
+# --- Reading ----------------------------------------------------------------------------------------------------------
+
+
+def _tickets(event_ids: Any) -> Select[Ticket]:
+    """The tickets of the events, in one order, so that two who lock them can't wait for each other."""
+    its = select(Event.ticket_id).where(Event.id == func.any(event_ids))
+    return select(Ticket).where(Ticket.id.in_(its)).order_by(Ticket.id)
+
+
+def _key(event: Any, name: str) -> Any:
+    return sa.cast(event.data[name].astext, sa.Uuid())
+
+
+def _events(event_ids: Any) -> Select[*tuple[Any, ...]]:
+    """The events, ticket by ticket, with what they name."""
+    return (
+        select(
+            Event.id,
+            Event.ticket_id,
+            Event.kind,
+            Event.public_seq,
+            Event.actor_id,
+            sa.cast(Event.data, sa.Text).label("data"),
+            Comment.body.label("comment"),
+            Escalation.escalated_to_ids,
+            Resolution.resolved_by_id,
+        )
+        .outerjoin(Comment, Comment.id == _key(Event, "comment_id"))
+        .outerjoin(Escalation, Escalation.id == _key(Event, "escalation_id"))
+        .outerjoin(Resolution, Resolution.id == _key(Event, "resolution_id"))
+        .where(Event.id == func.any(event_ids))
+        .order_by(Event.ticket_id, Event.seq)
+    )
+
+
+def works_on(person: Any, ticket: Any) -> sa.ColumnElement[bool]:
+    """Whether somebody is an active member of staff who works on the ticket."""
+    has_it = sa.and_(person.id == ticket.assignee_id, person.active, person.role != Role.CUSTOMER)
+    return sa.or_(access.works_in(person, ticket.department_id), func.coalesce(has_it, sa.false()))
+
+
+def _people(ticket_ids: Any, wide_ids: Any, named_tickets: Any, named_people: Any) -> Select[*tuple[Any, ...]]:
+    """Who may hear of the tickets: requesters, assignees, watchers, whom events name, and of some the department."""
+    of = aliased(Ticket)
+    its, wide = of.id == func.any(ticket_ids), of.id == func.any(wide_ids)
+    pairs = func.unnest(named_tickets, named_people).table_valued("ticket_id", "id").render_derived(name="named")
+    concerned = sa.union(
+        select(of.id.label("ticket_id"), of.requester_id.label("id")).where(its),
+        select(of.id, of.assignee_id).where(its, of.assignee_id.is_not(None)),
+        select(Watcher.ticket_id, Watcher.person_id).where(Watcher.ticket_id == func.any(ticket_ids)),
+        select(of.id, Membership.person_id).join(Membership, Membership.department_id == of.department_id).where(wide),
+        select(pairs.c.ticket_id, pairs.c.id),
+    ).subquery("concerned")
+    member = sa.exists().where(Membership.person_id == Person.id, Membership.department_id == Ticket.department_id)
+    watches = sa.exists().where(Watcher.ticket_id == Ticket.id, Watcher.person_id == Person.id)
+    return (
+        select(
+            Ticket.id.label("ticket_id"),
+            Person.id,
+            Person.email,
+            sa.cast(Person.role, sa.Text).label("role"),
+            works_on(Person, Ticket).label("works"),
+            watches.label("watches"),
+            sa.and_(member, Person.role != Role.CUSTOMER).label("member"),
+            preferences.said_by(Person).label("said"),
+        )
+        .select_from(concerned)
+        .join(Ticket, Ticket.id == concerned.c.ticket_id)
+        .join(Person, Person.id == concerned.c.id)
+        .where(Person.active)
+        .order_by(Ticket.id, Person.id)
+    )
+
+
+def _workers(ticket_id: Any) -> Select[*tuple[Any, ...]]:
+    return select(Person.id, Person.name).join(Ticket, Ticket.id == ticket_id).where(works_on(Person, Ticket))
+
+
+def _names(body: str, name: str) -> bool:
+    return re.search(rf"@{re.escape(name)}(?!\w)", body, re.IGNORECASE) is not None
+
+
+async def found(unit: Unit, event_ids: list[UUID], wide: Collection[str]) -> list[About]:
+    """The events in order, with all that decides who hears of them. Their tickets are locked.
+
+    `wide`: kinds of events that may concern a whole department; only then are its people looked up.
+    """
+    tickets = {ticket.id: ticket for ticket in await unit.lock_all(_tickets, event_ids)}
+    abouts = [
+        About(
+            id=record["id"],
+            kind=record["kind"],
+            internal=record["public_seq"] is None,
+            actor_id=record["actor_id"],
+            data=(data := orjson.loads(record["data"])),
+            ticket=tickets[record["ticket_id"]],
+            comment=record["comment"],
+            named=[
+                *(UUID(data[name]) for name in NAMING & data.keys() if data[name]),
+                *(record["escalated_to_ids"] or ()),
+                *([record["resolved_by_id"]] if record["resolved_by_id"] else ()),
+            ],
+        )
+        for record in await unit.run(_events, event_ids)
+        if record["kind"] != CommentAdded.__name__ or record["comment"] is not None
+    ]
+    if not abouts:
+        return []
+    pairs = [(about.ticket.id, person_id) for about in abouts for person_id in about.named]
+    pairs = pairs or [(NOBODY, NOBODY)]
+    whole = [about.ticket.id for about in abouts if about.kind in wide] or [NOBODY]
+    people: dict[UUID, dict[UUID, Known]] = defaultdict(dict)
+    for record in await unit.run(_people, list(tickets), whole, *(list(column) for column in zip(*pairs, strict=True))):
+        ticket_id, person_id, email, role, *rest = record
+        people[ticket_id][person_id] = Known(person_id, email, Role[role], *rest)
+    for about in abouts:
+        about.people = people[about.ticket.id]
+        if about.internal and "@" in (about.comment or ""):
+            await _mention(unit, about)
+    return abouts
+
+
+async def _mention(unit: Unit, about: About) -> None:
+    """Find whom an internal comment names of those who work on the ticket."""
+    workers = await unit.run(_workers, about.ticket.id)
+    about.mentioned = [record["id"] for record in workers if _names(about.comment or "", record["name"])]
+    missing = [person_id for person_id in about.mentioned if person_id not in about.people]
+    if missing:
+        nothing, ticket_id = [NOBODY], about.ticket.id
+        for record in await unit.run(_people, nothing, nothing, [ticket_id] * len(missing), missing):
+            _, person_id, email, role, *rest = record
+            about.people[person_id] = Known(person_id, email, Role[role], *rest)

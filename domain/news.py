@@ -1,0 +1,274 @@
+"""What an email says of events of tickets: each as things are now, and as its reader may know it."""
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import orjson
+import sqlalchemy as sa
+from markupsafe import Markup, escape
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import aliased
+
+from domain import access, tickets
+from domain.access import Viewer
+from domain.wording import Wording, marked
+from models import Comment, Department, Escalation, Event, EventText, Person, Resolution, Ticket, TicketStatus
+
+OVER = ("RESOLVED", "CLOSED")
+TO_CUSTOMERS = {
+    "OPEN": marked("We are working on it."),
+    "PENDING": marked("We are waiting for your answer."),
+    "ON_HOLD": marked("It is on hold."),
+}
+TO_STAFF = TO_CUSTOMERS | {"OPEN": marked("It is open."), "PENDING": marked("It is waiting for the customer.")}
+LABELS = {
+    TicketStatus.OPEN: marked("Open"),
+    TicketStatus.PENDING: marked("Pending"),
+    TicketStatus.ON_HOLD: marked("On hold"),
+    TicketStatus.RESOLVED: marked("Solved"),
+    TicketStatus.CLOSED: marked("Closed"),
+}
+TARGETS = {
+    "FIRST_RESPONSE": marked("The target for the first answer was missed; it was due on {moment}."),
+    "RESOLUTION": marked("The target for the solution was missed; it was due on {moment}."),
+}
+LEVELS = {
+    "TEAM_LEAD": marked("{name} has escalated it to the team lead."),
+    "MANAGER": marked("{name} has escalated it to the manager."),
+    "DIRECTOR": marked("{name} has escalated it to the director."),
+}
+
+
+class Block(NamedTuple):
+    """A sentence of ours, or, with HTML of its own, what somebody wrote."""
+
+    text: str
+    html: Markup | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """An event with what it names, as its reader may know it."""
+
+    record: Any
+    reader_id: UUID
+    desk_name: str
+
+    def __getattr__(self, name: str) -> Any:
+        return self.record[name]
+
+    @property
+    def actor(self) -> str:
+        """Who did it."""
+        return self.record["actor"] or self.desk_name
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the event holds."""
+        return dict(orjson.loads(self.record["data"]))
+
+    def written(self, name: str) -> list[Block]:
+        """What somebody wrote by this name, unless it was erased or nothing."""
+        text = orjson.loads(self.record["texts"] or "{}").get(name)
+        return [quoted(text)] if text else []
+
+
+def quoted(text: str, html: str | None = None) -> Block:
+    """What somebody wrote; `html`: made safe when it was written."""
+    made = escape(text).replace("\n", Markup("<br>")) if html is None else Markup(html)  # noqa: S704 # see above
+    return Block(text, made)
+
+
+# --- Reading ----------------------------------------------------------------------------------------------------------
+
+
+def _key(name: str) -> Any:
+    return sa.cast(Event.data[name].astext, sa.Uuid())
+
+
+def of(viewer: Viewer, event_ids: Any) -> Select[*tuple[Any, ...]]:
+    """The events that this reader may see, ticket by ticket, with what they name as it is now."""
+    actor, author, assignee = aliased(Person), aliased(Person), aliased(Person)
+    works = access.works_on(viewer, Ticket)
+    texts = select(func.jsonb_object_agg(EventText.name, EventText.text)).where(EventText.event_id == Event.id)
+    rows = tickets.visible(viewer).join(Event, Event.ticket_id == Ticket.id)
+    rows = rows.where(Event.id == func.any(event_ids), access.if_of_side(works, Event.public_seq.is_not(None)))
+    rows = (
+        rows.outerjoin(actor, actor.id == Event.actor_id)
+        .outerjoin(assignee, assignee.id == Ticket.assignee_id)
+        .outerjoin(Comment, Comment.id == _key("comment_id"))
+        .outerjoin(author, author.id == Comment.author_id)
+        .outerjoin(Resolution, Resolution.id == _key("resolution_id"))
+        .outerjoin(Escalation, Escalation.id == _key("escalation_id"))
+        .outerjoin(Department, Department.id == Ticket.department_id)
+        .order_by(Ticket.id, Event.seq)
+    )
+    return rows.with_only_columns(
+        Event.id,
+        Event.kind,
+        Event.public_seq,
+        sa.cast(Event.data, sa.Text).label("data"),
+        sa.cast(texts.scalar_subquery(), sa.Text).label("texts"),
+        actor.name.label("actor"),
+        assignee.name.label("assignee"),
+        Ticket.id.label("ticket_id"),
+        Ticket.number,
+        Ticket.subject,
+        Ticket.body,
+        Ticket.body_html,
+        sa.cast(Ticket.status, sa.Text).label("status"),
+        Ticket.requester_id,
+        Ticket.assignee_id,
+        Ticket.created_at,
+        Department.name.label("department"),
+        (sa.literal(works) if isinstance(works, bool) else works).label("works"),
+        Comment.body.label("comment"),
+        Comment.body_html.label("comment_html"),
+        author.name.label("author"),
+        Resolution.summary,
+        Resolution.summary_html,
+        Resolution.confirm_by,
+        Escalation.reason.label("escalation_reason"),
+        Escalation.ended_at.label("escalation_ended_at"),
+    )
+
+
+# --- Saying -----------------------------------------------------------------------------------------------------------
+
+
+def _submitted(fact: Fact, w: Wording) -> list[Block]:
+    if fact.requester_id == fact.reader_id:
+        received = marked("We have received your request and will get back to you. Its number is #{number}.")
+        return [Block(w.said(received, number=fact.number))]
+    came = w.said("{name} has submitted it; it is with {department}:", name=fact.actor, department=fact.department)
+    return [Block(came), quoted(fact.body, fact.body_html)]
+
+
+def _routed(fact: Fact, w: Wording) -> list[Block]:
+    if fact.data["to_department_id"] is None:
+        return []
+    return [Block(w.said("It is with {department} now.", department=fact.department))]
+
+
+def _assigned(fact: Fact, w: Wording) -> list[Block]:
+    if fact.assignee_id != fact.reader_id:  # somebody else has it by now
+        return []
+    return [Block(w.said("{name} has assigned it to you.", name=fact.actor))]
+
+
+def _handed_over(fact: Fact, w: Wording) -> list[Block]:
+    if fact.requester_id != fact.reader_id:
+        return []
+    return [Block(w.said("{name} has made it a request of yours.", name=fact.actor))]
+
+
+def _commented(fact: Fact, w: Wording) -> list[Block]:
+    if fact.comment is None:  # deleted since
+        return []
+    name = fact.author or fact.desk_name
+    said = marked("{name} has written:")
+    if fact.public_seq is None:
+        said = marked("{name} has noted, for the desk alone:")
+    return [Block(w.said(said, name=name)), quoted(fact.comment, fact.comment_html)]
+
+
+def _moved(fact: Fact, w: Wording) -> list[Block]:
+    status = fact.data["to_status"]
+    if status != fact.status:  # it has moved on since
+        return []
+    blocks = [Block(w.said((TO_STAFF if fact.works else TO_CUSTOMERS)[status]))]
+    if resumes_at := fact.data["resumes_at"]:
+        moment = w.moment(dt.datetime.fromisoformat(resumes_at))
+        blocks.append(Block(w.said("It goes on on {moment}.", moment=moment)))
+    return [*blocks, *(fact.written("reason") if fact.works else [])]
+
+
+def _resolved(fact: Fact, w: Wording) -> list[Block]:
+    if fact.status not in OVER:  # opened again since
+        return []
+    blocks = [Block(w.said("{name} has solved it.", name=fact.actor))]
+    if fact.summary:
+        blocks.append(quoted(fact.summary, fact.summary_html))
+    if fact.requester_id == fact.reader_id and fact.confirm_by:
+        ask = marked(
+            "Is it solved for you? Please confirm it, or open it again. Without an answer it closes on {moment}."
+        )
+        blocks.append(Block(w.said(ask, moment=w.moment(fact.confirm_by))))
+    return blocks
+
+
+def _confirmed(fact: Fact, w: Wording) -> list[Block]:
+    rating = fact.data["rating"]
+    blocks = [Block(w.said("{name} has confirmed that it is solved.", name=fact.actor))]
+    if rating is not None:
+        blocks = [Block(w.said("{name} rates the help with {rating} of 5.", name=fact.actor, rating=rating))]
+    return blocks + fact.written("feedback")
+
+
+def _closed(fact: Fact, w: Wording) -> list[Block]:
+    if fact.status != "CLOSED":
+        return []
+    if fact.data["expired"]:
+        return [Block(w.said("It is closed, since nobody has said that anything is left to do."))]
+    return [Block(w.said("{name} has closed it.", name=fact.actor)), *fact.written("close_reason")]
+
+
+def _merged(fact: Fact, w: Wording) -> list[Block]:  # noqa: ARG001 # as the others
+    return [Block(w.said("It was merged with another one, where it goes on."))]
+
+
+def _reopened(fact: Fact, w: Wording) -> list[Block]:
+    if fact.status in OVER:
+        return []
+    return [Block(w.said("{name} has opened it again.", name=fact.actor)), *fact.written("reason")]
+
+
+def _escalated(fact: Fact, w: Wording) -> list[Block]:
+    if fact.escalation_ended_at is not None:
+        return []
+    blocks = [Block(w.said(LEVELS[fact.data["level"]], name=fact.actor))]
+    return blocks + ([quoted(fact.escalation_reason)] if fact.works and fact.escalation_reason else [])
+
+
+def _breached(fact: Fact, w: Wording) -> list[Block]:
+    moment = w.moment(dt.datetime.fromisoformat(fact.data["due_at"]))
+    return [Block(w.said(TARGETS[fact.data["target"]], moment=moment))]
+
+
+SAID: dict[str, Callable[[Fact, Wording], list[Block]]] = {
+    "TicketSubmitted": _submitted,
+    "TicketRouted": _routed,
+    "TicketAssigned": _assigned,
+    "RequesterChanged": _handed_over,
+    "CommentAdded": _commented,
+    "StatusChanged": _moved,
+    "TicketResolved": _resolved,
+    "ResolutionConfirmed": _confirmed,
+    "TicketClosed": _closed,
+    "TicketMerged": _merged,
+    "TicketReopened": _reopened,
+    "TicketEscalated": _escalated,
+    "SlaBreached": _breached,
+}
+
+
+class Section(NamedTuple):
+    """The news of one ticket."""
+
+    fact: Fact  # of the last event
+    blocks: list[Block]
+
+
+def sections(records: Sequence[Any], reader_id: UUID, desk_name: str, w: Wording) -> list[Section]:
+    """The news by ticket, without tickets of which nothing is left to say."""
+    found: dict[UUID, Section] = {}
+    for record in records:
+        fact = Fact(record, reader_id, desk_name)
+        blocks = SAID[fact.kind](fact, w)
+        if blocks:
+            before = found[fact.ticket_id].blocks if fact.ticket_id in found else []
+            found[fact.ticket_id] = Section(fact, [*before, *blocks])
+    return list(found.values())

@@ -1,0 +1,77 @@
+"""People's languages and zones: what we say, put into the words of whoever reads it.
+
+English stands in the code, each text as the argument of `marked` or `said`. Translations are the .po files in
+`locales`, read as they are at the start.
+"""
+
+import datetime as dt
+import zoneinfo
+from functools import cache
+from pathlib import Path
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date, format_time, get_timezone_name
+from babel.messages.pofile import read_po
+
+DESK = "en"  # the desk's language, which everybody reads who has none of their own
+LOCALES = Path(__file__).with_name("locales")
+
+
+def marked(text: str) -> str:
+    """The text, which is to be translated wherever it is said."""
+    return text
+
+
+def _read() -> dict[str, dict[str, str]]:
+    found = {}
+    for path in sorted(LOCALES.glob("*.po")):
+        with path.open("rb") as file:
+            catalog = read_po(file, locale=path.stem)
+        found[path.stem] = {str(each.id): str(each.string) for each in catalog if each.id and each.string}
+    return found
+
+
+TRANSLATIONS = _read()  # the texts of each language besides English, by their English
+
+
+@cache
+def locale_of(wanted: str | None) -> Locale:
+    """The language that somebody reads, with its region: theirs if we speak it, else the desk's."""
+    try:
+        locale = Locale.parse(wanted or DESK, sep="-")
+    except (ValueError, TypeError, UnknownLocaleError):
+        return Locale.parse(DESK)
+    return locale if locale.language == DESK or locale.language in TRANSLATIONS else Locale.parse(DESK)
+
+
+@cache
+def zone_of(name: str | None) -> dt.tzinfo:
+    """The time zone of this name; UTC for none, or for one that nobody knows any more."""
+    try:
+        return zoneinfo.ZoneInfo(name or "UTC")
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return zoneinfo.ZoneInfo("UTC")
+
+
+class Wording:
+    """How one reader is spoken to."""
+
+    def __init__(self, locale: str | None, zone: str | None = None) -> None:
+        """`locale`: as BCP 47 has it; `zone`: as IANA has it."""
+        self.locale, self._zone = locale_of(locale), zone_of(zone)
+        self._texts = TRANSLATIONS.get(self.locale.language, {})
+
+    @property
+    def tag(self) -> str:
+        """The language's BCP 47 tag."""
+        return str(self.locale).replace("_", "-")
+
+    def said(self, text: str, **values: object) -> str:
+        """The text in the reader's language, with these values in place of its {placeholders}."""
+        return self._texts.get(text, text).format(**values)
+
+    def moment(self, moment: dt.datetime) -> str:
+        """A moment as the reader's clock and calendar have it."""
+        local = moment.astimezone(self._zone)
+        day, time = format_date(local, "long", self.locale), format_time(local, "short", locale=self.locale)
+        return f"{day}, {time} {get_timezone_name(local, 'short', locale=self.locale)}"

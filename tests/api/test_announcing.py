@@ -1,0 +1,446 @@
+"""Who is told of what: every kind of event, in the app and by email, each person once."""
+
+import datetime as dt
+from types import SimpleNamespace
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select
+
+import models
+from domain import announcing, happenings, history
+from domain.happenings import (
+    CommentAdded,
+    PriorityChanged,
+    RequesterChanged,
+    ResolutionConfirmed,
+    SlaBreached,
+    StatusChanged,
+    TicketAssigned,
+    TicketClosed,
+    TicketEscalated,
+    TicketMerged,
+    TicketReopened,
+    TicketResolved,
+    TicketRouted,
+    WatchersChanged,
+)
+from domain.jobs import Announce
+from domain.notifications import TITLES
+from infra.ids import new_id
+from models import EscalationLevel, NotificationKind, Role, SlaTargetKind, TicketPriority, TicketStatus
+
+OPEN, PENDING = TicketStatus.OPEN, TicketStatus.PENDING
+
+
+def one(ticket_id):
+    return select(models.Ticket).where(models.Ticket.id == ticket_id)
+
+
+@pytest.fixture
+async def cast(desk, database, house, support, billing, customer, agent, ticket, work, mailbox):
+    """Everybody who may have to do with the ticket, after all was told that happened before."""
+    made = SimpleNamespace(
+        customer=customer,
+        agent=agent,  # a member of the department
+        lead=await house.person("Leo Lead", Role.TEAM_LEAD, support),
+        assignee=await house.person("Otto Outside", Role.AGENT),
+        watcher=await house.person("Wanda Watcher"),
+        staff_watcher=await house.person("Will Watching", Role.AGENT, billing),
+        manager=await house.person("Mona Manager", Role.MANAGER, support),
+        gone=await house.person("Gone Gary", Role.AGENT, support),
+        stranger=await house.person("Stella Stranger"),
+        elsewhere=await house.person("Bill Billing", Role.AGENT, billing),
+    )
+    async with desk.writes.begin() as unit:
+        for person in (made.watcher, made.staff_watcher):
+            unit.insert(models.Watcher, ticket_id=ticket.uuid, person_id=person.id)
+    await database.rows("UPDATE people SET active = false WHERE id = :id", id=made.gone.id)
+    await work.run()
+    await database.rows("DELETE FROM notifications")
+    mailbox.letters.clear()
+    made.names = {person.id: name for name, person in vars(made).items()}
+    made.addresses = {person.email: name for name, person in vars(made).items() if name != "names"}
+    return made
+
+
+@pytest.fixture
+def give(database, cast, ticket):
+    """Gives the ticket to its assignee, without anything being told."""
+
+    async def given():
+        sql = "UPDATE tickets SET assignee_id = :who WHERE id = :id"
+        await database.rows(sql, who=cast.assignee.id, id=ticket.uuid)
+
+    return given
+
+
+@pytest.fixture
+def happen(desk, work, ticket):
+    """Records events in one unit, by somebody, and has them told."""
+
+    async def happened(actor, *events, internal=None, **changes):
+        async with desk.writes.begin() as unit:
+            row = await unit.lock(one, ticket.uuid)
+            if changes:
+                unit.change(row, **changes)
+            for event in events:
+                history.record(
+                    unit, actor and actor.id, row, event(unit) if callable(event) else event, internal=internal
+                )
+        await work.run()
+
+    return happened
+
+
+@pytest.fixture
+def told(database, cast, mailbox):
+    """Who was told what in the app, and who by email."""
+
+    async def found():
+        rows = await database.rows("SELECT person_id, kind FROM notifications ORDER BY person_id, seq")
+        app = {}
+        for row in rows:
+            app.setdefault(cast.names[row["person_id"]], []).append(row["kind"])
+        kinds = {name: kinds[0] if len(kinds) == 1 else kinds for name, kinds in app.items()}
+        return kinds, sorted(cast.addresses[letter.bcc[0]] for letter in mailbox.letters)
+
+    return found
+
+
+def resolution(cast, ticket):
+    def made(unit):
+        row = unit.insert(
+            models.Resolution,
+            ticket_id=ticket.uuid,
+            summary="Turned it *off*.",
+            summary_html="<p>Turned it <em>off</em>.</p>",
+            resolved_at=unit.now,
+            resolved_by_id=cast.agent.id,
+            assignee_id=None,
+            department_id=(unit.department_id),
+            escalation_level=None,
+            state=models.ResolutionState.AWAITING,
+            confirm_by=unit.now + dt.timedelta(days=7),
+            reminded_at=None,
+            answered_at=None,
+            rating=None,
+            feedback=None,
+            rated_at=None,
+        )
+        return row.id
+
+    return made
+
+
+@pytest.fixture
+def resolved(cast, ticket, support):
+    """The event of a resolution, whose row it writes."""
+
+    def event(unit):
+        unit.department_id = support.id
+        return TicketResolved(resolution(cast, ticket)(unit))
+
+    return event
+
+
+@pytest.fixture
+def rated(cast, ticket, support):
+    def by(rating):
+        def event(unit):
+            unit.department_id = support.id
+            return ResolutionConfirmed(resolution(cast, ticket)(unit), rating, "It still smells.")
+
+        return event
+
+    return by
+
+
+@pytest.fixture
+def escalated(cast, ticket):
+    def event(unit):
+        row = unit.insert(
+            models.Escalation,
+            ticket_id=ticket.uuid,
+            level=EscalationLevel.MANAGER,
+            reason="It burns on.",
+            rule_id=None,
+            escalated_by_id=None,
+            escalated_to_ids=[cast.manager.id, cast.elsewhere.id, cast.gone.id],
+            at=unit.now,
+            acknowledged_at=None,
+            acknowledged_by_id=None,
+            ended_at=None,
+        )
+        return TicketEscalated(row.id, EscalationLevel.MANAGER)
+
+    return event
+
+
+def test_every_kind_that_is_announced_says_to_whom():
+    announced = {kind for kind in happenings.KINDS.values() if kind.announced}
+    assert announced == set(announcing.TABLE)
+    assert {told.kind for rows in announcing.TABLE.values() for told in rows} <= set(announcing.WEIGHT)
+
+
+async def test_what_one_unit_records_is_one_job(desk, work, ticket, customer):
+    await work.run()
+    async with desk.writes.begin() as unit:
+        row = await unit.lock(one, ticket.uuid)
+        first = history.record(unit, customer.id, row, StatusChanged(OPEN, PENDING, None, None))
+        await unit.flush()
+        history.record(unit, customer.id, row, PriorityChanged(TicketPriority.LOW, TicketPriority.HIGH))
+        second = history.record(unit, customer.id, row, TicketReopened(None))
+
+    assert await work.asked() == [Announce([first.id, second.id])]
+
+
+async def test_what_concerns_nobody_asks_for_nothing(work, happen, cast):
+    await happen(
+        cast.agent,
+        PriorityChanged(TicketPriority.LOW, TicketPriority.HIGH),
+        WatchersChanged([cast.stranger.id], []),
+    )
+    assert await work.asked() == []
+
+
+async def test_a_status_is_told_to_those_whose_ticket_it_is(happen, told, give, cast):
+    await give()
+    await happen(cast.agent, StatusChanged(OPEN, PENDING, None, None), status=PENDING)
+
+    people = ["assignee", "customer", "staff_watcher", "watcher"]
+    assert await told() == (dict.fromkeys(people, "STATUS_CHANGED"), people)
+
+
+async def test_nobody_hears_of_what_they_did(happen, told, give, cast):
+    await give()
+    await happen(cast.assignee, TicketClosed(expired=False, close_reason=None), status=TicketStatus.CLOSED)
+
+    people = ["customer", "staff_watcher", "watcher"]
+    assert await told() == (dict.fromkeys(people, "STATUS_CHANGED"), people)
+
+
+async def test_a_solution_asks_its_requester_and_tells_the_others(happen, told, give, resolved, cast):
+    await give()
+    await happen(cast.agent, resolved, status=TicketStatus.RESOLVED)
+
+    kinds = dict.fromkeys(["assignee", "staff_watcher", "watcher"], "STATUS_CHANGED")
+    assert await told() == (
+        kinds | {"customer": "TICKET_RESOLVED"},
+        ["assignee", "customer", "staff_watcher", "watcher"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("rating", "to_leads"), [(None, []), (3, []), (2, ["lead", "manager"]), (1, ["lead", "manager"])]
+)
+async def test_what_the_customer_says_to_a_solution(happen, told, give, rated, cast, rating, to_leads):
+    await give()
+    await happen(cast.customer, rated(rating))
+
+    people = sorted(["agent", "assignee", *to_leads])
+    assert await told() == (dict.fromkeys(people, "RESOLUTION_CONFIRMED"), people)
+
+
+async def test_reopening_is_told_to_whoever_has_it_else_to_the_department(happen, told, give, cast, database, mailbox):
+    await happen(cast.customer, TicketReopened("It burns again."))
+
+    watching = ["staff_watcher", "watcher"]
+    team = ["agent", "lead", "manager"]
+    assert await told() == (dict.fromkeys(team + watching, "TICKET_REOPENED"), watching)
+
+    await database.rows("DELETE FROM notifications")
+    mailbox.letters.clear()
+    await give()
+    await happen(cast.customer, TicketReopened(None))
+    assert await told() == (dict.fromkeys(["assignee", *watching], "TICKET_REOPENED"), ["assignee", *watching])
+
+
+async def test_an_escalation_reaches_its_level_as_far_as_they_may_see_it(happen, told, give, escalated, cast):
+    await give()
+    await happen(None, escalated)
+
+    people = ["assignee", "customer", "manager", "staff_watcher", "watcher"]
+    assert await told() == (dict.fromkeys(people, "TICKET_ESCALATED"), people)
+
+
+async def test_a_missed_target_is_the_assignees_or_the_leads(happen, told, give, cast, database, mailbox):
+    missed = SlaBreached(SlaTargetKind.RESOLUTION, dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
+    await happen(None, missed)
+    assert await told() == (dict.fromkeys(["lead", "manager"], "SLA_BREACHED"), ["lead", "manager"])
+
+    await database.rows("DELETE FROM notifications")
+    mailbox.letters.clear()
+    await give()
+    await happen(None, missed)
+    assert await told() == ({"assignee": "SLA_BREACHED"}, ["assignee"])
+
+
+async def test_an_assignment_is_told_to_whom_it_names(happen, told, cast):
+    await happen(cast.lead, TicketAssigned(None, cast.agent.id), assignee_id=cast.agent.id)
+    assert await told() == ({"agent": "TICKET_ASSIGNED"}, ["agent"])
+
+
+async def test_taking_a_ticket_tells_nobody(happen, told, cast):
+    await happen(cast.agent, TicketAssigned(None, cast.agent.id), assignee_id=cast.agent.id)
+    assert await told() == ({}, [])
+
+
+async def test_another_department_hears_that_a_ticket_came(happen, told, cast, support, billing):
+    await happen(cast.agent, TicketRouted(support.id, billing.id, None), department_id=billing.id)
+    people = ["elsewhere", "staff_watcher"]
+    assert await told() == (dict.fromkeys(people, "TICKET_SUBMITTED"), [])
+
+
+async def test_another_requester_hears_that_it_is_theirs(happen, told, cast):
+    event = RequesterChanged(cast.customer.id, cast.stranger.id)
+    await happen(cast.agent, event, requester_id=cast.stranger.id)
+    assert await told() == ({"stranger": "TICKET_RECEIVED"}, ["stranger"])
+
+
+async def test_a_merge_is_told_of_the_ticket_that_went(happen, told, cast):
+    await happen(cast.agent, TicketMerged(new_id(), took_in=True))
+    assert await told() == ({}, [])
+
+    await happen(cast.agent, TicketMerged(new_id(), took_in=False), TicketClosed(expired=False, close_reason=None))
+    people = ["customer", "staff_watcher", "watcher"]
+    assert await told() == (dict.fromkeys(people, "STATUS_CHANGED"), people)
+
+
+async def test_what_is_internal_is_told_to_those_alone_who_work_on_it(happen, told, give, cast):
+    await give()
+    await happen(cast.agent, StatusChanged(OPEN, PENDING, None, None), internal=True, status=PENDING)
+    assert await told() == ({"assignee": "STATUS_CHANGED"}, ["assignee"])
+
+
+async def test_several_changes_of_one_save_are_one_email(happen, told, give, cast, mailbox, database, ticket, desk):
+    await give()
+    async with desk.writes.begin() as unit:
+        comment = unit.insert(
+            models.Comment,
+            ticket_id=ticket.uuid,
+            author_id=cast.assignee.id,
+            body="Wait for it.",
+            body_html="<p>Wait for it.</p>",
+            internal=False,
+            channel=models.TicketChannel.PORTAL,
+            created_at=unit.now,
+            edited_at=None,
+            deleted_at=None,
+        )
+    await happen(cast.assignee, CommentAdded(comment.id), StatusChanged(OPEN, PENDING, None, None), status=PENDING)
+
+    kinds, letters = await told()
+    assert kinds["customer"] == ["COMMENT_ADDED", "STATUS_CHANGED"]
+    assert letters == ["customer", "staff_watcher", "watcher"]
+    text = mailbox.to(cast.customer.email)[0].get_body(("plain",)).get_content()
+    assert "Otto Outside has written:" in text
+    assert "We are waiting for your answer." in text
+    sql = "SELECT kind, cardinality(event_ids) AS told, comment_id FROM messages WHERE recipient_id = :id ORDER BY id"
+    assert (await database.rows(sql, id=cast.customer.id))[-1] == {
+        "kind": "COMMENT_ADDED",
+        "told": 2,
+        "comment_id": comment.id,
+    }
+
+
+@pytest.fixture
+async def second(submit, cast, problem, work, mailbox, database):
+    found = await submit(cast.customer, problem, subject="Second fire")
+    await work.run()
+    await database.rows("DELETE FROM notifications")
+    mailbox.letters.clear()
+    return found
+
+
+async def test_staff_get_one_email_of_many_tickets_and_customers_one_of_each(
+    desk, work, cast, ticket, second, told, mailbox, database
+):
+    async with desk.writes.begin() as unit:
+        for key in sorted((ticket.id, second["id"].removeprefix("tkt_"))):
+            row = await unit.lock(one, UUID(key))
+            unit.change(row, assignee_id=cast.agent.id, status=PENDING)
+            history.record(unit, cast.lead.id, row, TicketAssigned(None, cast.agent.id))
+            history.record(unit, cast.lead.id, row, StatusChanged(OPEN, PENDING, None, None))
+    await work.run()
+
+    kinds, letters = await told()
+    assert kinds["agent"] == ["TICKET_ASSIGNED", "STATUS_CHANGED"] * 2
+    assert letters == ["agent", "customer", "customer", "staff_watcher", "watcher"]
+    (digest,) = mailbox.to(cast.agent.email)
+    assert digest["subject"] == "News of 2 tickets"
+    text = digest.get_body(("plain",)).get_content()
+    assert "Printer on fire" in text
+    assert "Second fire" in text
+    rows = await database.rows("SELECT ticket_id FROM messages WHERE recipient_id = :id ORDER BY id", id=cast.agent.id)
+    assert rows[-1] == {"ticket_id": None}
+    sql = "SELECT count(*) FROM events WHERE kind = 'MessageSent' AND data->>'recipient_id' = :id"
+    assert await database.rows(sql, id=str(cast.agent.id)) == [{"count": 2}]
+
+
+async def test_what_somebody_does_not_want_they_are_not_told(happen, told, database, cast):
+    for channel in ("EMAIL", "IN_APP"):
+        sql = "INSERT INTO notification_preferences VALUES (:id, 'STATUS_CHANGED', :channel, false)"
+        person = cast.customer if channel == "EMAIL" else cast.watcher
+        await database.rows(sql, id=person.id, channel=channel)
+    sql = "INSERT INTO notification_preferences VALUES (:id, 'TICKET_SUBMITTED', 'EMAIL', true)"
+    await database.rows(sql, id=cast.agent.id)
+
+    await happen(cast.lead, StatusChanged(OPEN, PENDING, None, None), status=PENDING)
+
+    assert await told() == (
+        dict.fromkeys(["customer", "staff_watcher"], "STATUS_CHANGED"),
+        ["staff_watcher", "watcher"],
+    )
+
+
+async def test_what_is_locked_is_told_whatever_a_row_says(happen, told, database, resolved, cast):
+    sql = "INSERT INTO notification_preferences VALUES (:id, 'TICKET_RESOLVED', 'EMAIL', false)"
+    await database.rows(sql, id=cast.customer.id)
+
+    await happen(cast.agent, resolved, status=TicketStatus.RESOLVED)
+
+    assert "customer" in (await told())[1]
+
+
+async def test_who_wants_mail_of_new_tickets_gets_it(submit, work, told, database, cast, problem, mailbox):
+    sql = "INSERT INTO notification_preferences VALUES (:id, 'TICKET_SUBMITTED', 'EMAIL', true)"
+    await database.rows(sql, id=cast.agent.id)
+
+    await submit(cast.customer, problem, subject="A third fire")
+    await work.run()
+
+    kinds, letters = await told()
+    assert kinds == {"customer": "TICKET_RECEIVED"} | dict.fromkeys(["agent", "lead", "manager"], "TICKET_SUBMITTED")
+    assert letters == ["agent", "customer"]
+    assert (
+        "Carla Customer has submitted it; it is with Technical Support"
+        in mailbox.to(cast.agent.email)[0].get_body(("plain",)).get_content()
+    )
+
+
+async def test_what_is_no_longer_so_is_not_mailed(happen, told, database, desk, work, cast, ticket, mailbox):
+    async with desk.writes.begin() as unit:
+        row = await unit.lock(one, ticket.uuid)
+        history.record(unit, cast.lead.id, row, StatusChanged(OPEN, PENDING, None, None))
+
+    await work.run()  # the ticket itself is still open
+
+    assert mailbox.letters == []
+    sql = "SELECT DISTINCT status FROM messages WHERE kind = 'STATUS_CHANGED'"
+    assert await database.rows(sql) == [{"status": "SKIPPED"}]
+
+
+async def test_counters_and_cursors_have_no_gap(happen, database, cast):
+    for _ in range(3):
+        await happen(cast.lead, StatusChanged(OPEN, PENDING, None, None), TicketReopened(None))
+    sql = """SELECT p.id, array_agg(n.seq ORDER BY n.seq) AS seqs, i.last_seq FROM people p
+      JOIN notifications n ON n.person_id = p.id JOIN inboxes i ON i.person_id = p.id GROUP BY p.id, i.last_seq"""
+    rows = await database.rows(sql)
+    assert rows
+    for row in rows:
+        assert row["seqs"] == list(range(row["last_seq"] - len(row["seqs"]) + 1, row["last_seq"] + 1))
+
+
+def test_every_kind_has_a_title():
+    assert set(TITLES) == set(NotificationKind) - {NotificationKind.REVIEW_REQUESTED, NotificationKind.MAINTENANCE}

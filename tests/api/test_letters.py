@@ -1,0 +1,248 @@
+"""Emails as they arrive: their words, languages and dates, their thread, and the way out of them."""
+
+import datetime as dt
+import re
+
+import pytest
+from sqlalchemy import select
+
+import models
+from domain import history
+from domain.happenings import SlaBreached, StatusChanged, TicketResolved
+from domain.jobs import SendMessage
+from infra import jobs
+from models import NotificationKind, SlaTargetKind, TicketStatus
+
+OPEN, ON_HOLD = TicketStatus.OPEN, TicketStatus.ON_HOLD
+RESUMES = dt.datetime(2027, 3, 1, 22, 30, tzinfo=dt.UTC)
+
+
+def one(ticket_id):
+    return select(models.Ticket).where(models.Ticket.id == ticket_id)
+
+
+def words_of(letter):
+    """Its text and its HTML."""
+    return [" ".join(letter.get_body((kind,)).get_content().split()) for kind in ("plain", "html")]
+
+
+@pytest.fixture
+async def letter_of(desk, work, mailbox, agent, ticket):
+    """Records an event and gives the letter that somebody gets."""
+    await work.run()
+
+    async def got(person, event, **changes):
+        mailbox.letters.clear()
+        async with desk.writes.begin() as unit:
+            row = await unit.lock(one, ticket.uuid)
+            unit.change(row, **changes) if changes else None
+            history.record(unit, agent.id, row, event(unit) if callable(event) else event)
+        await work.run()
+        (letter,) = mailbox.to(person.email)
+        return letter
+
+    return got
+
+
+@pytest.fixture
+def on_hold(letter_of):
+    async def got(person):
+        event = StatusChanged(OPEN, ON_HOLD, "Waits for the fire brigade.", RESUMES)
+        return await letter_of(person, event, status=ON_HOLD)
+
+    return got
+
+
+@pytest.fixture
+def speaks(database):
+    async def set_(person, locale, zone=None):
+        sql = "UPDATE people SET locale = :locale, time_zone = :zone WHERE id = :id"
+        await database.rows(sql, locale=locale, zone=zone, id=person.id)
+
+    return set_
+
+
+@pytest.mark.parametrize(
+    ("locale", "zone", "expected"),
+    [
+        (None, None, ["Hello Carla Customer,", "It is on hold.", "It goes on on March 1, 2027, 10:30"]),
+        ("en-GB", "Europe/London", ["It is on hold.", "1 March 2027, 22:30"]),
+        ("de-AT", "Europe/Vienna", ["Guten Tag Carla Customer,", "ruht", "1. März 2027, 23:30"]),
+        ("fr", "Europe/Paris", ["Bonjour Carla Customer,", "en attente", "1 mars 2027, 23:30"]),
+        ("es", "America/Bogota", ["Hola, Carla Customer:", "en espera", "1 de marzo de 2027, 17:30"]),
+        ("ja", "Nowhere/Land", ["Hello Carla Customer,", "It is on hold.", "March 1, 2027, 10:30"]),
+        ("nonsense!", "", ["Hello Carla Customer,"]),
+    ],
+)
+async def test_everybody_reads_it_in_their_language_and_zone(on_hold, speaks, customer, locale, zone, expected):
+    await speaks(customer, locale, zone)
+    for words in words_of(await on_hold(customer)):
+        said = words.replace("\N{NARROW NO-BREAK SPACE}", " ").replace("\N{NO-BREAK SPACE}", " ")
+        assert [part for part in expected if part not in said] == []
+        assert "Waits for the fire brigade." not in said  # which is for the desk
+
+
+async def test_emails_about_a_ticket_are_one_thread(on_hold, mailbox, work, ticket, customer):
+    first = await on_hold(customer)
+    assert first["Subject"] == f"Re: [#{ticket.number}] Printer on fire"
+    assert first["In-Reply-To"] == first["References"] == f"<ticket.{ticket.id}@example.com>"
+    assert re.fullmatch(r"<[0-9a-f-]{36}@example\.com>", first["Message-ID"])
+    assert first["Auto-Submitted"] == "auto-generated"
+
+
+async def test_one_click_turns_off_what_the_email_is_about(http, on_hold, database, customer):
+    letter = await on_hold(customer)
+    assert letter["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    path = re.fullmatch(r"<http://desk\.test(/unsubscribe/[\w.-]+)>", letter["List-Unsubscribe"])[1]
+    for words in words_of(letter):
+        assert f"http://desk.test{path}" in words
+
+    shown = await http.get(path)
+    assert (shown.status_code, "No more of these" in shown.text) == (200, True)
+    assert await database.rows("SELECT 1 FROM notification_preferences") == []
+
+    for _ in range(2):
+        done = await http.post(path, data={"List-Unsubscribe": "One-Click"})
+        assert done.status_code == 200
+    assert await database.rows("SELECT person_id, kind, channel, enabled FROM notification_preferences") == [
+        {"person_id": customer.id, "kind": "STATUS_CHANGED", "channel": "EMAIL", "enabled": False}
+    ]
+
+
+async def test_all_that_can_be_is_turned_off(http, on_hold, database, customer):
+    letter = await on_hold(customer)
+    path = letter["List-Unsubscribe"].strip("<>").removeprefix("http://desk.test")
+
+    assert (await http.post(path, data={"all": "1"})).status_code == 200
+
+    rows = await database.rows("SELECT kind FROM notification_preferences WHERE channel = 'EMAIL' AND NOT enabled")
+    others = {"TICKET_RESOLVED", "REVIEW_REQUESTED", "MAINTENANCE"}
+    assert {row["kind"] for row in rows} == {kind.name for kind in NotificationKind} - others
+
+
+async def test_a_forged_link_turns_off_nothing(http, on_hold, database, customer):
+    letter = await on_hold(customer)
+    path = letter["List-Unsubscribe"].strip("<>").removeprefix("http://desk.test")
+    for wrong in (path[:-2], path.replace("/unsubscribe/", "/unsubscribe/x"), "/unsubscribe/x"):
+        for method in ("GET", "POST"):
+            assert (await http.request(method, wrong)).status_code == 404
+    assert await database.rows("SELECT 1 FROM notification_preferences") == []
+
+
+@pytest.fixture
+def resolved(support, agent, ticket):
+    def event(unit):
+        row = unit.insert(
+            models.Resolution,
+            ticket_id=ticket.uuid,
+            summary="Turned it **off** <script>.",
+            summary_html="<p>Turned it <strong>off</strong>.</p>",
+            resolved_at=unit.now,
+            resolved_by_id=agent.id,
+            assignee_id=None,
+            department_id=support.id,
+            escalation_level=None,
+            state=models.ResolutionState.AWAITING,
+            confirm_by=RESUMES,
+            reminded_at=None,
+            answered_at=None,
+            rating=None,
+            feedback=None,
+            rated_at=None,
+        )
+        return TicketResolved(row.id)
+
+    return event
+
+
+async def test_a_solution_is_told_with_the_way_to_confirm_it_and_without_a_way_out(letter_of, resolved, customer):
+    letter = await letter_of(customer, resolved, status=TicketStatus.RESOLVED)
+
+    text, html = words_of(letter)
+    assert "Ada Agent has solved it." in text
+    assert "Turned it **off** <script>." in text
+    assert "<strong>off</strong>" in html
+    assert "<script>" not in html
+    assert "Please confirm it" in text
+    assert re.search(r"http://desk\.test/t/\S+", text)
+    assert (letter["List-Unsubscribe"], letter["List-Unsubscribe-Post"]) == (None, None)
+
+
+async def test_staff_read_what_is_for_them(letter_of, house, database, ticket, agent, support):
+    await database.rows("UPDATE tickets SET assignee_id = :who WHERE id = :id", who=agent.id, id=ticket.uuid)
+    lead = await house.person("Leo Lead", models.Role.TEAM_LEAD, support)
+    await database.rows("INSERT INTO watchers VALUES (:t, :p)", t=ticket.uuid, p=lead.id)
+
+    letter = await letter_of(lead, StatusChanged(OPEN, ON_HOLD, "Waits for <b>them</b>.", RESUMES), status=ON_HOLD)
+
+    text, html = words_of(letter)
+    assert "Waits for <b>them</b>." in text
+    assert "Waits for &lt;b&gt;them&lt;/b&gt;." in html
+    assert "/t/" not in text
+
+
+async def test_a_missed_target_says_when_it_was_due(desk, work, mailbox, database, ticket, agent, speaks):
+    await work.run()
+    await speaks(agent, "de", "Europe/Berlin")
+    await database.rows("UPDATE tickets SET assignee_id = :who WHERE id = :id", who=agent.id, id=ticket.uuid)
+    async with desk.writes.begin() as unit:
+        row = await unit.lock(one, ticket.uuid)
+        history.record(unit, None, row, SlaBreached(SlaTargetKind.RESOLUTION, RESUMES))
+    await work.run()
+
+    (letter,) = mailbox.to(agent.email)
+    assert "1. März 2027, 23:30" in words_of(letter)[0]
+
+
+async def test_sign_in_mail_has_no_thread_and_no_way_out(api, work, mailbox, customer, speaks):
+    await speaks(customer, "fr")
+    await api(None, 'mutation { requestSignInLink(input: {email: "carla.customer@example.com"}) { __typename } }')
+    await work.run()
+
+    (letter,) = mailbox.letters
+    assert letter["Subject"] == "Votre lien de connexion"
+    assert [letter[name] for name in ("List-Unsubscribe", "References", "In-Reply-To")] == [None] * 3
+
+
+async def test_the_desks_own_words_replace_ours(desk, on_hold, speaks, customer, ticket):
+    texts = {"en": "English", "de": "Ticket {{number}}\n{{ subject }} **{{status}}** {{unknown}} {{name}} <b>"}
+    async with desk.writes.begin() as unit:
+        for locale, body in texts.items():
+            unit.insert(
+                models.MessageTemplate,
+                name=locale,
+                use=models.MessageTemplateUse.EMAIL,
+                kind=NotificationKind.STATUS_CHANGED,
+                locale=locale,
+                subject="Neues zu {{number}}",
+                body=body,
+                department_id=None,
+                updated_at=unit.now,
+            )
+    await speaks(customer, "de-CH")
+    letter = await on_hold(customer)
+
+    text, html = words_of(letter)
+    assert letter["Subject"] == f"Neues zu {ticket.number}"
+    assert f"Ticket {ticket.number} Printer on fire" in text
+    assert "<strong>Ruht</strong> {{unknown}} Carla Customer &lt;b&gt;" in html
+    assert letter["List-Unsubscribe"]
+    await speaks(customer, "es")
+    assert "English" in words_of(await on_hold(customer))[0]
+
+
+async def test_mail_that_is_not_to_go_out_yet_waits(desk, work, mailbox, database, customer, ticket):
+    await work.run()
+    mailbox.letters.clear()
+    (message,) = await database.rows("SELECT id FROM messages WHERE ticket_id = :id", id=ticket.uuid)
+    sql = "UPDATE messages SET status = 'QUEUED', not_before = now() + interval '1 hour', attempts = 0"
+    await database.rows(sql)
+    async with desk.writes.begin() as unit:
+        unit.enqueue(SendMessage(message["id"]))
+    (job,) = await database.rows("SELECT id FROM jobs WHERE state = 'QUEUED'")
+    assert await jobs.perform(desk, job["id"])
+
+    assert mailbox.letters == []
+    assert await database.rows("SELECT status, attempts FROM messages") == [{"status": "QUEUED", "attempts": 0}]
+    sql = "SELECT due_at > now() + interval '50 minutes' AS later FROM jobs WHERE state = 'QUEUED'"
+    assert await database.rows(sql) == [{"later": True}]

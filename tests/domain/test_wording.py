@@ -1,0 +1,76 @@
+"""What we say in other languages: nothing is untranslated, and every placeholder stands where it stood."""
+
+import ast
+import datetime as dt
+import string
+from pathlib import Path
+
+import pytest
+
+from domain import wording
+
+ROOT = Path(__file__).resolve().parents[2]
+LANGUAGES = ("de", "es", "fr")
+
+
+def literals(node):
+    """The texts that an argument may be."""
+    if isinstance(node, ast.IfExp):
+        return [*literals(node.body), *literals(node.orelse)]
+    return [node.value] if isinstance(node, ast.Constant) and isinstance(node.value, str) else []
+
+
+def texts():
+    """All that the code marks or says."""
+    found = set()
+    for path in (ROOT / "domain").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                name = getattr(node.func, "id", None) or getattr(node.func, "attr", None)
+                if name in {"marked", "said"}:
+                    found |= {text for argument in node.args for text in literals(argument)}
+    return found
+
+
+def placeholders(text):
+    return sorted(name for _, name, _, _ in string.Formatter().parse(text) if name is not None)
+
+
+def test_these_are_the_languages():
+    assert tuple(wording.TRANSLATIONS) == LANGUAGES
+    assert len(texts()) > 50
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_nothing_is_untranslated_or_left_over(language):
+    assert set(wording.TRANSLATIONS[language]) == texts()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_placeholders_are_those_of_the_english(language):
+    for english, said in wording.TRANSLATIONS[language].items():
+        assert placeholders(said) == placeholders(english), english
+
+
+@pytest.mark.parametrize(
+    ("wanted", "tag"),
+    [
+        (None, "en"),
+        ("de", "de"),
+        ("de-AT", "de-AT"),
+        ("DE-at", "de-AT"),
+        ("fr-CA", "fr-CA"),
+        ("pt-BR", "en"),
+        ("zh-Hant-TW", "en"),
+        ("../de", "en"),
+        ("x", "en"),
+        ("", "en"),
+    ],
+)
+def test_a_language_that_we_do_not_speak_is_the_desks(wanted, tag):
+    assert wording.Wording(wanted).tag == tag
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Lisbon", "", "../../etc/passwd", "No/Where", "\0"])
+def test_a_moment_is_told_in_any_zone(zone):
+    assert "2026" in wording.Wording("fr", zone).moment(dt.datetime(2026, 7, 1, 12, tzinfo=dt.UTC))
