@@ -24,8 +24,8 @@ async def warn(unit: Unit, ticket_id: UUID, target: SlaTargetKind) -> None:
     if clock is None or clock.due_at is None or clock.due_at <= unit.now or ticket is None:
         return
     responsible = await unit.run(_assignee, ticket.assignee_id) or await unit.run(_leads, ticket.department_id)
-    told = [record[0] for record in responsible]
-    await notifications.tell(unit, told, NotificationKind.SLA_AT_RISK, News(cause_of(clock), ticket.id, None))
+    kind, cause = NotificationKind.SLA_AT_RISK, cause_of(clock)
+    await notifications.tell(unit, [News(record[0], kind, cause, ticket.id) for record in responsible])
 
 
 def cause_of(clock: SlaClock) -> UUID:
