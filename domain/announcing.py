@@ -5,6 +5,9 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import sqlalchemy as sa
+from sqlalchemy import Select, func, select
+
 from domain import audiences, messages, notifications, preferences
 from domain.audiences import (
     About,
@@ -40,7 +43,7 @@ from domain.happenings import (
     TicketSubmitted,
 )
 from infra.unit import Unit
-from models import MessageChannel, NotificationKind, Role
+from models import Event, MessageChannel, NotificationKind, Person, Role, Ticket
 
 # Of several things that one email tells, its kind is the first of these.
 WEIGHT = (
@@ -206,3 +209,44 @@ def _write(unit: Unit, person: Known, parts: list[list[Item]]) -> None:
 
 def _main(items: list[Item]) -> NotificationKind:
     return min((item.kind for item in items), key=WEIGHT.index)
+
+
+# --- What no event tells ----------------------------------------------------------------------------------------------
+
+
+def _resolved(ticket_id: Any, resolution_id: Any) -> Select[*tuple[Any, ...]]:
+    named_by = Event.data["resolution_id"].astext == sa.cast(resolution_id, sa.Text)
+    rows = select(Event.id).where(Event.ticket_id == ticket_id, Event.kind == TicketResolved.__name__, named_by)
+    return rows.order_by(Event.seq).limit(1)
+
+
+def _first(ticket_id: Any) -> Select[*tuple[Any, ...]]:
+    return select(Event.id).where(Event.ticket_id == ticket_id, Event.seq == 1)
+
+
+def _wishes(person_ids: Any) -> Select[*tuple[Any, ...]]:
+    rows = select(Person.id, Person.email, preferences.said_by(Person).label("said"))
+    return rows.where(Person.id == func.any(person_ids), Person.active).order_by(Person.id)
+
+
+async def remind(unit: Unit, ticket: Ticket, resolution_id: UUID) -> None:
+    """Ask the requester of a locked ticket once more, by email, whether it is solved for them."""
+    kind, found = NotificationKind.TICKET_RESOLVED, await unit.run(_resolved, ticket.id, resolution_id)
+    for record in await unit.run(_wishes, [ticket.requester_id]) if found else []:
+        part = messages.Part(ticket, kind, [found[0]["id"]])
+        messages.write_about(unit, record["id"], record["email"], [part], kind=kind)
+
+
+async def warn(unit: Unit, ticket: Ticket, people: list[UUID], cause_id: UUID) -> None:
+    """Tell these people that a target of a locked ticket is due within the hour; in the app once for each cause."""
+    kind = NotificationKind.SLA_AT_RISK
+    wishes = await unit.run(_wishes, people) if people else []
+    by_app, by_mail = (
+        [record for record in wishes if preferences.wanted(record["said"], kind, channel)]
+        for channel in (MessageChannel.IN_APP, MessageChannel.EMAIL)
+    )
+    await notifications.tell(unit, [notifications.News(each["id"], kind, cause_id, ticket.id) for each in by_app])
+    for record in by_mail:
+        # The letter says when the ticket is due; the event only leads to it.
+        part = messages.Part(ticket, kind, [each["id"] for each in await unit.run(_first, ticket.id)])
+        messages.write_about(unit, record["id"], record["email"], [part], kind=kind)

@@ -211,10 +211,11 @@ async def _about(unit: Unit, desk: Desk, message: Message, person: Person, w: Wo
         return None
     settings = desk.settings
     records = await unit.run(news.of, Viewer(person.role, person.id), list(message.event_ids))
-    found = news.sections(records, person.id, settings.desk_name, w)
+    kind = NotificationKind[message.kind.name]
+    at_risk = kind is NotificationKind.SLA_AT_RISK
+    found = news.sections(records, person.id, settings.desk_name, w, at_risk=at_risk)
     if not found:
         return None
-    kind = NotificationKind[message.kind.name]
     fact = found[0].fact
     button, notes = Link(w.said("Open {desk_name}", desk_name=settings.desk_name), settings.public_url), []
     if len(found) == 1 and fact.requester_id == person.id:

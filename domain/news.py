@@ -122,7 +122,7 @@ def of(viewer: Viewer, event_ids: Any) -> Select[*tuple[Any, ...]]:
         sa.cast(Ticket.status, sa.Text).label("status"),
         Ticket.requester_id,
         Ticket.assignee_id,
-        Ticket.created_at,
+        Ticket.due_at,
         Department.name.label("department"),
         (sa.literal(works) if isinstance(works, bool) else works).label("works"),
         Comment.body.label("comment"),
@@ -148,8 +148,6 @@ def _submitted(fact: Fact, w: Wording) -> list[Block]:
 
 
 def _routed(fact: Fact, w: Wording) -> list[Block]:
-    if fact.data["to_department_id"] is None:
-        return []
     return [Block(w.said("It is with {department} now.", department=fact.department))]
 
 
@@ -262,12 +260,20 @@ class Section(NamedTuple):
     blocks: list[Block]
 
 
-def sections(records: Sequence[Any], reader_id: UUID, desk_name: str, w: Wording) -> list[Section]:
-    """The news by ticket, without tickets of which nothing is left to say."""
+def _at_risk(fact: Fact, w: Wording) -> list[Block]:
+    if fact.due_at is None or fact.status in OVER:  # done since
+        return []
+    return [Block(w.said("A target is due on {moment}.", moment=w.moment(fact.due_at)))]
+
+
+def sections(
+    records: Sequence[Any], reader_id: UUID, desk_name: str, w: Wording, *, at_risk: bool = False
+) -> list[Section]:
+    """The news by ticket, without tickets of which nothing is left to say; `at_risk`: that they are due, instead."""
     found: dict[UUID, Section] = {}
     for record in records:
         fact = Fact(record, reader_id, desk_name)
-        blocks = SAID[fact.kind](fact, w)
+        blocks = _at_risk(fact, w) if at_risk else SAID[fact.kind](fact, w)
         if blocks:
             before = found[fact.ticket_id].blocks if fact.ticket_id in found else []
             found[fact.ticket_id] = Section(fact, [*before, *blocks])

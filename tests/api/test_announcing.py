@@ -444,3 +444,34 @@ async def test_counters_and_cursors_have_no_gap(happen, database, cast):
 
 def test_every_kind_has_a_title():
     assert set(TITLES) == set(NotificationKind) - {NotificationKind.REVIEW_REQUESTED, NotificationKind.MAINTENANCE}
+
+
+async def test_whoever_has_not_answered_to_a_solution_is_reminded(
+    happen, told, resolved, cast, desk, ticket, work, database, mailbox
+):
+    await happen(cast.agent, resolved, status=TicketStatus.RESOLVED)
+    await database.rows("DELETE FROM notifications")
+    mailbox.letters.clear()
+    (row,) = await database.rows("SELECT id FROM resolutions")
+
+    async with desk.writes.begin() as unit:
+        await announcing.remind(unit, await unit.lock(one, ticket.uuid), row["id"])
+    await work.run()
+
+    assert await told() == ({}, ["customer"])
+    assert "Please confirm it" in mailbox.letters[0].get_body(("plain",)).get_content()
+
+
+async def test_a_target_that_is_soon_due_is_told_as_they_want_it(told, cast, desk, ticket, work, database, mailbox):
+    for channel, person in (("EMAIL", cast.lead), ("IN_APP", cast.agent)):
+        sql = "INSERT INTO notification_preferences VALUES (:id, 'SLA_AT_RISK', :channel, false)"
+        await database.rows(sql, id=person.id, channel=channel)
+    people, cause = [cast.lead.id, cast.agent.id, cast.gone.id], new_id()
+    await database.rows("UPDATE tickets SET due_at = '2027-01-01' WHERE id = :id", id=ticket.uuid)
+
+    async with desk.writes.begin() as unit:
+        await announcing.warn(unit, await unit.lock(one, ticket.uuid), people, cause)
+    await work.run()
+
+    assert await told() == ({"lead": "SLA_AT_RISK"}, ["agent"])
+    assert "A target is due on" in mailbox.letters[0].get_body(("plain",)).get_content()

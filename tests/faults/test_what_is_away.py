@@ -11,6 +11,8 @@ from infra import jobs
 
 AT_ONCE = 1.5  # seconds that a mutation may take while something else is away
 WATCH = "subscription ($id: ID!) { ticketUpdated(id: $id) { lastSeq subject } }"
+FEED = "subscription ($id: ID!) { ticketUpdated: ticketEvents(ticketId: $id) { cursor node { seq } } }"
+COMMENT = "mutation ($input: AddCommentInput!) { addComment(input: $input) { __typename } }"
 MAIL = """SELECT status, messages.attempts, jobs.last_error FROM messages
   JOIN jobs ON payload ->> 'message_id' = messages.id::text ORDER BY messages.created_at DESC LIMIT 1"""
 TICKET = "query ($id: ID!) { ticket(id: $id) { subject } }"
@@ -64,6 +66,23 @@ async def test_a_subscriber_outlives_redis(real):
         await rename(real, ticket_id, "Watched while it was away")
         # Nobody tells of this change: it is seen as Redis is back, or at the next look.
         assert (await socket.item())["subject"] == "Watched while it was away"
+
+
+async def test_a_feed_misses_nothing_while_redis_is_away_and_repeats_nothing(real):
+    ticket_id = await real.submitted("Followed")
+    await real.arrives("Followed")
+    async with real.connected() as socket:
+        await socket.send(id="1", type="subscribe", payload={"query": FEED, "variables": {"id": ticket_id}})
+        seqs = [(await socket.item())["node"]["seq"] for _ in range(2)]
+        for number in range(6):
+            if number == 2:
+                real.valkey.stop()
+            if number == 4:
+                real.start_servers()
+            said = {"ticketId": ticket_id, "body": f"Comment {number}"}
+            assert (await real.post(COMMENT, input=said)).json()["data"]["addComment"]["__typename"]
+        seqs += [(await socket.item())["node"]["seq"] for _ in range(6)]
+    assert seqs == list(range(1, 9))
 
 
 async def test_without_a_mail_server_mail_waits_and_goes_when_it_is_back(real):

@@ -12,6 +12,7 @@ from alembic import command
 from alembic.config import Config
 
 from domain import (
+    announcing,
     attachments,
     attempts,
     audiences,
@@ -392,6 +393,9 @@ async def test_notifications(plans, people, viewer):
         (audiences._tickets, ([new_id()],), True),
         (audiences._events, ([new_id()],), False),
         (audiences._people, ([new_id()], [new_id()], [new_id()], [new_id()]), False),
+        (announcing._resolved, (new_id(), new_id()), False),
+        (announcing._first, (new_id(),), False),
+        (announcing._wishes, ([new_id()],), False),
         (news.of, (Viewer(Role.AGENT, new_id()), [new_id()]), False),
         (news.of, (Viewer(Role.CUSTOMER, new_id()), [new_id()]), False),
         (news.of, (Viewer(Role.DIRECTOR, new_id()), [new_id()]), False),
