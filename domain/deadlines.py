@@ -5,10 +5,9 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from sqlalchemy import Select, select
 
-from domain import notifications
-from domain.notifications import News
+from domain import announcing
 from infra.unit import Unit
-from models import Membership, NotificationKind, Person, Role, SlaClock, SlaTargetKind, Ticket
+from models import Membership, Person, Role, SlaClock, SlaTargetKind, Ticket
 
 LEADS = (Role.TEAM_LEAD, Role.MANAGER, Role.DIRECTOR, Role.ADMIN)
 
@@ -20,12 +19,11 @@ async def warn(unit: Unit, ticket_id: UUID, target: SlaTargetKind) -> None:
     Each is told once of each instant at which it was due. Nobody is, once it is done, rests, or was missed.
     """
     clock = await unit.read(_running, ticket_id, target)
-    ticket = await unit.read(_ticket, ticket_id)
+    ticket = await unit.lock(_ticket, ticket_id)
     if clock is None or clock.due_at is None or clock.due_at <= unit.now or ticket is None:
         return
     responsible = await unit.run(_assignee, ticket.assignee_id) or await unit.run(_leads, ticket.department_id)
-    kind, cause = NotificationKind.SLA_AT_RISK, cause_of(clock)
-    await notifications.tell(unit, [News(record[0], kind, cause, ticket.id) for record in responsible])
+    await announcing.warn(unit, ticket, [record[0] for record in responsible], cause_of(clock))
 
 
 def cause_of(clock: SlaClock) -> UUID:
