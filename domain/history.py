@@ -60,9 +60,9 @@ def text_of(event: Any, name: str) -> Any:
     return sa.func.coalesce(words_of(event, name), "")
 
 
-def reason_of(viewer: Viewer, event: Any) -> Any:
+def reason_of(viewer: Viewer, event: Any, name: str = "reason") -> Any:
     """Why something was done, for whoever works on the ticket."""
-    return _for_side_of(viewer, event, words_of(event, "reason"), sa.null())
+    return _for_side_of(viewer, event, words_of(event, name), sa.null())
 
 
 def tags_of(viewer: Viewer, event: Any) -> Any:

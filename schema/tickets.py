@@ -7,7 +7,7 @@ import sqlalchemy as sa
 import strawberry
 
 import models
-from domain import access, attachments, comments, history, notifications, tickets
+from domain import access, attachments, comments, history, notifications, resolutions, tickets
 from domain.access import Viewer
 from domain.tickets import lists, search
 from domain.tickets.lists import TicketOrderField
@@ -22,6 +22,7 @@ from schema.enums import described
 from schema.inputs import given, optional, required
 from schema.people import Person
 from schema.refusals import Conflict, InvalidInput, NotAllowed, NotFound, RateLimited
+from schema.resolutions import Resolution
 from schema.services import Service
 from schema.times import OrderDirection, TimeRange, span
 
@@ -120,6 +121,10 @@ class Ticket(Node):
     def attachments(ticket: models.Ticket, viewer: Viewer, page: PageArguments) -> Connection[Attachment]:
         return page.of(attachments.visible(viewer, ticket), order=[models.Attachment.id])
 
+    @planned("How it was resolved and what the customer said to that; null before it is resolved.")
+    def resolution(ticket: models.Ticket, viewer: Viewer) -> Resolution | None:
+        return resolutions.last(ticket)
+
     @planned("People notified of every change, beside requester and assignee. Staff: all; customers: only customers.")
     def watchers(ticket: models.Ticket, viewer: Viewer, page: PageArguments) -> Connection[Person]:
         return page.of(tickets.watchers(viewer, ticket), order=[models.Person.name, models.Person.id])
@@ -172,10 +177,12 @@ class TicketFilter:
     unassigned: bool | None = input_field("Without an assignee (true) or with one (false).")
     mine: bool | None = input_field("Requested by, assigned to or watched by the viewer.")
     needs_triage: bool | None = input_field("Waiting (true) or not waiting (false) for a person to find the category.")
+    ratings: list[int] | None = input_field("With one of these ratings, 1 to 5.", most=50)
     tags: list[str] | None = input_field("With one of these tags.", most=50)
     channels: list[models.TicketChannel] | None = input_field("Come in by one of these channels.", most=50)
     created: TimeRange | None = input_field("Submitted within.")
     updated: TimeRange | None = input_field("Last changed within.")
+    resolved: TimeRange | None = input_field("Resolved within.")
 
     def conditions(self) -> lists.Conditions:
         """The conditions that are given."""
@@ -202,6 +209,8 @@ class TicketFilter:
             needs_triage=given(self.needs_triage),
             created=span(self.created),
             updated=span(self.updated),
+            resolved=span(self.resolved),
+            ratings=given(self.ratings),
         )
 
 

@@ -2,9 +2,16 @@
 
 from infra import worker
 from infra.settings import Settings
-from workers import attachments, clock, comments, messages, sessions, tickets
+from workers import attachments, clock, comments, messages, resolutions, sessions, tickets
 
-PERFORMERS = (attachments, comments, messages, sessions, tickets)  # imported, they have declared what they perform
+PERFORMERS = (
+    attachments,
+    comments,
+    messages,
+    resolutions,
+    sessions,
+    tickets,
+)  # imported, they have declared what they perform
 
 
 async def work(settings: Settings) -> None:

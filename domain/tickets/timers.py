@@ -13,7 +13,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Select, select
 
-from domain.tickets import statuses
+from domain.tickets import confirming, statuses
 from infra.desk import Desk
 from infra.logs import report
 from infra.postgres import Unavailable
@@ -44,7 +44,7 @@ async def resume(unit: Unit, tickets: list[Ticket]) -> Instants:
 
 
 # In this order: what one does, the next one sees.
-LOOKS: tuple[Look, ...] = (resume,)
+LOOKS: tuple[Look, ...] = (resume, confirming.look)
 
 
 def _due(moment: Any, most: int) -> Select[Ticket]:

@@ -3,7 +3,7 @@
 from schema.events.changes import StatusChanged, TicketAssigned, TicketRouted, TicketSubmitted
 from schema.events.comments import CommentAdded
 from schema.events.messages import MessageSent
-from schema.events.resolutions import TicketReopened
+from schema.events.resolutions import ResolutionConfirmed, TicketClosed, TicketReopened, TicketResolved
 
 KINDS = (
     TicketSubmitted,
@@ -11,6 +11,9 @@ KINDS = (
     TicketAssigned,
     CommentAdded,
     StatusChanged,
+    TicketResolved,
+    ResolutionConfirmed,
     TicketReopened,
+    TicketClosed,
     MessageSent,
 )
