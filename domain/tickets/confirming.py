@@ -45,7 +45,8 @@ def _resolution(resolution_id: Any) -> Select[Resolution]:
 
 
 def _ticket_of(resolution_id: Any) -> Select[Ticket]:
-    return select(Ticket).where(Ticket.id == select(Resolution.ticket_id).where(Resolution.id == resolution_id))
+    its = select(Resolution.ticket_id).where(Resolution.id == resolution_id)
+    return select(Ticket).where(Ticket.id == its.scalar_subquery())
 
 
 def _person(person_id: Any) -> Select[Person]:

@@ -228,7 +228,7 @@ def _through_departments(
     departments = _departments(viewer, asked)
     if by_rating:
         all_of_them = staff.of_each(Ticket.department_id, Ticket.rating, values=_rated(departments, asked))
-    elif None not in asked.resolved:  # then there is an index of these as well
+    elif all(end is not None for end in asked.resolved):  # then there is an index of these as well
         all_of_them = staff.of_each(Ticket.department_id, values=departments)
     elif by_index and viewer.has(Role.DIRECTOR) and "department_id" not in asked.any_of:
         all_of_them = staff
