@@ -68,13 +68,18 @@ def holds(reader: Reader, ticket: Any, name: str, wanted: Any) -> bool:
     """Whether one condition does."""
     if wanted is None:
         return True
+    if name == "ratings":
+        return ticket.rating in wanted and reader.reads_ratings(ticket)
     if isinstance(wanted, list):
         tags = ticket.tags if reader.works_on(ticket) else []
         return bool(set(wanted) & set(tags)) if name == "tags" else LIKE[f"TicketFilter.{name}"](ticket) in wanted
     if name == "text":
         return found_by(reader, ticket, wanted)
     if isinstance(wanted, dict):
-        moment = ticket.created_at if name == "created" else changed_at(reader, ticket)
+        moment = {"created": ticket.created_at, "resolved": ticket.resolved_at}.get(name, changed_at(reader, ticket))
+        if moment is None and any(wanted.values()):
+            return False
+        moment = moment or LONG_AGO
         ends = {end: dt.datetime.fromisoformat(text.upper()) for end, text in wanted.items() if text is not None}
         return bool(ends.get("from", LONG_AGO) <= moment < ends.get("to", NEVER))
     watches = any(row.person_id == reader.viewer.id for row in reader.rows.of(models.Watcher, ticket))

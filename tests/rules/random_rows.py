@@ -49,7 +49,7 @@ class Rows:
 
     def add(self, model: type[models.Base], **values: Any) -> Any:
         """A row; one with a key of its own when the model has it."""
-        if model in PREFIXES or model is models.Message:
+        if model in PREFIXES or model in {models.Message, models.Resolution}:
             bits = self.luck.getrandbits(128)
             values = {"id": UUID(int=bits & ~(0xF << 76 | 3 << 62) | 7 << 76 | 2 << 62)} | values
         row = SimpleNamespace(**values)
@@ -195,6 +195,8 @@ class Rows:
             waiting_since=self.maybe(self.moment()),
             resumes_at=self.maybe(self.moment()),
             closed_at=self.maybe(self.moment()),
+            resolved_at=self.maybe(self.moment()),
+            rating=self.maybe(luck.randint(1, 5), 0.6),
         )
         # Something internal came last in some of them, at a moment that only those who work on it may learn.
         ticket.updated_at = self.own_moment() if number % 3 else ticket.public_updated_at
@@ -264,7 +266,7 @@ class Rows:
             if not comment.internal and luck.random() < 0.5:
                 self._mail(ticket, comment)
         for _ in range(luck.randrange(8)):
-            match luck.randrange(5):
+            match luck.randrange(7):
                 case 0:
                     departments = self.rows[models.Department]
                     rules = self.rows[models.RoutingRule]
@@ -284,12 +286,38 @@ class Rows:
                     self._reason(self._event(ticket, "StatusChanged", states | {"resumes_at": resumes}))
                 case 3:
                     self._reason(self._event(ticket, "TicketReopened", {}))
+                case 4:
+                    self._reason(self._event(ticket, "TicketClosed", {"expired": luck.random() < 0.5}), "close_reason")
+                case 5:
+                    self._resolved(ticket)
                 case _:
                     self._mail(ticket)
 
-    def _reason(self, event: Any) -> None:
+    def _reason(self, event: Any, name: str = "reason") -> None:
         if self.luck.random() < 0.7:
-            self.add(models.EventText, event_id=event.id, name="reason", text=self.text())
+            self.add(models.EventText, event_id=event.id, name=name, text=self.text())
+
+    def _resolved(self, ticket: Any) -> None:
+        luck, summary = self.luck, self.maybe(self.text())
+        resolution = self.add(
+            models.Resolution,
+            ticket_id=ticket.id,
+            summary=summary,
+            summary_html=summary and self.text(),
+            resolved_at=self.moment(),
+            resolved_by_id=self.maybe(luck.choice(self.staff).id),
+            assignee_id=self.maybe(luck.choice(self.staff).id),
+            department_id=ticket.department_id,
+            escalation_level=self.maybe(luck.choice(list(models.EscalationLevel))),
+            state=luck.choice(list(models.ResolutionState)),
+            confirm_by=self.maybe(self.moment()),
+            answered_at=self.maybe(self.moment()),
+            rating=self.maybe(luck.randint(1, 5)),
+            feedback=self.maybe(self.text(), 0.8),
+        )
+        self._event(ticket, "TicketResolved", {"resolution_id": str(resolution.id)})
+        told = {"resolution_id": str(resolution.id), "rating": resolution.rating}
+        self._reason(self._event(ticket, "ResolutionConfirmed", told), "feedback")
 
     def _mail(self, ticket: Any, comment: Any = None) -> None:
         message = self.add(

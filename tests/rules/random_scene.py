@@ -69,6 +69,12 @@ class Reader:
         mine = ticket.department_id in self.departments or ticket.assignee_id == self.viewer.id
         return self.sees_all or (self.staff and mine)
 
+    def reads_ratings(self, ticket: Any) -> bool:
+        """Whoever asked or has it, and leads on what they work on."""
+        viewer = self.viewer
+        leads = self.staff and viewer.role.value >= Role.TEAM_LEAD.value and self.works_on(ticket)
+        return bool(leads or ticket.requester_id == viewer.id or (self.staff and ticket.assignee_id == viewer.id))
+
     def sees(self, ticket: Any) -> bool:
         """Whoever works on it, asked, or watches. A session for one ticket sees that alone, as its requester."""
         viewer = self.viewer
@@ -106,13 +112,24 @@ class Reader:
             if works or not comment.internal:
                 self.known.add(comment.author_id)
                 yield from self.texts(comment, "body", "body_html")
+        resolutions = sorted(self.rows.of(models.Resolution, ticket), key=lambda row: row.id)
+        for resolution in resolutions:
+            yield from self.texts(resolution, "summary", "summary_html")
+        for resolution in resolutions[-1:]:
+            self.known.add(resolution.resolved_by_id)
+            yield from self.texts(resolution, "feedback") if self.reads_ratings(ticket) else []
         for event in self.rows.of(models.Event, ticket):
             if works or event.public_seq is not None:
                 self.known |= {UUID(key) for name, key in event.data.items() if key and name.endswith("_id")}
                 self.known.add(event.actor_id)
                 yield from self.texts(event, *(["seq"] if works else []))
                 yield from event.data.get("initial_tags", []) if works else []
-                if works or event.kind != "StatusChanged":
+                private = {
+                    "StatusChanged": works,
+                    "TicketClosed": works,
+                    "ResolutionConfirmed": self.reads_ratings(ticket),
+                }
+                if private.get(event.kind, True):
                     written = (row for row in self.rows.rows[models.EventText] if row.event_id == event.id)
                     yield from (word for row in written for word in self.texts(row, "text"))
 
@@ -156,7 +173,7 @@ class Reader:
 
     def texts(self, row: Any, *names: str) -> Iterable[str]:
         """What in these attributes may be found in an answer again, and the row's id."""
-        if hasattr(row, "id"):
+        if getattr(row, "id", None) in self.rows.ids:
             yield self.rows.ids[row.id]
         for name in names:
             value = getattr(row, name)
