@@ -68,20 +68,15 @@ def holds(reader: Reader, ticket: Any, name: str, wanted: Any) -> bool:
     """Whether one condition does."""
     if wanted is None:
         return True
-    if name == "ratings":
-        return ticket.rating in wanted and reader.reads_ratings(ticket)
     if isinstance(wanted, list):
-        tags = ticket.tags if reader.works_on(ticket) else []
-        return bool(set(wanted) & set(tags)) if name == "tags" else LIKE[f"TicketFilter.{name}"](ticket) in wanted
+        return has_one(reader, ticket, name, wanted)
     if name == "text":
         return found_by(reader, ticket, wanted)
     if isinstance(wanted, dict):
-        moment = {"created": ticket.created_at, "resolved": ticket.resolved_at}.get(name, changed_at(reader, ticket))
-        if moment is None and any(wanted.values()):
-            return False
-        moment = moment or LONG_AGO
+        moments = {"created": ticket.created_at, "resolved": ticket.resolved_at}
+        moment = moments.get(name, changed_at(reader, ticket))
         ends = {end: dt.datetime.fromisoformat(text.upper()) for end, text in wanted.items() if text is not None}
-        return bool(ends.get("from", LONG_AGO) <= moment < ends.get("to", NEVER))
+        return not ends or bool(moment and ends.get("from", LONG_AGO) <= moment < ends.get("to", NEVER))
     watches = any(row.person_id == reader.viewer.id for row in reader.rows.of(models.Watcher, ticket))
     states = {
         "unassigned": ticket.assignee_id is None,
@@ -89,6 +84,15 @@ def holds(reader: Reader, ticket: Any, name: str, wanted: Any) -> bool:
         "mine": watches or reader.viewer.id in {ticket.requester_id, ticket.assignee_id},
     }
     return bool(states[name] == wanted)
+
+
+def has_one(reader: Reader, ticket: Any, name: str, wanted: list[Any]) -> bool:
+    """Whether it has one of these values, as far as they may know."""
+    if name == "tags":
+        return bool(set(wanted) & set(ticket.tags if reader.works_on(ticket) else []))
+    if name == "ratings" and not reader.reads_ratings(ticket):
+        return False
+    return LIKE[f"TicketFilter.{name}"](ticket) in wanted
 
 
 def found_by(reader: Reader, ticket: Any, text: str) -> bool:

@@ -266,7 +266,7 @@ class Rows:
             if not comment.internal and luck.random() < 0.5:
                 self._mail(ticket, comment)
         for _ in range(luck.randrange(8)):
-            match luck.randrange(7):
+            match luck.randrange(6):
                 case 0:
                     departments = self.rows[models.Department]
                     rules = self.rows[models.RoutingRule]
@@ -287,9 +287,7 @@ class Rows:
                 case 3:
                     self._reason(self._event(ticket, "TicketReopened", {}))
                 case 4:
-                    self._reason(self._event(ticket, "TicketClosed", {"expired": luck.random() < 0.5}), "close_reason")
-                case 5:
-                    self._resolved(ticket)
+                    self._ended(ticket)
                 case _:
                     self._mail(ticket)
 
@@ -297,7 +295,11 @@ class Rows:
         if self.luck.random() < 0.7:
             self.add(models.EventText, event_id=event.id, name=name, text=self.text())
 
-    def _resolved(self, ticket: Any) -> None:
+    def _ended(self, ticket: Any) -> None:
+        expired = {"expired": self.luck.random() < 0.5}
+        self._reason(self._event(ticket, "TicketClosed", expired), "close_reason")
+        if expired["expired"]:
+            return
         luck, summary = self.luck, self.maybe(self.text())
         resolution = self.add(
             models.Resolution,

@@ -112,6 +112,10 @@ class Reader:
             if works or not comment.internal:
                 self.known.add(comment.author_id)
                 yield from self.texts(comment, "body", "body_html")
+        yield from self.of_history(ticket, works=works)
+
+    def of_history(self, ticket: Any, *, works: bool) -> Iterable[str]:
+        """How a ticket was resolved, and what happened to it."""
         resolutions = sorted(self.rows.of(models.Resolution, ticket), key=lambda row: row.id)
         for resolution in resolutions:
             yield from self.texts(resolution, "summary", "summary_html")
