@@ -6,7 +6,7 @@ import jinja2
 from markupsafe import Markup
 from sqlalchemy import Select, select
 
-from domain import access, history, tickets
+from domain import access, history, inbound, tickets
 from domain.access import Viewer
 from domain.jobs import SendMessage
 from domain.messages import link_token, ticket_link
@@ -119,4 +119,5 @@ async def _letter(unit: Unit, desk: Desk, message: Message) -> Letter | None:
         text=_text.get_template(f"{name}.txt").render(facts),
         html=_html.get_template(f"{name}.html").render(facts, title=subject),
         message_id=f"<{message.id}@{settings.mail_from.partition('@')[2]}>",
+        reply_to=inbound.reply_address(settings, desk.signer, message.id) if message.ticket_id else None,
     )

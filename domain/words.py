@@ -64,6 +64,11 @@ def text(
     return tidy
 
 
+def visible(value: str) -> str:
+    """The text without characters that can't be stored or seen."""
+    return _UNSAFE.sub("", value)
+
+
 def html(markdown: str) -> str:
     """The Markdown as HTML that is safe to insert."""
     return _cleaner.clean(_markdown.render(markdown)).strip()

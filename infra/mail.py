@@ -44,6 +44,7 @@ class Letter:
     html: str | None
     message_id: str  # with its angle brackets; the same at every attempt
     headers: Mapping[str, str] = field(default_factory=dict)
+    reply_to: str | None = None  # where an answer goes; None: to the sender
 
 
 async def send(settings: Settings, letter: Letter) -> None:
@@ -84,6 +85,7 @@ def _message(sender: Address, letter: Letter) -> EmailMessage:
             "Message-ID": letter.message_id,
             "Auto-Submitted": "auto-generated",
             "X-Auto-Response-Suppress": "All",
+            **({"Reply-To": letter.reply_to} if letter.reply_to else {}),
             **letter.headers,
         }
         for name, value in given.items():
