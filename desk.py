@@ -58,6 +58,17 @@ def work() -> None:
 
 
 @app.command()
+def receive() -> None:
+    """Take mail for REPLY_DOMAIN at MAIL_DOOR_PORT: answers become comments on their tickets."""
+    from workers import receiving
+
+    settings = _settings()
+    if settings.mail_door_port is None or settings.reply_domain is None:
+        _refuse("MAIL_DOOR_PORT and REPLY_DOMAIN: are required")
+    asyncio.run(receiving.receive(settings, settings.mail_door_port))
+
+
+@app.command()
 def migrate() -> None:
     """Bring the database to this version's tables. Does nothing when it is there."""
     from alembic import command
@@ -104,10 +115,10 @@ def invite(email: str, role: Annotated[str, typer.Option(help="Such as ADMIN or 
 
 @app.command(hidden=True)
 def catch_mail() -> None:
-    """Take mail at SMTP_PORT and keep it in DATA_DIR/mail."""
-    from infra import mailcatcher
+    """Take mail at SMTP_PORT: keep it in DATA_DIR/mail, and hand in what answers a ticket."""
+    from workers import receiving
 
-    mailcatcher.run(int(os.environ["SMTP_PORT"]), _settings().data_dir / "mail")
+    asyncio.run(receiving.catch(_settings(), int(os.environ["SMTP_PORT"])))
 
 
 @app.command(hidden=True)

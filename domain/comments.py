@@ -1,6 +1,7 @@
 """Comments on tickets: who reads which, and how one is added."""
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -21,6 +22,7 @@ from models import (
     Ticket,
     TicketChannel,
     TicketStatus,
+    Upload,
 )
 
 EDITABLE_SECONDS = 15 * 60  # by whoever wrote it
@@ -68,6 +70,7 @@ class Words:
     upload_ids: tuple[UUID, ...] = ()
     if_seq: int | None = None
     then: TicketStatus | None = None  # the status afterwards
+    channel: TicketChannel = TicketChannel.PORTAL
 
 
 async def add(unit: Unit, viewer: Viewer, said: Words) -> Comment:
@@ -121,6 +124,20 @@ async def _write(unit: Unit, viewer: Viewer, ticket: Ticket, said: Words, *, int
     body = words.body(problems, "body", said.body, what="The comment", may_be_empty=bool(said.upload_ids))
     problems.refuse()
     uploads = await attachments.finished(unit, viewer, list(said.upload_ids))
+    return write(unit, viewer, ticket, body, uploads, internal=internal, channel=said.channel)
+
+
+def write(
+    unit: Unit,
+    viewer: Viewer,
+    ticket: Ticket,
+    body: str,
+    uploads: Sequence[Upload] = (),
+    *,
+    internal: bool = False,
+    channel: TicketChannel = TicketChannel.PORTAL,
+) -> Comment:
+    """Put checked words on a locked ticket, with what follows from that; its status stays."""
     comment = unit.insert(
         Comment,
         ticket_id=ticket.id,
@@ -128,12 +145,12 @@ async def _write(unit: Unit, viewer: Viewer, ticket: Ticket, said: Words, *, int
         body=body,
         body_html=words.html(body),
         internal=internal,
-        channel=TicketChannel.PORTAL,
+        channel=channel,
         created_at=unit.now,
         edited_at=None,
         deleted_at=None,
     )
-    attachments.attach(unit, ticket, uploads, comment_id=comment.id, internal=internal)
+    attachments.attach(unit, ticket, list(uploads), comment_id=comment.id, internal=internal)
     if body:
         search.index(unit, comment.id, ticket, body, internal=internal)
     history.record(unit, viewer.id, ticket, CommentAdded(comment.id), internal=internal)

@@ -1,4 +1,4 @@
-"""Warning of SLA targets that are soon due. The history knows nothing of it, so a job tells it."""
+"""Deadlines that come near: SLA targets, and the time to confirm. The history knows nothing of it, so jobs tell it."""
 
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -7,7 +7,7 @@ from sqlalchemy import Select, select
 
 from domain import announcing
 from infra.unit import Unit
-from models import Membership, Person, Role, SlaClock, SlaTargetKind, Ticket
+from models import Membership, Person, Resolution, ResolutionState, Role, SlaClock, SlaTargetKind, Ticket
 
 LEADS = (Role.TEAM_LEAD, Role.MANAGER, Role.DIRECTOR, Role.ADMIN)
 
@@ -48,3 +48,21 @@ def _assignee(person_id: Any) -> Select[*tuple[Any, ...]]:
 def _leads(department_id: Any) -> Select[*tuple[Any, ...]]:
     rows = select(Person.id).join(Membership, Membership.person_id == Person.id)
     return rows.where(Membership.department_id == department_id, Person.active, Person.role.in_(LEADS))
+
+
+def _resolution(resolution_id: Any) -> Select[Resolution]:
+    return select(Resolution).where(Resolution.id == resolution_id)
+
+
+def _ticket_of(resolution_id: Any) -> Select[Ticket]:
+    its = select(Resolution.ticket_id).where(Resolution.id == resolution_id)
+    return select(Ticket).where(Ticket.id == its.scalar_subquery())
+
+
+async def remind(unit: Unit, resolution_id: UUID) -> None:
+    """Mail the requester that a ticket of theirs waits for them, unless it does not any more."""
+    ticket = await unit.lock(_ticket_of, resolution_id)
+    resolution = await unit.read(_resolution, resolution_id)
+    if ticket is None or resolution is None or resolution.state is not ResolutionState.AWAITING:
+        return
+    await announcing.remind(unit, ticket, resolution_id)

@@ -14,6 +14,13 @@ class Announce(Job):
 
 
 @dataclass(frozen=True, slots=True)
+class RemindOfResolution(Job):
+    """Mail a requester once that a resolved ticket of theirs waits for them to confirm."""
+
+    resolution_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class SendMessage(Job, retries=1500, longest_wait=60):
     """Put one email into words and hand it to the mail server; a day without one loses nothing."""
 

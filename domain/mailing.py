@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from markupsafe import Markup
 from sqlalchemy import Select, select
 
-from domain import history, messages, news, preferences, words
+from domain import history, inbound, messages, news, preferences, words
 from domain.access import Viewer
 from domain.jobs import SendMessage
 from domain.messages import link_token, ticket_link
@@ -173,6 +173,7 @@ async def _letter(unit: Unit, desk: Desk, message: Message) -> Letter | None:
         text=_text.get_template("letter.txt").render(facts),
         html=_html.get_template("letter.html").render(facts),
         message_id=messages.address(message.id, desk.settings),
+        reply_to=inbound.reply_address(desk.settings, desk.signer, message.id) if message.ticket_id else None,
         headers=draft.headers,
     )
 

@@ -50,12 +50,24 @@ def optional_line(problems: Problems, field: str, value: str | None, *, most: in
 
 def body(problems: Problems, field: str, value: str, *, what: str = "The text", may_be_empty: bool = False) -> str:
     """Markdown of 1 to 20,000 characters, or of none if it may be."""
+    return text(problems, field, value, most=MOST_BODY, what=what, may_be_empty=may_be_empty)
+
+
+def text(
+    problems: Problems, field: str, value: str, *, most: int, what: str = "The text", may_be_empty: bool = True
+) -> str:
+    """Plain text of several lines, of at most `most` characters, or of none if it may be."""
     tidy = _UNSAFE.sub("", value.replace("\r\n", "\n").replace("\r", "\n")).strip()
     if not tidy and not may_be_empty:
         problems.add(field, f"{what} can't be empty.")
-    elif len(tidy) > MOST_BODY:
-        problems.add(field, f"{what} has {len(tidy):,} characters; at most {MOST_BODY:,} are possible.")
+    elif len(tidy) > most:
+        problems.add(field, f"{what} has {len(tidy):,} characters; at most {most:,} are possible.")
     return tidy
+
+
+def visible(value: str) -> str:
+    """The text without characters that can't be stored or seen."""
+    return _UNSAFE.sub("", value)
 
 
 def html(markdown: str) -> str:

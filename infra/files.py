@@ -98,6 +98,10 @@ class Files:
         found = await obstore.get_async(self._store, key)
         return found.meta["size"], _bytes(found)
 
+    async def keep(self, key: str, content: bytes) -> None:
+        """Store something of our own, of whatever type; what lay there before is replaced."""
+        await obstore.put_async(self._store, key, content)
+
     async def delete(self, keys: Sequence[str]) -> None:
         """Remove what lies under these keys; those that are gone already are fine."""
         for key in keys:  # a folder refuses a list from the first missing key on

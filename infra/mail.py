@@ -52,6 +52,7 @@ class Letter:
     html: str | None
     message_id: str  # with its angle brackets; the same at every attempt
     headers: Mapping[str, str] = field(default_factory=dict)
+    reply_to: str | None = None  # where an answer goes; None: to the sender
 
 
 class Mailer:
@@ -181,6 +182,7 @@ def _message(sender: Address, letter: Letter) -> bytes:
             "Message-ID": letter.message_id,
             "Auto-Submitted": "auto-generated",
             "X-Auto-Response-Suppress": "All",
+            **({"Reply-To": letter.reply_to} if letter.reply_to else {}),
             **letter.headers,
         }
     except (MessageError, ValueError, IndexError) as wrong:  # IndexError: how the parser takes leave of some addresses

@@ -81,6 +81,13 @@ class Settings(BaseSettings):
 
     desk_name: str = "Deskwire"
     mail_from: str = "support@example.com"
+    # Where answers to mails about tickets go: reply+…@ this domain. None: to MAIL_FROM, and nothing here hears of them.
+    reply_domain: str | None = _from(
+        lambda known: known["mail_from"].rpartition("@")[2].rstrip("> ") if known.get("embedded") else None
+    )
+    mail_door_port: Port | None = None  # where `desk receive` takes mail that is for REPLY_DOMAIN
+    mail_door_host: str = "127.0.0.1"
+    inbound_unknown: Literal["wait", "ticket", "ignore"] = "wait"  # what becomes of mail that fits no ticket
 
     allowed_origins: Words = ()  # of pages besides PUBLIC_URL that may call the API from a browser
     introspection: bool = _from(lambda known: known.get("environment") != "production")  # and GraphiQL

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 import strawberry
 
 import models
-from domain import access, attachments, comments, escalations, history, notifications, tickets
+from domain import access, attachments, comments, escalations, history, notifications, resolutions, tickets
 from domain.access import Viewer
 from domain.tickets import actions, linking, lists, search
 from domain.tickets.actions import TicketAction
@@ -26,6 +26,7 @@ from schema.links import TicketLink
 from schema.people import Person
 from schema.presence import TicketPresence
 from schema.refusals import Conflict, InvalidInput, NotAllowed, NotFound, RateLimited
+from schema.resolutions import Resolution
 from schema.services import Service
 from schema.sla import TicketSla
 from schema.times import OrderDirection, TimeRange, span
@@ -142,6 +143,10 @@ class Ticket(Node):
     def escalations(ticket: models.Ticket, viewer: Viewer, page: PageArguments) -> Connection[Escalation]:
         return page.of(escalations.visible(viewer, ticket), order=[models.Escalation.id.desc()])
 
+    @planned("How it was resolved and what the customer said to that; null before it is resolved.")
+    def resolution(ticket: models.Ticket, viewer: Viewer) -> Resolution | None:
+        return resolutions.last(ticket)
+
     @planned("People notified of every change, beside requester and assignee. Staff: all; customers: only customers.")
     def watchers(ticket: models.Ticket, viewer: Viewer, page: PageArguments) -> Connection[Person]:
         return page.of(tickets.watchers(viewer, ticket), order=[models.Person.name, models.Person.id])
@@ -230,10 +235,12 @@ class TicketFilter:
     escalation_levels: list[models.EscalationLevel] | None = input_field(
         "Escalated now to one of these levels.", most=50
     )
+    ratings: list[int] | None = input_field("With one of these ratings, 1 to 5.", most=50)
     tags: list[str] | None = input_field("With one of these tags.", most=50)
     channels: list[models.TicketChannel] | None = input_field("Come in by one of these channels.", most=50)
     created: TimeRange | None = input_field("Submitted within.")
     updated: TimeRange | None = input_field("Last changed within.")
+    resolved: TimeRange | None = input_field("Resolved within.")
 
     def conditions(self) -> lists.Conditions:
         """The conditions that are given."""
@@ -264,6 +271,8 @@ class TicketFilter:
             due_before=given(self.due_before),
             created=span(self.created),
             updated=span(self.updated),
+            resolved=span(self.resolved),
+            ratings=given(self.ratings),
         )
 
 

@@ -19,6 +19,7 @@ from infra.desk import Desk
 from infra.ids import new_id
 from infra.postgres import Unavailable
 from infra.signing import BadToken
+from infra.unit import now
 from models import Role
 from planner.engine import Engine
 from resolvers.sessions import COOKIE
@@ -40,7 +41,8 @@ STATUSES = {
     "CLOSED": "Closed",
 }
 TICKET = """query TicketPage($id: ID!) { ticket(id: $id) {
-  number subject status bodyHtml createdAt updatedAt
+  number subject status bodyHtml createdAt updatedAt closedAt
+  resolution { summaryHtml resolvedAt resolvedBy { name } state confirmBy rating feedback }
   category { name } triage { topic } department { name } assignee { name }
   attachments(first: 100) { nodes { filename sizeBytes url comment { id } } }
   comments(last: 100) { nodes { bodyHtml createdAt author { name } attachments { filename sizeBytes url } } }
@@ -51,9 +53,23 @@ TICKET = """query TicketPage($id: ID!) { ticket(id: $id) {
     ... on StatusChanged { toStatus }
     ... on CategoryChanged { toCategory { name } }
     ... on RequesterChanged { toRequester { name } }
-    ... on TicketMerged { tookIn } } } } }"""
-ADD_COMMENT = """mutation AddComment($input: AddCommentInput!) { addComment(input: $input) { __typename
-  ... on Refusal { message } } }"""
+    ... on TicketMerged { tookIn }
+    ... on TicketClosed { expired } } } } }"""
+# What the forms of a ticket's page do, by the value of their button: the mutation, and what of the form it is given.
+DEEDS = {
+    "comment": ("addComment", ("body", "idempotencyKey")),
+    "confirm": ("confirmResolution", ("rating", "feedback", "idempotencyKey")),
+    "reopen": ("reopenTicket", ("reason", "idempotencyKey")),
+    "withdraw": ("closeTicket", ()),
+}
+DONE = {
+    "comment": "Your answer is there.",
+    "confirm": "Thank you. You have confirmed that this is solved.",
+    "reopen": "Thank you. This ticket is open again, and we look after it.",
+    "withdraw": "You have withdrawn this ticket. It is closed.",
+}
+RATINGS = {str(number): number for number in range(1, 6)}
+AFTER_CLOSING = dt.timedelta(days=30)  # as long as a rating may be replaced
 TOO_LONG = "That is too long to be sent from here, or it came too slowly."
 MOST_BYTES = 200_000  # of a form: 20,000 characters, each in its longest form
 
@@ -87,10 +103,13 @@ TOLD: dict[str, Callable[[dict[str, Any]], str]] = {
     "RequesterChanged": lambda event: f"Handed over to {event['toRequester']['name']}",
     "WatchersChanged": lambda _: "Others began or ceased to follow it",
     "TicketMerged": lambda event: "Took in another ticket" if event["tookIn"] else "Went into another ticket",
-    "TicketReopened": lambda _: "Opened again",
     "TicketEscalated": lambda _: "Escalated",
     "EscalationAcknowledged": lambda event: f"{_name(event['actor'])} sees to it",
     "EscalationEnded": lambda _: "No longer escalated",
+    "TicketResolved": lambda event: f"Solved by {_name(event['actor'])}",
+    "ResolutionConfirmed": lambda event: f"{_name(event['actor'])} confirmed that it is solved",
+    "TicketReopened": lambda _: "Opened again",
+    "TicketClosed": lambda event: "Closed, since nobody answered" if event["expired"] else "Closed",
 }
 
 
@@ -132,17 +151,18 @@ def _ticket(desk: Desk, engine: Engine) -> Endpoint:
         ticket_id = UUID(claims["ticket"])
         viewer = Viewer(Role.CUSTOMER, UUID(claims["person"]), ticket_id)
         context = Context(desk, engine, viewer)
-        said, problem, key = "", None, str(new_id())
+        form: dict[str, str] = {}
+        problem, key = None, str(new_id())
         if request.method == "POST":
             try:
                 body = await bodies.read(dict(request.scope["headers"]), request.receive)
             except Wrong as wrong:
                 return _page(desk, "gone.html", "Not like this", wrong.status, said=TOO_LONG)
             form = _form(body)
-            said, key = form.get("body", ""), form.get("key") or key
-            problem = await _commented(engine, context, ticket_id, said, key)
+            key = form.get("key") or key
+            problem = await _done(engine, context, ticket_id, form | {"key": key})
             if problem is None:
-                return RedirectResponse(request.url.path, 303, HEADERS)
+                return RedirectResponse(f"{request.url.path}?done={_deed(form)}", 303, HEADERS)
         found = await engine.query(TICKET, {"id": f"tkt_{ticket_id}"}, None, viewer, context)
         answered = orjson.loads(found.body)
         if "errors" in answered:
@@ -151,7 +171,9 @@ def _ticket(desk: Desk, engine: Engine) -> Endpoint:
         ticket = answered["data"]["ticket"]
         if ticket is None:
             return _page(desk, "gone.html", "Not here", 404, said="There is no such ticket any more.")
-        facts = {"ticket": ticket, "statuses": STATUSES, "said": said, "problem": problem, "key": key}
+        told = DONE.get(request.query_params.get("done", ""))
+        facts = {"ticket": ticket, "statuses": STATUSES, "form": form, "problem": problem, "key": key, "told": told}
+        facts["ratable"] = _ratable(ticket)
         return _page(desk, "ticket.html", f"#{ticket['number']}", 200 if problem is None else 422, **facts)
 
     return answer
@@ -166,14 +188,34 @@ def _form(body: bytes) -> dict[str, str]:
     return {name: values[-1] for name, values in fields.items()}
 
 
-async def _commented(engine: Engine, context: Context, ticket_id: UUID, body: str, key: str) -> str | None:
-    """Adds a comment, once for each key; gives what stands in its way, in words."""
-    asked = {"input": {"ticketId": f"tkt_{ticket_id}", "body": body, "idempotencyKey": key}}
-    found = orjson.loads((await engine.query(ADD_COMMENT, asked, None, context.viewer, context)).body)
+def _deed(form: dict[str, str]) -> str:
+    asked = form.get("do", "")
+    return asked if asked in DEEDS else "comment"
+
+
+async def _done(engine: Engine, context: Context, ticket_id: UUID, form: dict[str, str]) -> str | None:
+    """Does what a form is for, once for each key; gives what stands in its way, in words."""
+    name, fields = DEEDS[_deed(form)]
+    asked: dict[str, Any] = {"ticketId": f"tkt_{ticket_id}"}
+    values = {**form, "idempotencyKey": form["key"], "body": form.get("body", ""), "reason": form.get("reason", "")}
+    asked |= {field: values[field] for field in fields if field in values}
+    if "rating" in asked:
+        asked["rating"] = RATINGS.get(asked["rating"])
+    kind = f"{name[0].upper()}{name[1:]}"
+    answer = "__typename ... on Refusal { message }"
+    text = f"mutation Answer($input: {kind}Input!) {{ {name}(input: $input) {{ {answer} }} }}"
+    found = orjson.loads((await engine.query(text, {"input": asked}, None, context.viewer, context)).body)
     if "errors" in found:
         return "This could not be sent. Try again."
-    answer = found["data"]["addComment"]
-    return None if answer["__typename"] == "AddCommentSuccess" else answer["message"]
+    done = found["data"][name]
+    return None if done["__typename"] == f"{kind}Success" else done["message"]
+
+
+def _ratable(ticket: dict[str, Any]) -> bool:
+    """Whether how the ticket was closed can still be rated."""
+    if ticket["resolution"] is None or ticket["status"] != "CLOSED" or ticket["resolution"]["state"] == "REJECTED":
+        return False
+    return now() < dt.datetime.fromisoformat(ticket["closedAt"]) + AFTER_CLOSING
 
 
 def _sign_in(desk: Desk) -> Endpoint:

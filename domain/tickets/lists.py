@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql
 from domain import access, sla, tickets
 from domain.access import Viewer, Works
 from domain.refusals import Refusal
-from domain.tickets import search
+from domain.tickets import ratings, search
 from models import Department, Role, Ticket, TicketChannel, TicketPriority, TicketStatus
 
 MOST_RANKED = 1_000  # the newest that fit, of which those that fit best come first
@@ -48,6 +48,8 @@ class Conditions:
     due_before: Any = None
     created: tuple[Any, Any] = (None, None)  # from, itself included; to, itself not
     updated: tuple[Any, Any] = (None, None)
+    resolved: tuple[Any, Any] = (None, None)
+    ratings: Any = None
 
 
 def listed(viewer: Viewer, asked: Conditions) -> Select[*tuple[Any, ...]]:
@@ -128,7 +130,17 @@ def _meeting(rows: Select[Ticket], viewer: Viewer, asked: Conditions, works: Wor
     ):
         if wanted is not None:
             rows = rows.where(condition if wanted else condition.is_not(sa.true()))  # what is unknown counts as not
-    for moment, (start, end) in ((Ticket.created_at, asked.created), (_changed_at(works), asked.updated)):
+    if asked.ratings is not None:
+        rows = rows.where(Ticket.rating == sa.func.any(asked.ratings), ratings.are_seen(viewer, Ticket, works))
+    return _within(rows, asked, works)
+
+
+def _within(rows: Select[Ticket], asked: Conditions, works: Works) -> Select[Ticket]:
+    for moment, (start, end) in (
+        (Ticket.created_at, asked.created),
+        (_changed_at(works), asked.updated),
+        (Ticket.resolved_at, asked.resolved),
+    ):
         if start is not None:
             rows = rows.where(moment >= start)
         if end is not None:
@@ -221,7 +233,8 @@ def ways(viewer: Viewer, asked: Conditions, by: TicketOrderField, *, descending:
         return Ways([*found, _with_words(theirs, asked, works)])
     order_of_staff = _order(viewer, asked, by, works=True, descending=descending)
     staff = Way(_meeting(select(Ticket), viewer, rest, works=True), order_of_staff)
-    if asked.mine:
+    # Agents read the ratings of their own tickets alone.
+    if asked.mine or (asked.ratings is not None and not viewer.has(Role.TEAM_LEAD)):
         theirs = staff.of_each(Ticket.assignee_id, Ticket.status, values=_pairs(select(_id(viewer.id)), asked))
         return Ways([*found, _with_words(theirs, asked, works=True)])
     if "assignee_id" in asked.any_of:
@@ -231,7 +244,9 @@ def ways(viewer: Viewer, asked: Conditions, by: TicketOrderField, *, descending:
     if works is not True:
         assigned = staff.where(Ticket.assignee_id == viewer.id)
         found.append(_with_words(assigned.of_each(Ticket.department_id, values=_elsewhere(viewer)), asked, works=True))
-    return _through_departments(viewer, asked, staff, found, by_index=_as_indexed(asked, by, descending=descending))
+    by_index = _as_indexed(asked, by, descending=descending)
+    by_rating = asked.ratings is not None and by is TicketOrderField.UPDATED_AT
+    return _through_departments(viewer, asked, staff, found, by_index=by_index, by_rating=by_rating)
 
 
 def _own(viewer: Viewer, asked: Conditions, way: Way, works: Works) -> list[Way]:
@@ -241,7 +256,9 @@ def _own(viewer: Viewer, asked: Conditions, way: Way, works: Works) -> list[Way]
     return [_with_words(requested, asked, works), _with_words(watched, asked, works)]
 
 
-def _through_departments(viewer: Viewer, asked: Conditions, staff: Way, found: list[Way], *, by_index: bool) -> Ways:
+def _through_departments(
+    viewer: Viewer, asked: Conditions, staff: Way, found: list[Way], *, by_index: bool, by_rating: bool
+) -> Ways:
     """The tickets of the viewer's departments, beside what was `found` otherwise."""
     departments = _departments(viewer, asked)
     if asked.escalation_ranks is not None:  # few are, whatever the order
@@ -251,7 +268,11 @@ def _through_departments(viewer: Viewer, asked: Conditions, staff: Way, found: l
             Ticket.department_id, Ticket.escalation_rank, values=_ranks(departments, asked.escalation_ranks)
         )
         return Ways([*found, _with_words(each, asked, works=True)])
-    if by_index and viewer.has(Role.DIRECTOR) and "department_id" not in asked.any_of:
+    if by_rating:
+        all_of_them = staff.of_each(Ticket.department_id, Ticket.rating, values=_rated(departments, asked))
+    elif all(end is not None for end in asked.resolved):  # then there is an index of these as well
+        all_of_them = staff.of_each(Ticket.department_id, values=departments)
+    elif by_index and viewer.has(Role.DIRECTOR) and "department_id" not in asked.any_of:
         all_of_them = staff
     elif by_index:
         all_of_them = staff.of_each(Ticket.department_id, values=departments)
@@ -316,6 +337,12 @@ def _ranks(departments: Select[Any], asked: Sequence[int]) -> Select[Any]:
     ranks = ranks.data([(rank,) for rank in asked or [0]])
     rows = departments.subquery()
     return select(*rows.c, ranks.c.rank).select_from(rows.join(ranks, sa.true()))
+
+
+def _rated(departments: Select[Any], asked: Conditions) -> Select[Any]:
+    """Each of these departments with each rating that is asked for."""
+    rows, ratings = departments.subquery(), _values(asked.ratings).subquery()
+    return select(*rows.c, ratings.c.value).select_from(rows.join(ratings, sa.true()))
 
 
 def _values(ids: Any) -> Select[Any]:

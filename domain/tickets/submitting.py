@@ -37,6 +37,7 @@ class Submission:
     requester_id: UUID | None = None
     upload_ids: tuple[UUID, ...] = ()
     tags: list[str] | None = None
+    by_email: bool = False  # then nobody was asked for a topic
 
 
 async def submit(unit: Unit, viewer: Viewer, said: Submission) -> UUID:
@@ -54,7 +55,8 @@ async def submit(unit: Unit, viewer: Viewer, said: Submission) -> UUID:
         (routing.active,),
     )
     category = access.found(next(iter(usable), None), "categoryId", "category")
-    _check_topic(category, topic)
+    if not said.by_email:
+        _check_topic(category, topic)
     if said.service_id is not None:
         access.found(await unit.read(services.usable, viewer, said.service_id), "serviceId", "service")
     requester = _requester(viewer, next(iter(people), None))
@@ -82,7 +84,7 @@ async def submit(unit: Unit, viewer: Viewer, said: Submission) -> UUID:
         assignee_id=None,
         service_id=said.service_id,
         tags=list(dict.fromkeys([*tags, *decision.tags]))[: words.MOST_TAGS],
-        channel=TicketChannel.PORTAL if requester.id == viewer.id else TicketChannel.AGENT,
+        channel=_channel(viewer, said, requester),
         topic=topic,
         triage_pending=True if category.is_other else None,
         suggested_category_id=suggested[0][0] if suggested else None,
@@ -127,6 +129,12 @@ def _checked(said: Submission) -> tuple[str, str, str | None, list[str]]:
     tags = words.tags(problems, "tags", said.tags or [])
     problems.refuse()
     return subject, body, topic, tags
+
+
+def _channel(viewer: Viewer, said: Submission, requester: Person) -> TicketChannel:
+    if said.by_email:
+        return TicketChannel.EMAIL
+    return TicketChannel.PORTAL if requester.id == viewer.id else TicketChannel.AGENT
 
 
 def _check_topic(category: Category, topic: str | None) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import Select, select
 
 from domain.escalations import looking as escalations
 from domain.sla import looking as sla
-from domain.tickets import statuses
+from domain.tickets import confirming, statuses
 from infra.desk import Desk
 from infra.logs import report
 from infra.postgres import Unavailable
@@ -46,7 +46,7 @@ async def resume(unit: Unit, tickets: list[Ticket]) -> Instants:
 
 
 # In this order: what one does, the next one sees.
-LOOKS: tuple[Look, ...] = (resume, sla.look, escalations.look)
+LOOKS: tuple[Look, ...] = (resume, confirming.look, sla.look, escalations.look)
 
 
 def _due(moment: Any, most: int) -> Select[Ticket]:

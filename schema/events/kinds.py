@@ -18,7 +18,7 @@ from schema.events.comments import CommentAdded, CommentDeleted, CommentEdited
 from schema.events.escalations import EscalationAcknowledged, EscalationEnded, TicketEscalated
 from schema.events.links import TicketLinked, TicketMerged, TicketUnlinked
 from schema.events.messages import MessageSent
-from schema.events.resolutions import TicketReopened
+from schema.events.resolutions import ResolutionConfirmed, TicketClosed, TicketReopened, TicketResolved
 from schema.events.sla import SlaBreached, SlaPolicyChanged
 
 KINDS = (
@@ -44,6 +44,9 @@ KINDS = (
     TicketMerged,
     TicketLinked,
     TicketUnlinked,
+    TicketResolved,
+    ResolutionConfirmed,
+    TicketClosed,
     MessageSent,
     SlaPolicyChanged,
     SlaBreached,

@@ -16,6 +16,7 @@ from domain import (
     attachments,
     attempts,
     audiences,
+    deadlines,
     demo_large,
     escalations,
     happenings,
@@ -35,7 +36,7 @@ from domain.escalations import raising
 from domain.refusals import Refusal
 from domain.sla import looking as sla_looks
 from domain.sla import recalculating
-from domain.tickets import conflicts, escalating, search, timers
+from domain.tickets import confirming, conflicts, escalating, search, statuses, timers
 from domain.tickets.lists import TicketOrderField
 from infra import jobs
 from infra.ids import new_id
@@ -61,6 +62,8 @@ GROWING = {
     "messages",
     "attachments",
     "escalations",
+    "resolutions",
+    "inbound_mails",
 }
 KEPT = {"sessions", "uploads", "attempts", "idempotency_keys"}  # swept, but large as well
 
@@ -102,6 +105,13 @@ SELECT gen_random_uuid(), id, 'TEAM_LEAD', '{}', created_at, CASE WHEN escalatio
 FROM tickets WHERE escalation_rank > 0 OR number % 5 = 0;
 UPDATE tickets SET timer_at = now() + (number % 1000 - 10) * interval '1 minute'
 WHERE status IN ('OPEN', 'PENDING', 'ON_HOLD');
+INSERT INTO resolutions (id, ticket_id, resolved_at, department_id, state, rating)
+SELECT gen_random_uuid(), id, closed_at, department_id, 'CONFIRMED', CASE WHEN number % 3 = 0 THEN number % 5 + 1 END
+FROM tickets WHERE status = 'CLOSED';
+UPDATE tickets SET resolved_at = closed_at, rating = CASE WHEN number % 3 = 0 THEN number % 5 + 1 END
+WHERE status = 'CLOSED';
+INSERT INTO inbound_mails (id, digest, sender, received_at, outcome)
+SELECT gen_random_uuid(), id, 'a@example.com', created_at, 'COMMENTED' FROM tickets;
 INSERT INTO departments (id, name, assignment) VALUES (gen_random_uuid(), 'Attic', 'MANUAL');
 UPDATE people SET role = 'TEAM_LEAD' WHERE email = 'agent60@large.example.com';
 UPDATE memberships SET department_id = (SELECT id FROM departments WHERE name = 'Attic')
@@ -355,6 +365,32 @@ async def test_tickets_that_are_counted_anew(plans, large, change, later):
     assert not await plans.of_statement(recalculating.batch, *which[change], *places, 500, lock=True) & GROWING
 
 
+MONTH = {"from": "2026-10-01T00:00:00Z", "to": "2026-11-01T00:00:00Z"}
+
+
+@pytest.mark.parametrize("viewer", VIEWERS)
+async def test_tickets_by_how_and_when_they_ended(plans, people, viewer):
+    for filter_ in (
+        {"ratings": [1]},
+        {"ratings": [1, 2, 3, 4, 5]},
+        {"resolved": MONTH},
+        {"resolved": {"from": MONTH["to"]}},
+    ):
+        for order in (None, {"field": "CREATED_AT", "direction": "DESC"}):
+            assert not await plans.of_query(people[viewer], LIST, filter=filter_, order=order) & GROWING, filter_
+    # The newest of each department and rating.
+    assert await plans.looked_at(people[viewer], LIST, filter={"ratings": [1, 2]}) < MOST_LOOKED_AT[viewer]
+
+
+ENDED = """query Ended($id: ID!) { ticket(id: $id) { resolution { summary rating feedback resolvedBy { name } } } }"""
+
+
+@pytest.mark.parametrize("viewer", VIEWERS)
+async def test_how_a_ticket_ended(plans, people, large, viewer):
+    ticket_id = await large.fetchval("SELECT ticket_id FROM resolutions ORDER BY id OFFSET 50 LIMIT 1")
+    assert not await plans.of_query(people[viewer], ENDED, id=f"tkt_{ticket_id}") & GROWING
+
+
 @pytest.mark.parametrize("viewer", VIEWERS)
 async def test_one_ticket(plans, people, large, viewer):
     row = await large.fetchrow("SELECT id, number FROM tickets ORDER BY id OFFSET 5000 LIMIT 1")
@@ -422,6 +458,9 @@ async def test_notifications(plans, people, viewer):
         (escalations.in_force, (new_id(),), True),
         (escalating._seen, (Viewer(Role.TEAM_LEAD, new_id()), new_id()), False),
         (escalating._seen, (Viewer(Role.DIRECTOR, new_id()), new_id()), False),
+        (confirming._awaiting, ([new_id()],), True),
+        (deadlines._ticket_of, (new_id(),), True),
+        (statuses.last_resolution, (new_id(),), True),
     ],
     ids=lambda value: f"{value.__module__}.{value.__name__}" if callable(value) else None,
 )

@@ -75,14 +75,14 @@ def holds(reader: Reader, ticket: Any, name: str, wanted: Any) -> bool:
     if wanted is None:
         return True
     if isinstance(wanted, list):
-        tags = ticket.tags if reader.works_on(ticket) else []
-        return bool(set(wanted) & set(tags)) if name == "tags" else LIKE[f"TicketFilter.{name}"](ticket) in wanted
+        return has_one(reader, ticket, name, wanted)
     if name == "text":
         return found_by(reader, ticket, wanted)
     if isinstance(wanted, dict):
-        moment = ticket.created_at if name == "created" else changed_at(reader, ticket)
+        moments = {"created": ticket.created_at, "resolved": ticket.resolved_at}
+        moment = moments.get(name, changed_at(reader, ticket))
         ends = {end: dt.datetime.fromisoformat(text.upper()) for end, text in wanted.items() if text is not None}
-        return bool(ends.get("from", LONG_AGO) <= moment < ends.get("to", NEVER))
+        return not ends or bool(moment and ends.get("from", LONG_AGO) <= moment < ends.get("to", NEVER))
     if name == "dueBefore":
         return bool((due_at(reader, ticket) or NEVER) < dt.datetime.fromisoformat(wanted.upper()))
     watches = any(row.person_id == reader.viewer.id for row in reader.rows.of(models.Watcher, ticket))
@@ -93,6 +93,15 @@ def holds(reader: Reader, ticket: Any, name: str, wanted: Any) -> bool:
         "mine": watches or reader.viewer.id in {ticket.requester_id, ticket.assignee_id},
     }
     return bool(states[name] == wanted)
+
+
+def has_one(reader: Reader, ticket: Any, name: str, wanted: list[Any]) -> bool:
+    """Whether it has one of these values, as far as they may know."""
+    if name == "tags":
+        return bool(set(wanted) & set(ticket.tags if reader.works_on(ticket) else []))
+    if name == "ratings" and not reader.reads_ratings(ticket):
+        return False
+    return LIKE[f"TicketFilter.{name}"](ticket) in wanted
 
 
 def found_by(reader: Reader, ticket: Any, text: str) -> bool:

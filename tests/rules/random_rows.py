@@ -57,7 +57,7 @@ class Rows:
 
     def add(self, model: type[models.Base], **values: Any) -> Any:
         """A row; one with a key of its own when the model has it."""
-        if model in PREFIXES or model in {models.Message, models.SlaVersion}:
+        if model in PREFIXES or model in {models.Message, models.SlaVersion, models.Resolution}:
             bits = self.luck.getrandbits(128)
             values = {"id": UUID(int=bits & ~(0xF << 76 | 3 << 62) | 7 << 76 | 2 << 62)} | values
         row = SimpleNamespace(**values)
@@ -287,6 +287,8 @@ class Rows:
             due_at=self.moment() if number % 5 in {0, 2} and number % 3 else None,  # only while it is open or on hold
             breached_at=self.maybe(self.moment()),
             escalation_rank=0,
+            resolved_at=self.maybe(self.moment()),
+            rating=self.maybe(luck.randint(1, 5), 0.6),
         )
         if ticket.sla_version_id:
             self._clocks(ticket)
@@ -408,7 +410,7 @@ class Rows:
                 case 3:
                     self._reason(self._event(ticket, "TicketReopened", {}))
                 case 4:
-                    self._sla_event(ticket)
+                    (self._sla_event if self.luck.random() < 0.5 else self._ended)(ticket)
                 case _:
                     self._mail(ticket)
         self._changes(ticket, comments)
@@ -493,6 +495,32 @@ class Rows:
     def _reason(self, event: Any, name: str = "reason") -> None:
         if self.luck.random() < 0.7:
             self.add(models.EventText, event_id=event.id, name=name, text=self.text())
+
+    def _ended(self, ticket: Any) -> None:
+        expired = {"expired": self.luck.random() < 0.5}
+        self._reason(self._event(ticket, "TicketClosed", expired), "close_reason")
+        if expired["expired"]:
+            return
+        luck, summary = self.luck, self.maybe(self.text())
+        resolution = self.add(
+            models.Resolution,
+            ticket_id=ticket.id,
+            summary=summary,
+            summary_html=summary and self.text(),
+            resolved_at=self.moment(),
+            resolved_by_id=self.maybe(luck.choice(self.staff).id),
+            assignee_id=self.maybe(luck.choice(self.staff).id),
+            department_id=ticket.department_id,
+            escalation_level=self.maybe(luck.choice(list(models.EscalationLevel))),
+            state=luck.choice(list(models.ResolutionState)),
+            confirm_by=self.maybe(self.moment()),
+            answered_at=self.maybe(self.moment()),
+            rating=self.maybe(luck.randint(1, 5)),
+            feedback=self.maybe(self.text(), 0.8),
+        )
+        self._event(ticket, "TicketResolved", {"resolution_id": str(resolution.id)})
+        told = {"resolution_id": str(resolution.id), "rating": resolution.rating}
+        self._reason(self._event(ticket, "ResolutionConfirmed", told), "feedback")
 
     def _mail(self, ticket: Any, comment: Any = None) -> None:
         message = self.add(

@@ -74,6 +74,12 @@ class Reader:
         mine = ticket.department_id in self.departments or ticket.assignee_id == self.viewer.id
         return self.sees_all or (self.staff and mine)
 
+    def reads_ratings(self, ticket: Any) -> bool:
+        """Whoever asked or has it, and leads on what they work on."""
+        viewer = self.viewer
+        leads = self.staff and viewer.role.value >= Role.TEAM_LEAD.value and self.works_on(ticket)
+        return bool(leads or ticket.requester_id == viewer.id or (self.staff and ticket.assignee_id == viewer.id))
+
     def sees(self, ticket: Any) -> bool:
         """Whoever works on it, asked, or watches. A session for one ticket sees that alone, as its requester."""
         viewer = self.viewer
@@ -118,11 +124,21 @@ class Reader:
             self.known.add(escalation.acknowledged_by_id)
             self.known |= {escalation.escalated_by_id, *escalation.escalated_to_ids} if works else set()
             yield from self.texts(escalation, *(["reason"] if works else []))
+        yield from self.of_history(ticket, works=works)
+
+    def of_history(self, ticket: Any, *, works: bool) -> Iterable[str]:
+        """How a ticket was resolved, and what happened to it."""
+        resolutions = sorted(self.rows.of(models.Resolution, ticket), key=lambda row: row.id)
+        for resolution in resolutions:
+            yield from self.texts(resolution, "summary", "summary_html")
+        for resolution in resolutions[-1:]:
+            self.known.add(resolution.resolved_by_id)
+            yield from self.texts(resolution, "feedback") if self.reads_ratings(ticket) else []
         for event in self.rows.of(models.Event, ticket):
             if works or event.public_seq is not None:
-                yield from self.of_event(event, works=works)
+                yield from self.of_event(event, ticket, works=works)
 
-    def of_event(self, event: Any, *, works: bool) -> Iterable[str]:
+    def of_event(self, event: Any, ticket: Any, *, works: bool) -> Iterable[str]:
         """What happened to a ticket."""
         self.known |= {UUID(key) for name, key in event.data.items() if key and name.endswith("_id")}
         self.known.add(event.actor_id)
@@ -132,7 +148,8 @@ class Reader:
         for name in ("added_watcher_ids", "removed_watcher_ids"):
             named = {UUID(key) for key in event.data.get(name, [])}
             self.known |= {row.id for row in self.rows.customers if row.id in named}
-        if works or event.kind not in {"StatusChanged", "EscalationEnded"}:
+        private = dict.fromkeys(("StatusChanged", "EscalationEnded", "TicketClosed"), works)
+        if (private | {"ResolutionConfirmed": self.reads_ratings(ticket)}).get(event.kind, True):
             written = (row for row in self.rows.rows[models.EventText] if row.event_id == event.id)
             yield from (word for row in written for word in self.texts(row, "text"))
 
@@ -199,7 +216,7 @@ class Reader:
 
     def texts(self, row: Any, *names: str) -> Iterable[str]:
         """What in these attributes may be found in an answer again, and the row's id."""
-        if hasattr(row, "id"):
+        if getattr(row, "id", None) in self.rows.ids:
             yield self.rows.ids[row.id]
         for name in names:
             value = getattr(row, name)

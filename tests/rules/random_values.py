@@ -44,6 +44,7 @@ LIKE: dict[str, Callable[[Any], Any]] = {  # of a ticket, what a condition that 
     "TicketFilter.serviceIds": lambda ticket: ticket.service_id and f"svc_{ticket.service_id}",
     "TicketFilter.requesterIds": lambda ticket: f"per_{ticket.requester_id}",
     "TicketFilter.assigneeIds": lambda ticket: ticket.assignee_id and f"per_{ticket.assignee_id}",
+    "TicketFilter.ratings": lambda ticket: ticket.rating,
     "TicketFilter.tags": lambda ticket: ticket.tags[0] if ticket.tags else None,
 }
 

@@ -5,7 +5,9 @@ import re
 import pytest
 
 from domain import happenings
+from domain.messages import ticket_link
 from infra.postgres import Unavailable
+from models import Watcher
 from schema.events.kinds import KINDS
 from web.pages import TOLD
 
@@ -101,7 +103,7 @@ async def test_whoever_has_the_link_answers_once(http, link, database, ticket, c
     for _ in range(2):
         sent = await http.post(link, data={"body": "It is still *on*.", "key": key})
         assert sent.status_code == 303
-        assert sent.headers["location"] == link
+        assert sent.headers["location"] == f"{link}?done=comment"
 
     rows = await database.rows("SELECT body, author_id, internal FROM comments")
     assert rows == [{"body": "It is still *on*.", "author_id": customer.id, "internal": False}]
@@ -134,7 +136,7 @@ async def test_a_form_with_too_many_fields_is_as_an_empty_one(http, link, databa
 
 
 async def test_a_closed_ticket_takes_no_answer(http, link, database):
-    await database.rows("UPDATE tickets SET status = 'CLOSED'")
+    await database.rows("UPDATE tickets SET status = 'CLOSED', closed_at = now()")
     before = await database.counts()
 
     assert "<form" not in (await http.get(link)).text
@@ -164,6 +166,96 @@ async def test_without_a_database_the_pages_say_so(http, link, desk, monkeypatch
     with monkeypatch.context() as patched:
         patched.setattr(type(desk.reads), "fetch", lambda *_: 1 / 0)
         assert (await http.get(link)).status_code == 500
+
+
+RESOLVE = """mutation ($input: ResolveTicketInput!) { resolveTicket(input: $input) { __typename } }"""
+
+
+@pytest.fixture
+async def resolved(api, agent, ticket, link):
+    await api(agent, RESOLVE, input={"ticketId": ticket.gid, "summary": "**Unplug** it."})
+    return link
+
+
+def key_in(page):
+    return re.search(r'name="key" value="([^"]+)"', page.text)[1]
+
+
+async def test_whoever_reads_how_it_was_solved_changes_nothing(http, resolved, database):
+    before = await database.counts()
+
+    page = await http.get(f"{resolved}?do=confirm&rating=5")
+
+    assert "<strong>Unplug</strong> it." in page.text
+    assert "Is it solved?" in page.text
+    assert "Solved by Ada Agent" in page.text
+    assert 'name="body"' not in page.text
+    assert await database.counts() == before
+    assert await database.rows("SELECT status FROM tickets") == [{"status": "RESOLVED"}]
+
+
+async def test_the_customer_confirms_and_may_rate_anew(http, resolved, database):
+    key = key_in(await http.get(resolved))
+    for _ in range(2):
+        sent = await http.post(resolved, data={"do": "confirm", "rating": "4", "feedback": "Fine & good", "key": key})
+        assert (sent.status_code, sent.headers["location"]) == (303, f"{resolved}?done=confirm")
+
+    page = await http.get(f"{resolved}?done=confirm")
+    assert "You have confirmed that this is solved." in page.text
+    assert "Fine &amp; good" in page.text
+    assert 'value="4" checked' in page.text
+    assert await database.rows("SELECT rating, state FROM resolutions") == [{"rating": 4, "state": "CONFIRMED"}]
+    await http.post(resolved, data={"do": "confirm", "rating": "1", "key": key_in(page)})
+    assert await database.rows("SELECT rating FROM resolutions") == [{"rating": 1}]
+    await database.rows("UPDATE tickets SET closed_at = now() - interval '31 days'")
+    assert "<form" not in (await http.get(resolved)).text
+    late = await http.post(resolved, data={"do": "confirm", "rating": "2"})
+    assert late.status_code == 422
+    assert "30 days ago" in late.text
+
+
+async def test_a_rating_is_not_needed_to_confirm(http, resolved, database):
+    assert (await http.post(resolved, data={"do": "confirm", "feedback": ""})).status_code == 303
+    assert await database.rows("SELECT status, rating FROM tickets") == [{"status": "CLOSED", "rating": None}]
+
+
+async def test_the_customer_says_that_it_is_not_solved(http, resolved, database):
+    nothing = await http.post(resolved, data={"do": "reopen"})
+    assert nothing.status_code == 422
+    assert "be empty" in nothing.text
+
+    sent = await http.post(resolved, data={"do": "reopen", "reason": "It still burns."})
+
+    assert sent.headers["location"] == f"{resolved}?done=reopen"
+    page = await http.get(sent.headers["location"])
+    assert "open again" in page.text
+    assert "It still burns." in page.text
+    assert "Opened again" in page.text
+    assert await database.rows("SELECT status FROM tickets") == [{"status": "OPEN"}]
+
+
+async def test_the_customer_withdraws_what_is_open_alone(http, link, resolved, database, api, agent, ticket):
+    assert (await http.post(link, data={"do": "withdraw"})).status_code == 422
+    reopen = """mutation ($input: ReopenTicketInput!) { reopenTicket(input: $input) { __typename } }"""
+    await api(agent, reopen, input={"ticketId": ticket.gid, "reason": "Wrong one."})
+    assert "Withdraw this ticket" in (await http.get(link)).text
+
+    sent = await http.post(link, data={"do": "withdraw"})
+
+    assert "You have withdrawn this ticket" in (await http.get(sent.headers["location"])).text
+    assert await database.rows("SELECT status FROM tickets") == [{"status": "CLOSED"}]
+
+
+async def test_a_watcher_has_no_such_page(http, resolved, database, desk, house, ticket):
+    person = await house.person("Wanda Watcher")
+    async with desk.writes.begin() as unit:
+        unit.insert(Watcher, ticket_id=ticket.uuid, person_id=person.id)
+    path = ticket_link("", desk.signer, ticket.uuid, person.id)
+    before = await database.counts()
+
+    assert (await http.get(path)).status_code == 404
+    assert (await http.post(path, data={"do": "confirm", "rating": "5"})).status_code == 404
+    assert await database.counts() == before
 
 
 def test_whatever_customers_see_happen_can_be_told():

@@ -1,0 +1,319 @@
+"""Mail that comes in: whose it is, which ticket it answers, and what becomes of it.
+
+A mail about a ticket says in its Reply-To where an answer goes: an address of its own, sealed, which stands for that
+one message and so for its ticket and its recipient. Whoever answers must also be who they say they are: the sender's
+address is the recipient's. What fits becomes a comment; of what does not, INBOUND_UNKNOWN decides:
+
+- `wait`: the mail is kept, and its row waits. Where the address names a ticket, an internal comment there tells whoever
+  works on it what came, and from whom.
+- `ticket`: it opens a ticket of the category for everything else, for a new customer when nobody has the address.
+- `ignore`: its row alone tells that it came.
+
+What a machine wrote is never answered, and opens and reopens nothing (RFC 3834).
+"""
+
+import asyncio
+import base64
+import binascii
+import hmac
+import re
+from dataclasses import dataclass, replace
+from email.utils import parseaddr
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, select
+
+from domain import comments, people, tickets
+from domain.access import NOBODY, Viewer
+from domain.comments import Words
+from domain.inbound import files, reading
+from domain.inbound.reading import Mail
+from domain.people import Newcomer
+from domain.refusals import Conflict, ConflictReason, RateLimited, Refusal
+from domain.tickets import submitting
+from domain.tickets.submitting import Submission
+from domain.words import MOST_BODY, MOST_NAME, MOST_SUBJECT
+from infra.desk import Desk
+from infra.logs import report
+from infra.mail_door import Incoming
+from infra.settings import Settings
+from infra.signing import Signer
+from infra.unit import Unit
+from models import (
+    Category,
+    InboundMail,
+    InboundOutcome,
+    Message,
+    MessageKind,
+    Person,
+    Role,
+    Ticket,
+    TicketChannel,
+)
+
+REPLY, SEALED = "reply", 16  # purpose of seals, and bytes of a message's id
+_ADDRESS = re.compile(r"reply\+([a-z2-7]{45})@(.+)", re.IGNORECASE)  # 52 characters before the @, of 64 that may be
+MOST_HOPS = 5  # from a ticket into the one that took it in
+# What only staff are told: their answers are for staff as well.
+FOR_STAFF = frozenset(
+    {
+        MessageKind.TICKET_SUBMITTED,
+        MessageKind.TRIAGE_NEEDED,
+        MessageKind.TICKET_ASSIGNED,
+        MessageKind.MENTIONED,
+        MessageKind.TICKET_ESCALATED,
+        MessageKind.SLA_AT_RISK,
+        MessageKind.SLA_BREACHED,
+    }
+)
+
+# --- Addresses --------------------------------------------------------------------------------------------------------
+
+
+def reply_address(settings: Settings, signer: Signer, message_id: UUID) -> str | None:
+    """Where an answer to this message goes; None when no such mail is taken here."""
+    if settings.reply_domain is None:
+        return None
+    sealed = message_id.bytes + signer.seal(REPLY, message_id.bytes)
+    return f"reply+{base64.b32encode(sealed).decode().rstrip('=').lower()}@{settings.reply_domain}"
+
+
+def is_reply(settings: Settings, address: str) -> bool:
+    """Whether mail for this address answers a message of ours."""
+    found = _ADDRESS.fullmatch(address)
+    return found is not None and found[2].lower() == (settings.reply_domain or "").lower()
+
+
+def is_ours(settings: Settings, address: str) -> bool:
+    """Whether mail for this address is for the desk."""
+    domain = address.rpartition("@")[2].lower()
+    mail_from = parseaddr(settings.mail_from)[1].lower()
+    return domain == (settings.reply_domain or "").lower() or address.lower() == mail_from
+
+
+def _answered(signer: Signer, address: str) -> UUID | None:
+    """The message that mail for this address answers; None when we never gave the address to anyone."""
+    found = _ADDRESS.fullmatch(address)
+    if found is None:
+        return None
+    try:
+        sealed = base64.b32decode(found[1].upper() + "===")
+    except binascii.Error:
+        return None
+    if not hmac.compare_digest(signer.seal(REPLY, sealed[:SEALED]), sealed[SEALED:]):
+        return None
+    return UUID(bytes=sealed[:SEALED])
+
+
+# --- Taking -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A mail, and what of it is known."""
+
+    mail: Mail
+    content: bytes
+    message: Message | None = None  # that it answers
+    person: Person | None = None  # who has the sender's address
+
+    @property
+    def fits(self) -> bool:
+        """Whether it answers a message about a ticket, and comes from whom that was sent to."""
+        message, person = self.message, self.person
+        if message is None or person is None or message.ticket_id is None:
+            return False
+        return person.active and person.id == message.recipient_id
+
+
+def _known(digest: Any) -> Select[InboundMail]:
+    return select(InboundMail).where(InboundMail.digest == digest)
+
+
+def _message(message_id: Any) -> Select[Message]:
+    return select(Message).where(Message.id == message_id)
+
+
+def _ticket(ticket_id: Any) -> Select[Ticket]:
+    return select(Ticket).where(Ticket.id == ticket_id)
+
+
+def _for_everything_else() -> Select[Category]:
+    return select(Category).where(Category.is_other, Category.archived_at.is_(None)).order_by(Category.id).limit(1)
+
+
+async def take(desk: Desk, came: Incoming) -> None:
+    """See to one mail; the same again changes nothing. What it raises, the sender should try again."""
+    arrival = await _arrived(desk, came)
+    if arrival is None:
+        return
+    mail = arrival.mail
+    if mail.automatic:
+        outcome = InboundOutcome.BOUNCED if mail.bounce else InboundOutcome.IGNORED
+        await _noted(desk, arrival, outcome, "Written by a machine.")
+    elif arrival.fits:
+        try:
+            await _comment(desk, arrival)
+        except RateLimited:
+            raise
+        except Refusal as refusal:
+            await _unknown(desk, arrival, refusal.message)
+    else:
+        await _unknown(desk, arrival, "The sender is nobody that this was sent to.")
+
+
+async def _arrived(desk: Desk, came: Incoming) -> Arrival | None:
+    """The mail with what is known of it; None when it has been seen to."""
+    try:
+        mail = await asyncio.to_thread(reading.read, came.content, came.sender, came.recipient)
+    except Exception as error:  # noqa: BLE001 # no mail may be lost for how it is written; somebody has to look at it
+        report(error)
+        digest = reading.digest(came.content, came.recipient)
+        mail = Mail(digest, came.sender.lower(), "", "", "", (), automatic=False, bounce=False)
+    message_id = _answered(desk.signer, came.recipient)
+    async with desk.writes.begin() as unit:
+        if await unit.read(_known, mail.digest) is not None:
+            return None
+        message = await unit.read(_message, message_id) if message_id else None
+        person = await unit.read(people.by_email_for_anyone, mail.sender) if mail.sender else None
+    return Arrival(mail, came.content, message, person)
+
+
+async def _comment(desk: Desk, arrival: Arrival) -> None:
+    """Put what was written on the ticket. Raises what adding a comment does."""
+    person, message, mail = arrival.person, arrival.message, arrival.mail
+    assert person is not None and message is not None and message.ticket_id is not None  # noqa: S101, PT018 # it fits
+    viewer = Viewer(person.role, person.id)
+    if not mail.text and not mail.files:
+        await _noted(desk, arrival, InboundOutcome.IGNORED, "Nothing was written.")
+        return
+    upload_ids, body = await files.stored(desk, viewer, mail)
+    try:
+        async with desk.writes.begin() as unit:
+            ticket = await _last_of_merged(unit, viewer, message.ticket_id)
+            said = Words(ticket.id, body, upload_ids, channel=TicketChannel.EMAIL)
+            inward = viewer.is_staff and message.kind in FOR_STAFF
+            comment = await (comments.add_internal if inward else comments.add)(unit, viewer, said)
+            _record(unit, arrival, InboundOutcome.COMMENTED, None, ticket_id=ticket.id, comment_id=comment.id)
+    except Seen:
+        return
+
+
+async def _last_of_merged(unit: Unit, viewer: Viewer, ticket_id: UUID) -> Ticket:
+    """The ticket, or the one that took it in. Raises NotFound when the viewer does not see it."""
+    for _ in range(MOST_HOPS):
+        ticket = await unit.read(tickets.one, viewer, ticket_id)
+        if ticket is None:
+            break
+        if ticket.merged_into_id is None:
+            return ticket
+        ticket_id = ticket.merged_into_id
+    raise Refusal("There is no such ticket any more.")
+
+
+# --- What fits nothing ------------------------------------------------------------------------------------------------
+
+
+async def _unknown(desk: Desk, arrival: Arrival, reason: str) -> None:
+    """Do with a mail that fits no ticket what the settings say."""
+    person, wanted = arrival.person, desk.settings.inbound_unknown
+    if wanted == "ignore" or (person is not None and not person.active):
+        await _noted(desk, arrival, InboundOutcome.IGNORED, reason)
+        return
+    if wanted == "ticket" and arrival.mail.sender and (arrival.mail.text or arrival.mail.files):
+        try:
+            await _submit(desk, arrival)
+        except RateLimited:
+            raise
+        except Refusal as refusal:
+            reason = refusal.message
+        else:
+            return
+    await _wait(desk, arrival, reason)
+
+
+async def _submit(desk: Desk, arrival: Arrival) -> None:
+    """Open a ticket of the category for everything else. Raises what submitting one does."""
+    mail, viewer = arrival.mail, await _sender(desk, arrival)
+    async with desk.writes.begin() as unit:
+        category = await unit.read(_for_everything_else)
+    if category is None:
+        raise Refusal("There is no category for everything else.")
+    upload_ids, body = await files.stored(desk, viewer, mail)
+    subject = mail.subject[:MOST_SUBJECT].strip() or "No subject"
+    try:
+        async with desk.writes.begin() as unit:
+            said = Submission(subject, body or subject, category.id, upload_ids=upload_ids, by_email=True)
+            ticket_id = await submitting.submit(unit, viewer, said)
+            await unit.flush()  # the row of the mail names the ticket
+            _record(unit, replace(arrival, message=None), InboundOutcome.SUBMITTED, None, ticket_id=ticket_id)
+    except Seen:
+        return
+
+
+async def _sender(desk: Desk, arrival: Arrival) -> Viewer:
+    """Whoever sent it, known from now on."""
+    if arrival.person is not None:
+        return Viewer(arrival.person.role, arrival.person.id)
+    mail = arrival.mail
+    name = mail.sender_name[:MOST_NAME].strip() or mail.sender.partition("@")[0][:MOST_NAME]
+    async with desk.writes.begin() as unit:
+        person_id = await people.add(unit, Newcomer(name, mail.sender, Role.CUSTOMER, [], None, invite=False))
+    return Viewer(Role.CUSTOMER, person_id)
+
+
+async def _wait(desk: Desk, arrival: Arrival, reason: str) -> None:
+    """Keep the mail until somebody decides; on the ticket that its address names, those who work on it hear of it."""
+    key, mail = f"inbound/{arrival.mail.digest}", arrival.mail
+    await desk.files.keep(key, arrival.content)
+    try:
+        async with desk.writes.begin() as unit:
+            ticket_id = arrival.message.ticket_id if arrival.message else None
+            ticket = await unit.lock(_ticket, ticket_id) if ticket_id else None
+            _record(unit, arrival, InboundOutcome.WAITING, reason, file_key=key)
+            if ticket is not None and (mail.text or mail.files):
+                told = f"A mail from {mail.sender or 'nobody'} came in answer to this ticket, and waits: {reason}"
+                quoted = "\n".join(f"> {line}" for line in files.cut(mail.text, MOST_BODY // 2).split("\n"))
+                body = files.cut(f"{told}\n\n{quoted}", MOST_BODY)
+                comments.write(unit, NOBODY, ticket, body, internal=True, channel=TicketChannel.EMAIL)
+    except Seen:
+        return
+
+
+async def _noted(desk: Desk, arrival: Arrival, outcome: InboundOutcome, reason: str) -> None:
+    try:
+        async with desk.writes.begin() as unit:
+            _record(unit, arrival, outcome, reason)
+    except Seen:
+        return
+
+
+class Seen(Conflict):
+    """Another one has seen to this mail a moment before."""
+
+
+def _record(
+    unit: Unit,
+    arrival: Arrival,
+    outcome: InboundOutcome,
+    reason: str | None,
+    *,
+    ticket_id: UUID | None = None,
+    comment_id: UUID | None = None,
+    file_key: str | None = None,
+) -> None:
+    """The mail's row, which makes it count once: whatever else its unit says comes to nothing when there is one."""
+    unit.translate("inbound_mails_digest_key", Seen(ConflictReason.ALREADY_DONE, "This mail is known."))
+    unit.insert(
+        InboundMail,
+        digest=arrival.mail.digest,
+        sender=arrival.mail.sender,
+        received_at=unit.now,
+        outcome=outcome,
+        reason=reason,
+        person_id=arrival.person.id if arrival.person else None,
+        ticket_id=ticket_id or (arrival.message.ticket_id if arrival.message else None),
+        comment_id=comment_id,
+        file_key=file_key,
+    )

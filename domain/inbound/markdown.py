@@ -1,0 +1,137 @@
+"""A mail's HTML as Markdown: the words and their plain forms, nothing that runs, loads or was quoted."""
+
+import re
+from html.parser import HTMLParser
+
+SKIPPED = {"head", "style", "script", "title", "template", "object", "svg", "math", "noscript"}
+VOID = {"br", "hr", "img", "meta", "link", "input", "area", "base", "col", "embed", "source", "track", "wbr"}
+BLOCKS = {
+    "p",
+    "div",
+    "tr",
+    "table",
+    "ul",
+    "ol",
+    "section",
+    "article",
+    "header",
+    "footer",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+}
+MARKS = {"b": "**", "strong": "**", "i": "*", "em": "*", "code": "`", "s": "~~", "del": "~~"}
+# What mail programs put around what they quote.
+QUOTES = re.compile(
+    r"gmail_quote|gmail_attr|moz-cite-prefix|yahoo_quoted|protonmail_quote|divRplyFwdMsg|appendonsend", re.IGNORECASE
+)
+_SPACE = re.compile(r"[ \t\n\r\f\v\xa0]+")
+_SPECIAL = re.compile(r"([\\`*_\[\]<>~|])")
+_AT_START = re.compile(r"^(\s*)([#+-]|\d+[.)])(?=\s)", re.MULTILINE)
+
+
+class _Reader(HTMLParser):
+    """Collects the text, with its marks."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.parts: list[str] = []
+        self.open: list[tuple[str, str]] = []  # elements, and what stands at their end
+        self.skipping = 0  # how deep in what is left out
+        self.lists: list[int | None] = []  # the numbers of ordered lists, None for others
+        self.over = False  # all that follows is quoted
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """An element begins."""
+        given = {name: value or "" for name, value in attrs}
+        if tag in VOID:
+            self._void(tag)
+            return
+        quoted = QUOTES.search(f"{given.get('class', '')} {given.get('id', '')}")
+        if quoted and given.get("id") in {"divRplyFwdMsg", "appendonsend"}:
+            self.over = True  # Outlook puts it before, not around
+        if self.skipping or tag in SKIPPED or quoted or given.get("type") == "cite":
+            self.skipping += 1
+            self.open.append((tag, "skip"))
+            return
+        self.open.append((tag, self._begin(tag, given)))
+
+    def _begin(self, tag: str, given: dict[str, str]) -> str:
+        """What stands at the element's beginning is written; gives what stands at its end."""
+        if tag in MARKS:
+            self._add(MARKS[tag])
+            return MARKS[tag]
+        href = given.get("href", "")
+        if tag == "a" and href.startswith(("http://", "https://", "mailto:")) and not re.search(r"[\s<>()]", href):
+            self._add("[")
+            return f"]({href})"
+        if tag in {"ul", "ol"}:
+            self.lists.append(1 if tag == "ol" else None)
+        if tag == "li":
+            self._add("\n" + self._bullet())
+        elif tag == "blockquote":
+            self._add("\n\n\x01")
+            return "\x02\n\n"
+        elif tag in BLOCKS:
+            self._add("\n" if tag in {"div", "tr"} else "\n\n")
+            return "\n" if tag in {"div", "tr"} else "\n\n"
+        return " " if tag in {"td", "th"} else ""
+
+    def _bullet(self) -> str:
+        number = self.lists[-1] if self.lists else None
+        if number is None:
+            return "- "
+        self.lists[-1] = number + 1
+        return f"{number}. "
+
+    def _void(self, tag: str) -> None:
+        if not self.skipping:
+            self._add({"br": "\n", "hr": "\n\n---\n\n"}.get(tag, ""))
+
+    def handle_endtag(self, tag: str) -> None:
+        """An element ends, and with it those within that nobody closed."""
+        if all(name != tag for name, _ in self.open):
+            return
+        while self.open:
+            name, end = self.open.pop()
+            if end == "skip":
+                self.skipping -= 1
+            elif end:
+                self._add(end)
+            if name in {"ul", "ol"} and end != "skip" and self.lists:
+                self.lists.pop()
+            if name == tag:
+                return
+
+    def handle_data(self, data: str) -> None:
+        """Text."""
+        if not self.skipping:
+            self._add(_AT_START.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", _SPACE.sub(" ", data))))
+
+    def _add(self, text: str) -> None:
+        if not self.over:
+            self.parts.append(text)
+
+
+def markdown(html: str) -> str:
+    """The HTML as Markdown, without what is quoted."""
+    reader = _Reader()
+    reader.feed(html)
+    reader.close()
+    text = re.sub(r" *\n *", "\n", "".join(reader.parts))
+    text = re.sub(r"\n{3,}", "\n\n", text)
+    return _quoted(text).strip()
+
+
+def _quoted(text: str) -> str:
+    """With each line of what is quoted behind a mark."""
+    lines, depth = [], 0
+    for line in text.split("\n"):
+        depth += line.count("\x01")
+        bare = line.replace("\x01", "").replace("\x02", "")
+        lines.append("> " * min(depth, 5) + bare if depth and bare.strip() else bare)
+        depth = max(0, depth - line.count("\x02"))
+    return "\n".join(lines)

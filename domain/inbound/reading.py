@@ -1,0 +1,123 @@
+"""A mail that came in, as far as a desk cares: from whom, what they wrote, which files, and whether a machine did."""
+
+import email
+import email.policy
+import hashlib
+from dataclasses import dataclass
+from email.message import EmailMessage, MIMEPart
+from email.utils import parseaddr
+
+from domain import words
+from domain.inbound import markdown, quotes
+
+MOST_HTML = 1_000_000  # characters that are looked at
+AUTOMATIC_PRECEDENCE = {"bulk", "junk", "list", "auto_reply"}
+FROM_MACHINES = ("mailer-daemon@", "postmaster@")
+UNNAMED = "attachment"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file that came with a mail."""
+
+    name: str
+    content_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """What a mail says."""
+
+    digest: str
+    sender: str  # in lower case; empty when there is none
+    sender_name: str
+    subject: str
+    text: str  # Markdown
+    files: tuple[File, ...]
+    automatic: bool  # written by a machine
+    bounce: bool  # tells that a mail was not delivered
+
+
+def read(content: bytes, envelope_sender: str, recipient: str) -> Mail:
+    """The mail. It is the same, whatever servers it passed, when sender, time, id and body are."""
+    message = email.message_from_bytes(content, policy=email.policy.default)
+    name, address = parseaddr(_header(message, "From"))
+    bounce = _is_report(message) or address.lower().startswith(FROM_MACHINES)
+    return Mail(
+        digest=_digest(message, content, recipient),
+        sender=words.visible(address).strip().lower(),
+        sender_name=words.visible(name).strip(),
+        subject=words.visible(_header(message, "Subject")),
+        text=quotes.written(words.visible(_text(message))),
+        files=tuple(_files(message)),
+        automatic=bounce or not envelope_sender or _is_automatic(message),
+        bounce=bounce,
+    )
+
+
+def digest(content: bytes, recipient: str) -> str:
+    """What tells a mail apart that can't be read."""
+    return hashlib.sha256(recipient.lower().encode() + b"\0" + content).hexdigest()
+
+
+def _digest(message: EmailMessage, content: bytes, recipient: str) -> str:
+    if not (message_id := _header(message, "Message-ID")):
+        return digest(content, recipient)
+    told = "\0".join([recipient.lower(), message_id, _header(message, "From"), _header(message, "Date")])
+    head = content.find(b"\n\r\n") if b"\r\n\r\n" in content else content.find(b"\n\n")
+    return hashlib.sha256(told.encode("utf-8", "replace") + b"\0" + content[head:]).hexdigest()
+
+
+def _header(message: EmailMessage, name: str) -> str:
+    return " ".join(str(message.get(name, "")).split())
+
+
+def _is_report(message: EmailMessage) -> bool:
+    return message.get_content_type() == "multipart/report"
+
+
+def _is_automatic(message: EmailMessage) -> bool:
+    """By RFC 3834, and by what programs did before it."""
+    submitted = _header(message, "Auto-Submitted").partition(";")[0].strip().lower()
+    if submitted not in {"", "no"} or _header(message, "Precedence").lower() in AUTOMATIC_PRECEDENCE:
+        return True
+    suppress = _header(message, "X-Auto-Response-Suppress").lower()
+    others = ("X-Autoreply", "X-Autorespond", "X-Auto-Reply", "List-Id", "Feedback-ID")
+    return suppress not in {"", "none"} or any(message.get(name) is not None for name in others)
+
+
+def _text(message: EmailMessage) -> str:
+    part = message.get_body(("plain", "html"))
+    if part is None:
+        return ""
+    content = _content(part)
+    if part.get_content_type() == "text/html":
+        return markdown.markdown(content[:MOST_HTML])
+    return content
+
+
+def _content(part: MIMEPart) -> str:
+    """A part's text, whatever it claims to be written in."""
+    payload = part.get_payload(decode=True)
+    if not isinstance(payload, bytes):
+        return ""
+    charset = part.get_content_charset("utf-8")
+    try:
+        return payload.decode(charset, "replace")
+    except LookupError:
+        return payload.decode("utf-8", "replace")
+
+
+def _files(message: EmailMessage) -> list[File]:
+    """All parts that are no text of the mail itself; a picture within it is a file as well."""
+    body = {id(part) for part in (message.get_body(("plain",)), message.get_body(("html",))) if part is not None}
+    found = []
+    for part in message.walk():
+        if part.is_multipart() or id(part) in body:
+            continue
+        content = part.get_payload(decode=True)
+        name = part.get_filename()
+        if isinstance(content, bytes) and content and (name or part.get_content_maintype() != "text"):
+            found.append(File(" ".join(words.visible(name or UNNAMED).split()), part.get_content_type(), content))
+    return found

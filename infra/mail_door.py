@@ -1,0 +1,87 @@
+"""Where mail comes in: an SMTP server that answers only once what it took has been seen to."""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aiosmtpd.smtp import SMTP
+
+from infra.logs import report
+
+MOST_BYTES: Final = 40 * 1024 * 1024
+TAKEN, LATER = "250 2.0.0 Taken", "451 4.3.0 This can't be taken now. Try again."
+NOBODY = "550 5.1.1 Nobody here has this address."
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A mail as it came, with what its envelope says."""
+
+    content: bytes
+    sender: str  # empty: nobody is to be answered
+    recipient: str
+
+
+class _Server(SMTP):
+    line_length_limit = 1024 * 1024  # programs break the standard's own, and whoever wrote can't help it
+
+
+class Door:
+    """Hands in what is addressed to us, once for each of our addresses; the sender tries again what was not taken."""
+
+    def __init__(
+        self,
+        take: Callable[[Incoming], Awaitable[None]],
+        is_ours: Callable[[str], bool],
+        keep: Callable[[bytes], object] | None = None,
+    ) -> None:
+        """`take`: returns when all is done, and may be given the same again. `keep`: has what is not ours; None: it is
+        refused.
+        """
+        self._take, self._is_ours, self._keep = take, is_ours, keep
+
+    async def handle_RCPT(  # noqa: N802 (aiosmtpd calls it so)
+        self, _server: Any, _session: Any, envelope: Any, address: str, _options: list[str]
+    ) -> str:
+        """Whether mail for this address is taken; aiosmtpd calls this."""
+        if self._keep is None and not self._is_ours(address):
+            return NOBODY
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 OK"
+
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 (as above)
+        """Take one message; aiosmtpd calls this."""
+        ours = [address for address in dict.fromkeys(envelope.rcpt_tos) if self._is_ours(address)]
+        try:
+            for address in ours:
+                sender = (envelope.mail_from or "").removeprefix("<").removesuffix(">")  # nobody may be written <>
+                await self._take(Incoming(envelope.original_content, sender, address))
+            if self._keep is not None and len(ours) < len(set(envelope.rcpt_tos)):
+                self._keep(envelope.original_content)
+        except Exception as error:  # noqa: BLE001 # whatever it was, the sender still has the mail
+            report(error)
+            return LATER
+        return TAKEN
+
+
+async def serve(host: str, port: int, door: Door) -> None:
+    """Take mail at this port until SIGTERM or SIGINT. What is under way then is not taken."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    server = await listen(host, port, door)
+    await stop.wait()
+    server.close()
+
+
+async def listen(host: str, port: int, door: Door) -> asyncio.Server:
+    """Begin to take mail at this port; 0: at any."""
+    loop = asyncio.get_running_loop()
+    return await loop.create_server(
+        lambda: _Server(door, data_size_limit=MOST_BYTES, enable_SMTPUTF8=True, hostname="deskwire", loop=loop),
+        host,
+        port,
+    )

@@ -1,0 +1,401 @@
+"""Mail that comes in over a socket: whose it is, what of it is taken, and what becomes of the rest."""
+
+import asyncio
+import smtplib
+from email.message import EmailMessage
+from functools import partial
+from types import SimpleNamespace
+
+import pytest
+
+from domain import inbound
+from domain.inbound import reading
+from infra import mail_door
+from infra.mail_door import Door
+from models import Role
+
+ADD = "mutation($input: AddCommentInput!) { addComment(input: $input) { __typename } }"
+
+
+@pytest.fixture
+def setting(desk, monkeypatch):
+    """Sets one of the settings, for this test."""
+
+    def set_(**values):
+        changed = desk.settings.model_copy(update=values)
+        monkeypatch.setattr(type(desk), "settings", changed, raising=False)
+
+    return set_
+
+
+@pytest.fixture
+async def door(desk):
+    """Where mail comes in, as `desk receive` has it; with what became of handing one in."""
+    kept = []
+    opened = []
+
+    async def open_(**options):
+        settings = desk.settings
+        is_ours = partial(inbound.is_reply if "keep" in options else inbound.is_ours, settings)
+        opened.append(await mail_door.listen("127.0.0.1", 0, Door(partial(inbound.take, desk), is_ours, **options)))
+        return opened[-1].sockets[0].getsockname()[1]
+
+    yield SimpleNamespace(open=open_, kept=kept)
+    for server in opened:
+        server.close()
+
+
+@pytest.fixture
+async def port(door):
+    return await door.open()
+
+
+@pytest.fixture
+def send(port):
+    """Sends a mail as a mail server does; gives its last answer."""
+
+    async def sent(message, to, sender=None, at=None):
+        content = message if isinstance(message, bytes) else message.as_bytes()
+        sender = sender if sender is not None else message["From"]
+
+        def talk():
+            with smtplib.SMTP("127.0.0.1", at or port, timeout=30) as client:
+                try:
+                    client.sendmail(sender, [to], content)
+                except smtplib.SMTPRecipientsRefused as refused:
+                    return next(iter(refused.recipients.values()))[0]
+                except smtplib.SMTPResponseException as refused:
+                    return refused.smtp_code
+                return 250
+
+        return await asyncio.to_thread(talk)
+
+    return sent
+
+
+@pytest.fixture
+async def reply_to(work, mailbox, ticket, customer):
+    """Where the customer's answer to the mail that confirms the ticket goes."""
+    await work.run()
+    (letter,) = mailbox.to(customer.email)
+    return letter["Reply-To"]
+
+
+def mail(sender, text="It still burns.", subject="Re: printer", html=None, **headers):
+    message = EmailMessage()
+    message["From"], message["Subject"] = sender, subject
+    message["Message-ID"] = headers.pop("message_id", f"<{abs(hash((sender, text, subject)))}@mail.example>")
+    for name, value in headers.items():
+        message[name.replace("_", "-")] = value
+    if text is not None:
+        message.set_content(text)
+    if html is not None and text is not None:
+        message.add_alternative(html, subtype="html")
+    elif html is not None:
+        message.set_content(html, subtype="html")
+    return message
+
+
+async def outcomes(database):
+    return [row["outcome"] for row in await database.rows("SELECT outcome FROM inbound_mails ORDER BY received_at")]
+
+
+async def bodies(database):
+    return [row["body"] for row in await database.rows("SELECT body FROM comments ORDER BY created_at, id")]
+
+
+async def test_an_answer_becomes_a_comment(send, reply_to, customer, database, api, ticket):
+    local, _, domain = reply_to.partition("@")
+    assert len(local) <= 64
+    assert domain == "example.com"
+
+    text = "It **still** burns.\n\nOn Mon, 23 Nov 2026 at 10:00, Deskwire <support@example.com> wrote:\n> We have it.\n"
+    assert await send(mail(f"Carla <{customer.email.upper()}>", text), reply_to) == 250
+
+    rows = await database.rows("SELECT body, body_html, author_id, internal, channel FROM comments")
+    assert rows == [
+        {
+            "body": "It **still** burns.",
+            "body_html": "<p>It <strong>still</strong> burns.</p>",
+            "author_id": customer.id,
+            "internal": False,
+            "channel": "EMAIL",
+        }
+    ]
+    (row,) = await database.rows("SELECT outcome, person_id, ticket_id FROM inbound_mails")
+    assert row == {"outcome": "COMMENTED", "person_id": customer.id, "ticket_id": ticket.uuid}
+
+
+async def test_an_answer_opens_what_was_resolved(send, reply_to, customer, agent, database, api, ticket):
+    resolve = "mutation($input: ResolveTicketInput!) { resolveTicket(input: $input) { __typename } }"
+    await api(agent, resolve, input={"ticketId": ticket.gid})
+
+    await send(mail(customer.email), reply_to)
+
+    assert await database.rows("SELECT status FROM tickets") == [{"status": "OPEN"}]
+    assert await database.rows("SELECT state FROM resolutions") == [{"state": "REJECTED"}]
+
+
+async def test_each_mail_counts_once_even_at_once(send, reply_to, customer, database):
+    one = mail(customer.email)
+    assert await asyncio.gather(*(send(one, reply_to) for _ in range(4))) == [250] * 4
+    again = b"Received: from elsewhere\r\n" + one.as_bytes()
+    assert await send(again, reply_to, customer.email) == 250
+
+    assert await outcomes(database) == ["COMMENTED"]
+    assert len(await bodies(database)) == 1
+    assert await database.rows("SELECT 1 FROM events WHERE kind = 'CommentAdded'") == [{"?column?": 1}]
+
+
+async def test_files_come_along_within_the_limits(send, reply_to, customer, database, desk, monkeypatch):
+    message = mail(customer.email, "See the picture.")
+    message.add_attachment(b"\x89PNG\r\n\x1a\n" + b"x" * 50, maintype="image", subtype="png", filename="cat.png")
+    message.add_attachment(
+        b"MZ\x90\x00" + b"\0" * 500, maintype="application", subtype="x-msdownload", filename="a.exe"
+    )
+
+    assert await send(message, reply_to) == 250
+
+    rows = await database.rows("SELECT filename, content_type, size_bytes, internal, uploaded_by_id FROM attachments")
+    assert rows == [
+        {
+            "filename": "cat.png",
+            "content_type": "image/png",
+            "size_bytes": 58,
+            "internal": False,
+            "uploaded_by_id": customer.id,
+        }
+    ]
+    assert await bodies(database) == ["See the picture.\n\n(Not taken: a.exe)"]
+    assert await database.rows("SELECT 1 FROM uploads") == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "sender", "outcome"),
+    [
+        ({"Auto_Submitted": "auto-replied"}, None, "IGNORED"),
+        ({"Precedence": "bulk"}, None, "IGNORED"),
+        ({"X_Auto_Response_Suppress": "All"}, None, "IGNORED"),
+        ({"List_Id": "<list.example.com>"}, None, "IGNORED"),
+        ({}, "", "IGNORED"),
+    ],
+)
+async def test_what_a_machine_wrote_changes_nothing(
+    send, reply_to, customer, agent, database, api, ticket, headers, sender, outcome
+):
+    resolve = "mutation($input: ResolveTicketInput!) { resolveTicket(input: $input) { __typename } }"
+    await api(agent, resolve, input={"ticketId": ticket.gid})
+    before = await database.counts()
+
+    assert await send(mail(customer.email, **headers), reply_to, sender) == 250
+
+    assert await outcomes(database) == [outcome]
+    assert await database.counts() == before | {"inbound_mails": 1}
+    assert await database.rows("SELECT status FROM tickets") == [{"status": "RESOLVED"}]
+
+
+async def test_a_report_of_what_was_not_delivered_is_a_bounce(send, reply_to, customer, database):
+    report = (
+        b"From: MAILER-DAEMON@mail.example\r\nMessage-ID: <b@mail.example>\r\nMIME-Version: 1.0\r\n"
+        b'Content-Type: multipart/report; report-type=delivery-status; boundary="x"\r\n\r\n'
+        b"--x\r\nContent-Type: text/plain\r\n\r\nNobody there.\r\n--x\r\nContent-Type: message/delivery-status\r\n\r\n"
+        b"Reporting-MTA: dns; mail.example\r\n\r\nAction: failed\r\nStatus: 5.1.1\r\n--x--\r\n"
+    )
+    before = await database.counts()
+
+    assert await send(report, reply_to, "") == 250
+
+    assert await outcomes(database) == ["BOUNCED"]
+    assert await database.counts() == before | {"inbound_mails": 1}
+
+
+async def test_our_own_mail_that_comes_back_goes_no_further(send, reply_to, mailbox, customer, database):
+    (letter,) = mailbox.to(customer.email)
+
+    assert await send(letter.as_bytes(), reply_to, customer.email) == 250
+
+    assert await outcomes(database) == ["IGNORED"]
+    assert await bodies(database) == []
+
+
+async def test_whoever_has_the_address_alone_can_not_write_as_its_owner(
+    send, reply_to, stranger, customer, agent, database, api, ticket, desk
+):
+    assert await send(mail(stranger.email, "Let me <b>in</b>."), reply_to) == 250
+    assert await send(mail("who@elsewhere.example", "Me too."), reply_to) == 250
+
+    assert await outcomes(database) == ["WAITING", "WAITING"]
+    rows = await database.rows("SELECT body, internal, author_id FROM comments ORDER BY created_at, id")
+    assert [(row["internal"], row["author_id"]) for row in rows] == [(True, None)] * 2
+    assert stranger.email in rows[0]["body"]
+    read = "query($id: ID!) { ticket(id: $id) { comments { nodes { body } } } }"
+    assert (await api(customer, read, id=ticket.gid))["ticket"]["comments"]["nodes"] == []
+    assert len((await api(agent, read, id=ticket.gid))["ticket"]["comments"]["nodes"]) == 2
+    (row,) = await database.rows("SELECT file_key FROM inbound_mails WHERE sender = 'who@elsewhere.example'")
+    _, chunks = await desk.files.open(row["file_key"])
+    assert b"Me too." in b"".join([chunk async for chunk in chunks])
+
+
+async def test_an_address_that_was_not_made_here_names_nothing(send, reply_to, customer, database, ticket):
+    local, _, domain = reply_to.partition("@")
+    forged = [
+        f"{local[:-1]}{'a' if local[-1] != 'a' else 'q'}@{domain}",
+        f"reply+{'a' * 45}@{domain}",
+        f"reply+x@{domain}",
+        f"support@{domain}",
+    ]
+    for number, address in enumerate(forged):
+        assert await send(mail(customer.email, f"Number {number}", f"Re: [#{ticket.number}] It"), address) == 250
+
+    assert await outcomes(database) == ["WAITING"] * 4
+    assert await bodies(database) == []
+    assert await send(mail(customer.email, "Hello"), "anyone@elsewhere.example") == 550
+
+
+async def test_a_closed_ticket_takes_none_and_it_waits(send, reply_to, customer, database):
+    await database.rows("UPDATE tickets SET status = 'CLOSED', closed_at = now()")
+
+    assert await send(mail(customer.email, "But why?"), reply_to) == 250
+
+    assert await outcomes(database) == ["WAITING"]
+    assert await database.rows("SELECT internal FROM comments") == [{"internal": True}]
+    assert await database.rows("SELECT status FROM tickets") == [{"status": "CLOSED"}]
+
+
+async def test_what_fits_nothing_may_be_a_ticket_or_nothing(
+    send, reply_to, customer, database, other, desk, monkeypatch, work
+):
+    ticketing = desk.settings.model_copy(update={"inbound_unknown": "ticket"})
+    monkeypatch.setattr(type(desk), "settings", property(lambda _: ticketing))
+    new = mail("New Person <new@elsewhere.example>", "My **screen** is dark.", "Dark screen")
+    new.add_attachment(b"\x89PNG\r\n\x1a\n" + b"x" * 50, maintype="image", subtype="png", filename="dark.png")
+    for _ in range(2):
+        assert await send(new, "support@example.com") == 250
+    rows = await database.rows(
+        """SELECT t.subject, t.body, t.channel, t.topic, t.triage_pending, p.name, p.email, p.role
+        FROM tickets t JOIN people p ON p.id = requester_id WHERE t.subject = 'Dark screen'"""
+    )
+    assert rows == [
+        {
+            "subject": "Dark screen",
+            "body": "My **screen** is dark.",
+            "channel": "EMAIL",
+            "topic": None,
+            "triage_pending": True,
+            "name": "New Person",
+            "email": "new@elsewhere.example",
+            "role": Role.CUSTOMER.name,
+        }
+    ]
+    assert await database.rows("SELECT filename FROM attachments") == [{"filename": "dark.png"}]
+    assert await outcomes(database) == ["SUBMITTED"]
+
+    ignoring = desk.settings.model_copy(update={"inbound_unknown": "ignore"})
+    monkeypatch.setattr(type(desk), "settings", property(lambda _: ignoring))
+    before = await database.counts()
+    assert await send(mail("new@elsewhere.example", "And another."), "support@example.com") == 250
+    assert await database.counts() == before | {"inbound_mails": 2}
+
+
+async def test_what_staff_alone_were_told_they_answer_among_themselves(send, desk, agent, ticket, database):
+    async with desk.writes.begin() as unit:
+        from sqlalchemy import select
+
+        from domain import messages
+        from models import MessageKind, Ticket
+
+        row = await unit.lock(lambda key: select(Ticket).where(Ticket.id == key), ticket.uuid)
+        messages.write_about(unit, row, MessageKind.MENTIONED, agent.id, agent.email)
+    (message,) = await database.rows("SELECT id FROM messages WHERE kind = 'MENTIONED'")
+    address = inbound.reply_address(desk.settings, desk.signer, message["id"])
+
+    assert await send(mail(agent.email, "I know him."), address) == 250
+
+    assert await database.rows("SELECT internal, author_id FROM comments") == [
+        {"internal": True, "author_id": agent.id}
+    ]
+
+
+async def test_a_fault_is_no_answer_and_the_sender_tries_again(send, reply_to, customer, database, desk, monkeypatch):
+    before = await database.counts()
+    with monkeypatch.context() as patched:
+        patched.setattr(inbound.comments, "add", lambda *_: 1 / 0)
+        assert await send(mail(customer.email), reply_to) == 451
+    assert await database.counts() == before
+
+    assert await send(mail(customer.email), reply_to) == 250
+    assert await outcomes(database) == ["COMMENTED"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\0\xff\n\n\xff", b"From: @@@<<\nContent-Type: multipart/mixed\n\n", b"x" * 9999]
+)
+async def test_a_broken_mail_breaks_nothing(send, reply_to, customer, database, content):
+    assert await send(content, reply_to, customer.email) == 250
+    assert await outcomes(database) == ["WAITING"]
+
+
+async def test_the_mail_catcher_hands_in_answers_and_keeps_the_rest(door, send, reply_to, customer, database, tmp_path):
+    kept = []
+    at = await door.open(keep=kept.append)
+
+    assert await send(mail(customer.email), reply_to, at=at) == 250
+    assert kept == []
+    assert await send(mail("support@example.com", "To somebody."), customer.email, at=at) == 250
+
+    assert len(kept) == 1
+    assert await outcomes(database) == ["COMMENTED"]
+
+
+# --- What was written -------------------------------------------------------------------------------------------------
+
+
+def text_of(message):
+    return reading.read(message.as_bytes(), "a@example.com", "b@example.com").text
+
+
+@pytest.mark.parametrize(
+    ("written", "quoted"),
+    [
+        ("Hello.", "\n\nOn Mon, 23 Nov 2026 at 10:00 Ada\n<ada@example.com> wrote:\n> Hi\n> there\n"),
+        ("Hallo.", "\n\nAm 23.11.2026 um 10:00 schrieb Ada:\n\n> Hi\n"),
+        ("Hello.", "\n\n-----Original Message-----\nFrom: Ada\nTo: You\n\nHi\n"),
+        ("Hello.", "\n\nFrom: Ada <ada@example.com>\nSent: Monday\nTo: You\nSubject: It\n\nHi\n"),
+        ("Hallo.", "\n\nVon: Ada\nGesendet: Montag\nAn: Sie\nBetreff: Es\n\nHi\n"),
+        ("Hello.", "\n\n-- \nCarla, Head of Printers\n"),
+        ("Hello.", "\n\nSent from my iPhone\n\nOn 2026-11-23 Ada wrote:\n> Hi\n"),
+        ("I tried these:\n- one\n- two", ""),
+        ("> Does it burn?\nYes.\n\n> Now?\nNo.", ""),
+        ("My list is here:", "\n> Hi\n"),
+        ("From: the beginning it burns.", ""),
+    ],
+)
+def test_what_is_quoted_at_the_end_is_left_out(written, quoted):
+    assert text_of(mail("a@example.com", written + quoted)) == written
+
+
+def test_nothing_but_a_quote_is_left_whole():
+    assert text_of(mail("a@example.com", "> Hi\n> there\n")) == "> Hi\n> there"
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("<p>It <b>still</b> burns.</p><p>Bye</p>", "It **still** burns.\n\nBye"),
+        ("<div>One</div><div>Two<br>Three</div>", "One\n\nTwo\nThree"),
+        ("<ul><li>a</li><li>b</li></ul><ol><li>c<li>d</ol>", "- a\n- b\n\n1. c\n2. d"),
+        (
+            "<a href='https://example.com/x'>here</a> <a href='javascript:alert(1)'>there</a>",
+            "[here](https://example.com/x) there",
+        ),
+        ("<style>p{}</style><script>alert(1)</script>Hi &lt;b&gt; *x*", "Hi \\<b\\> \\*x\\*"),
+        ("Hi<div class='gmail_quote'>On Mon wrote<blockquote>old</blockquote></div>", "Hi"),
+        ("Hi<hr><div id='divRplyFwdMsg'>From: me</div><div>old</div>", "Hi\n\n---"),
+        ("Hi<blockquote type='cite'>old</blockquote>", "Hi"),
+        ("<blockquote>Said</blockquote>Mine", "> Said\n\nMine"),
+        ("<p>open <b>never closed", "open **never closed"),
+        ("<img src='https://tracker.example/x.gif'>Hi", "Hi"),
+    ],
+)
+def test_html_is_made_markdown(html, text):
+    assert text_of(mail("a@example.com", None, html=html)) == text

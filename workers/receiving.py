@@ -1,0 +1,35 @@
+"""The process that takes mail: answers go to their tickets."""
+
+from functools import partial
+
+from domain import inbound
+from infra import logs, mail_door
+from infra.desk import Desk
+from infra.mail_door import Door
+from infra.mailcatcher import Catcher
+from infra.settings import Settings
+
+HOST = "127.0.0.1"  # the mail catcher is for this machine alone
+
+
+async def receive(settings: Settings, port: int) -> None:
+    """Take mail for our domain until SIGTERM or SIGINT."""
+    logs.configure(settings, "receive")
+    desk = await Desk.open(settings)
+    try:
+        door = Door(partial(inbound.take, desk), partial(inbound.is_ours, settings))
+        await mail_door.serve(settings.mail_door_host, port, door)
+    finally:
+        await desk.close()
+
+
+async def catch(settings: Settings, port: int) -> None:
+    """Take mail for anyone and keep it, but hand in what answers a ticket, until SIGTERM or SIGINT."""
+    logs.configure(settings, "mail")
+    desk = await Desk.open(settings)
+    try:
+        keep = Catcher(settings.data_dir / "mail").keep
+        door = Door(partial(inbound.take, desk), partial(inbound.is_reply, settings), keep)
+        await mail_door.serve(HOST, port, door)
+    finally:
+        await desk.close()
