@@ -30,7 +30,7 @@ SES_PERMANENT: Final = frozenset({"MessageRejected", "BadRequestException", "Inv
 
 UTF_8: Final = Charset("utf-8")
 UTF_8.body_encoding = QP
-POLICY: Final = compat32.clone(linesep="\r\n")
+POLICY: Final = compat32.clone(linesep="\r\n", max_line_length=900)  # long links stay whole
 
 
 class Undeliverable(Exception):

@@ -654,7 +654,7 @@ async def test_many_are_looked_at_together(save, submit, sweep, desk, customer, 
     monkeypatch.setattr(Unit, "read_all", counted)
     await sweep(HOUR + 5)
 
-    assert reads == ["_due", "clocks_of"]
+    assert reads == ["_due", "clocks_of", "active"]
     assert len(await database.rows("SELECT * FROM events WHERE kind = 'SlaBreached'")) == 3
 
 
