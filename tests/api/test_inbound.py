@@ -18,17 +18,6 @@ ADD = "mutation($input: AddCommentInput!) { addComment(input: $input) { __typena
 
 
 @pytest.fixture
-def setting(desk, monkeypatch):
-    """Sets one of the settings, for this test."""
-
-    def set_(**values):
-        changed = desk.settings.model_copy(update=values)
-        monkeypatch.setattr(type(desk), "settings", changed, raising=False)
-
-    return set_
-
-
-@pytest.fixture
 async def door(desk):
     """Where mail comes in, as `desk receive` has it; with what became of handing one in."""
     kept = []

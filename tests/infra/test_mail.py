@@ -220,6 +220,9 @@ def test_the_catcher_ends_when_it_is_told_to(settings, tmp_path):  # they are in
     root = Path(mailcatcher.__file__).parent.parent
     command = [sys.executable, "desk.py", "catch-mail"]
     environment = os.environ | {"PYTHONWARNINGS": "error", "SMTP_PORT": str(port), "DATA_DIR": str(tmp_path)}
+    # It connects to these only when an answer comes in.
+    environment |= {"DESKWIRE_EMBEDDED": "1", "SECRET_KEY": "x" * 32, "REDIS_URL": "redis://127.0.0.1:1"}
+    environment |= {"DATABASE_URL": "postgresql://127.0.0.1:1/none"}
     with subprocess.Popen(command, cwd=root, env=environment) as catcher:
         try:
             for _ in range(200):
