@@ -18,17 +18,6 @@ ADD = "mutation($input: AddCommentInput!) { addComment(input: $input) { __typena
 
 
 @pytest.fixture
-def setting(desk, monkeypatch):
-    """Sets one of the settings, for this test."""
-
-    def set_(**values):
-        changed = desk.settings.model_copy(update=values)
-        monkeypatch.setattr(type(desk), "settings", changed, raising=False)
-
-    return set_
-
-
-@pytest.fixture
 async def door(desk):
     """Where mail comes in, as `desk receive` has it; with what became of handing one in."""
     kept = []
@@ -302,10 +291,11 @@ async def test_what_staff_alone_were_told_they_answer_among_themselves(send, des
         from sqlalchemy import select
 
         from domain import messages
-        from models import MessageKind, Ticket
+        from models import NotificationKind, Ticket
 
         row = await unit.lock(lambda key: select(Ticket).where(Ticket.id == key), ticket.uuid)
-        messages.write_about(unit, row, MessageKind.MENTIONED, agent.id, agent.email)
+        part = messages.Part(row, NotificationKind.MENTIONED, [])
+        messages.write_about(unit, agent.id, agent.email, [part], kind=NotificationKind.MENTIONED)
     (message,) = await database.rows("SELECT id FROM messages WHERE kind = 'MENTIONED'")
     address = inbound.reply_address(desk.settings, desk.signer, message["id"])
 

@@ -88,6 +88,7 @@ async def keys(customer, ticket, problem, support, director, database, work, mai
         "EscalationRule": escalation_rule.id,
         "MessageTemplate": template.id,
         "Comment": comment.id,
+        "TicketPresence": ticket.uuid,
         "Notification": told["id"],
         "TicketEvent": event["id"],
         "Node": (models.Ticket, ticket.uuid),

@@ -16,6 +16,7 @@ OFFICE = SimpleNamespace(
     time_zone="Europe/Lisbon",
     hours=[{"weekday": day, "opens": 540, "closes": 1020} for day in range(5)],
     holidays=[{"date": "2026-11-25", "name": "A day off"}],
+    holiday_region=None,
 )
 
 
@@ -83,7 +84,7 @@ def test_time_is_working_time_of_the_calendar():
     assert due(seven_hours, calendar=OFFICE, created_at=hours(4)) == (hours(24 + 3), 0)
     assert due(seven_hours, calendar=OFFICE, created_at=hours(24 + 4)) == (hours(3 * 24 + 3), 0)  # past the day off
     assert due(seven_hours, calendar=OFFICE, created_at=hours(-12)) == (hours(7), 0)
-    never = SimpleNamespace(time_zone="UTC", hours=[], holidays=[])
+    never = SimpleNamespace(time_zone="UTC", hours=[], holidays=[], holiday_region=None)
     assert due(seven_hours, calendar=never) is None
 
 

@@ -18,6 +18,7 @@ from aiosmtpd.smtp import SMTP
 
 from infra import mail, mailcatcher
 from infra.mail import Later, Letter, Mailer, Undeliverable
+from infra.mail_door import Door
 from infra.mailcatcher import Catcher
 from infra.settings import Settings
 
@@ -228,9 +229,13 @@ async def test_ses_without_its_package_says_so(settings, monkeypatch):
         await send(settings.model_copy(update={"smtp_url": "ses://eu-central-1"}), LETTER)
 
 
+async def nobody(_incoming):
+    raise AssertionError("Nothing here is for the desk.")
+
+
 async def test_the_catcher_keeps_what_is_sent(settings, tmp_path):
     folder = tmp_path / "mail"
-    async with listening(Catcher(folder)) as url:
+    async with listening(Door(nobody, lambda _: False, Catcher(folder).keep)) as url:
         for number in range(3):
             letter = Letter("a@example.com", None, f"Hello {number}", "Text", None, f"<{number}@example.com>")
             await send(settings.model_copy(update={"smtp_url": url}), letter)
@@ -249,19 +254,25 @@ def test_the_catcher_lets_go_of_the_oldest(tmp_path, monkeypatch):
     assert sorted(tmp_path.iterdir()) == kept[1:]
 
 
-def test_the_catcher_ends_when_it_is_told_to(tmp_path):
+def test_the_catcher_ends_when_it_is_told_to(settings, tmp_path):  # they are in the environment
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     root = Path(mailcatcher.__file__).parent.parent
-    command = [sys.executable, "-m", "infra.mailcatcher", str(port), str(tmp_path)]
-    with subprocess.Popen(command, cwd=root, env=os.environ | {"PYTHONWARNINGS": "error"}) as catcher:
+    command = [sys.executable, "desk.py", "catch-mail"]
+    environment = os.environ | {"PYTHONWARNINGS": "error", "SMTP_PORT": str(port), "DATA_DIR": str(tmp_path)}
+    # It connects to these only when an answer comes in.
+    environment |= {"DESKWIRE_EMBEDDED": "1", "SECRET_KEY": "x" * 32, "REDIS_URL": "redis://127.0.0.1:1"}
+    environment |= {"DATABASE_URL": "postgresql://127.0.0.1:1/none"}
+    with subprocess.Popen(command, cwd=root, env=environment) as catcher:
         try:
             for _ in range(200):
                 with socket.socket() as client:
                     if client.connect_ex(("127.0.0.1", port)) == 0:
                         break
                 time.sleep(0.05)
+            else:
+                raise AssertionError("It takes no mail.")
         finally:
             catcher.send_signal(signal.SIGTERM)
         assert catcher.wait(10) == 0
