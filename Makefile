@@ -30,10 +30,10 @@ define install-dev
 	$(call install,requirements-dev.lock,requirements-embedded.lock)
 endef
 
-.PHONY: help run test check schema migration lock bench clean
+.PHONY: help run test check schema migration lock demo-day bench clean
 
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 run: ## Run all of Deskwire here: PORT, HOST, DATA_DIR, LARGE=1 for 1,000,000 tickets
 	$(call install,requirements-embedded.lock)
@@ -68,6 +68,10 @@ lock: ## Lock the dependencies again; UPGRADE=1 takes the newest
 	$(LOCKING) -o requirements.lock
 	$(LOCKING) --extra embedded -c requirements.lock -o requirements-embedded.lock
 	$(LOCKING) --extra embedded --group dev -c requirements-embedded.lock -o requirements-dev.lock
+
+demo-day: ## Play a day at the desk: one ticket from its submission to its rating, as six people live it
+	$(install-dev)
+	@.venv/bin/python tests/running/demo_day.py
 
 bench: ## Run the benchmarks
 	$(install-dev)

@@ -20,6 +20,9 @@ READY = "planned"  # marks a schema whose resolvers are ours
 
 def prepare(schema: graphql.GraphQLSchema) -> None:
     """Has the fields of a schema resolved by the planner that a request's context names, or from what it answered."""
+    # Strawberry's own fails for lists and for what can't be null, and is of all schemas of a process.
+    introspected: Any = schema.type_map["__Type"]
+    introspected.fields["isOneOf"].resolve = lambda type_, _: graphql.is_input_object_type(type_) and type_.is_one_of
     if schema.extensions.get(READY):
         return
     schema.extensions[READY] = True

@@ -1,8 +1,5 @@
 """The whole API: its roots, put together from every noun's resolvers."""
 
-from typing import Any
-
-import graphql
 import strawberry
 from strawberry.tools import create_type
 
@@ -117,7 +114,3 @@ schema = strawberry.Schema(
     types=list(KINDS),
     config=CONFIG,
 )
-
-# Strawberry's own fails for lists and for what can't be null.
-introspected: Any = schema._schema.type_map["__Type"]  # noqa: SLF001 - its way to graphql-core
-introspected.fields["isOneOf"].resolve = lambda type_, _: graphql.is_input_object_type(type_) and type_.is_one_of

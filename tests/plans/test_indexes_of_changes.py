@@ -1,7 +1,7 @@
 """What changes of tickets, queues and lists of people read is found by indexes."""
 
 import pytest
-from test_indexes import GROWING, VIEWERS, large, people, plans  # noqa: F401 # fixtures are found by their names
+from large_desk import GROWING, VIEWERS
 
 from domain import editing
 from domain.access import Viewer
@@ -21,14 +21,14 @@ TOGETHER = """query T($id: ID!) { ticket(id: $id) { viewerCan links { kind ticke
 
 
 @pytest.mark.parametrize("viewer", ["agent", "lead of few", "director"])
-async def test_queues(plans, people, large, viewer):  # noqa: F811 # as above
+async def test_queues(plans, people, large, viewer):
     department_id = await large.fetchval("SELECT department_id FROM memberships LIMIT 1")
     assert not await plans.of_query(people[viewer], QUEUE) & GROWING
     assert not await plans.of_query(people[viewer], QUEUE, id=f"dep_{department_id}") & GROWING
 
 
 @pytest.mark.parametrize("viewer", VIEWERS)
-async def test_tickets_of_a_person_and_what_belongs_to_one(plans, people, large, viewer):  # noqa: F811
+async def test_tickets_of_a_person_and_what_belongs_to_one(plans, people, large, viewer):
     for name in ("agent", "customer"):
         assert not await plans.of_query(people[viewer], THEIRS, id=f"per_{people[name].id}") & GROWING
     ticket_id = await large.fetchval("SELECT id FROM tickets ORDER BY id OFFSET 5000 LIMIT 1")
@@ -37,12 +37,12 @@ async def test_tickets_of_a_person_and_what_belongs_to_one(plans, people, large,
 
 @pytest.mark.parametrize("field", ["NAME", "CREATED_AT", "LAST_SEEN_AT"])
 @pytest.mark.parametrize("direction", ["ASC", "DESC"])
-async def test_people(plans, people, field, direction):  # noqa: F811
+async def test_people(plans, people, field, direction):
     order = {"field": field, "direction": direction}
     assert "people" not in await plans.of_query(people["agent"], PEOPLE, order=order)
 
 
-async def test_people_are_found_by_their_words(plans, people):  # noqa: F811
+async def test_people_are_found_by_their_words(plans, people):
     sql, arguments = plans.statement(people["agent"], PEOPLE, {"filter": {"text": "customer20 large"}})
     nodes = await plans.explained(sql, arguments)
     assert "people_words_idx" in {node.get("Index Name") for node in nodes}
@@ -69,5 +69,5 @@ async def test_people_are_found_by_their_words(plans, people):  # noqa: F811
     ],
     ids=lambda value: f"{value.__module__}.{value.__name__}" if callable(value) else None,
 )
-async def test_statements_of_changes(plans, build, arguments, lock):  # noqa: F811
+async def test_statements_of_changes(plans, build, arguments, lock):
     assert not await plans.of_statement(build, *arguments, lock=lock) & GROWING

@@ -152,7 +152,7 @@ class Day:
         async with asyncio.timeout(PATIENCE):
             while True:
                 for letter in reversed(self.letters()):
-                    if to in str(letter["to"]) and holding in text_of(letter):
+                    if to == letter["to"].addresses[0].addr_spec and holding in text_of(letter):
                         return letter
                 await asyncio.sleep(0.2)
 
