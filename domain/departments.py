@@ -7,7 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import Select, select
 
-from domain import access, calendars, words
+from domain import access, calendars, waking, words
 from domain.access import Viewer
 from domain.jobs import RecalculateSla
 from domain.refusals import Conflict, ConflictReason, Problems
@@ -104,6 +104,7 @@ async def save(unit: Unit, viewer: Viewer, department_id: UUID | None, form: For
         await _refuse_while_used(unit, row)
     if row.calendar_id != form.calendar_id:
         unit.enqueue(RecalculateSla(policy_id=None, calendar_id=None, department_id=row.id))
+        waking.wake(unit, department_ids=[row.id])
     unit.change(row, archived_at=(row.archived_at or unit.now) if form.archived else None, **values)
     return row.id
 

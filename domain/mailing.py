@@ -1,6 +1,5 @@
 """Emails put into words as things are when they are sent, handed over, and what became of them."""
 
-import re
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -10,7 +9,7 @@ import sqlalchemy as sa
 from markupsafe import Markup
 from sqlalchemy import Select, select
 
-from domain import history, inbound, messages, news, preferences, words
+from domain import history, inbound, messages, news, preferences, templates, words
 from domain.access import Viewer
 from domain.jobs import SendMessage
 from domain.messages import link_token, ticket_link
@@ -33,8 +32,6 @@ from models import (
     SignInLink,
     TicketStatus,
 )
-
-PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 _text = jinja2.Environment(  # noqa: S701 # plain text; its twin below escapes
     loader=jinja2.PackageLoader("domain", "letters"),
@@ -275,13 +272,8 @@ def _facts(found: list[Section], person: Person, desk: Desk, w: Wording, draft: 
 
 def _in_own_words(draft: Draft, own: MessageTemplate, facts: dict[str, str]) -> Draft:
     """The letter with the desk's text in place of ours; its link, thread and way out stay."""
-    body = _filled(own.body, facts)
-    draft.subject = " ".join(_filled(own.subject, facts).split()) if own.subject else draft.subject
+    body = templates.filled(own.body, facts)
+    draft.subject = " ".join(templates.filled(own.subject, facts).split()) if own.subject else draft.subject
     draft.sections = [Piece(None, [Block(body, Markup(words.html(body)))])]  # noqa: S704 # sanitised there
     draft.greeting = ""
     return draft
-
-
-def _filled(text: str, facts: dict[str, str]) -> str:
-    """The text with these facts in place of its {{placeholders}}; one without a fact stays as it is."""
-    return PLACEHOLDER.sub(lambda found: facts.get(found[1], found[0]), text)

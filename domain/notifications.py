@@ -5,17 +5,30 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy import Select, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from domain import access, tickets
+from domain import access, templates, tickets
 from domain.access import Viewer
+from domain.news import LABELS
 from domain.refusals import InvalidInput
-from domain.wording import Wording, marked
+from domain.wording import DESK, Wording, marked
+from infra.desk import Desk
 from infra.ids import new_id
 from infra.unit import Unit
-from models import Inbox, Notification, NotificationKind, Person, Ticket
+from models import (
+    Department,
+    Inbox,
+    MessageTemplate,
+    MessageTemplateUse,
+    Notification,
+    NotificationKind,
+    Person,
+    Ticket,
+    TicketStatus,
+)
 
 CHANNEL = "person"  # with the person's id behind a colon: where it is told that they have news
 # What a notification says.
@@ -70,15 +83,55 @@ def subject_of(viewer: Viewer, notification: Any) -> Select[Ticket]:
     return tickets.visible(viewer).where(Ticket.id == notification.ticket_id)
 
 
-def body(viewer: Viewer, notification: Any) -> Any:
-    """The ticket's subject, while the viewer can see it."""
-    return subject_of(viewer, notification).with_only_columns(Ticket.subject).scalar_subquery()
+def own_words(viewer: Viewer, notification: Any, column: Any) -> Any:
+    """A column of the desk's own text for this kind, in the viewer's language or else the desk's; NULL: it has none."""
+    theirs = locale(viewer)
+    languages = (theirs, func.split_part(theirs, "-", 1), DESK)
+    rows = select(column).where(
+        MessageTemplate.use == MessageTemplateUse.IN_APP,
+        MessageTemplate.kind == notification.kind,
+        MessageTemplate.locale.in_(languages),
+    )
+    nearest = sa.case(*((MessageTemplate.locale == each, place) for place, each in enumerate(languages)))
+    return rows.order_by(nearest).limit(1).scalar_subquery()
 
 
-def title_of(_desk: object, kind: str, number: int, locale: str | None) -> str:
-    """One line about it, in its reader's language; `kind`: by its name."""
+def facts(viewer: Viewer, notification: Any, own: Any) -> Any:
+    """What may stand in the desk's own text, as JSON in a text; NULL without one, or without sight of the ticket."""
+    rows = subject_of(viewer, notification).join(Department, Department.id == Ticket.department_id)
+    rows = rows.outerjoin(Person, Person.id == Ticket.assignee_id)
+    known = func.jsonb_build_object(
+        *("number", sa.cast(Ticket.number, sa.Text), "subject", Ticket.subject),
+        *("status", Ticket.status, "department", Department.name, "agent", func.coalesce(Person.name, "")),
+        *("name", select(Person.name).where(Person.id == viewer.id).scalar_subquery()),
+    )
+    found = rows.with_only_columns(sa.cast(known, sa.Text), maintain_column_froms=True).scalar_subquery()
+    return sa.case((own.is_not(None), found))
+
+
+def body_of(desk: Desk, subject: str | None, locale: str | None, own: str | None, facts: str | None) -> str | None:
+    """The ticket's subject, or what the desk itself says; None without sight of the ticket."""
+    return subject if own is None or facts is None else templates.plain(_filled(desk, own, facts, locale))
+
+
+def title_of(desk: Desk, kind: str, number: int, locale: str | None, own: str | None, facts: str | None) -> str:
+    """One line about it, in its reader's language or the desk's own words; `kind`: by its name."""
+    if own is not None and facts is not None:
+        return " ".join(_filled(desk, own, facts, locale).split())
     text = TITLES.get(NotificationKind[kind])
     return Wording(locale).said(text, number=number) if text else ""
+
+
+def _filled(desk: Desk, own: str, facts: str, locale: str | None) -> str:
+    known: dict[str, str] = orjson.loads(facts)
+    known |= {"desk": desk.settings.desk_name, "link": desk.settings.public_url}
+    known["status"] = Wording(locale).said(LABELS[TicketStatus[known["status"]]])
+    return templates.filled(own, known)
+
+
+def subject(viewer: Viewer, notification: Any) -> Any:
+    """The ticket's subject, while the viewer can see it."""
+    return subject_of(viewer, notification).with_only_columns(Ticket.subject).scalar_subquery()
 
 
 def number(notification: Any) -> Any:

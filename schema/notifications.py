@@ -54,11 +54,15 @@ class Notification(Node):
     @computed("One line, plain text.")
     def title(notification: models.Notification, viewer: Viewer) -> str:
         number, locale = notifications.number(notification), notifications.locale(viewer)
-        return Computed(notifications.title_of, notification.kind, number, locale)
+        own = notifications.own_words(viewer, notification, models.MessageTemplate.subject)
+        facts = notifications.facts(viewer, notification, own)
+        return Computed(notifications.title_of, notification.kind, number, locale, own, facts)
 
-    @planned("More in short, plain text; null when the title says it all.")
+    @computed("More in short, plain text; null when the title says it all.")
     def body(notification: models.Notification, viewer: Viewer) -> str | None:
-        return notifications.body(viewer, notification)
+        subject, locale = notifications.subject(viewer, notification), notifications.locale(viewer)
+        own = notifications.own_words(viewer, notification, models.MessageTemplate.body)
+        return Computed(notifications.body_of, subject, locale, own, notifications.facts(viewer, notification, own))
 
     @planned("What it's about; null when the viewer can't see it any more.")
     def subject(notification: models.Notification, viewer: Viewer) -> NotificationSubject | None:

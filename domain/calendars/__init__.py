@@ -11,7 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import Select, select
 
-from domain import access, words
+from domain import access, waking, words
 from domain.access import Viewer
 from domain.calendars import working
 from domain.jobs import RecalculateSla
@@ -113,6 +113,10 @@ class Form:
     holidays: list[Holiday]
 
 
+def _departments_by(calendar_id: Any) -> Select[UUID]:
+    return select(Department.id).where(Department.calendar_id == calendar_id)
+
+
 async def save(unit: Unit, viewer: Viewer, calendar_id: UUID | None, form: Form) -> UUID:
     """Make a calendar, or replace the one of this id; what was counted by it is counted anew. Raises Conflict TAKEN."""
     access.require(viewer, Role.ADMIN)
@@ -124,6 +128,8 @@ async def save(unit: Unit, viewer: Viewer, calendar_id: UUID | None, form: Form)
     row = access.found(await unit.lock(one, viewer, calendar_id), "businessCalendarId", "calendar")
     if any(getattr(row, name) != values[name] for name in COUNTED_BY):
         unit.enqueue(RecalculateSla(policy_id=None, calendar_id=row.id, department_id=None))
+        if by_it := [record[0] for record in await unit.run(_departments_by, row.id)]:
+            waking.wake(unit, department_ids=by_it)  # what escalates by its hours does so at other times now
     unit.change(row, **values)
     return row.id
 

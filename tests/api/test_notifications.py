@@ -237,3 +237,26 @@ async def test_a_ticket_tells_how_much_of_it_is_not_read(api, mark, work, mailbo
 
     assert await api(agent, query, id=ticket.gid) == {"ticket": {"viewerUnreadCount": 0}}
     assert await api(customer, query, id=ticket.gid) == {"ticket": {"viewerUnreadCount": 1}}
+
+
+TEMPLATE = """mutation ($input: SaveMessageTemplateInput!) { saveMessageTemplate(input: $input) { __typename
+  ... on Refusal { message } } }"""
+
+
+async def test_the_desk_says_it_in_its_own_words(api, admin, customer, submit, problem, work, mailbox):
+    body = "Dear {{name}}, **we look** at {{subject}} in {{department}}."
+    said = {"kind": "TICKET_RECEIVED", "subject": "Got #{{number}}: {{status}}", "body": body}
+    for use in ("IN_APP", "EMAIL"):
+        answer = await api(admin, TEMPLATE, input={"name": use, "use": use, **said})
+        assert answer["saveMessageTemplate"]["__typename"] == "SaveMessageTemplateSuccess"
+
+    ticket = await submit(customer, problem)
+    await work.run()
+
+    read = "{ viewer { notifications { nodes { title body } } } }"
+    (told,) = (await api(customer, read))["viewer"]["notifications"]["nodes"]
+    words = f"Dear Carla Customer, we look at {ticket['subject']} in Technical Support."
+    assert told == {"title": f"Got #{ticket['number']}: Open", "body": words}
+    (letter,) = mailbox.to(customer.email)
+    assert letter["Subject"] == f"Got #{ticket['number']}: Open"
+    assert "<strong>we look</strong>" in letter.get_body(("html",)).get_content()

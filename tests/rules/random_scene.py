@@ -154,13 +154,18 @@ class Reader:
             yield from (word for row in written for word in self.texts(row, "text"))
 
     def of_notifications(self) -> Iterable[str]:
-        """Their own, with the numbers of tickets that they may see no more."""
+        """Their own, with the numbers of tickets that they may see no more; in the desk's own words, if it has some."""
         numbers = {row.id: str(row.number) for row in self.rows.rows[models.Ticket]}
+        seen = {row.id for row in self.rows.rows[models.Ticket] if self.sees(row)}
+        own = [row for row in self.rows.rows[models.MessageTemplate] if row.use is models.MessageTemplateUse.IN_APP]
         for entry in self.rows.rows[models.Notification]:
             if entry.person_id == self.viewer.id:
                 self.known.add(entry.actor_id)
                 yield from self.texts(entry)
                 yield from [numbers[entry.ticket_id]] if entry.ticket_id and entry.kind in TITLES else []
+                for template in own if entry.ticket_id in seen else []:
+                    if template.kind is entry.kind and template.locale == "en":
+                        yield from WORD.findall(template.subject + template.body)
 
     def of_people(self) -> Iterable[str]:
         """All for staff, for others those whom they met; how to reach them for staff and themselves."""
