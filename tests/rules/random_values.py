@@ -114,6 +114,8 @@ class Values:
         if name == "String":
             texts = [*self.like.tags, "x", 'line\nbreak "quoted" é']
             texts = [self.search()] if place == "TicketFilter.text" else texts
+            if place.startswith("Query.messageTemplatePreview."):  # it says again what it is given
+                texts = ["x", "{{name}} of **{{desk}}**", "{{nothing}}"]
             return luck.choice([*self.schema.type_map, "Nothing"] if place == "Query.__type.name" else texts)
         some = luck.choice(self.scene.rows[models.Ticket]).number
         if place == "BusinessCalendar.upcomingHolidays.first":
