@@ -168,6 +168,7 @@ async def prepared(url: str) -> tuple[dict[str, str], Asked]:
 
     await demo_large.seed(url, TICKETS)
     connection = await asyncpg.connect(url)
+    await connection.execute("UPDATE sla_policies SET active = false")  # the floor counts no working time
     await connection.execute("VACUUM ANALYZE")
     agent = await connection.fetchval("SELECT id FROM people WHERE email = $1", AGENT)
     customers = await connection.fetch(
@@ -245,7 +246,7 @@ async def same(connection: asyncpg.Connection, sender: Load, sides: tuple[Side, 
         ]
         assert found[0] == found[1], found
         assert all(next(iter(data.values())) for data in found[0])
-    for operation, field, jobs in (("M1", "addComment", 1), ("M2", "submitTicket", 2)):
+    for operation, field, jobs in (("M1", "addComment", 1), ("M2", "submitTicket", 1)):
         written = [
             await what_is_written(connection, sender, side, asked.requests(operation, 1, 1), field) for side in sides
         ]
@@ -279,7 +280,8 @@ async def counts(connection: asyncpg.Connection) -> dict[str, int]:
 
 
 VARYING = (
-    "'id', 'number', 'ticket_id', 'event_id', 'created_at', 'updated_at', 'public_updated_at', 'waiting_since', 'at'"
+    "'id', 'number', 'ticket_id', 'event_id', 'created_at', 'updated_at', 'public_updated_at', 'waiting_since', 'at',"
+    "'timer_at'"
 )
 
 

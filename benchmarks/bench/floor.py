@@ -67,8 +67,8 @@ WORDS = """INSERT INTO ticket_words (source_id, internal, ticket_id, words) VALU
 WRITE = f"""WITH
  w AS ({WORDS % "$1"}),
  t AS (INSERT INTO tickets (id, subject, body, body_html, status, priority, priority_rank, category_id, department_id,
-  requester_id, tags, channel, created_at, updated_at, public_updated_at, last_seq, public_seq, waiting_since)
-  VALUES ($1, $2, $3, $4, 'OPEN', $5, $6, $7, $8, $9, '{{}}', 'PORTAL', $10, $10, $10, 2, 2, $10)),
+  requester_id, tags, channel, created_at, updated_at, public_updated_at, last_seq, public_seq, waiting_since, timer_at)
+  VALUES ($1, $2, $3, $4, 'OPEN', $5, $6, $7, $8, $9, '{{}}', 'PORTAL', $10, $10, $10, 2, 2, $10, $10)),
  e AS (INSERT INTO events (id, ticket_id, seq, public_seq, kind, actor_id, at, data) VALUES
   ($11, $1, 1, 1, 'TicketSubmitted', $9, $10, $12), ($13, $1, 2, 2, 'TicketRouted', NULL, $10, $14)),
  x AS (INSERT INTO event_texts (event_id, name, text) VALUES ($11, 'subject', $2))
