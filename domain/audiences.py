@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import aliased
 
-from domain import access, preferences
+from domain import access, history, preferences
 from domain.happenings import CommentAdded
 from infra.unit import Unit
 from models import Comment, Escalation, Event, Membership, Person, Resolution, Role, Ticket, Watcher
@@ -122,10 +122,6 @@ def _tickets(event_ids: Any) -> Select[Ticket]:
     return select(Ticket).where(Ticket.id.in_(its)).order_by(Ticket.id)
 
 
-def _key(event: Any, name: str) -> Any:
-    return sa.cast(event.data[name].astext, sa.Uuid())
-
-
 def _events(event_ids: Any) -> Select[*tuple[Any, ...]]:
     """The events, ticket by ticket, with what they name."""
     return (
@@ -140,9 +136,9 @@ def _events(event_ids: Any) -> Select[*tuple[Any, ...]]:
             Escalation.escalated_to_ids,
             Resolution.resolved_by_id,
         )
-        .outerjoin(Comment, Comment.id == _key(Event, "comment_id"))
-        .outerjoin(Escalation, Escalation.id == _key(Event, "escalation_id"))
-        .outerjoin(Resolution, Resolution.id == _key(Event, "resolution_id"))
+        .outerjoin(Comment, Comment.id == history.id_in(Event, "comment_id"))
+        .outerjoin(Escalation, Escalation.id == history.id_in(Event, "escalation_id"))
+        .outerjoin(Resolution, Resolution.id == history.id_in(Event, "resolution_id"))
         .where(Event.id == func.any(event_ids))
         .order_by(Event.ticket_id, Event.seq)
     )

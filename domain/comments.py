@@ -82,8 +82,7 @@ async def add(unit: Unit, viewer: Viewer, said: Words) -> Comment:
     await attempts.count(
         unit, attempts.COMMENT_BY_STAFF if viewer.is_staff else attempts.COMMENT_BY_CUSTOMER, str(viewer.id)
     )
-    ticket = access.found(await unit.lock(tickets.one, viewer, said.ticket_id), "ticketId", "ticket")
-    works = await tickets.is_worked_on(unit, viewer, ticket)
+    ticket, works = await tickets.locked(unit, viewer, said.ticket_id)
     if said.then is not None and not works:
         raise NotAllowed("Only the desk sets the status.")
     await _require_open(unit, viewer, ticket, works=works, said=said)
@@ -104,9 +103,7 @@ async def add_internal(unit: Unit, viewer: Viewer, said: Words) -> Comment:
     if not viewer.is_staff:
         raise NotAllowed
     await attempts.count(unit, attempts.COMMENT_BY_STAFF, str(viewer.id))
-    ticket = access.found(await unit.lock(tickets.one, viewer, said.ticket_id), "ticketId", "ticket")
-    if not await tickets.is_worked_on(unit, viewer, ticket):
-        raise NotAllowed
+    ticket = await tickets.locked_to_work_on(unit, viewer, said.ticket_id)
     return await _write(unit, viewer, ticket, said, internal=True)
 
 

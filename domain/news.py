@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import aliased
 
-from domain import access, tickets
+from domain import access, history, tickets
 from domain.access import Viewer
 from domain.wording import Wording, marked
 from models import Comment, Department, Escalation, Event, EventText, Person, Resolution, Ticket, TicketStatus
@@ -85,10 +85,6 @@ def quoted(text: str, html: str | None = None) -> Block:
 # --- Reading ----------------------------------------------------------------------------------------------------------
 
 
-def _key(name: str) -> Any:
-    return sa.cast(Event.data[name].astext, sa.Uuid())
-
-
 def of(viewer: Viewer, event_ids: Any) -> Select[*tuple[Any, ...]]:
     """The events that this reader may see, ticket by ticket, with what they name as it is now."""
     actor, author, assignee = aliased(Person), aliased(Person), aliased(Person)
@@ -99,10 +95,10 @@ def of(viewer: Viewer, event_ids: Any) -> Select[*tuple[Any, ...]]:
     rows = (
         rows.outerjoin(actor, actor.id == Event.actor_id)
         .outerjoin(assignee, assignee.id == Ticket.assignee_id)
-        .outerjoin(Comment, Comment.id == _key("comment_id"))
+        .outerjoin(Comment, Comment.id == history.id_in(Event, "comment_id"))
         .outerjoin(author, author.id == Comment.author_id)
-        .outerjoin(Resolution, Resolution.id == _key("resolution_id"))
-        .outerjoin(Escalation, Escalation.id == _key("escalation_id"))
+        .outerjoin(Resolution, Resolution.id == history.id_in(Event, "resolution_id"))
+        .outerjoin(Escalation, Escalation.id == history.id_in(Event, "escalation_id"))
         .outerjoin(Department, Department.id == Ticket.department_id)
         .order_by(Ticket.id, Event.seq)
     )

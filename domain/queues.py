@@ -8,8 +8,7 @@ from sqlalchemy import ColumnElement, Select, func, select
 
 from domain import access, availability, departments
 from domain.access import Viewer
-from domain.tickets.statuses import UNRESOLVED
-from models import Availability, Department, Membership, Person, Role, Ticket, TicketStatus
+from models import UNRESOLVED, Availability, Department, Membership, Person, Role, Ticket, TicketStatus
 
 RISK = dt.timedelta(hours=1)
 NEVER: Any = sa.literal_column("'infinity'::timestamptz")

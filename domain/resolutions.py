@@ -13,13 +13,13 @@ from domain.access import Viewer
 from domain.happenings import ResolutionConfirmed, TicketResolved
 from domain.refusals import Conflict, ConflictReason, NotAllowed, Problems
 from domain.tickets import conflicts, ratings, statuses
+from domain.tickets.actions import AFTER_CLOSING
 from infra.settings import Settings
 from infra.unit import Unit
-from models import Resolution, ResolutionState, Ticket, TicketStatus
+from models import UNRESOLVED, Resolution, ResolutionState, Ticket, TicketStatus
 
 MOST_FEEDBACK, MOST_REASON, MOST_CLOSE_REASON = 2_000, 2_000, 500
 WORST, BEST = 1, 5  # of ratings
-AFTER_CLOSING = dt.timedelta(days=30)  # as long may a rating be replaced, and may the desk open it again
 TOO_LATE = "This ticket was closed more than 30 days ago."
 
 # --- Reading ----------------------------------------------------------------------------------------------------------
@@ -32,7 +32,7 @@ def last(ticket: Any) -> Select[Resolution]:
 
 def of_event(event: Any) -> Select[Resolution]:
     """The resolution that an event of a ticket tells of."""
-    return select(Resolution).where(Resolution.id == sa.cast(event.data["resolution_id"].astext, sa.Uuid()))
+    return select(Resolution).where(Resolution.id == history.id_in(event, "resolution_id"))
 
 
 def event_text(event: Any, column: Any) -> Any:
@@ -67,7 +67,8 @@ async def resolve(unit: Unit, viewer: Viewer, settings: Settings, said: Solution
 
     Raises InvalidInput, NotFound, NotAllowed, Conflict.
     """
-    ticket = await _worked_on(unit, viewer, said.ticket_id)
+    access.sign_in_required(viewer)
+    ticket = await tickets.locked_to_work_on(unit, viewer, said.ticket_id)
     if ticket.status is TicketStatus.RESOLVED:
         raise _conflict(ticket, "This ticket is resolved already.", ConflictReason.ALREADY_DONE)
     _require_unresolved(ticket)
@@ -157,13 +158,12 @@ async def reopen(unit: Unit, viewer: Viewer, ticket_id: UUID, *, reason: str) ->
     Raises InvalidInput, NotFound, NotAllowed, Conflict.
     """
     access.sign_in_required(viewer)
-    ticket = access.found(await unit.lock(tickets.one, viewer, ticket_id), "ticketId", "ticket")
-    works = await tickets.is_worked_on(unit, viewer, ticket)
+    ticket, works = await tickets.locked(unit, viewer, ticket_id)
     if not works and ticket.requester_id != viewer.id:
         raise NotAllowed
     if ticket.merged_into_id is not None:
         raise _conflict(ticket, "This ticket was merged into another.")
-    if ticket.status in statuses.UNRESOLVED:
+    if ticket.status in UNRESOLVED:
         raise _conflict(ticket, "This ticket is open.")
     if not works and ticket.status is TicketStatus.CLOSED:
         raise _conflict(ticket, comments.CLOSED)
@@ -183,8 +183,7 @@ async def close(unit: Unit, viewer: Viewer, ticket_id: UUID, *, reason: str | No
     Raises InvalidInput, NotFound, NotAllowed, Conflict.
     """
     access.sign_in_required(viewer)
-    ticket = access.found(await unit.lock(tickets.one, viewer, ticket_id), "ticketId", "ticket")
-    works = await tickets.is_worked_on(unit, viewer, ticket)
+    ticket, works = await tickets.locked(unit, viewer, ticket_id)
     if not works and ticket.requester_id != viewer.id:
         raise NotAllowed
     if ticket.status is TicketStatus.CLOSED:
@@ -207,15 +206,6 @@ async def _unanswered(unit: Unit, ticket: Ticket) -> None:
         unit.change(resolution, state=ResolutionState.EXPIRED, confirm_by=None)
 
 
-async def _worked_on(unit: Unit, viewer: Viewer, ticket_id: UUID) -> Ticket:
-    """The ticket, locked. Raises NotFound, and NotAllowed for whoever does not work on it."""
-    access.sign_in_required(viewer)
-    ticket = access.found(await unit.lock(tickets.one, viewer, ticket_id), "ticketId", "ticket")
-    if not await tickets.is_worked_on(unit, viewer, ticket):
-        raise NotAllowed
-    return ticket
-
-
 async def _of_requester(unit: Unit, viewer: Viewer, ticket_id: UUID) -> Ticket:
     """The ticket, locked. Raises NotFound, and NotAllowed for whoever did not request it."""
     access.sign_in_required(viewer)
@@ -226,7 +216,7 @@ async def _of_requester(unit: Unit, viewer: Viewer, ticket_id: UUID) -> Ticket:
 
 
 def _require_unresolved(ticket: Ticket) -> None:
-    if ticket.status not in statuses.UNRESOLVED:
+    if ticket.status not in UNRESOLVED:
         raise _conflict(ticket, "This ticket is closed.")
 
 

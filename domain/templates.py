@@ -19,6 +19,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from domain import access, departments, words
 from domain.access import Viewer
 from domain.refusals import Conflict, ConflictReason, NotAllowed, Problems
+from domain.wording import DESK
 from infra.unit import Unit
 from models import (
     Membership,
@@ -28,7 +29,6 @@ from models import (
     Role,
 )
 
-LOCALE = "en"  # the desk's
 MOST_SUBJECT, MOST_TEXT, MOST_PLACES = 200, 200, 100
 ONLY_PLACEHOLDERS = "Only placeholders such as {{name}} are possible."
 
@@ -241,7 +241,7 @@ def _checked(form: Form) -> dict[str, Any]:
         "name": name,
         "use": form.use,
         "kind": form.kind,
-        "locale": locale or LOCALE,
+        "locale": locale or DESK,
         "subject": subject,
         "body": body,
         "department_id": form.department_id,

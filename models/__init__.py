@@ -20,6 +20,7 @@ from models.sessions import Attempt, Session, SignInLink
 from models.sla import SlaClock, SlaPolicy, SlaTargetKind, SlaVersion
 from models.templates import MessageTemplate, MessageTemplateUse
 from models.tickets import (
+    UNRESOLVED,
     EscalationLevel,
     Presence,
     PresenceActivity,
@@ -35,6 +36,7 @@ from models.tickets import (
 from models.views import TicketView
 
 __all__ = [
+    "UNRESOLVED",
     "AssignmentMethod",
     "Attachment",
     "Attempt",

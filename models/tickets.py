@@ -27,6 +27,9 @@ class TicketStatus(enum.Enum):
     CLOSED = enum.auto()
 
 
+UNRESOLVED = (TicketStatus.OPEN, TicketStatus.PENDING, TicketStatus.ON_HOLD)
+
+
 class TicketPriority(enum.Enum):
     """How urgent a ticket is; the value is its rank."""
 

@@ -42,7 +42,7 @@ class Plan:
         """`reads`: gives the statement's values. `together`: takes a list of each value, one row for each request."""
         self.statement, self.together = statement, together
         self.reads, self.checks, self.computed = tuple(reads), tuple(checks), tuple(computed)
-        self.cards = cards if f"'{MARK}" in statement.sql or f"{MARK}'" in statement.sql else None
+        self.cards = cards if MARK in statement.sql else None
         self.waiting: list[tuple[list[Any], asyncio.Future[bytes | None]]] = []
         self.tasks: set[asyncio.Task[None]] = set()
         self.flying = 0

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from domain import messages, preferences, refusals, sessions
 from domain.access import Viewer
+from domain.tickets.actions import AFTER_CLOSING
 from infra.desk import Desk
 from infra.ids import new_id
 from infra.postgres import Unavailable
@@ -69,7 +70,6 @@ DONE = {
     "withdraw": "You have withdrawn this ticket. It is closed.",
 }
 RATINGS = {str(number): number for number in range(1, 6)}
-AFTER_CLOSING = dt.timedelta(days=30)  # as long as a rating may be replaced
 TOO_LONG = "That is too long to be sent from here, or it came too slowly."
 MOST_BYTES = 200_000  # of a form: 20,000 characters, each in its longest form
 

@@ -12,9 +12,7 @@ from domain.escalations import deciding, raising, rules
 from domain.escalations.deciding import Facts, InForce
 from domain.escalations.raising import Raise
 from infra.unit import Unit
-from models import BusinessCalendar, Department, Escalation, Event, Ticket, TicketStatus
-
-UNRESOLVED = (TicketStatus.OPEN, TicketStatus.PENDING, TicketStatus.ON_HOLD)
+from models import UNRESOLVED, BusinessCalendar, Department, Escalation, Event, Ticket, TicketStatus
 
 
 def _in_force(ticket_ids: Any) -> Select[Escalation]:

@@ -14,10 +14,9 @@ from domain.sla.clocks import align
 from domain.sla.looking import clocks_of
 from domain.sla.policies import version_of
 from infra.unit import Unit
-from models import Department, SlaClock, SlaVersion, Ticket, TicketStatus
+from models import UNRESOLVED, Department, SlaClock, SlaVersion, Ticket
 
 BATCH = 500
-UNRESOLVED = (TicketStatus.OPEN, TicketStatus.PENDING, TicketStatus.ON_HOLD)
 
 
 def batch(

@@ -2,12 +2,14 @@
 
 import datetime as dt
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Select, select
 
 from domain import access
 from domain.access import Viewer
+from domain.refusals import NotAllowed
 from infra.unit import Unit
 from models import Event, Person, Role, Ticket, Watcher
 
@@ -78,3 +80,17 @@ async def is_worked_on(unit: Unit, viewer: Viewer, ticket: Ticket) -> bool:
     if not viewer.is_staff or viewer.has(Role.DIRECTOR):
         return viewer.is_staff
     return ticket.assignee_id == viewer.id or await unit.read(worked_on, viewer, ticket.id) is not None
+
+
+async def locked(unit: Unit, viewer: Viewer, ticket_id: UUID) -> tuple[Ticket, bool]:
+    """The ticket, locked, and whether the viewer works on it. Raises NotFound when they may not know of it."""
+    ticket = access.found(await unit.lock(one, viewer, ticket_id), "ticketId", "ticket")
+    return ticket, await is_worked_on(unit, viewer, ticket)
+
+
+async def locked_to_work_on(unit: Unit, viewer: Viewer, ticket_id: UUID) -> Ticket:
+    """The ticket, locked. Raises NotFound, and NotAllowed for whoever sees it, but does not work on it."""
+    ticket, works = await locked(unit, viewer, ticket_id)
+    if not works:
+        raise NotAllowed
+    return ticket

@@ -14,10 +14,9 @@ from sqlalchemy import ColumnElement
 from domain import access
 from domain.access import Viewer
 from domain.refusals import Conflict, ConflictReason, NotAllowed
-from domain.tickets.statuses import UNRESOLVED
-from models import EscalationLevel, Role, Ticket, TicketStatus
+from models import UNRESOLVED, EscalationLevel, Role, Ticket, TicketStatus
 
-REOPENED_WITHIN = dt.timedelta(days=30)
+AFTER_CLOSING = dt.timedelta(days=30)  # as long may a rating be replaced, and may the desk open it again
 NOT_CLOSED = (*UNRESOLVED, TicketStatus.RESOLVED)
 ANY = tuple(TicketStatus)
 
@@ -60,14 +59,14 @@ class States(NamedTuple):
         """Whether the ticket is in one of them."""
         closed_at, merged = ticket.closed_at, ticket.merged_into_id is not None
         late = self.just_closed and ticket.status is TicketStatus.CLOSED and not merged
-        so = ticket.status in self.statuses or (late and closed_at is not None and closed_at > now - REOPENED_WITHIN)
+        so = ticket.status in self.statuses or (late and closed_at is not None and closed_at > now - AFTER_CLOSING)
         return so and all(test(getattr(ticket, column)) for column, test in self.tests)
 
     def expression(self, ticket: Any) -> ColumnElement[bool]:
         """The same, in SQL."""
         so = ticket.status.in_(self.statuses)
         if self.just_closed:
-            late = ticket.closed_at > sa.func.now() - REOPENED_WITHIN
+            late = ticket.closed_at > sa.func.now() - AFTER_CLOSING
             closed = sa.and_(ticket.status == TicketStatus.CLOSED, ticket.merged_into_id.is_(None), late)
             so = sa.or_(so, sa.func.coalesce(closed, sa.false()))
         return sa.and_(so, *(test(getattr(ticket, column)) for column, test in self.tests))

@@ -69,8 +69,7 @@ async def update(
     Raises InvalidInput, NotFound for what it names, NotAllowed, Conflict.
     """
     access.require_account(viewer)
-    ticket = access.found(await unit.lock(tickets.one, viewer, ticket_id), "ticketId", "ticket")
-    works = await tickets.is_worked_on(unit, viewer, ticket)
+    ticket, works = await tickets.locked(unit, viewer, ticket_id)
     if not works and wanted.keys() - {"subject"}:
         raise NotAllowed("Only the desk changes this.")
     actions.require(viewer, ticket, TicketAction.UPDATE, works=works, now=unit.now)
@@ -128,8 +127,7 @@ async def triage(
     Raises NotFound for what it names, NotAllowed, Conflict WRONG_STATE.
     """
     access.require_account(viewer)
-    ticket = access.found(await unit.lock(tickets.one, viewer, ticket_id), "ticketId", "ticket")
-    works = await tickets.is_worked_on(unit, viewer, ticket)
+    ticket, works = await tickets.locked(unit, viewer, ticket_id)
     actions.require(viewer, ticket, TicketAction.TRIAGE, works=works, now=unit.now)
     category = await found_category(unit, viewer, category_id)
     settle_triage(unit, viewer, ticket, category)

@@ -39,9 +39,7 @@ async def escalate(unit: Unit, viewer: Viewer, wish: Wish) -> Escalation:
     problems = Problems()
     reason = words.line(problems, "reason", wish.reason, most=MOST_REASON, what="The reason")
     problems.refuse()
-    ticket = access.found(await unit.lock(tickets.one, viewer, wish.ticket_id), "ticketId", "ticket")
-    if not await tickets.is_worked_on(unit, viewer, ticket):
-        raise NotAllowed
+    ticket = await tickets.locked_to_work_on(unit, viewer, wish.ticket_id)
     level = _level(ticket, wish.level)
     before = await unit.lock(escalations.in_force, ticket.id)
     raised = Raise(ticket, level, reason, actor_id=viewer.id)

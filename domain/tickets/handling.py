@@ -33,8 +33,7 @@ async def change_status(
 ) -> UUID:
     """Move a ticket between open, pending and on hold. Raises InvalidInput, NotFound, NotAllowed, Conflict."""
     access.require_account(viewer)
-    ticket = access.found(await unit.lock(tickets.one, viewer, ticket_id), "ticketId", "ticket")
-    works = await tickets.is_worked_on(unit, viewer, ticket)
+    ticket, works = await tickets.locked(unit, viewer, ticket_id)
     actions.require(viewer, ticket, TicketAction.CHANGE_STATUS, works=works, now=unit.now)
     problems = Problems()
     said = words.optional_line(problems, "reason", reason, most=MOST_REASON, what="The reason")
@@ -73,8 +72,7 @@ async def assign(
     Raises InvalidInput, NotFound, NotAllowed, Conflict.
     """
     access.require_account(viewer)
-    ticket = access.found(await unit.lock(tickets.one, viewer, ticket_id), "ticketId", "ticket")
-    works = await tickets.is_worked_on(unit, viewer, ticket)
+    ticket, works = await tickets.locked(unit, viewer, ticket_id)
     actions.require(viewer, ticket, TicketAction.ASSIGN, works=works, now=unit.now)
     await conflicts.require_unchanged(unit, viewer, ticket, if_seq, works=works)
     if await give(unit, viewer, ticket, assignee_id):

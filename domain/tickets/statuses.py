@@ -12,8 +12,6 @@ from domain.tickets import assigning
 from infra.unit import Unit
 from models import EscalationLevel, Resolution, ResolutionState, Ticket, TicketStatus
 
-UNRESOLVED = (TicketStatus.OPEN, TicketStatus.PENDING, TicketStatus.ON_HOLD)
-
 
 async def move(
     unit: Unit,

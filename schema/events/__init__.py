@@ -3,7 +3,6 @@
 import datetime as dt
 from typing import Any
 
-import sqlalchemy as sa
 import strawberry
 from sqlalchemy import select
 
@@ -18,7 +17,7 @@ from schema.tickets import Ticket
 
 def named(event: models.Event, name: str, model: Any) -> Any:
     """The row of this model that the event names."""
-    return select(model).where(model.id == sa.cast(event.data[name].astext, sa.Uuid()))
+    return select(model).where(model.id == history.id_in(event, name))
 
 
 def said(event: models.Event, name: str) -> Any:

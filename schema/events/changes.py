@@ -63,7 +63,7 @@ class TicketRouted(TicketEvent):
 
     @planned("The rule that decided; null when the category or a person did.")
     def rule(event: models.Event, viewer: Viewer) -> RoutingRule | None:
-        rule = sa.cast(event.data["rule_id"].astext, sa.Uuid())
+        rule = history.id_in(event, "rule_id")
         return routing.seen(viewer).where(models.RoutingRule.id == rule)
 
 

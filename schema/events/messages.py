@@ -1,10 +1,10 @@
 """Events of who was told."""
 
-import sqlalchemy as sa
 import strawberry
 from sqlalchemy import select
 
 import models
+from domain import history
 from domain.access import Viewer
 from planner.fields import planned
 from planner.nodes import stored
@@ -29,5 +29,5 @@ class MessageSent(TicketEvent):
 
     @planned("What became of it, as of now.")
     def delivery_status(event: models.Event, viewer: Viewer) -> models.DeliveryStatus:
-        message = sa.cast(event.data["message_id"].astext, sa.Uuid())
+        message = history.id_in(event, "message_id")
         return select(models.Message.status).where(models.Message.id == message).scalar_subquery()
