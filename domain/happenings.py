@@ -24,6 +24,7 @@ class Happening:
     internal: ClassVar[bool] = False
     wakes: ClassVar[bool] = False  # whether the clock must look at the ticket, since something may fall due sooner
     announced: ClassVar[bool] = False  # whether people are told of it; whom, and of what, stands in domain/announcing
+    counted: ClassVar[bool] = False  # whether figures come of it; which, stands in domain/metrics/facts
     texts: ClassVar[tuple[str, ...]] = ()  # fields that hold people's words, kept in rows of their own
 
 
@@ -31,6 +32,7 @@ class Happening:
 class TicketSubmitted(Happening):
     """The ticket came in; always the first event."""
 
+    counted: ClassVar[bool] = True
     wakes: ClassVar[bool] = True
     announced: ClassVar[bool] = True
     texts: ClassVar[tuple[str, ...]] = ("subject",)
@@ -48,6 +50,7 @@ class TicketSubmitted(Happening):
 class TicketRouted(Happening):
     """The ticket went to a department."""
 
+    counted: ClassVar[bool] = True
     wakes: ClassVar[bool] = True
     announced: ClassVar[bool] = True
 
@@ -69,6 +72,7 @@ class TicketTriaged(Happening):
 class TicketAssigned(Happening):
     """The ticket was given to an agent, taken or put back."""
 
+    counted: ClassVar[bool] = True
     wakes: ClassVar[bool] = True
     announced: ClassVar[bool] = True
 
@@ -80,6 +84,7 @@ class TicketAssigned(Happening):
 class CommentAdded(Happening):
     """A comment was added; one for staff alone is an internal event."""
 
+    counted: ClassVar[bool] = True
     announced: ClassVar[bool] = True
 
     comment_id: UUID
@@ -104,6 +109,7 @@ class CommentDeleted(Happening):
 class StatusChanged(Happening):
     """The ticket moved between open, pending and on hold."""
 
+    counted: ClassVar[bool] = True
     wakes: ClassVar[bool] = True
     announced: ClassVar[bool] = True
     texts: ClassVar[tuple[str, ...]] = ("reason",)
@@ -118,6 +124,7 @@ class StatusChanged(Happening):
 class PriorityChanged(Happening):
     """The priority changed."""
 
+    counted: ClassVar[bool] = True
     wakes: ClassVar[bool] = True
 
     from_priority: TicketPriority
@@ -127,6 +134,8 @@ class PriorityChanged(Happening):
 @dataclass(frozen=True, slots=True)
 class CategoryChanged(Happening):
     """The category changed."""
+
+    counted: ClassVar[bool] = True
 
     from_category_id: UUID
     to_category_id: UUID
@@ -154,6 +163,7 @@ class ServiceChanged(Happening):
 class RequesterChanged(Happening):
     """The ticket was handed to another customer."""
 
+    counted: ClassVar[bool] = True
     announced: ClassVar[bool] = True
 
     from_requester_id: UUID
@@ -193,6 +203,7 @@ class SlaPolicyChanged(Happening):
 class SlaBreached(Happening):
     """An SLA target was missed."""
 
+    counted: ClassVar[bool] = True
     internal: ClassVar[bool] = True
     wakes: ClassVar[bool] = True
     announced: ClassVar[bool] = True
@@ -205,6 +216,7 @@ class SlaBreached(Happening):
 class TicketEscalated(Happening):
     """The ticket was escalated."""
 
+    counted: ClassVar[bool] = True
     wakes: ClassVar[bool] = True
     announced: ClassVar[bool] = True
 
@@ -236,6 +248,7 @@ class EscalationEnded(Happening):
 class TicketResolved(Happening):
     """The desk declared it solved."""
 
+    counted: ClassVar[bool] = True
     wakes: ClassVar[bool] = True
     announced: ClassVar[bool] = True
 
@@ -246,6 +259,7 @@ class TicketResolved(Happening):
 class ResolutionConfirmed(Happening):
     """The customer confirmed the resolution or rated it."""
 
+    counted: ClassVar[bool] = True
     announced: ClassVar[bool] = True
     texts: ClassVar[tuple[str, ...]] = ("feedback",)
 
@@ -258,6 +272,7 @@ class ResolutionConfirmed(Happening):
 class TicketReopened(Happening):
     """The ticket was opened again."""
 
+    counted: ClassVar[bool] = True
     wakes: ClassVar[bool] = True
     announced: ClassVar[bool] = True
     texts: ClassVar[tuple[str, ...]] = ("reason",)
@@ -269,6 +284,7 @@ class TicketReopened(Happening):
 class TicketClosed(Happening):
     """The ticket was closed."""
 
+    counted: ClassVar[bool] = True
     announced: ClassVar[bool] = True
     texts: ClassVar[tuple[str, ...]] = ("close_reason",)
 

@@ -13,8 +13,8 @@ from sqlalchemy.orm import aliased
 
 from domain import access
 from domain.access import Viewer
-from domain.happenings import Happening, RequesterChanged, TicketAssigned, TicketRouted, WatchersChanged
-from domain.jobs import Announce
+from domain.happenings import CommentAdded, Happening, RequesterChanged, TicketAssigned, TicketRouted, WatchersChanged
+from domain.jobs import Announce, Count
 from infra.unit import Unit
 from models import Event, EventText, Person, Role, Ticket
 
@@ -142,6 +142,10 @@ def record(
         unit.change(ticket, timer_at=unit.now)
     if happened.announced:
         unit.gather(Announce, event.id)
+    if happened.counted and not (
+        isinstance(happened, CommentAdded) and (not public or actor_id == ticket.requester_id)
+    ):
+        unit.gather(Count, ticket.id)
     tell(unit, ticket)
     if isinstance(happened, TicketRouted):
         tell_departments(unit, happened.from_department_id, ticket_id=ticket.id)

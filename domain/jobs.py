@@ -14,6 +14,13 @@ class Announce(Job):
 
 
 @dataclass(frozen=True, slots=True)
+class Count(Job, retries=200, longest_wait=30):
+    """Count what has happened to these tickets since they were counted last."""
+
+    ticket_ids: list[UUID]
+
+
+@dataclass(frozen=True, slots=True)
 class RemindOfResolution(Job):
     """Mail a requester once that a resolved ticket of theirs waits for them to confirm."""
 

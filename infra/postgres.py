@@ -36,6 +36,12 @@ class Unavailable(Exception):
         super().__init__(message)
 
 
+class Said(Exception):
+    """A statement refuses what was asked; its message is for the client."""
+
+    sqlstate = "DW400"  # how it says so
+
+
 class Lost(Exception):
     """The connection broke before it gave an answer."""
 
@@ -124,6 +130,8 @@ class Reads:
             if connection.driver.is_closed() or is_farewell(error):
                 raise Lost from error
             sound = True
+            if getattr(error, "sqlstate", None) == Said.sqlstate:
+                raise Said(str(error)) from None
             raise
         finally:
             if sound and not self.closed:

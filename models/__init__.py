@@ -11,6 +11,7 @@ from models.events import Event, EventText
 from models.inbound import InboundMail, InboundOutcome
 from models.jobs import IdempotencyKey, JobRow, JobState
 from models.messages import DeliveryStatus, Message, MessageKind
+from models.metrics import MEASURES, Fact, Histogram, MeasuredTicket, Sums
 from models.notifications import Inbox, MessageChannel, Notification, NotificationKind, NotificationPreference
 from models.people import Availability, AvailabilityStatus, Membership, Person, Role
 from models.resolutions import Resolution, ResolutionState
@@ -36,6 +37,7 @@ from models.tickets import (
 from models.views import TicketView
 
 __all__ = [
+    "MEASURES",
     "UNRESOLVED",
     "AssignmentMethod",
     "Attachment",
@@ -54,12 +56,15 @@ __all__ = [
     "EscalationTrigger",
     "Event",
     "EventText",
+    "Fact",
+    "Histogram",
     "IdempotencyKey",
     "InboundMail",
     "InboundOutcome",
     "Inbox",
     "JobRow",
     "JobState",
+    "MeasuredTicket",
     "Membership",
     "Message",
     "MessageChannel",
@@ -84,6 +89,7 @@ __all__ = [
     "SlaPolicy",
     "SlaTargetKind",
     "SlaVersion",
+    "Sums",
     "Ticket",
     "TicketChannel",
     "TicketLink",

@@ -15,9 +15,10 @@ from graphql import FieldNode, FragmentDefinitionNode
 from sqlalchemy import cast, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from infra.postgres import Reads
+from infra.postgres import Reads, Said
 from planner.arguments import Binder, Check, Read, Request
 from planner.cards import MARK, Cards
+from planner.errors import BadRequest
 from planner.nodes import NodeId
 from planner.selection import Selections, Setting, selections
 from planner.text import Asked, Parts, Statement, chain, compiled, for_many
@@ -75,7 +76,10 @@ class Plan:
 
     async def answer_alone(self, reads: Reads, values: list[Any]) -> bytes | None:
         """The value for one request."""
-        rows = await reads.fetch(self.statement.sql, self.statement.arguments(values))
+        try:
+            rows = await reads.fetch(self.statement.sql, self.statement.arguments(values))
+        except Said as refusal:
+            raise BadRequest(str(refusal)) from None
         text: bytes | None = rows[0][0]
         return text
 

@@ -149,8 +149,8 @@ def _checked(form: Form) -> dict[str, Any]:
             for holiday in sorted(_holidays(problems, form.holidays), key=lambda holiday: holiday.date)
         ],
     }
-    if form.time_zone not in working.zones():
-        problems.add("timeZone", "This is not a time zone, such as Europe/Berlin.")
+    if fault := working.zone_fault(form.time_zone):
+        problems.add("timeZone", fault)
     for field, message in _wrong_hours(form.hours):
         problems.add(field, message)
     if form.holiday_region is not None and not working.is_region(form.holiday_region):

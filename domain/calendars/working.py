@@ -207,6 +207,11 @@ def zones() -> frozenset[str]:
     return frozenset(zoneinfo.available_timezones() - {"localtime", "Factory"})
 
 
+def zone_fault(name: str) -> str | None:
+    """What is wrong with the name of a time zone; None when nothing is."""
+    return None if name in zones() else "This is not a time zone, such as Europe/Berlin."
+
+
 def upcoming(
     zone: str, region: str | None, free: dict[dt.date, str], moment: dt.datetime, most: int
 ) -> list[tuple[dt.date, str]]:

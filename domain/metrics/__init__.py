@@ -1,0 +1,1 @@
+"""Metrics: what is counted of tickets, and how it is read."""

@@ -1,0 +1,282 @@
+"""What a ticket's history comes to in numbers: a fold over its events, which gives what is to be counted."""
+
+import datetime as dt
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from domain.calendars import working
+from domain.calendars.working import Hours
+from models import EscalationLevel, Role, SlaTargetKind, TicketPriority, TicketStatus
+
+NOBODY = UUID(int=0)
+QUARTER = 15 * 60
+# A value lies within 2 % of its bucket's: DDSketch by Masson, Rim and Lee (2019), section 2.1, with alpha = 0.02.
+GAMMA = 1.02 / 0.98
+LEVELS = {level.name: f"to_{level.name.lower()}" for level in EscalationLevel}
+HISTOGRAMS = ("first_response_seconds", "resolution_seconds")
+
+
+class Key(NamedTuple):
+    """What something counts for."""
+
+    department_id: str
+    agent_id: str | None
+    category_id: str
+    priority: str
+
+
+class Counted(NamedTuple):
+    """So much of a measure, at a moment, for a key. What is taken back has the opposite amount."""
+
+    at: dt.datetime
+    key: Key
+    measure: str
+    amount: int
+    bucket: int | None = None
+    undone: bool = False  # whether what fell into the bucket is taken out of it
+
+
+class Happened(NamedTuple):
+    """An event, as far as numbers go."""
+
+    kind: str
+    at: dt.datetime
+    actor_id: UUID | None
+    public: bool
+    data: dict[str, Any]
+
+
+class About(NamedTuple):
+    """What a history does not tell of its ticket."""
+
+    first_responded_at: dt.datetime | None
+    targets: frozenset[SlaTargetKind]  # that it has
+    hours: Hours | None
+    staff: frozenset[UUID]  # of those who act in it
+
+
+@dataclass(slots=True)
+class State:
+    """A ticket between two events; kept as JSON."""
+
+    department_id: str = ""
+    agent_id: str | None = None
+    category_id: str = ""
+    priority: str = ""
+    requester_id: str = ""
+    created_at: str = ""
+    open: bool = False
+    pending: list[list[str | None]] = field(default_factory=list)  # spans, the last perhaps without an end
+    resolution: dict[str, Any] | None = None  # the last one, while it holds
+    rating: dict[str, Any] | None = None  # what was said to it
+    confirmed: bool = False
+    breached: list[str] = field(default_factory=list)
+    answered: bool = False
+
+    def key(self, agent_id: UUID | str | None = None) -> Key:
+        """What it counts for now, for its assignee or for somebody else."""
+        agent = self.agent_id if agent_id is None else str(agent_id)
+        return Key(self.department_id, agent, self.category_id, self.priority)
+
+
+def bucket(seconds: int) -> int:
+    """The bucket of a duration."""
+    return 0 if seconds < 1 else math.ceil(math.log(seconds, GAMMA)) + 1
+
+
+def folded(state: State, events: Iterable[Happened], about: About) -> list[Counted]:
+    """The facts of these events, which come next in the history. The state is taken on."""
+    events = list(events)
+    # What was answered too late is known to be so a moment later, in the same unit.
+    late = {(event.data["target"], event.at) for event in events if event.kind == "SlaBreached"}
+    fold = _Fold(state, about, late)
+    for event in events:
+        before, was_open = state.key(), state.open
+        if apply := _APPLY.get(event.kind):
+            apply(fold, event)
+        after = state.key()
+        if was_open and state.open and before != after:
+            fold.count(event.at, before, "opened", -1)
+            fold.count(event.at, after, "opened", 1)
+        elif was_open and not state.open:
+            fold.count(event.at, before, "opened", -1)
+        elif state.open and not was_open:
+            fold.count(event.at, after, "opened", 1)
+    return fold.facts
+
+
+class _Fold:
+    def __init__(self, state: State, about: About, late: set[tuple[str, dt.datetime]]) -> None:
+        self.state, self.about, self.late = state, about, late
+        self.facts: list[Counted] = []
+
+    def count(self, at: dt.datetime, key: Key, measure: str, amount: int = 1) -> None:
+        self.facts.append(Counted(at, key, measure, amount))
+
+    def lasted(self, at: dt.datetime, key: Key, measure: str, seconds: int) -> None:
+        self.facts.append(Counted(at, key, measure, seconds, bucket(seconds)))
+
+    def undo(self, at: dt.datetime, key: Key, measure: str, seconds: int) -> None:
+        self.facts.append(Counted(at, key, measure, -seconds, bucket(seconds), undone=True))
+
+    # --- What events do ----------------------------------------------------------------------------------------------
+
+    def submitted(self, event: Happened) -> None:
+        state, data = self.state, event.data
+        state.category_id, state.priority = data["initial_category_id"], data["initial_priority"]
+        state.requester_id, state.created_at = data["initial_requester_id"], event.at.isoformat()
+
+    def routed(self, event: Happened) -> None:
+        first = not self.state.department_id
+        self.state.department_id = event.data["to_department_id"]
+        if first:  # a ticket has a department from its second event on, at the same moment
+            self.state.open = True
+            self.count(event.at, self.state.key(), "submitted")
+
+    def assigned(self, event: Happened) -> None:
+        self.state.agent_id = event.data["to_assignee_id"]
+
+    def recategorised(self, event: Happened) -> None:
+        self.state.category_id = event.data["to_category_id"]
+
+    def prioritised(self, event: Happened) -> None:
+        self.state.priority = event.data["to_priority"]
+
+    def handed_over(self, event: Happened) -> None:
+        self.state.requester_id = event.data["to_requester_id"]
+
+    def commented(self, event: Happened) -> None:
+        ours = event.public and event.actor_id in self.about.staff and str(event.actor_id) != self.state.requester_id
+        if ours:
+            self.count(event.at, self.state.key(event.actor_id), "replies")
+            self.answered(event)
+
+    def answered(self, event: Happened) -> None:
+        """The first public answer, if it is that."""
+        state = self.state
+        if state.answered or event.at != self.about.first_responded_at:
+            return
+        state.answered = True
+        key = state.key(event.actor_id)
+        self.count(event.at, key, "first_responses")
+        took = working.between(self.about.hours, dt.datetime.fromisoformat(state.created_at), event.at)
+        self.lasted(event.at, key, "first_response_seconds", took)
+        self.met(event.at, key, SlaTargetKind.FIRST_RESPONSE, 1)
+
+    def met(self, at: dt.datetime, key: Key, target: SlaTargetKind, amount: int) -> bool:
+        """Whether a target was met, which then counts."""
+        missed = target.name in self.state.breached or (target.name, at) in self.late
+        found = target in self.about.targets and not missed
+        if found:
+            self.count(at, key, f"{target.name.lower()}_met", amount)
+        return found
+
+    def moved(self, event: Happened) -> None:
+        spans = self.state.pending
+        if spans and spans[-1][1] is None:
+            spans[-1][1] = event.at.isoformat()
+        if event.data["to_status"] == TicketStatus.PENDING.name:
+            spans.append([event.at.isoformat(), None])
+
+    def resolved(self, event: Happened) -> None:
+        state = self.state
+        self.answered(event)
+        if state.pending and state.pending[-1][1] is None:
+            state.pending[-1][1] = event.at.isoformat()
+        key, hours = state.key(event.actor_id), self.about.hours
+        took = working.between(hours, dt.datetime.fromisoformat(state.created_at), event.at)
+        for begin, end in state.pending:
+            if begin is not None and end is not None:
+                span = dt.datetime.fromisoformat(begin), dt.datetime.fromisoformat(end)
+                took -= working.between(hours, *span)
+        took = max(took, 0)
+        self.count(event.at, key, "resolved")
+        self.lasted(event.at, key, "resolution_seconds", took)
+        met = self.met(event.at, key, SlaTargetKind.RESOLUTION, 1)
+        state.resolution = {"at": event.at.isoformat(), "key": list(key), "seconds": took, "met": met}
+        state.rating, state.confirmed, state.open = None, False, False
+
+    def confirmed(self, event: Happened) -> None:
+        state, given = self.state, event.data["rating"]
+        state.confirmed = True
+        held = state.resolution
+        if held is None:
+            return
+        key, resolved_at = Key(*held["key"]), dt.datetime.fromisoformat(held["at"])
+        if (said := state.rating) is not None:
+            self.count(dt.datetime.fromisoformat(said["at"]), key, f"rated_{said['rating']}", -1)
+            self.count(resolved_at, key, "resolved_rated", -1)
+            state.rating = None
+        if given is not None:
+            self.count(event.at, key, f"rated_{given}")
+            self.count(resolved_at, key, "resolved_rated")
+            state.rating = {"at": event.at.isoformat(), "rating": given}
+
+    def reopened(self, event: Happened) -> None:
+        state = self.state
+        state.open = True
+        held, state.resolution = state.resolution, None
+        if held is None:
+            return
+        if not state.confirmed:
+            self.count(event.at, state.key(), "reopened")
+        key, at = Key(*held["key"]), dt.datetime.fromisoformat(held["at"])
+        self.count(at, key, "resolved", -1)
+        self.undo(at, key, "resolution_seconds", held["seconds"])
+        if held["met"]:
+            self.count(at, key, "resolution_met", -1)
+        if state.rating is not None:  # the rating was given, but what it was given for no longer counts
+            self.count(at, key, "resolved_rated", -1)
+            state.rating = None
+
+    def closed(self, event: Happened) -> None:
+        spans = self.state.pending
+        if spans and spans[-1][1] is None:
+            spans[-1][1] = event.at.isoformat()
+        self.state.open = False
+
+    def missed(self, event: Happened) -> None:
+        target = event.data["target"]
+        self.state.breached.append(target)
+        self.count(event.at, self.state.key(), f"{target.lower()}_breached")
+
+    def escalated(self, event: Happened) -> None:
+        self.count(event.at, self.state.key(), LEVELS[event.data["level"]])
+
+
+_APPLY: dict[str, Callable[[_Fold, Happened], None]] = {
+    "TicketSubmitted": _Fold.submitted,
+    "TicketRouted": _Fold.routed,
+    "TicketAssigned": _Fold.assigned,
+    "CategoryChanged": _Fold.recategorised,
+    "PriorityChanged": _Fold.prioritised,
+    "RequesterChanged": _Fold.handed_over,
+    "CommentAdded": _Fold.commented,
+    "StatusChanged": _Fold.moved,
+    "TicketResolved": _Fold.resolved,
+    "ResolutionConfirmed": _Fold.confirmed,
+    "TicketReopened": _Fold.reopened,
+    "TicketClosed": _Fold.closed,
+    "SlaBreached": _Fold.missed,
+    "TicketEscalated": _Fold.escalated,
+}
+KINDS = frozenset(_APPLY)
+
+
+def is_staff(role: Role) -> bool:
+    """Whether people of this role answer for the desk."""
+    return role is not Role.CUSTOMER
+
+
+def rank(priority: str) -> int:
+    """The priority's rank."""
+    return TicketPriority[priority].value
+
+
+def quarter(at: dt.datetime) -> dt.datetime:
+    """The beginning of the quarter of an hour."""
+    seconds = int(at.timestamp())
+    return dt.datetime.fromtimestamp(seconds - seconds % QUARTER, dt.UTC)

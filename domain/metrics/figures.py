@@ -1,0 +1,331 @@
+"""Reading figures: which tickets are meant, and their sums over a span, its periods, and for each part of a key."""
+
+import datetime as dt
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.dialects.postgresql import ARRAY, array
+
+from domain import access
+from domain.access import Viewer
+from domain.metrics.facts import GAMMA
+from domain.metrics.sums import NOBODY, Split
+from models import MEASURES, Department, Fact, Histogram, JobRow, Person, Role, Sums, TicketPriority
+
+LONGEST = dt.timedelta(days=731)  # two years, one of them with a leap day
+MOST_PERIODS = 400
+QUARTER = dt.timedelta(minutes=15)
+MOMENT: Any = sa.DateTime(timezone=True)
+SPAN = ("first", "last")
+SCOPE = ("department_ids", "agent_ids", "category_ids", "priorities")
+# Sums, less those of before, are read as numbers; nothing is 0.
+EVER: Any = sa.literal_column("'2000-01-01Z'::timestamptz", MOMENT)
+
+
+class Interval(enum.Enum):
+    """The length of a period; the value is PostgreSQL's."""
+
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which tickets, and when. Ids are arrays, priorities plain; None: all."""
+
+    start: Any
+    end: Any = None
+    department_ids: Any = None
+    agent_ids: Any = None
+    category_ids: Any = None
+    priorities: Sequence[TicketPriority] | None = None
+
+
+# --- What is meant ----------------------------------------------------------------------------------------------------
+
+
+def one(viewer: Viewer, asked: Asked) -> Select[Any]:
+    """The span and the tickets that are meant, as far as the viewer may measure them, as one row.
+
+    Raises Unauthenticated, NotAllowed. A span that ends before it begins, or is too long, is refused when it is read.
+    """
+    access.require(viewer, Role.AGENT)
+    start, now = _quarter(asked.start), func.date_trunc("milliseconds", func.now())
+    end = now if asked.end is None else _quarter(asked.end)
+    last = _quarter(now) + QUARTER if asked.end is None else end
+    agents: Any = asked.agent_ids
+    if agents is not None and not viewer.has(Role.TEAM_LEAD):
+        agents = sa.func.array(
+            select(viewer.id).where(viewer.id == func.any(agents)).scalar_subquery(), type_=ARRAY(sa.Uuid())
+        )
+    ranks = None if asked.priorities is None else sorted({each.value for each in asked.priorities})
+    rows = select(
+        start.label("from_at"),
+        end.label("to_at"),
+        start.label("first"),
+        last.label("last"),
+        _departments(viewer, asked).label("department_ids"),
+        _array(agents, sa.Uuid()).label("agent_ids"),
+        _array(asked.category_ids, sa.Uuid()).label("category_ids"),
+        _array(ranks, sa.Integer()).label("priorities"),
+    )
+    return rows.where(
+        sa.not_(_refused(start >= last, "`to` must be after `from`.")),
+        sa.not_(_refused(start < last - LONGEST, "At most two years can be measured at once.")),
+    )
+
+
+def _quarter(moment: Any) -> Any:
+    """The beginning of its quarter of an hour."""
+    return func.date_bin(QUARTER, moment, EVER, type_=MOMENT)
+
+
+def _refused(condition: Any, message: str) -> Any:
+    return func.deskwire_refused(condition, message, type_=sa.Boolean())
+
+
+def _array(value: Any, item: Any) -> Any:
+    return sa.cast(sa.null() if value is None else value, ARRAY(item))
+
+
+def _departments(viewer: Viewer, asked: Asked) -> Any:
+    """The departments that count; NULL: all."""
+    if viewer.has(Role.DIRECTOR) and asked.department_ids is None:
+        return _array(None, sa.Uuid())
+    rows = select(Department.id)
+    if not viewer.has(Role.DIRECTOR):
+        rows = rows.where(Department.id.in_(access.departments_of(viewer)))
+    if asked.department_ids is not None:
+        rows = rows.where(Department.id == func.any(asked.department_ids))
+    return func.array(rows.scalar_subquery(), type_=ARRAY(sa.Uuid()))
+
+
+def computed_at() -> Any:
+    """Up to when everything is counted in."""
+    waiting = select(func.min(JobRow.created_at)).where(
+        sa.literal_column("jobs.state IN ('QUEUED', 'RUNNING')", sa.Boolean()), JobRow.kind == "Count"
+    )
+    counted = select(func.min(Fact.made_at))
+    return func.coalesce(func.least(waiting.scalar_subquery(), counted.scalar_subquery()), func.now(), type_=MOMENT)
+
+
+# --- Sums -------------------------------------------------------------------------------------------------------------
+
+
+class By(enum.Enum):
+    """The part of a key for each of whose values there are figures; the value is its column."""
+
+    DEPARTMENT = "department_id"
+    AGENT = "agent_id"
+    CATEGORY = "category_id"
+    PRIORITY = "priority"
+
+
+def total(scope: Any) -> Select[Any]:
+    """The figures of the whole span."""
+    return _values(scope, scope.first, scope.last)
+
+
+def before(scope: Any) -> Select[Any]:
+    """Those of the span of the same length before it."""
+    return _values(scope, scope.first - (scope.last - scope.first), scope.first)
+
+
+def series(viewer: Viewer, scope: Any, interval: Interval, zone: Any) -> Select[Any]:
+    """The figures of each period of the span, oldest first. More than 400 are refused when they are read."""
+    own = select(Person.time_zone).where(Person.id == viewer.id).scalar_subquery()
+    named = func.coalesce(zone, own, "UTC") if zone is not None else func.coalesce(own, "UTC")
+    columns = (sa.column("first", MOMENT), sa.column("last", MOMENT))
+    periods = func.deskwire_periods(scope.first, scope.last, interval.value, named, MOST_PERIODS)
+    period = periods.table_valued(*columns).render_derived(name="p")
+    found = _sums(scope, period.c.first, period.c.last).lateral("s")
+    base = _backlog(scope, scope.first)
+    opened = func.sum(func.coalesce(found.c.opened, 0)).over(order_by=period.c.first)
+    rows = _labelled(scope, found.c, period.c.first, period.c.last, sa.cast(base + opened, sa.Integer))
+    ends = func.least(period.c.last, scope.to_at, type_=MOMENT).label("to_at")
+    rows = rows.add_columns(period.c.first.label("from_at"), ends)
+    return rows.select_from(period.join(found, sa.true())).order_by(period.c.first)
+
+
+def split(viewer: Viewer, scope: Any, by: By, first: int) -> Select[Any]:
+    """The figures for each department, agent or category, those with most first, or for each priority."""
+    inner = _sums(scope, scope.first, scope.last, by=by, mine=viewer.id if _own_alone(viewer, by) else None)
+    found = inner.subquery("s")
+    key = found.c.key
+    narrow = {name: getattr(scope, name) for name in SCOPE}
+    order: list[Any]
+    if by is By.PRIORITY:
+        ranks = sa.values(sa.column("rank", sa.Integer), name="r").data([(each.value,) for each in TicketPriority])
+        source: Any = ranks.outerjoin(found, key == ranks.c.rank)
+        key, order = ranks.c.rank, [ranks.c.rank.desc()]
+    else:
+        most = found.c.submitted if by is By.CATEGORY else found.c.resolved
+        source, order = found, [func.coalesce(most, 0).desc(), key]
+    plural = {By.DEPARTMENT: "department_ids", By.AGENT: "agent_ids", By.CATEGORY: "category_ids"}
+    item: Any = sa.Integer() if by is By.PRIORITY else sa.Uuid()
+    narrow[plural.get(by, "priorities")] = array([key], type_=item)
+    narrowed = _Scope(narrow)
+    rows = _labelled(narrowed, found.c, scope.first, scope.last, _backlog(narrowed, scope.last))
+    rows = rows.add_columns(key.label("key")).select_from(source)
+    return rows.order_by(*order).limit(first)
+
+
+def _own_alone(viewer: Viewer, by: By) -> bool:
+    return by is By.AGENT and not viewer.has(Role.TEAM_LEAD)
+
+
+class _Scope:
+    """Which tickets are meant, as a row has it."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.department_ids, self.agent_ids = values["department_ids"], values["agent_ids"]
+        self.category_ids, self.priorities = values["category_ids"], values["priorities"]
+
+
+def _values(scope: Any, first: Any, last: Any) -> Select[Any]:
+    found = _sums(scope, first, last).subquery("s")
+    return _labelled(scope, found.c, first, last, _backlog(scope, last)).select_from(found)
+
+
+def _labelled(scope: Any, found: Any, first: Any, last: Any, backlog: Any) -> Select[Any]:
+    """A row of figures, with what it is of, for what is read beside the sums."""
+    each = [func.coalesce(getattr(found, name), 0).label(name) for name in MEASURES]
+    of = [getattr(scope, name).label(name) for name in SCOPE]
+    return select(*each, backlog.label("backlog"), first.label("first"), last.label("last"), *of)
+
+
+def _sums(scope: Any, first: Any, last: Any, *, by: By | None = None, mine: Any = None) -> Select[Any]:
+    """The sums over a span: one row, or one for each key. `mine`: of this agent alone."""
+    table, blocks, where = _blocks(Sums, scope, first, last, by=by)
+    each = [func.sum(getattr(Sums, name) * blocks.c.weight).label(name) for name in MEASURES]
+    key = [] if by is None else [getattr(Sums, by.value).label("key")]
+    rows = select(*key, *each).select_from(table).where(*where)
+    if mine is not None:
+        rows = rows.where(Sums.agent_id == mine)
+    if by is None:
+        return rows
+    # What came to nothing in the end has no line.
+    nothing = sa.and_(*(func.coalesce(func.sum(getattr(Sums, name) * blocks.c.weight), 0) == 0 for name in MEASURES))
+    if by is not By.PRIORITY:
+        rows = rows.having(sa.not_(nothing)).where(getattr(Sums, by.value) != NOBODY)
+    return rows.group_by(getattr(Sums, by.value))
+
+
+def _backlog(scope: Any, at: Any) -> Any:
+    """How many were unresolved at a moment."""
+    table, blocks, where = _blocks(Sums, scope, EVER, at)
+    rows = select(func.coalesce(func.sum(Sums.opened * blocks.c.weight), 0)).select_from(table).where(*where)
+    return sa.cast(rows.scalar_subquery(), sa.Integer)
+
+
+def _blocks(
+    model: type[Sums] | type[Histogram], scope: Any, first: Any, last: Any, *, by: By | None = None
+) -> tuple[Any, Any, list[ColumnElement[bool]]]:
+    """The rows of a table that make up a span, and with which weight each counts: some are too much, and taken off."""
+    which = _split(scope, by)
+    columns = (
+        sa.column("grain", sa.SmallInteger),
+        sa.column("first", MOMENT),
+        sa.column("last", MOMENT),
+        sa.column("weight", sa.Integer),
+    )
+    quarters = which == Split.EVERYTHING.value
+    blocks = func.deskwire_blocks(first, last, quarters).table_valued(*columns).render_derived(name="b")
+    every = func.array(select(Department.id).scalar_subquery(), type_=ARRAY(sa.Uuid()))
+    departments = sa.case(
+        (which == Split.ALL.value, sa.cast(func.array_append(_array([], sa.Uuid()), NOBODY), ARRAY(sa.Uuid()))),
+        else_=func.coalesce(scope.department_ids, every),
+    )
+    place = func.unnest(departments).table_valued(sa.column("id", sa.Uuid)).render_derived(name="d")
+    within = sa.and_(
+        model.split == which,
+        model.grain == blocks.c.grain,
+        model.department_id == place.c.id,
+        model.start >= blocks.c.first,
+        model.start < blocks.c.last,
+    )
+    where = [
+        sa.or_(scope_ids.is_(None), column == func.any(scope_ids))
+        for scope_ids, column in (
+            (scope.agent_ids, model.agent_id),
+            (scope.category_ids, model.category_id),
+            (scope.priorities, model.priority),
+        )
+    ]
+    return place.join(blocks, sa.true()).join(model, within), blocks, where
+
+
+def _split(scope: Any, by: By | None) -> Any:
+    """The split that has what is asked for, and least beside it."""
+    narrowed = {By.AGENT: scope.agent_ids, By.CATEGORY: scope.category_ids, By.PRIORITY: scope.priorities}
+    named = {part: sa.true() if part is by else given.is_not(None) for part, given in narrowed.items()}
+    count = sum((sa.cast(each, sa.Integer) for each in named.values()), sa.literal_column("0", sa.Integer))
+    alone = sa.true() if by is By.DEPARTMENT else scope.department_ids.is_not(None)
+    return sa.case(
+        (count > 1, Split.EVERYTHING.value),
+        (named[By.AGENT], Split.AGENT.value),
+        (named[By.CATEGORY], Split.CATEGORY.value),
+        (named[By.PRIORITY], Split.PRIORITY.value),
+        (alone, Split.DEPARTMENT.value),
+        else_=Split.ALL.value,
+    )
+
+
+# --- Durations --------------------------------------------------------------------------------------------------------
+
+
+def percentile(row: Any, measure: str, share: float) -> Any:
+    """The duration that this share of those measured took at most, in seconds, within 2 %; NULL when there are none.
+
+    DDSketch by Masson, Rim and Lee (2019), section 2.2: the middle of the bucket in which that one lies.
+    """
+    table, blocks, where = _blocks(Histogram, row, row.first, row.last)
+    count = func.sum(Histogram.count * blocks.c.weight)
+    found = select(Histogram.bucket.label("bucket"), count.label("count")).select_from(table)
+    found = found.where(*where, Histogram.measure == sa.literal_column(f"'{measure}'"))
+    each = found.group_by(Histogram.bucket).having(count > 0).subquery("each")
+    reached = func.sum(each.c.count).over(order_by=each.c.bucket)
+    ranked = select(each.c.bucket, reached.label("reached"), func.sum(each.c.count).over().label("all")).subquery("h")
+    middle = sa.case(
+        (ranked.c.bucket == 0, 0),
+        else_=func.round(sa.cast(2 / (GAMMA + 1) * func.power(GAMMA, ranked.c.bucket - 1), sa.Numeric)),
+    )
+    rows = select(sa.cast(middle, sa.Integer)).where(ranked.c.reached >= func.ceil(ranked.c.all * share))
+    return rows.order_by(ranked.c.bucket).limit(1).scalar_subquery()
+
+
+def mean(seconds: Any, count: Any) -> Any:
+    """The mean in whole seconds; NULL when there are none."""
+    return sa.cast(func.round(sa.cast(seconds, sa.Numeric) / func.nullif(count, 0)), sa.Integer)
+
+
+def share(part: Any, whole: Any) -> Any:
+    """The share; NULL of nothing."""
+    return sa.cast(part, sa.Float) / func.nullif(whole, 0)
+
+
+def ratings(row: Any) -> Any:
+    """How many rated."""
+    return row.rated_1 + row.rated_2 + row.rated_3 + row.rated_4 + row.rated_5
+
+
+def rating_counts(row: Any) -> Any:
+    """How many gave each rating, the worst first."""
+    return array([row.rated_1, row.rated_2, row.rated_3, row.rated_4, row.rated_5], type_=sa.Integer())
+
+
+def average_rating(row: Any) -> Any:
+    """The mean of the ratings; NULL when there are none."""
+    weighed = row.rated_1 + 2 * row.rated_2 + 3 * row.rated_3 + 4 * row.rated_4 + 5 * row.rated_5
+    return share(weighed, ratings(row))
+
+
+def priority_of(rank: Any) -> Any:
+    """The priority of this rank, by its name."""
+    return sa.case(*((rank == each.value, each.name) for each in TicketPriority))

@@ -1,0 +1,12 @@
+"""What happens so that figures are right."""
+
+from domain.jobs import Count
+from domain.metrics import counting
+from infra.jobs import Work, performs
+
+
+@performs(Count)
+async def count(work: Work[Count]) -> None:
+    async with work.settle() as unit:
+        await counting.count(unit, work.job.ticket_ids)
+    await counting.add_up(work.desk)
