@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from domain import words
+from domain.metrics import rebuilding
 from infra.unit import now
 from models import (
     AssignmentMethod,
@@ -149,6 +150,7 @@ async def seed(database_url: str, tickets: int = 1_000_000) -> None:
             await _words(connection, first)
         for model in (Person, Ticket, Comment, Event, EventText, SlaClock, TicketWords):
             await connection.execute(f"VACUUM (ANALYZE) {model.__tablename__}")
+        await rebuilding.rebuild_and_show(database_url)
     finally:
         await connection.close()
 

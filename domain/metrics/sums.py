@@ -1,6 +1,7 @@
 """The sums that figures are read from: how facts are spread over spans and keys, and added to what is there."""
 
 import enum
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -34,11 +35,14 @@ class Split(enum.IntEnum):
 KEYS = ("split", "grain", "department_id", "start", "agent_id", "category_id", "priority")
 
 
-def spread(fact: Any) -> Select[Any]:
-    """Facts under every key and span that they count for. Of all four parts of a key there are quarters alone."""
-    pairs = [(split.value, grain.value) for split in Split for grain in Grain if split != Split.EVERYTHING]
+# Of all four parts of a key there are quarters alone.
+KINDS = [(split.value, grain.value) for split in Split for grain in Grain if split != Split.EVERYTHING or grain == 0]
+
+
+def spread(fact: Any, pairs: Sequence[tuple[int, int]] = KINDS) -> Select[Any]:
+    """Facts under every key and span that they count for, of these splits and grains."""
     kinds = sa.values(sa.column("split", sa.SmallInteger), sa.column("grain", sa.SmallInteger), name="kinds")
-    kinds = kinds.data([*pairs, (Split.EVERYTHING.value, Grain.QUARTER.value)])
+    kinds = kinds.data(list(pairs))
     kind = kinds.c
 
     def part(column: Any, *splits: Split, other: Any = NOBODY) -> Any:

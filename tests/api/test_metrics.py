@@ -11,7 +11,9 @@ VALUES = """submittedCount resolvedCount reopenedCount backlogCount replyCount
   satisfaction { ratingCount averageRating satisfiedShare ratingCounts responseShare }
   sla { firstResponseMetCount firstResponseBreachedCount resolutionMetCount resolutionBreachedCount metShare }
   escalations { count teamLeadCount managerCount directorCount }"""
-METRICS = f"""query ($filter: MetricsFilter!) {{ metrics(filter: $filter) {{ from to computedAt total {{ {VALUES} }} }} }}"""
+METRICS = (
+    f"""query ($filter: MetricsFilter!) {{ metrics(filter: $filter) {{ from to computedAt total {{ {VALUES} }} }} }}"""
+)
 LINES = """query ($filter: MetricsFilter!) { metrics(filter: $filter) {
   byDepartment { department { name } values { submittedCount resolvedCount backlogCount } }
   byAgent { agent { name } values { resolvedCount replyCount } }

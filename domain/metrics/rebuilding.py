@@ -1,0 +1,146 @@
+"""Counting everything anew from the histories, while the desk goes on: what happens meanwhile is counted after it."""
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from sqlalchemy import Select, func, select
+
+from domain.metrics import counting, facts, sums
+from domain.metrics.counting import COLUMNS, Subject
+from domain.metrics.facts import Counted, Happened, State
+from domain.sla import hours_by_id
+from infra.statements import prepare
+from models import BusinessCalendar, Event, Fact, Histogram, MeasuredTicket, Person, Role, Sums, Ticket
+
+BATCH = 5_000  # tickets
+FIRST = UUID(int=0)  # before every key
+
+Told = Callable[[int, int], None]
+
+
+def _tickets(after: Any, most: Any) -> Select[*tuple[Any, ...]]:
+    return select(Ticket.id, Ticket.last_seq).where(Ticket.id > after).order_by(Ticket.id).limit(most)
+
+
+def _events(ticket_ids: Any, kinds: Any) -> Select[*tuple[Any, ...]]:
+    columns = (Event.ticket_id, Event.kind, Event.at, Event.actor_id, Event.public_seq, Event.data)
+    rows = select(*columns).where(Event.ticket_id == func.any(ticket_ids), Event.kind == func.any(kinds))
+    return rows.order_by(Event.ticket_id, Event.seq)
+
+
+def _staff() -> Select[*tuple[Any, ...]]:
+    return select(Person.id).where(Person.role != Role.CUSTOMER)
+
+
+def _calendars() -> Select[BusinessCalendar]:
+    return select(BusinessCalendar)
+
+
+def _summed(split: int, grain: int) -> Any:
+    return sums.added(sums.spread(Fact.__table__.c, [(split, grain)]).subquery("spread").c)
+
+
+def _drawn(split: int, grain: int) -> Any:
+    return sums.counted(sums.spread(Fact.__table__.c, [(split, grain)]).subquery("spread").c)
+
+
+async def rebuild(database_url: str, told: Told) -> int:
+    """Count all histories anew, in one transaction; gives the number of tickets. `told`: so many of so many are done.
+
+    Until it ends everybody reads the figures of before, and nothing else is counted: jobs for that wait.
+    """
+    connection = await asyncpg.connect(database_url, server_settings={"timezone": "UTC", "jit": "off"})
+    try:
+        async with connection.transaction(isolation="repeatable_read"):
+            # Before the first look, so that nothing was counted that the look does not find.
+            await connection.execute(f"LOCK TABLE {MeasuredTicket.__tablename__} IN EXCLUSIVE MODE")
+            for model in (MeasuredTicket, Fact, Sums, Histogram):
+                await connection.execute(f"DELETE FROM {model.__tablename__}")  # noqa: S608 # names of our own
+            done = await _counted(connection, told)
+            for split, grain in sums.KINDS:
+                for build in (_summed, _drawn):
+                    await _fetched(connection, partial(build, split, grain))
+            await connection.execute(f"DELETE FROM {Fact.__tablename__}")  # noqa: S608 # as above
+        for model in (MeasuredTicket, Fact, Sums, Histogram):
+            await connection.execute(f"VACUUM (ANALYZE) {model.__tablename__}")
+    finally:
+        await connection.close()
+    return done
+
+
+async def rebuild_and_show(database_url: str) -> int:
+    """The same, and show how far it is."""
+    columns = TextColumn("histories"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("")
+
+        def told(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+            if not console.is_terminal:
+                console.print(f"{done:,} of {total:,} histories")
+
+        return await rebuild(database_url, told)
+
+
+async def _fetched(connection: asyncpg.Connection, build: Callable[..., Any], *arguments: Any) -> list[Any]:
+    prepared, values = prepare(build, arguments)
+    rows: list[Any] = await connection.fetch(
+        prepared.statement.text, *prepared.statement.arguments(values), timeout=3600
+    )
+    return rows
+
+
+async def _counted(connection: asyncpg.Connection, told: Told) -> int:
+    """Write the facts of all tickets, and how far each was counted."""
+    total = await connection.fetchval(f"SELECT count(*) FROM {Ticket.__tablename__}")  # noqa: S608 # as above
+    staff = frozenset(record[0] for record in await _fetched(connection, _staff))
+    rows = await connection.fetch("SELECT * FROM business_calendars")
+    hours = hours_by_id([_calendar(row) for row in rows])
+    moment = await connection.fetchval("SELECT now()")
+    done, after = 0, FIRST
+    while records := await _fetched(connection, _tickets, after, BATCH):
+        last = {record[0]: record[1] for record in records}
+        happened: dict[UUID, list[Happened]] = defaultdict(list)
+        for ticket_id, kind, at, actor_id, public_seq, data in await _fetched(
+            connection, _events, list(last), list(facts.KINDS)
+        ):
+            event = Happened(kind, at, actor_id, public_seq is not None, orjson.loads(data))
+            happened[ticket_id].append(event)
+        found: list[Counted] = []
+        measured = []
+        for record in await _fetched(connection, counting.subjects, list(last)):
+            subject = Subject(*record)
+            state = State()
+            found += facts.folded(state, happened[subject.ticket_id], counting.about(subject, hours, staff))
+            text = orjson.dumps(dataclasses.asdict(state)).decode()
+            measured.append((subject.ticket_id, last[subject.ticket_id], text))
+        await connection.copy_records_to_table(
+            MeasuredTicket.__tablename__, records=measured, columns=["ticket_id", "seq", "state"]
+        )
+        await connection.copy_records_to_table(
+            Fact.__tablename__,
+            records=[
+                (moment, *key[:-1], None if key[-1] < 0 else key[-1], amount)
+                for key, amount in counting.rows_of(found).items()
+            ],
+            columns=["made_at", *COLUMNS],
+        )
+        done, after = done + len(records), records[-1][0]
+        told(done, total)
+    return done
+
+
+def _calendar(record: Any) -> BusinessCalendar:
+    values = dict(record)
+    for name in ("hours", "holidays"):
+        values[name] = orjson.loads(values[name])
+    return BusinessCalendar(**values)
