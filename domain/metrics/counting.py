@@ -89,7 +89,7 @@ async def count(unit: Unit, ticket_ids: Iterable[UUID]) -> None:
     """Count what has happened to these tickets since they were counted last."""
     keys = sorted(set(ticket_ids))
     await unit.run(_begun, keys)
-    rows = await unit.lock_all(_measured, keys)
+    measured = await unit.lock_all(_measured, keys)
     happened: dict[UUID, list[tuple[int, Happened]]] = defaultdict(list)
     for record in await unit.run(events_of, keys):
         ticket_id, seq, *told = record
@@ -103,15 +103,15 @@ async def count(unit: Unit, ticket_ids: Iterable[UUID]) -> None:
     staff = frozenset(record[0] for record in await unit.run(staff_of, list(actors))) if actors else frozenset()
     by_id = {each.ticket_id: each for each in known}
     found: list[Counted] = []
-    for row in rows:
+    for row in measured:
         events = happened.get(row.ticket_id)
         if not events:
             continue
         state = State(**row.state)
         found += facts.folded(state, (event for _, event in events), about(by_id[row.ticket_id], hours, staff))
         unit.change(row, seq=events[-1][0], state=dataclasses.asdict(state))
-    if found:
-        await unit.run(_written, unit.now, *columns_of(found))
+    if rows := [(*key, amount) for key, amount in rows_of(found).items()]:
+        await unit.run(_written, unit.now, *(list(column) for column in zip(*rows, strict=True)))
 
 
 def _event(kind: str, at: dt.datetime, actor_id: UUID | None, public_seq: int | None, data: str) -> Happened:
@@ -137,12 +137,6 @@ def rows_of(found: Iterable[Counted]) -> dict[tuple[Any, ...], int]:
         if fact.bucket is not None:
             amounts[*key, fact.measure, fact.bucket] += -1 if fact.undone else 1
     return {key: amount for key, amount in amounts.items() if amount}
-
-
-def columns_of(found: Iterable[Counted]) -> list[list[Any]]:
-    """The same, a list for each column."""
-    rows = [(*key, amount) for key, amount in rows_of(found).items()]
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(8)]
 
 
 COLUMNS = ("start", "department_id", "agent_id", "category_id", "priority", "measure", "bucket", "amount")

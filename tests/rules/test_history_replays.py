@@ -40,10 +40,10 @@ class Life:
         self.luck, self.api, self.database, self.desk, self.house = luck, api, database, desk, house
         self.comments, self.done = [], []
 
-    async def step(self):
+    async def step(self, names=()):
         rows = await self.database.rows("SELECT max(id::text) AS id FROM escalations WHERE ended_at IS NULL")
         self.escalation = f"esc_{rows[0]['id'] or self.ticket[4:]}"
-        name = self.luck.choice(list(MOVES))
+        name = self.luck.choice(list(names or MOVES))
         mutation, given = MOVES[name](self)
         who = self.luck.choice(self.people)
         if self.luck.random() < 0.6:  # somebody who may
