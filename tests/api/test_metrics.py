@@ -1,10 +1,14 @@
 """Figures: what is counted, for whom, and over which span."""
 
 import datetime as dt
+from random import Random
+from types import SimpleNamespace
+from uuid import uuid4
 
 import pytest
 
-from domain.metrics import counting
+from domain.metrics import counting, facts, rebuilding
+from models import Role
 
 VALUES = """submittedCount resolvedCount reopenedCount backlogCount replyCount
   firstResponse { count medianSeconds p90Seconds averageSeconds } resolution { count medianSeconds averageSeconds }
@@ -64,3 +68,189 @@ async def test_what_becomes_of_a_ticket(api, count, agent, customer, admin, tick
     }
     # No manager is there, so the level was passed at once.
     assert found["escalations"] == {"count": 2, "teamLeadCount": 0, "managerCount": 1, "directorCount": 1}
+
+
+async def lines(api, viewer, **more):
+    return (await api(viewer, LINES, filter=today(**more)))["metrics"]
+
+
+@pytest.fixture
+async def two_departments(api, count, submit, customer, problem, invoices, agent, billing_agent):
+    """A ticket resolved in each of two departments, and one more in the second."""
+    first, second, third = [await submit(customer, each) for each in (problem, invoices, invoices)]
+    for viewer, ticket in ((agent, first), (billing_agent, second)):
+        await api(viewer, ASSIGN, input={"ticketId": ticket["id"], "assigneeId": viewer.gid})
+        await api(viewer, RESOLVE, input={"ticketId": ticket["id"], "summary": "Done."})
+    await count()
+    return SimpleNamespace(first=first, second=second, third=third)
+
+
+async def test_directors_see_all_of_it_split(api, two_departments, director, support, billing):
+    found = await lines(api, director)
+    assert {each["department"]["name"]: each["values"] for each in found["byDepartment"]} == {
+        support.name: {"submittedCount": 1, "resolvedCount": 1, "backlogCount": 0},
+        billing.name: {"submittedCount": 2, "resolvedCount": 1, "backlogCount": 1},
+    }
+    assert {each["agent"]["name"]: each["values"]["resolvedCount"] for each in found["byAgent"]} == {
+        "Ada Agent": 1,
+        "Bill Billing": 1,
+    }
+    assert [each["values"]["submittedCount"] for each in found["byCategory"]] == [2, 1]
+    assert [each["priority"] for each in found["byPriority"]] == ["URGENT", "HIGH", "NORMAL", "LOW"]
+    assert [each["values"]["submittedCount"] for each in found["byPriority"]] == [0, 0, 3, 0]
+
+
+async def test_who_may_see_one_department_sees_nothing_of_another(api, two_departments, agent, house, support, billing):
+    lead = await house.person("Leo Lead", Role.TEAM_LEAD, support)
+    total = (await api(lead, METRICS, filter=today()))["metrics"]["total"]
+    assert (total["submittedCount"], total["backlogCount"]) == (1, 0)
+    assert (
+        total == (await api(lead, METRICS, filter=today(departmentIds=[support.gid, billing.gid])))["metrics"]["total"]
+    )
+    nothing = (await api(lead, METRICS, filter=today(departmentIds=[billing.gid])))["metrics"]["total"]
+    unknown = today(departmentIds=[f"dep_{uuid4()}"])
+    assert nothing == (await api(lead, METRICS, filter=unknown))["metrics"]["total"]
+    assert nothing["submittedCount"] == nothing["backlogCount"] == 0
+    for viewer in (lead, agent):
+        found = await lines(api, viewer)
+        assert [each["department"]["name"] for each in found["byDepartment"]] == [support.name]
+        assert [each["agent"]["name"] for each in found["byAgent"]] == ["Ada Agent"]
+
+
+async def test_agents_see_themselves_and_their_departments_totals(api, count, two_departments, house, support, agent):
+    other = await house.person("Otto Colleague", Role.AGENT, support)
+    found = await lines(api, other)
+    assert found["byAgent"] == []
+    assert found["byDepartment"][0]["values"]["resolvedCount"] == 1
+    asked = (await api(other, METRICS, filter=today(agentIds=[agent.gid])))["metrics"]["total"]
+    assert asked["resolvedCount"] == 0
+    asked = (await api(agent, METRICS, filter=today(agentIds=[agent.gid])))["metrics"]["total"]
+    assert asked["resolvedCount"] == 1
+
+
+@pytest.mark.parametrize("who", ["customer", "nobody"])
+async def test_customers_measure_nothing(api, who, customer):
+    viewer = customer if who == "customer" else None
+    answer = await api.answer(viewer, METRICS, filter=today())
+    code = "NOT_ALLOWED" if viewer else "UNAUTHENTICATED"
+    assert (answer["data"], answer["errors"][0]["extensions"]["code"]) == ({"metrics": None}, code)
+
+
+async def test_filters_meet(api, two_departments, director, agent, billing_agent, invoices, problem):
+    async def count(**given):
+        found = (await api(director, METRICS, filter=today(**given)))["metrics"]["total"]
+        return found["submittedCount"], found["resolvedCount"], found["backlogCount"]
+
+    assert await count(categoryIds=[invoices.gid]) == (2, 1, 1)
+    assert await count(agentIds=[agent.gid]) == (0, 1, 0)  # what was submitted had no agent yet
+    assert await count(agentIds=[agent.gid], categoryIds=[invoices.gid]) == (0, 0, 0)
+    assert await count(agentIds=[billing_agent.gid], categoryIds=[invoices.gid], priorities=["NORMAL"]) == (0, 1, 0)
+    assert await count(priorities=["NORMAL", "LOW"]) == (3, 2, 1)
+    assert await count(priorities=["URGENT"]) == (0, 0, 0)
+
+
+async def test_a_reopened_ticket_is_not_resolved_and_counts_once(api, count, ticket, agent, customer, director):
+    async def figures():
+        found = (await api(director, METRICS, filter=today()))["metrics"]["total"]
+        return found["resolvedCount"], found["reopenedCount"], found["backlogCount"], found["resolution"]["count"]
+
+    await api(agent, RESOLVE, input={"ticketId": ticket.gid, "summary": "Done."})
+    await count()
+    assert await figures() == (1, 0, 0, 1)
+    await api(customer, REOPEN, input={"ticketId": ticket.gid, "reason": "It still burns."})
+    await count()
+    assert await figures() == (0, 1, 1, 0)
+    await api(agent, RESOLVE, input={"ticketId": ticket.gid, "summary": "Done again."})
+    await count()
+    assert await figures() == (1, 1, 0, 1)
+
+
+SERIES = """query ($filter: MetricsFilter!, $interval: MetricInterval!, $zone: String) { metrics(filter: $filter) {
+  series(interval: $interval, timeZone: $zone) { from to values { submittedCount backlogCount } } } }"""
+
+
+async def test_a_series_in_a_zone_with_summer_time(api, database, two_departments, director, settings):
+    moment = dt.datetime(2026, 3, 29, 0, 30, tzinfo=dt.UTC)  # clocks go from 2 to 3 in Berlin half an hour later
+    await database.rows("UPDATE events SET at = :at", at=moment)
+    await rebuilding.rebuild(settings.database_url, lambda *_: None)
+    span = {"from": "2026-03-28T23:00:00Z", "to": "2026-03-30T22:00:00Z"}
+    asked = {"filter": span, "interval": "DAY", "zone": "Europe/Berlin"}
+    found = (await api(director, SERIES, **asked))["metrics"]["series"]
+    assert [(each["from"], each["to"]) for each in found] == [
+        ("2026-03-28T23:00:00.000Z", "2026-03-29T22:00:00.000Z"),  # 23 hours
+        ("2026-03-29T22:00:00.000Z", "2026-03-30T22:00:00.000Z"),
+    ]
+    assert [each["values"] for each in found] == [
+        {"submittedCount": 3, "backlogCount": 1},
+        {"submittedCount": 0, "backlogCount": 1},
+    ]
+    hours = (await api(director, SERIES, **asked | {"interval": "HOUR", "zone": "Asia/Kolkata"}))["metrics"]["series"]
+    assert len(hours) == 48  # half hours at both ends
+    assert hours[1]["from"] == "2026-03-28T23:30:00.000Z"
+    assert [each["values"]["submittedCount"] for each in hours[:4]] == [0, 0, 3, 0]
+
+
+@pytest.mark.parametrize(
+    ("span", "message"),
+    [
+        ({"from": "2026-01-02T00:00:00Z", "to": "2026-01-01T00:00:00Z"}, "`to` must be after `from`."),
+        ({"from": "2022-01-01T00:00:00Z", "to": "2026-01-01T00:00:00Z"}, "At most two years can be measured at once."),
+    ],
+)
+async def test_a_span_that_is_none_is_refused(api, director, span, message):
+    answer = await api.answer(director, METRICS, filter=span)
+    (error,) = answer["errors"]
+    assert (error["message"], error["extensions"]["code"], answer["data"]) == (
+        message,
+        "BAD_REQUEST",
+        {"metrics": None},
+    )
+
+
+async def test_a_series_is_limited(api, director):
+    span = {"from": "2026-01-01T00:00:00Z", "to": "2026-06-01T00:00:00Z"}
+    answer = await api.answer(director, SERIES, filter=span, interval="HOUR", zone="UTC")
+    (error,) = answer["errors"]
+    assert error["message"] == "This span has 3624 periods; at most 400 are possible."
+    answer = await api.answer(director, SERIES, filter=span, interval="DAY", zone="Middle/Earth")
+    assert answer["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
+
+
+async def test_percentiles_are_within_two_percent(api, database, desk, two_departments, director):
+    luck = Random(1)
+    took = sorted(int(luck.lognormvariate(8, 2)) for _ in range(501))
+    rows = [dict(zip(("seconds", "bucket"), (each, facts.bucket(each)), strict=True)) for each in took]
+    await database.rows("DELETE FROM metric_histograms")
+    for row in rows:
+        await database.rows(
+            "INSERT INTO metric_facts (made_at, start, department_id, agent_id, category_id, priority, measure, amount,"
+            " bucket) SELECT now(), date_bin('15 minutes', now(), '2000-01-01Z'), id, id, id, 2,"
+            " 'resolution_seconds', 1, :bucket FROM departments LIMIT 1",
+            bucket=row["bucket"],
+        )
+    asked = "query ($f: MetricsFilter!) { metrics(filter: $f) { total { resolution { medianSeconds p90Seconds } } } }"
+    await counting.add_up(desk)
+    found = (await api(director, asked, f=today()))["metrics"]["total"]["resolution"]
+    assert abs(found["medianSeconds"] - took[250]) <= took[250] * 0.02 + 1
+    assert abs(found["p90Seconds"] - took[450]) <= took[450] * 0.02 + 1
+
+
+async def test_the_span_before_is_as_long(api, database, two_departments, director, settings):
+    await database.rows("UPDATE events SET at = at - interval '90 minutes'")
+    await rebuilding.rebuild(settings.database_url, lambda *_: None)
+    asked = (
+        "query ($f: MetricsFilter!) { metrics(filter: $f) { total { submittedCount } previous { submittedCount } } }"
+    )
+    found = (await api(director, asked, f=today()))["metrics"]
+    assert found == {"total": {"submittedCount": 0}, "previous": {"submittedCount": 3}}
+
+
+async def test_until_when_everything_is_counted(api, submit, customer, problem, count, director):
+    await submit(customer, problem)
+    waiting = (await api(director, METRICS, filter=today()))["metrics"]
+    assert waiting["total"]["submittedCount"] == 0
+    assert waiting["computedAt"] <= waiting["to"]
+    await count()
+    counted = (await api(director, METRICS, filter=today()))["metrics"]
+    assert counted["total"]["submittedCount"] == 1
+    assert counted["computedAt"] > waiting["computedAt"]
