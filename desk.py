@@ -122,6 +122,19 @@ def rebuild_metrics() -> None:
     typer.echo(f"Counted anew: {done:,} tickets")
 
 
+@app.command()
+def report(
+    path: Path,
+    *,
+    days: Annotated[int, typer.Option(help="How many days up to now.", min=1, max=730)] = 90,
+) -> None:
+    """Write a page with plots of how the desk does to a file."""
+    from web import report as page
+
+    path.write_text(asyncio.run(page.written(_settings(), days)))
+    typer.echo(f"Written: {path}")
+
+
 @app.command(hidden=True)
 def catch_mail() -> None:
     """Take mail at SMTP_PORT: keep it in DATA_DIR/mail, and hand in what answers a ticket."""

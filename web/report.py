@@ -1,0 +1,165 @@
+"""A director's dashboard as one page that needs nothing else: the same figures that the API gives, drawn."""
+
+import datetime as dt
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jinja2
+import orjson
+
+from domain import refusals
+from domain.access import Viewer
+from infra.desk import Desk
+from infra.ids import new_id
+from infra.logs import report
+from infra.settings import Settings
+from models import Role
+from planner.engine import Engine
+from resolvers.root import schema
+from schema.context import Context
+
+WIDTH, HEIGHT, LEFT, BOTTOM = 880, 220, 46, 24
+VALUES = """submittedCount resolvedCount reopenedCount backlogCount replyCount
+  firstResponse { count medianSeconds p90Seconds averageSeconds }
+  resolution { count medianSeconds p90Seconds averageSeconds }
+  satisfaction { ratingCount averageRating satisfiedShare ratingCounts responseShare }
+  sla { metShare } escalations { count teamLeadCount managerCount directorCount }"""
+FIGURES = f"""query Report($filter: MetricsFilter!, $interval: MetricInterval!) {{ desk {{ name }} metrics(filter: $filter) {{
+  from to computedAt total {{ {VALUES} }} previous {{ {VALUES} }}
+  series(interval: $interval, timeZone: "UTC") {{ from values {{ {VALUES} }} }}
+  byDepartment(first: 20) {{ department {{ name }} values {{ {VALUES} }} }}
+  byAgent(first: 20) {{ agent {{ name }} values {{ {VALUES} }} }}
+  byCategory(first: 20) {{ category {{ name }} values {{ {VALUES} }} }}
+  byPriority {{ priority values {{ {VALUES} }} }} }} }}"""
+# From so many days on a period is longer, so that a plot stays readable.
+INTERVALS = ((3, "HOUR"), (100, "DAY"), (400, "WEEK"))
+_pages = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True)
+
+
+class Line(NamedTuple):
+    """A line of a plot: its name, its colour, and a value for each period, None where there is none."""
+
+    name: str
+    colour: str
+    values: list[float | None]
+
+
+async def written(settings: Settings, days: int) -> str:
+    """The page, of so many days up to now. Raises RuntimeError when there are no figures."""
+    desk = await Desk.open(settings)
+    try:
+        engine = Engine(schema, desk.reads, refusals=refusals.Refusal, report=report, given=desk)
+        viewer = Viewer(Role.DIRECTOR, new_id())
+        start = dt.datetime.now(dt.UTC) - dt.timedelta(days=days)
+        interval = next((name for most, name in INTERVALS if days <= most), "MONTH")
+        variables = {"filter": {"from": start.isoformat()}, "interval": interval}
+        answer = await engine.query(FIGURES, variables, None, viewer, Context(desk, engine, viewer))
+    finally:
+        await desk.close()
+    found = orjson.loads(answer.body)
+    if found.get("errors"):
+        raise RuntimeError(found["errors"][0]["message"])
+    return _page(found["data"], interval)
+
+
+def _page(data: dict[str, Any], interval: str) -> str:
+    metrics = data["metrics"]
+    series = metrics["series"]
+    values = [each["values"] for each in series]
+    labels = [each["from"][:16].replace("T", " ") if interval == "HOUR" else each["from"][:10] for each in series]
+    plots = [
+        (
+            "Tickets",
+            plot(
+                labels,
+                Line("submitted", "#1f5fd1", [each["submittedCount"] for each in values]),
+                Line("resolved", "#15803d", [each["resolvedCount"] for each in values]),
+            ),
+        ),
+        ("Backlog", plot(labels, Line("unresolved", "#c2410c", [each["backlogCount"] for each in values]))),
+        (
+            "Hours to the first answer and to the solution, median",
+            plot(
+                labels,
+                Line("first answer", "#1f5fd1", [_hours(each["firstResponse"]["medianSeconds"]) for each in values]),
+                Line("solution", "#15803d", [_hours(each["resolution"]["medianSeconds"]) for each in values]),
+            ),
+        ),
+        (
+            "Satisfied customers and targets met, %",
+            plot(
+                labels,
+                Line("satisfied", "#7c3aed", [_percent(each["satisfaction"]["satisfiedShare"]) for each in values]),
+                Line("targets met", "#0e7490", [_percent(each["sla"]["metShare"]) for each in values]),
+                most=100,
+            ),
+        ),
+    ]
+    splits = [
+        ("Departments", [(each["department"]["name"], each["values"]) for each in metrics["byDepartment"]]),
+        ("Agents", [(each["agent"]["name"], each["values"]) for each in metrics["byAgent"]]),
+        ("Categories", [(each["category"]["name"], each["values"]) for each in metrics["byCategory"]]),
+        ("Priorities", [(each["priority"].capitalize(), each["values"]) for each in metrics["byPriority"]]),
+    ]
+    page = _pages.get_template("report.html")
+    return page.render(
+        desk=data["desk"]["name"], metrics=metrics, plots=plots, splits=splits, lasted=lasted, share=_share
+    )
+
+
+def _hours(seconds: int | None) -> float | None:
+    return None if seconds is None else seconds / 3600
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else share * 100
+
+
+def _share(share: float | None) -> str:
+    return "-" if share is None else f"{share * 100:.0f} %"
+
+
+def lasted(seconds: int | None) -> str:
+    """A duration in the two largest units that it has."""
+    if seconds is None:
+        return "-"
+    if seconds < 60:  # noqa: PLR2004 # a minute
+        return f"{seconds} s"
+    days, rest = divmod(seconds, 86_400)
+    hours, rest = divmod(rest, 3600)
+    parts = [(days, "d"), (hours, "h"), (rest // 60, "min")]
+    first = next(place for place, (number, _) in enumerate(parts) if number)
+    return " ".join(f"{number} {unit}" for number, unit in parts[first : first + 2] if number)
+
+
+def plot(labels: Sequence[str], *lines: Line, most: float | None = None) -> str:
+    """Lines over periods, as SVG. `most`: the top of the scale; None: what the largest value needs."""
+    top = most or _round(max((value for line in lines for value in line.values if value is not None), default=1) or 1)
+    step = (WIDTH - LEFT - 10) / max(len(labels) - 1, 1)
+
+    def place(number: int, value: float) -> str:
+        return f"{LEFT + number * step:.1f},{HEIGHT - BOTTOM - value / top * (HEIGHT - BOTTOM - 10):.1f}"
+
+    parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" font-size="11" font-family="sans-serif">']
+    for share in (0, 0.5, 1):
+        y = HEIGHT - BOTTOM - share * (HEIGHT - BOTTOM - 10)
+        parts += [
+            f'<line x1="{LEFT}" x2="{WIDTH}" y1="{y:.1f}" y2="{y:.1f}" stroke="#e5e7eb"/>',
+            f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end" fill="#6b7280">{top * share:,.4g}</text>',
+        ]
+    for number in sorted({0, len(labels) // 2, len(labels) - 1} if labels else set()):
+        anchor = "start" if number == 0 else "end" if number == len(labels) - 1 else "middle"
+        text = f'<text x="{LEFT + number * step:.1f}" y="{HEIGHT - 6}" text-anchor="{anchor}" fill="#6b7280">'
+        parts.append(f"{text}{labels[number]}</text>")
+    for line in lines:
+        points = " ".join(place(number, value) for number, value in enumerate(line.values) if value is not None)
+        parts.append(f'<polyline points="{points}" fill="none" stroke="{line.colour}" stroke-width="2"/>')
+    key = "".join(f'<span style="color:{line.colour}">{line.name}</span> ' for line in lines)
+    return f"<p class='key'>{key}</p>" + "".join([*parts, "</svg>"])
+
+
+def _round(value: float) -> float:
+    """The next number above that is easy to read."""
+    size = 10.0 ** (len(str(int(value))) - 1)
+    return next(size * step for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if value <= size * step)
