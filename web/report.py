@@ -25,8 +25,8 @@ VALUES = """submittedCount resolvedCount reopenedCount backlogCount replyCount
   resolution { count medianSeconds p90Seconds averageSeconds }
   satisfaction { ratingCount averageRating satisfiedShare ratingCounts responseShare }
   sla { metShare } escalations { count teamLeadCount managerCount directorCount }"""
-FIGURES = f"""query Report($filter: MetricsFilter!, $interval: MetricInterval!) {{ desk {{ name }} metrics(filter: $filter) {{
-  from to computedAt total {{ {VALUES} }} previous {{ {VALUES} }}
+FIGURES = f"""query Report($filter: MetricsFilter!, $interval: MetricInterval!) {{
+  desk {{ name }} metrics(filter: $filter) {{ from to computedAt total {{ {VALUES} }} previous {{ {VALUES} }}
   series(interval: $interval, timeZone: "UTC") {{ from values {{ {VALUES} }} }}
   byDepartment(first: 20) {{ department {{ name }} values {{ {VALUES} }} }}
   byAgent(first: 20) {{ agent {{ name }} values {{ {VALUES} }} }}
