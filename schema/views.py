@@ -14,7 +14,7 @@ import models
 from domain import views
 from domain.access import Viewer
 from domain.tickets.lists import TicketOrderField
-from planner.arguments import keep_to, not_an_id, not_text
+from planner.arguments import keep_to, not_an_id
 from planner.errors import BadRequest
 from planner.fields import CONFIG, LIMITS, Later, Limits, Payload, attribute, payload, planned
 from planner.nodes import Node, stored
@@ -67,8 +67,7 @@ def faults(value: Any, path: str) -> Iterator[tuple[str, str]]:
         if dataclasses.is_dataclass(item):
             yield from faults(item, where)
             continue
-        texts: list[Any] = [each for each in (item if isinstance(item, list) else [item]) if isinstance(each, str)]
-        wrong = not_text(texts) or (not_an_id(texts) if name.endswith("Ids") else None)
+        wrong = not_an_id(item) if name.endswith("Ids") else None
         try:
             keep_to(limits._replace(plain=False), item, "")
         except BadRequest as refusal:

@@ -129,15 +129,6 @@ async def test_what_is_wrong_is_said_and_nothing_comes_of_it(save, database, age
     assert await database.counts() == before
 
 
-async def test_a_filter_in_the_document_is_checked_as_well(api, database, agent):
-    literal = r"""mutation { saveTicketView(input: {name: "x", filter: {text: "\u{0}", tags: ["a\u{0}"]}}) {
-      ... on InvalidInput { problems { field message } } } }"""
-    before = await database.counts()
-    found = (await api(agent, literal))["saveTicketView"]["problems"]
-    assert [problem["field"] for problem in found] == ["filter.text", "filter.tags"]
-    assert await database.counts() == before
-
-
 async def test_views_have_places_and_names_of_their_own(api, save, database, agent, lead):
     made = {name: await save(agent, name=name, filter={}) for name in "abc"}
     assert (await save(lead, name="a", filter={}))["position"] == 0  # another's
