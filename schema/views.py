@@ -6,6 +6,7 @@ import enum
 from collections.abc import Iterator
 from typing import Annotated, Any, Union
 
+import orjson
 import sqlalchemy as sa
 import strawberry
 from strawberry.scalars import JSON
@@ -14,9 +15,10 @@ import models
 from domain import views
 from domain.access import Viewer
 from domain.tickets.lists import TicketOrderField
+from infra.desk import Desk
 from planner.arguments import keep_to, not_an_id
 from planner.errors import BadRequest
-from planner.fields import CONFIG, LIMITS, Later, Limits, Payload, attribute, payload, planned
+from planner.fields import CONFIG, LIMITS, Computed, Later, Limits, Payload, attribute, computed, payload, planned
 from planner.nodes import Node, stored
 from planner.pages import PageArguments
 from schema.departments import Department
@@ -27,13 +29,22 @@ from schema.tickets import TicketConnection, TicketFilter, TicketOrder
 from schema.times import OrderDirection
 
 
+def _read(_desk: Desk, text: str) -> Any:
+    """As every other value is written: PostgreSQL's own text of it has spaces."""
+    return orjson.loads(text)
+
+
 @stored(models.TicketView, "tvw")
 @strawberry.type(description="A saved list of tickets. Staff.")
 class TicketView(Node):
     name: str = attribute("Its name.")
     owner: Person = attribute("Whose it is.")
     department: Department | None = attribute("The department that it's shared with; null when it isn't.")
-    filter: JSON = attribute("The TicketFilter as it was saved, with the same field names: send it back as the filter.")
+
+    @computed("The TicketFilter as it was saved, with the same field names: send it back as the filter.")
+    def filter(view: models.TicketView, viewer: Viewer) -> JSON:
+        return Computed(_read, sa.cast(view.filter, sa.Text()))
+
     order_field: TicketOrderField | None = attribute("By what it's ordered; null: last changed first.")
     order_direction: OrderDirection | None = attribute("Which way it's ordered; null: last changed first.")
     position: int = attribute("Place among the views, from 0.")
