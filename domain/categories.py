@@ -94,6 +94,7 @@ async def save(unit: Unit, viewer: Viewer, category_id: UUID | None, form: Form)
         "department_id": form.department_id,
         "default_priority": form.default_priority,
     }
+    await positions.hold(unit, Category)
     rows = await unit.lock_all(_all_in_order)
     if category_id is None:
         row = unit.insert(

@@ -130,6 +130,7 @@ async def save(unit: Unit, viewer: Viewer, rule_id: UUID | None, form: Form) -> 
     values = _checked(form)
     await _known(unit, viewer, form)
     unit.translate("routing_rules_name_key", Conflict(ConflictReason.TAKEN, "Another rule has this name."))
+    await positions.hold(unit, RoutingRule)
     rows = await unit.lock_all(_all_in_order)
     if rule_id is None:
         row = unit.insert(RoutingRule, position=0, **values)
@@ -208,6 +209,7 @@ def _staff(person_id: Any) -> Select[Person]:
 async def delete(unit: Unit, viewer: Viewer, rule_id: UUID) -> UUID:
     """Delete a rule; what it decided stays."""
     access.require(viewer, Role.ADMIN)
+    await positions.hold(unit, RoutingRule)
     rows = await unit.lock_all(_all_in_order)
     row = access.found(next((r for r in rows if r.id == rule_id), None), "routingRuleId", "rule")
     unit.delete(row)

@@ -81,7 +81,7 @@ class Looks:
             if key in told.places or place is not None or text is not None:
                 told.learn(key, place)
             if text is not None:
-                bodies.append(await self.look.complete(text.encode()))
+                bodies.append(await self.look.complete(text.encode(), reads, request))
         return bodies
 
     async def _rows(self, reads: Reads, plan: Plan, request: Request, payload: Any = None) -> Any:
@@ -91,7 +91,8 @@ class Looks:
     def _plan(self, planner: Planner, statement: Any) -> Plan:
         made, needed = compiled(statement, planner.binder.asked)
         reads = [planner.binder.asked[name][1] for name in needed]
-        return Plan(made, None, reads, planner.binder.checks, planner.walk.computed, planner.walk.setting.cards)
+        walk = planner.walk
+        return Plan(made, None, reads, planner.binder.checks, walk.computed, walk.setting.cards, walk.continued)
 
     def _look(self, planner: Planner, said: Changing, type_: Any, nodes: list[FieldNode], names: Any) -> Any:
         bind = planner.binder.bind

@@ -269,7 +269,16 @@ class Engine:
         def make() -> Planner:
             fragments = operation.document.fragments
             marked = operation.mark(values)
-            return Planner(self.schema, fragments, marked, viewer, tagged=tagged, given=self.given, cards=self.cards)
+            return Planner(
+                self.schema,
+                fragments,
+                marked,
+                viewer,
+                tagged=tagged,
+                given=self.given,
+                cards=self.cards,
+                keep=self.plan,
+            )
 
         return make
 

@@ -87,6 +87,21 @@ class Computed:
         self.function, self.columns = function, columns
 
 
+class Later:
+    """What a field of the query type answers to arguments that lie in a row, asked once the row is known.
+
+    They shape a plan of their own, as if the client had sent them as variables, so that the field is read as it is at
+    the root. `arguments`: by their names in the API, expressions that give JSON or NULL; the rest, such as the part of
+    a page, are those of the field itself, which is of the same type.
+    """
+
+    __slots__ = ("arguments", "field")
+
+    def __init__(self, field: str, **arguments: Any) -> None:
+        """`field`: its name in the API."""
+        self.field, self.arguments = field, arguments
+
+
 class When(NamedTuple):
     """A value that is null unless the condition, an SQL expression, holds."""
 
@@ -143,9 +158,9 @@ def planned(description: str, *, name: str | None = None, most: int | None = Non
     """Declares a field by how it is read; the build's parameters and result say how it looks in the API.
 
     A build returns a Select of an entity or of labelled columns, a relationship, a column expression, a Page, a list
-    of Selects or OneOf (the first row that exists counts), NodeIds.each(…), When, Computed, None, a plain value, or
-    an object whose attributes are plain values or expressions. A CTE that speaks of the row needs `nesting=True`, since
-    SQLAlchemy moves others to the top of the statement, where there is no row.
+    of Selects or OneOf (the first row that exists counts), NodeIds.each(…), When, Computed, Later, None, a plain value,
+    or an object whose attributes are plain values or expressions. A CTE that speaks of the row needs `nesting=True`,
+    since SQLAlchemy moves others to the top of the statement, where there is no row.
 
     `most`: of a list of objects without pages how many there may be, for what the operation costs; not said, 10.
     A field that Python resolves says it with `metadata={MOST: …}`.

@@ -18,9 +18,10 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from infra.postgres import Reads, Said
 from planner.arguments import Binder, Check, Read, Request
 from planner.cards import MARK, Cards
+from planner.continued import PLACE, Continued
 from planner.errors import BadRequest
 from planner.nodes import NodeId
-from planner.selection import Selections, Setting, selections
+from planner.selection import Keep, Selections, Setting, made_anew, selections
 from planner.text import Asked, Parts, Statement, chain, compiled, for_many
 from planner.walk import Walk, stored_as
 
@@ -39,10 +40,12 @@ class Plan:
         checks: Sequence[Check],
         computed: Sequence[Callable[..., Any]],
         cards: Cards | None = None,
+        continued: Sequence[Continued] = (),
     ) -> None:
         """`reads`: gives the statement's values. `together`: takes a list of each value, one row for each request."""
         self.statement, self.together = statement, together
         self.reads, self.checks, self.computed = tuple(reads), tuple(checks), tuple(computed)
+        self.continued = tuple(continued)
         self.cards = cards if MARK in statement.sql else None
         self.waiting: list[tuple[list[Any], asyncio.Future[bytes | None]]] = []
         self.tasks: set[asyncio.Task[None]] = set()
@@ -66,13 +69,41 @@ class Plan:
             text = await self.answer_together(reads, values)
         else:
             text = await self.answer_alone(reads, values)
-        return None if text is None else await self.complete(text)
+        return None if text is None else await self.complete(text, reads, request)
 
-    async def complete(self, text: bytes) -> bytes:
-        """The text with cards and computed leaves in their places."""
+    async def complete(self, text: bytes, reads: Reads, request: Request) -> bytes:
+        """The text with cards, computed leaves and what is read by plans of its own in their places."""
         if self.cards is not None:
             text = await self.cards.filled(text)
-        return self.filled(text) if self.computed else text
+        if self.computed:
+            text = self.filled(text)
+        return await self.went_on(text, reads, request) if self.continued else text
+
+    async def went_on(self, text: bytes, reads: Reads, request: Request) -> bytes:
+        """The text with what later plans answer in their places; one after the other, as one request asks."""
+        pieces = text.split(PLACE.encode())
+        for at in range(1, len(pieces), 2):
+            number, _, given = pieces[at].partition(b":")
+            continued = self.continued[int(number)]
+            own = continued.request(request, [orjson.loads(value) for value in given.split(b"\x02")])
+
+            def make(continued: Continued = continued, own: Request = own) -> Plan:
+                setting = continued.setting
+                planner = Planner(
+                    setting.schema,
+                    setting.fragments,
+                    continued.marked(own),
+                    own.viewer,
+                    tagged=setting.tagged,
+                    given=setting.given,
+                    cards=setting.cards,
+                    keep=setting.keep,
+                )
+                return planner.field(continued.parent_type, continued.nodes)
+
+            plan: Plan = continued.setting.keep((continued, continued.shape(own)), make)
+            pieces[at] = await plan.answer(reads, own, batch=False) or b"null"
+        return b"".join(pieces)
 
     async def answer_alone(self, reads: Reads, values: list[Any]) -> bytes | None:
         """The value for one request."""
@@ -162,14 +193,15 @@ class Planner:
         tagged: bool = False,
         given: Any = None,
         cards: Cards | None = None,
+        keep: Keep = made_anew,
     ) -> None:
         """`variables`: as marked. `tagged`: for graphql-core, which must know the types of objects. `given`: what
-        computed leaves are given. `cards`: those of this process.
+        computed leaves are given. `cards`: those of this process. `keep`: where plans are kept that are made later.
         """
         self.binder = Binder()
         self.schema = schema
         bound = bind_viewer(self.binder, viewer)
-        self.walk = Walk(Setting(schema, fragments, variables, bound, tagged, given, cards), self.binder)
+        self.walk = Walk(Setting(schema, fragments, variables, bound, tagged, given, cards, keep), self.binder)
 
     def operation(self, root_type: Any, selection_set: Any, extensions: str) -> Plan:
         """The plan of a whole query: its value is the response. `extensions`: JSON that the response ends with."""
@@ -214,7 +246,8 @@ class Planner:
         if by_key and needed and not any(isinstance(asked[name][0], ARRAY) for name in needed):
             together = for_many(statement, [asked[name][0] for name in needed])
         reads = [asked[name][1] for name in needed]
-        return Plan(statement, together, reads, self.binder.checks, self.walk.computed, self.walk.setting.cards)
+        walk = self.walk
+        return Plan(statement, together, reads, self.binder.checks, walk.computed, walk.setting.cards, walk.continued)
 
 
 def bind_viewer(binder: Binder, viewer: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import graphql
@@ -17,12 +17,20 @@ from planner.text import Parts
 Selections = list[SelectionSetNode]
 Known = dict[str, Callable[[Selections], Parts]]  # fields that the planner itself knows how to read
 
+Keep = Callable[[Hashable, Callable[[], Any]], Any]
+
+
+def made_anew(_key: Hashable, make: Callable[[], Any]) -> Any:
+    """Keeps no plan."""
+    return make()
+
 
 class Setting(NamedTuple):
     """What a walk is about: the schema, the document's fragments, the variables as marked, the viewer as builds see it.
 
     `tagged`: whether an object of an interface or union says its type under the empty key, for graphql-core.
-    `given`: what computed leaves are given before their columns. `cards`: those of this process.
+    `given`: what computed leaves are given before their columns. `cards`: those of this process. `keep`: gives the plan
+    under a key, which it makes when there is none.
     """
 
     schema: graphql.GraphQLSchema
@@ -32,6 +40,7 @@ class Setting(NamedTuple):
     tagged: bool = False
     given: Any = None
     cards: Cards | None = None
+    keep: Keep = made_anew
 
 
 class Selecting:
@@ -42,6 +51,7 @@ class Selecting:
         self.setting, self.binder = setting, binder
         self.viewer = setting.viewer
         self.computed: list[Callable[..., Any]] = []
+        self.continued: list[Any] = []  # of planner.continued
         self.aliases = 0
 
     def alias(self) -> str:

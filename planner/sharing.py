@@ -52,7 +52,7 @@ class Common:
         found = func.array(select(seeing.c.key).scalar_subquery(), type_=ARRAY(sa.Uuid()))
         both: Any = select(cast(chain(parts), sa.VARCHAR), found)
         statement, needed = compiled(both, binder.asked)
-        if own.key in needed:
+        if own.key in needed or walk.continued:
             return None
         reads = [binder.asked[each][1] for each in needed]
         return cls(Plan(statement, None, reads, binder.checks, walk.computed, walk.setting.cards), name)
@@ -66,4 +66,4 @@ class Common:
         values = self.plan.values(request._replace(payload=list(members)))
         ((text, seeing),) = await reads.fetch(self.plan.statement.sql, self.plan.statement.arguments(values))
         found = set(seeing)
-        return (await self.plan.complete(text) if text is not None and found else None), found
+        return (await self.plan.complete(text, reads, request) if text is not None and found else None), found

@@ -75,7 +75,7 @@ class Stream:
         seen, cursors, texts = rows[0]
         if not seen:
             return None
-        filled = [await plan.complete(text.encode()) for text in texts or ()]
+        filled = [await plan.complete(text.encode(), self.reads, self.request) for text in texts or ()]
         return [
             Item(orjson.loads(each), self.plans.body(text)) for each, text in zip(cursors or (), filled, strict=True)
         ]
@@ -196,7 +196,7 @@ class StreamPlans:
         seen: Any = sa.true() if said.seen is None else sa.exists(said.seen)
         statement, needed = compiled(select(seen, *columns.c), binder.asked)
         reads = [binder.asked[name][1] for name in needed]
-        return Plan(statement, None, reads, binder.checks, walk.computed, walk.setting.cards)
+        return Plan(statement, None, reads, binder.checks, walk.computed, walk.setting.cards, walk.continued)
 
 
 def key_of(channel: Channel, asked: dict[str, Any]) -> Read | None:

@@ -17,8 +17,9 @@ from sqlalchemy.sql.functions import count as counting
 
 from planner.cards import MARK
 from planner.connections import Connecting
+from planner.continued import PLACE, Continued
 from planner.documents import declared_of
-from planner.fields import DEFINITION, Computed, Declared, When
+from planner.fields import DEFINITION, Computed, Declared, Later, When
 from planner.nodes import STORED, Each, IdOf, OneOf, Stored, prefix_of
 from planner.pages import CURSORS, PAGING, Page, PageArguments
 from planner.rows import Held, Related, Row, of_its_rows, source
@@ -54,6 +55,8 @@ class Walk(Connecting):
         """The text of a field's value."""
         definition = type_.fields[nodes[0].name.value]
         value = self.value(type_, nodes[0], row)
+        if isinstance(value, Later):
+            return self.place(nodes, value)
         return self.complete(definition.type, selections(nodes), value, f"{type_.name}.{nodes[0].name.value}")
 
     def value(self, type_: Any, node: FieldNode, row: Any) -> Any:
@@ -293,6 +296,14 @@ class Walk(Connecting):
         for number, column in enumerate(leaf.columns):
             parts += ["\x02"] * bool(number) + or_null([cast(func.json_scalar(column), sa.Text)])
         return [*parts, "\x01"]
+
+    def place(self, nodes: list[FieldNode], later: Later) -> Parts:
+        """A place in the text that a plan of its own fills."""
+        parts: Parts = [f"{PLACE}{len(self.continued)}:"]
+        self.continued.append(Continued(self.setting, nodes, later))
+        for number, value in enumerate(later.arguments.values()):
+            parts += ["\x02"] * bool(number) + or_null([cast(value, sa.Text)])
+        return [*parts, PLACE]
 
 
 class Prefixed:

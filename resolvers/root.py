@@ -27,6 +27,7 @@ from resolvers import (
     sla,
     templates,
     tickets,
+    views,
 )
 from schema.events.kinds import KINDS
 
@@ -78,6 +79,8 @@ MUTATIONS = [
     links.unlink_tickets,
     links.merge_tickets,
     presence.set_ticket_presence,
+    views.save_ticket_view,
+    views.delete_ticket_view,
     resolutions.resolve_ticket,
     resolutions.confirm_resolution,
     resolutions.reopen_ticket,

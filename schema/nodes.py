@@ -21,6 +21,7 @@ from domain import (
     services,
     templates,
     tickets,
+    views,
 )
 from domain.access import Viewer
 from domain.escalations import rules
@@ -41,6 +42,7 @@ from models import (
     Service,
     SlaPolicy,
     Ticket,
+    TicketView,
 )
 
 Lookup = Callable[[Viewer, Any], Select[Any]]
@@ -97,6 +99,7 @@ LOOKUPS: dict[type, Lookup] = {
     BusinessCalendar: _calendar,
     EscalationRule: _escalation_rule,
     MessageTemplate: _template,
+    TicketView: views.one,
     Escalation: _on_ticket(Escalation, escalations.visible),
     Notification: _own_notification,
     Event: _on_ticket(Event, history.visible),

@@ -5,7 +5,7 @@ from typing import Annotated
 import strawberry
 
 import models
-from domain import access, notifications, preferences
+from domain import access, notifications, preferences, views
 from domain.access import Permission, Viewer
 from planner.fields import argument, planned
 from planner.nodes import stored
@@ -13,6 +13,7 @@ from planner.pages import Connection, PageArguments
 from schema.enums import described
 from schema.notifications import Notification, NotificationPreference, UnreadCount
 from schema.people import Person
+from schema.views import TicketView
 
 described(
     Permission,
@@ -65,3 +66,7 @@ class ViewerType:
     )
     def notification_preferences(row: models.Person, viewer: Viewer) -> list[NotificationPreference]:
         return preferences.listed(viewer, row.id)
+
+    @planned("The viewer's saved views and those shared with them, in their order. Staff; empty for customers.")
+    def ticket_views(row: models.Person, viewer: Viewer, page: PageArguments) -> Connection[TicketView]:
+        return page.of(views.visible(viewer), order=[models.TicketView.position, models.TicketView.id])

@@ -1,5 +1,7 @@
 """Categories: making, replacing, ordering and archiving them, and who sees which."""
 
+import asyncio
+
 import pytest
 
 from models import Role
@@ -190,3 +192,8 @@ async def test_nobody_saves_categories_or_lists_archived_ones(api, support):
     assert await api.refused(None, LISTED, archived=True) == "UNAUTHENTICATED"
     given = {"name": "x", "departmentId": support.gid}
     assert await api.refused(None, SAVE, input=given) == "UNAUTHENTICATED"
+
+
+async def test_categories_saved_at_once_stand_in_one_order(save, listed, admin):
+    await asyncio.gather(*(save(name=f"C{number}", position=number % 2 or None) for number in range(6)))
+    assert [position for _, position in await listed(admin)] == list(range(6))

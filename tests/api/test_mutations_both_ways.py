@@ -73,6 +73,8 @@ async def keys(customer, ticket, problem, support, director, database, work, mai
         template = unit.insert(
             models.MessageTemplate, body="Dear {{name}}", department_id=None, updated_at=unit.now, **wording
         )
+        shared = {"filter": {"text": ODD}, "order_field": "PRIORITY", "order_direction": "DESC", "position": 0}
+        view = unit.insert(models.TicketView, name="V", owner_id=director.id, department_id=support.id, **shared)
         comment = unit.insert(models.Comment, ticket_id=ticket.uuid, **words, **told_by)
     return {
         "Ticket": ticket.uuid,
@@ -87,6 +89,7 @@ async def keys(customer, ticket, problem, support, director, database, work, mai
         "Escalation": escalation.id,
         "EscalationRule": escalation_rule.id,
         "MessageTemplate": template.id,
+        "TicketView": view.id,
         "Comment": comment.id,
         "TicketPresence": ticket.uuid,
         "Notification": told["id"],

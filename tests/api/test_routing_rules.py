@@ -1,5 +1,7 @@
 """Routing rules: making, replacing, ordering and deleting them, and what they do to new tickets."""
 
+import asyncio
+
 import pytest
 
 from models import Role
@@ -229,3 +231,8 @@ async def test_what_a_rule_decided_stays_when_it_is_deleted(api, save, submit, p
 
     assert seen["department"] == {"name": "Billing"}
     assert seen["events"]["nodes"][1] == {"rule": None}
+
+
+async def test_rules_saved_at_once_stand_in_one_order(save, listed):
+    await asyncio.gather(*(save(name=f"R{number}", position=number % 2 or None) for number in range(6)))
+    assert [position for _, position in await listed()] == list(range(6))

@@ -28,6 +28,7 @@ PREFIXES = {
     models.EscalationRule: "esr",
     models.Escalation: "esc",
     models.MessageTemplate: "tpl",
+    models.TicketView: "tvw",
     models.Notification: "ntf",
     models.Event: "evt",
     models.Attachment: "att",
@@ -54,6 +55,7 @@ class Rows:
             self._ticket(number)
         self._notifications()
         self._together()
+        self._views()
 
     def add(self, model: type[models.Base], **values: Any) -> Any:
         """A row; one with a key of its own when the model has it."""
@@ -451,6 +453,23 @@ class Rows:
             if kind == "SubjectChanged":
                 for name in ("from_subject", "to_subject"):
                     self.add(models.EventText, event_id=event.id, name=name, text=self.text())
+
+    def _views(self) -> None:
+        """Saved lists, some of them shared."""
+        luck = self.luck
+        filters = [{}, {"statuses": ["OPEN", "PENDING"]}, {"mine": True}, {"priorities": ["LOW"]}, {"ratings": [1, 5]}]
+        for number, person in enumerate(self.staff):
+            order = luck.choice([(None, None), ("CREATED_AT", "ASC"), ("PRIORITY", "DESC")])
+            self.add(
+                models.TicketView,
+                owner_id=person.id,
+                department_id=luck.choice(self.rows[models.Department]).id if number % 2 else None,
+                name=self.text(),
+                filter=luck.choice(filters),
+                order_field=order[0],
+                order_direction=order[1],
+                position=number % 3,
+            )
 
     def _together(self) -> None:
         """Which tickets belong together, who is on their pages, and who takes new ones."""

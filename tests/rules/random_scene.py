@@ -214,6 +214,11 @@ class Reader:
             if self.admin or (reply and ours):
                 self.known.add(template.department_id)
                 yield from self.texts(template, "name", "subject", "body")
+        for view in self.rows.rows[models.TicketView]:
+            shared = view.department_id is not None and (self.sees_all or view.department_id in self.departments)
+            if shared or view.owner_id == self.viewer.id:
+                self.known.add(view.department_id)
+                yield from self.texts(view, "name")
         for policy in self.rows.rows[models.SlaPolicy]:
             yield from self.texts(policy, "name", "description")
         for rule in self.rows.rows[models.RoutingRule] if self.admin else []:

@@ -22,7 +22,7 @@ LOOKED_UP = (
     models.Ticket, models.Event, models.Notification, models.Attachment, models.Comment, models.Person,
     models.Department, models.Category, models.Service, models.RoutingRule, models.Event, models.Ticket,
     models.SlaPolicy, models.BusinessCalendar,
-    models.Escalation, models.EscalationRule, models.MessageTemplate,
+    models.Escalation, models.EscalationRule, models.MessageTemplate, models.TicketView,
 )  # fmt: skip
 IDS_OF = {  # which model's ids an argument or input field takes; any of those above where it isn't here
     "Query.ticket.id": models.Ticket,
