@@ -156,9 +156,10 @@ async def add_up(desk: Desk) -> None:
     while True:
         async with desk.writes.begin() as unit:
             taken = await unit.run(_taken, BATCH)
-            if taken:
+            count = taken[0][0]
+            if count:
                 unit.publish(CHANNEL)
-        if not taken or taken[0][0] < BATCH:
+        if count < BATCH:
             return
 
 

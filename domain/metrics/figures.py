@@ -170,6 +170,9 @@ def split(viewer: Viewer, scope: Any, by: By, first: int) -> Select[Any]:
     plural = {By.DEPARTMENT: "department_ids", By.AGENT: "agent_ids", By.CATEGORY: "category_ids"}
     item: Any = sa.Integer() if by is By.PRIORITY else sa.Uuid()
     narrow[plural.get(by, "priorities")] = array([key], type_=item)
+    if by is By.PRIORITY:  # each has a line, and what was not asked for nothing in it
+        asked = sa.or_(scope.priorities.is_(None), key == func.any(scope.priorities))
+        narrow["priorities"] = sa.case((asked, narrow["priorities"]), else_=_array([], sa.Integer()))
     narrowed = _Scope(narrow)
     rows = _labelled(narrowed, found.c, scope.first, scope.last, _backlog(narrowed, scope.last))
     rows = rows.add_columns(key.label("key")).select_from(source)
