@@ -296,6 +296,7 @@ class TicketClosed(Happening):
 class TicketMerged(Happening):
     """This ticket was merged with another."""
 
+    counted: ClassVar[bool] = True
     wakes: ClassVar[bool] = True
     announced: ClassVar[bool] = True
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from domain.access import Viewer
 from domain.metrics import counting, figures
+from models import Role
 from planner.fields import argument, planned
 from planner.live import Live, live, subscription
 from schema.metrics import Metrics, MetricsFilter
@@ -25,4 +26,5 @@ def metrics_updated(
     viewer: Viewer,
     filter: Annotated[MetricsFilter, argument("Which tickets, and when; without an end, the time up to now.")],
 ) -> Live[Metrics]:
-    return live(counting.CHANNEL, figures.one(viewer, filter.asked()), pause=PAUSE_SECONDS)
+    channel = counting.CHANNEL if viewer.has(Role.DIRECTOR) else (counting.CHANNEL, viewer.id)
+    return live(channel, figures.one(viewer, filter.asked()), pause=PAUSE_SECONDS)

@@ -251,7 +251,7 @@ class Metrics:
 
     @planned("Up to when everything is counted in.")
     def computed_at(scope: Any, viewer: Viewer) -> dt.datetime:
-        return figures.computed_at()
+        return figures.computed_at(viewer)
 
     @planned("The whole span.")
     def total(scope: Any, viewer: Viewer) -> MetricValues:

@@ -23,6 +23,7 @@ from models import (
     Event,
     Fact,
     MeasuredTicket,
+    Membership,
     Person,
     Role,
     SlaClock,
@@ -31,7 +32,7 @@ from models import (
     Ticket,
 )
 
-CHANNEL = "metrics"
+CHANNEL = "metrics"  # where it is told that figures changed; with a person's id, those of their departments
 BATCH = 5_000  # facts that are added at once
 
 # --- Counting ---------------------------------------------------------------------------------------------------------
@@ -155,10 +156,12 @@ async def add_up(desk: Desk) -> None:
     """Add what was counted to the sums. Several may do so at once: each takes other facts."""
     while True:
         async with desk.writes.begin() as unit:
-            taken = await unit.run(_taken, BATCH)
-            if taken:
+            ((count, department_ids),) = await unit.run(_taken, BATCH)
+            if count:
                 unit.publish(CHANNEL)
-        if not taken or taken[0][0] < BATCH:
+                for record in await unit.run(_members, department_ids):
+                    unit.publish(f"{CHANNEL}:{record[0]}")
+        if count < BATCH:
             return
 
 
@@ -168,4 +171,10 @@ def _taken(most: Any) -> Any:
     facts_ = taken.cte("taken")
     spread = sums.spread(facts_.c).cte("spread")
     added = [sums.added(spread.c).cte("summed"), sums.counted(spread.c).cte("drawn")]
-    return select(func.count()).select_from(facts_).add_cte(*added)
+    departments = func.array_agg(sa.distinct(facts_.c.department_id))
+    return select(func.count(), departments).select_from(facts_).add_cte(*added)
+
+
+def _members(department_ids: Any) -> Any:
+    """Who works in these departments, and may measure them for that alone."""
+    return select(Membership.person_id).distinct().where(Membership.department_id == func.any(department_ids))

@@ -14,7 +14,7 @@ from domain import access
 from domain.access import Viewer
 from domain.metrics.facts import GAMMA
 from domain.metrics.sums import NOBODY, Split
-from models import MEASURES, Department, Fact, Histogram, JobRow, Person, Role, Sums, TicketPriority
+from models import MEASURES, Department, Fact, Histogram, JobRow, Person, Role, Sums, Ticket, TicketPriority
 
 LONGEST = dt.timedelta(days=731)  # two years, one of them with a leap day
 MOST_PERIODS = 400
@@ -106,12 +106,19 @@ def _departments(viewer: Viewer, asked: Asked) -> Any:
     return func.array(rows.scalar_subquery(), type_=ARRAY(sa.Uuid()))
 
 
-def computed_at() -> Any:
-    """Up to when everything is counted in."""
+def computed_at(viewer: Viewer) -> Any:
+    """Up to when everything is counted in, of what the viewer may measure."""
     waiting = select(func.min(JobRow.created_at)).where(
         sa.literal_column("jobs.state IN ('QUEUED', 'RUNNING')", sa.Boolean()), JobRow.kind == "Count"
     )
     counted = select(func.min(Fact.made_at))
+    if not viewer.has(Role.DIRECTOR):
+        named = func.jsonb_array_elements_text(JobRow.payload["ticket_ids"]).column_valued("named")
+        theirs = select(Ticket.id).where(
+            Ticket.id == sa.cast(named, sa.Uuid()), Ticket.department_id.in_(access.departments_of(viewer))
+        )
+        waiting = waiting.where(select(named).where(theirs.exists()).exists())
+        counted = counted.where(Fact.department_id.in_(access.departments_of(viewer)))
     return func.coalesce(func.least(waiting.scalar_subquery(), counted.scalar_subquery()), func.now(), type_=MOMENT)
 
 
@@ -170,6 +177,9 @@ def split(viewer: Viewer, scope: Any, by: By, first: int) -> Select[Any]:
     plural = {By.DEPARTMENT: "department_ids", By.AGENT: "agent_ids", By.CATEGORY: "category_ids"}
     item: Any = sa.Integer() if by is By.PRIORITY else sa.Uuid()
     narrow[plural.get(by, "priorities")] = array([key], type_=item)
+    if by is By.PRIORITY:  # each has a line, and what was not asked for nothing in it
+        asked = sa.or_(scope.priorities.is_(None), key == func.any(scope.priorities))
+        narrow["priorities"] = sa.case((asked, narrow["priorities"]), else_=_array([], sa.Integer()))
     narrowed = _Scope(narrow)
     rows = _labelled(narrowed, found.c, scope.first, scope.last, _backlog(narrowed, scope.last))
     rows = rows.add_columns(key.label("key")).select_from(source)

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "5b1e0c7f94a2"
-down_revision = "2022ea663d7c"
+down_revision = "a6624abcf009"
 branch_labels = None
 depends_on = None
 

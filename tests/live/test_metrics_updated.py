@@ -25,7 +25,8 @@ async def test_agents_of_another_department_are_told_nothing_new(
     signed_in, work, desk, submit, agent, customer, invoices
 ):
     client = await signed_in(agent)
-    await client.subscribe(FIGURES, f=today())
+    text = "subscription ($f: MetricsFilter!) { metricsUpdated(filter: $f) { computedAt to total { submittedCount } } }"
+    await client.subscribe(text, f=today())
     first = (await client.item())["metricsUpdated"]
     await submit(customer, invoices)
     await work.run()

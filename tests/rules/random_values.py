@@ -27,12 +27,18 @@ LOOKED_UP = (
 IDS_OF = {  # which model's ids an argument or input field takes; any of those above where it isn't here
     "Query.ticket.id": models.Ticket,
     "Query.messageTemplatePreview.ticketId": models.Ticket,
+    "MetricsFilter.categoryIds": models.Category,
+    "MetricsFilter.departmentIds": models.Department,
+    "MetricsFilter.agentIds": models.Person,
     "TicketFilter.categoryIds": models.Category,
     "TicketFilter.departmentIds": models.Department,
     "TicketFilter.serviceIds": models.Service,
     "TicketFilter.requesterIds": models.Person,
     "TicketFilter.assigneeIds": models.Person,
 }
+# Without these the answer depends on when it is given.
+SETTLED = {"MetricsFilter": frozenset({"to"})}
+STEADY = {f"{name}.{field}" for name, fields in SETTLED.items() for field in fields}
 LEVELS = {level.value: level.name for level in models.EscalationLevel}
 LIKE: dict[str, Callable[[Any], Any]] = {  # of a ticket, what a condition that holds for it says
     "TicketFilter.statuses": lambda ticket: ticket.status.name,
@@ -89,7 +95,7 @@ class Values:
 
     def value(self, place: str, type_: Any) -> Any:
         """A value of any type."""
-        if not graphql.is_non_null_type(type_) and self.chance(5):
+        if not graphql.is_non_null_type(type_) and place not in STEADY and self.chance(5):
             return None
         type_ = graphql.get_nullable_type(type_)
         if graphql.is_list_type(type_):
@@ -102,7 +108,10 @@ class Values:
 
     def input(self, type_: Any) -> dict[str, Any]:
         """An input object: what is required, and a little more; exactly one of those of which it must be one."""
-        required = [name for name, field in type_.fields.items() if graphql.is_required_input_field(field)]
+        settled = SETTLED.get(type_.name, frozenset())
+        required = [
+            name for name, field in type_.fields.items() if graphql.is_required_input_field(field) or name in settled
+        ]
         others = [name for name in type_.fields if name not in required]
         more = (1 if type_.is_one_of else self.luck.choice([1, 2, 0])) if others else 0
         names = dict.fromkeys([*required, *(self.luck.choice(others) for _ in range(more))])
@@ -118,6 +127,10 @@ class Values:
                 texts = ["x", "{{name}} of **{{desk}}**", "{{nothing}}"]
             return luck.choice([*self.schema.type_map, "Nothing"] if place == "Query.__type.name" else texts)
         some = luck.choice(self.scene.rows[models.Ticket]).number
+        if place == "Metrics.series.timeZone":
+            return luck.choice(["UTC", "Asia/Kolkata", "Europe/Berlin"])
+        if place.startswith("Metrics.by"):
+            return luck.randint(0 if self.chance(5) else 1, 4)
         if place == "BusinessCalendar.upcomingHolidays.first":
             return luck.randint(0 if self.chance(5) else 1, 5)
         made: dict[str, Again] = {
