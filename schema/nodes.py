@@ -8,6 +8,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import aliased
 
 from domain import (
+    api_tokens,
     attachments,
     calendars,
     categories,
@@ -26,6 +27,7 @@ from domain.access import Viewer
 from domain.escalations import rules
 from domain.sla import policies
 from models import (
+    ApiToken,
     Attachment,
     BusinessCalendar,
     Category,
@@ -98,6 +100,7 @@ LOOKUPS: dict[type, Lookup] = {
     EscalationRule: _escalation_rule,
     MessageTemplate: _template,
     Escalation: _on_ticket(Escalation, escalations.visible),
+    ApiToken: api_tokens.one,
     Notification: _own_notification,
     Event: _on_ticket(Event, history.visible),
     Comment: _on_ticket(Comment, comments.visible),
