@@ -12,7 +12,7 @@ import structlog
 import urllib3
 from joserfc import jwk, jws
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, OKPKey, RSAKey
+from joserfc.jwk import ECKey, RSAKey
 
 from infra.postgres import Unavailable
 from infra.settings import Settings
@@ -21,7 +21,7 @@ from infra.signing import ALLOWED_SKEW_SECONDS, MOST_CHARACTERS, BadToken, Expir
 log = structlog.get_logger(__name__)
 
 # Signatures by private keys alone, whatever a token asks for: nobody can sign with what the issuer publishes.
-ALGORITHMS: Final = ("RS256", "PS256", "ES256", "EdDSA")
+ALGORITHMS: Final = ("RS256", "PS256", "ES256")
 KINDS: Final = frozenset({"jwt", "at+jwt", "application/at+jwt"})  # no logout token or the like passes for one of these
 LEAST_RSA_BITS: Final = 2048
 FRESH_SECONDS: Final = 600.0  # after which keys are fetched anew, beside what goes on
@@ -33,7 +33,7 @@ MOST_SUBJECT: Final = 255
 LATEST: Final = 1e11  # seconds, of a year that datetime knows
 AWAY: Final = "The identity provider can't be asked now. Try again."
 
-Key = RSAKey | ECKey | OKPKey
+Key = RSAKey | ECKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +202,7 @@ class Issuer:
 def _usable(published: Any) -> Key | None:
     """The key, if signatures are checked with it and it is a public key that is strong enough."""
     try:
-        if published.get("use", "sig") != "sig" or published["kty"] not in {"RSA", "EC", "OKP"} or "d" in published:
+        if published.get("use", "sig") != "sig" or published["kty"] not in {"RSA", "EC"} or "d" in published:
             return None
         key = jwk.import_key(published)
         if isinstance(key, RSAKey) and key.raw_value.key_size < LEAST_RSA_BITS:
@@ -210,7 +210,7 @@ def _usable(published: Any) -> Key | None:
     except (JoseError, ValueError, KeyError, TypeError, AttributeError) as error:
         log.warning("issuer_key_unusable", error=repr(error))
         return None
-    return key if isinstance(key, RSAKey | ECKey | OKPKey) else None
+    return key if isinstance(key, RSAKey | ECKey) else None
 
 
 def _claims(signed: jws.CompactSignature) -> dict[str, Any]:

@@ -5,9 +5,10 @@ import enum
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.base import Base, Record
+from models.people import Person
 
 
 class Session(Record):
@@ -77,6 +78,8 @@ class ApiToken(Record):
     last_used_at: Mapped[dt.datetime | None]  # the hour
     expires_at: Mapped[dt.datetime]
     revoked_at: Mapped[dt.datetime | None]
+
+    owner: Mapped[Person] = relationship()
 
 
 class Attempt(Base):

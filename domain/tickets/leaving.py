@@ -3,7 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-import sqlalchemy as sa
 from sqlalchemy import Select, select
 
 from domain import sla
@@ -22,7 +21,7 @@ def _here(person_id: Any) -> Select[Person]:
 
 def _theirs(person_id: Any, after: Any, most: int) -> Select[Ticket]:
     rows = select(Ticket).where(Ticket.assignee_id == person_id, Ticket.status.in_(UNRESOLVED), Ticket.id > after)
-    return rows.order_by(Ticket.id).limit(sa.literal(most))
+    return rows.order_by(Ticket.id).limit(most)
 
 
 def leave(unit: Unit, actor_id: UUID, person_id: UUID) -> None:
