@@ -13,7 +13,7 @@ from sqlalchemy.orm import aliased
 
 from domain import access
 from domain.access import Viewer
-from domain.happenings import Happening, TicketRouted
+from domain.happenings import Happening, RequesterChanged, TicketAssigned, TicketRouted, WatchersChanged
 from domain.jobs import Announce
 from infra.unit import Unit
 from models import Event, EventText, Person, Role, Ticket
@@ -21,6 +21,7 @@ from models import Event, EventText, Person, Role, Ticket
 CHANNEL = "ticket"  # with the ticket's id behind a colon: where its changes are told
 DEPARTMENT = "department"  # likewise with a department's id: that something happened to a ticket of it
 DEPARTMENTS = "departments"  # that something happened to any
+PERSON = "tickets"  # with a person's id: that something happened to a ticket which they request, have or watch
 
 MOST_NAMED = 50  # people in one event
 
@@ -141,19 +142,40 @@ def record(
         unit.change(ticket, timer_at=unit.now)
     if happened.announced:
         unit.gather(Announce, event.id)
-    unit.publish(channel(ticket.id), str(ticket.last_seq))
-    tell_departments(unit, ticket.department_id)
+    tell(unit, ticket)
     if isinstance(happened, TicketRouted):
-        tell_departments(unit, happened.from_department_id)
+        tell_departments(unit, happened.from_department_id, ticket_id=ticket.id)
+    for person_id in _seeing(ticket, happened):
+        unit.publish(f"{PERSON}:{person_id}", str(ticket.id))
     return event
 
 
-def tell_departments(unit: Unit, *department_ids: UUID | None) -> None:
-    """Tell those who watch these departments that what waits in them may have changed."""
+def tell(unit: Unit, ticket: Ticket) -> None:
+    """Tell those who watch the ticket, or its department, that it has changed."""
+    unit.publish(channel(ticket.id), str(ticket.id))
+    tell_departments(unit, ticket.department_id, ticket_id=ticket.id)
+
+
+def tell_departments(unit: Unit, *department_ids: UUID | None, ticket_id: UUID | None = None) -> None:
+    """Tell those who watch these departments that what waits in them may have changed. `ticket_id`: what did."""
+    message = "" if ticket_id is None else str(ticket_id)
     for department_id in department_ids:
         if department_id is not None:
-            unit.publish(f"{DEPARTMENT}:{department_id}")
-    unit.publish(DEPARTMENTS)
+            unit.publish(f"{DEPARTMENT}:{department_id}", message)
+    unit.publish(DEPARTMENTS, message)
+
+
+def _seeing(ticket: Ticket, happened: Happening) -> set[UUID]:
+    """People who see the ticket for what they are to it, or did until now, beside those who watched it all along."""
+    people: set[UUID | None] = {ticket.requester_id, ticket.assignee_id}
+    match happened:
+        case TicketAssigned(from_assignee_id=left):
+            people.add(left)
+        case RequesterChanged(from_requester_id=left):
+            people.add(left)
+        case WatchersChanged(added_watcher_ids=added, removed_watcher_ids=removed):
+            people |= {*added, *removed}
+    return {person_id for person_id in people if person_id is not None}
 
 
 def channel(ticket_id: Any) -> str:

@@ -129,7 +129,7 @@ async def deliver(work: Work[SendMessage]) -> None:
             sent_at = unit.now if status is DeliveryStatus.SENT else None
             unit.change(message, status=status, sent_at=sent_at, last_error=error and storable(error))
             for ticket_id in await _of_tickets(unit, message):
-                unit.publish(history.channel(ticket_id))
+                unit.publish(history.channel(ticket_id), str(ticket_id))
 
 
 def _its_tickets(event_ids: Any) -> Select[*tuple[Any, ...]]:

@@ -19,6 +19,7 @@ CONNECT_SECONDS = 3.0
 CONFIRM_SECONDS = 1.0  # Redis says within a millisecond that it heard of a subscription, or is not well
 PING_SECONDS = 5.0
 SWEEP_SECONDS = 10.0  # what was published while nobody could hear it is found by looking again
+MOST_TOLD = 500  # things that one who waits keeps; of more it is only known that there were many
 SLICES = 20  # of a sweep, so that not everybody looks at once
 BACK_OFF_SECONDS = (0.1, 0.5, 1.0, 2.0)
 ITSELF = "deskwire:hub"  # a channel that is always subscribed to, as Redis wants for a connection that listens
@@ -94,13 +95,41 @@ class _Link:
             event.set()
 
 
+class Watch(asyncio.Event):
+    """Is set whenever something may have changed, and keeps what messages said of it until that is taken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: dict[str, None] | None = None
+
+    def hear(self, message: str) -> None:
+        """Something was told. A message that says nothing leaves open what has changed."""
+        if not message or (self._told is not None and len(self._told) >= MOST_TOLD):
+            self.wake()
+            return
+        if self._told is not None:
+            self._told |= dict.fromkeys(message.split(","))
+        self.set()
+
+    def wake(self) -> None:
+        """Anything may have changed."""
+        self._told = None
+        self.set()
+
+    def taken(self) -> list[str] | None:
+        """What was told since the last call, each once; None when anything may have changed. Clears the event."""
+        told, self._told = self._told, {}
+        self.clear()
+        return None if told is None else list(told)
+
+
 class Hub:
     """Wakes who waits: after a message, after a connection was lost and found, and every ten seconds without one."""
 
     def __init__(self, url: str) -> None:
         """`url`: of Redis."""
         self._url = url
-        self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self._waiting: dict[str, set[Watch]] = defaultdict(set)
         self._listeners: dict[str, Hear] = {}
         self._link: _Link | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -119,7 +148,7 @@ class Hub:
         for channel, message in messages.items():
             self._tell(channel, message)
             if self._link is None:
-                self._wake(channel)
+                self._hear_of(channel, message)
 
     def start(self) -> None:
         """Connect, and stay connected until `stop`."""
@@ -132,9 +161,9 @@ class Hub:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @asynccontextmanager
-    async def watching(self, channels: Iterable[str]) -> AsyncIterator[asyncio.Event]:
+    async def watching(self, channels: Iterable[str]) -> AsyncIterator[Watch]:
         """An event that is set whenever something may have changed. Clear it, then read, then wait: no gap."""
-        event, names = asyncio.Event(), set(channels)
+        event, names = Watch(), set(channels)
         for name in names:
             self._waiting[name].add(event)
         try:
@@ -167,13 +196,19 @@ class Hub:
                 report(error, channel=channel)
 
     def _wake(self, channel: str) -> None:
-        for event in self._waiting.get(channel, ()):
-            event.set()
+        for watch in self._waiting.get(channel, ()):
+            watch.wake()
+
+    def _hear_of(self, channel: str, message: str) -> None:
+        for watch in self._waiting.get(channel, ()):
+            watch.hear(message)
 
     def _hear(self, channel: str, message: str | None) -> None:
-        if message is not None:
+        if message is None:
+            self._wake(channel)
+        else:
             self._tell(channel, message)
-        self._wake(channel)
+            self._hear_of(channel, message)
 
     async def _sweep(self) -> None:
         while True:

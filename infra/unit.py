@@ -177,8 +177,12 @@ class Unit:
         self._gathered.setdefault(kind, []).append(item)
 
     def publish(self, channel: str, message: str = "") -> None:
-        """Whoever listens to the channel hears of it after the commit. A message carries ids, no state."""
-        self.channels[channel] = message
+        """Whoever listens to the channel hears of it after the commit. A message carries ids, no state.
+
+        What several calls say stands in one message, between commas.
+        """
+        said = self.channels.get(channel)
+        self.channels[channel] = f"{said},{message}" if said and message else said or message
 
     def translate(self, constraint: str, refusal: Exception) -> None:
         """When this unique constraint stands in the way of what is written, that is what the caller hears."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import graphql
 import orjson
@@ -14,8 +15,9 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from infra.postgres import Reads
 from planner.arguments import Read, Request
+from planner.changes import Looks, Told
 from planner.cursors import beyond, cursor, mark_of, orders, parameter_type, reading
-from planner.live import Channel, Feeding, Living
+from planner.live import Changing, Channel, Feeding, Living
 from planner.plan import Plan, Planner
 from planner.rows import Row, source
 from planner.selection import selections
@@ -37,7 +39,7 @@ class Stream:
     def __init__(self, plans: StreamPlans, reads: Reads, request: Request, *, batch: bool) -> None:
         """Raises BadRequest when what was asked can't be."""
         self.plans, self.reads, self.request, self.batch = plans, reads, request, batch
-        self.feed, self.pause = plans.feeding, plans.pause
+        self.feed, self.looks, self.pause = plans.feeding, plans.looks is not None, plans.pause
         self.values = plans.now.values(request)
         self.channels = plans.channels(request)
         self.after = plans.first_cursor(request)
@@ -68,6 +70,19 @@ class Stream:
             Item(orjson.loads(each), self.plans.body(text)) for each, text in zip(cursors or (), filled, strict=True)
         ]
 
+    async def began(self) -> Told:
+        """What a subscriber to the changes of a list knows at first."""
+        return await self.plans.looking.began(self.reads, self.request)
+
+    async def changed(self, told: Told, messages: list[str] | None) -> list[bytes]:
+        """The responses that tell what became of what messages named; None: of all that may have changed.
+
+        The subscriber is then taken to know it.
+        """
+        keys = None if messages is None else [UUID(each) for each in messages]
+        found = await self.plans.looking.looked(self.reads, self.request, told, keys)
+        return [self.plans.body(each) for each in found]
+
 
 class StreamPlans:
     """The plans of a subscription's shape."""
@@ -81,8 +96,12 @@ class StreamPlans:
         planner = make()
         said = planner.walk.built(root_type, nodes[0], None)
         self.feeding = isinstance(said, Feeding)
-        self.pause = said.pause if isinstance(said, Living) else 0
-        if isinstance(said, Feeding):
+        self.pause = said.pause if isinstance(said, Living | Changing) else 0
+        self.looks: Looks | None = None
+        if isinstance(said, Changing):
+            self.looks = Looks(planner, said, self.type, nodes)
+            self.now = self.later = self.looks.first
+        elif isinstance(said, Feeding):
             self.now = self.feed(planner, said, nodes, started=False)
             again = make()
             self.later = self.feed(again, again.walk.built(root_type, nodes[0], None), nodes, started=True)
@@ -92,16 +111,24 @@ class StreamPlans:
                 parts, _ = planner.walk.read(self.type, selections(nodes), said.select, self.where)
             self.now = self.later = planner.plan(parts, by_key=not graphql.is_list_type(self.type))
         else:
-            raise TypeError(f"{self.where} returned {said!r}, neither live(…) nor feed(…)")
+            raise TypeError(f"{self.where} returned {said!r}, neither live(…), feed(…) nor changes(…)")
         asked = planner.binder.asked
-        self.watched = [(channel.name, key_of(channel, asked)) for channel in said.channels]
+        watched = () if isinstance(said, Changing) else said.channels
+        self.watched = [(channel.name, key_of(channel, asked)) for channel in watched]
         after = said.after if isinstance(said, Feeding) else None
         self.after: Read | None = asked[after.key][1] if isinstance(after, Asked) else None
 
     @property
     def weight(self) -> int:
         """About how much memory this takes, in bytes."""
-        return self.now.weight + self.later.weight
+        return self.now.weight + self.later.weight + (self.looks.weight if self.looks else 0)
+
+    @property
+    def looking(self) -> Looks:
+        """Of a subscription to the changes of a list."""
+        if self.looks is None:
+            raise TypeError(f"{self.where} does not tell changes of a list")
+        return self.looks
 
     def body(self, value: bytes) -> bytes:
         """The response with a value of the field."""

@@ -13,6 +13,7 @@ from resolvers import (
     comments,
     departments,
     escalations,
+    following,
     links,
     nodes,
     notifications,
@@ -105,6 +106,7 @@ MUTATIONS = [
 SUBSCRIPTIONS = [
     tickets.ticket_updated,
     tickets.ticket_events,
+    following.tickets_changed,
     queues.queue_updated,
     presence.ticket_presence_updated,
     notifications.notifications_,

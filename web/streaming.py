@@ -53,6 +53,9 @@ async def live(hub: Hub, stream: Stream, tell: Tell) -> None:
     slow client. What `tell` raises ends it.
     """
     with counters.SUBSCRIPTIONS.track_inprogress():
+        if stream.looks:
+            await _changes(hub, stream, tell)
+            return
         async with hub.watching(stream.channels) as changed:
             await (_items if stream.feed else _states)(stream, changed, tell)
 
@@ -88,6 +91,22 @@ async def _items(stream: Stream, changed: asyncio.Event, tell: Tell) -> None:
             if len(items) < LARGEST_CATCH:
                 break
         await changed.wait()
+
+
+async def _changes(hub: Hub, stream: Stream, tell: Tell) -> None:
+    """Each change of a list. The channels that tell of them follow from the viewer's rights as of the last look."""
+    told = await stream.began()
+    while True:
+        watched = told.names
+        async with hub.watching(watched) as changed:
+            while True:
+                for body in await _read(partial(stream.changed, told, changed.taken()), begun=True):
+                    await tell(body)
+                if told.names != watched:
+                    break
+                if stream.pause:
+                    await asyncio.sleep(stream.pause)
+                await changed.wait()
 
 
 async def _read(read: Callable[[], Awaitable[Read]], *, begun: bool) -> Read:

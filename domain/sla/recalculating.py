@@ -88,4 +88,4 @@ async def _align_all(unit: Unit, tickets: list[Ticket]) -> None:
         if ticket.sla_version_id is not None:
             terms = terms_of(versions[ticket.sla_version_id], departments[ticket.department_id])
             align(unit, ticket, terms, known[ticket.id], calendars)
-            unit.publish(history.channel(ticket.id), str(ticket.last_seq))
+            history.tell(unit, ticket)

@@ -302,7 +302,7 @@ async def test_after_the_commit_who_is_to_know_is_told(writes, told, database):
     (row,) = await database.rows("SELECT id, due_at, created_at FROM jobs")
     assert told.jobs == [(row["id"], row["due_at"])]
     assert row["due_at"] - row["created_at"] == dt.timedelta(seconds=60)
-    assert told.channels == {"services": "2"}
+    assert told.channels == {"services": "1,2"}
 
 
 async def test_a_cancelled_unit_is_undone_and_gives_its_connection_back_clean(writes, database):

@@ -1,0 +1,135 @@
+"""Watching a list of tickets: what enters it, changes within it and leaves it, and who is told of that."""
+
+import pytest
+from sqlalchemy import select
+
+import models
+from domain import history
+from domain.happenings import StatusChanged
+from models import TicketStatus
+
+CHANGED = """subscription ($filter: TicketFilter) { ticketsChanged(filter: $filter) {
+  kind ticketId ticket { id subject status lastSeq } } }"""
+ASSIGN = "mutation A($input: AssignTicketInput!) { assignTicket(input: $input) { __typename } }"
+UPDATE = "mutation U($input: UpdateTicketInput!) { updateTicket(input: $input) { __typename } }"
+STATUS = "mutation S($input: ChangeTicketStatusInput!) { changeTicketStatus(input: $input) { __typename } }"
+COMMENT = "mutation C($input: AddCommentInput!) { addComment(input: $input) { __typename } }"
+INTERNAL = "mutation C($input: AddInternalCommentInput!) { addInternalComment(input: $input) { __typename } }"
+WATCH = "mutation W($input: WatchTicketInput!) { watchTicket(input: $input) { __typename } }"
+UNWATCH = "mutation W($input: UnwatchTicketInput!) { unwatchTicket(input: $input) { __typename } }"
+OPEN = {"statuses": ["OPEN"]}
+
+
+@pytest.fixture
+def follow(signed_in):
+    """Opens a socket that watches a list; `await next()` gives kind and id."""
+
+    async def followed(viewer, **given):
+        client = await signed_in(viewer)
+        await client.subscribe(CHANGED, filter=given or None)
+        await client.quiet()  # nothing is told of what is in the list already
+
+        async def following():
+            item = (await client.item())["ticketsChanged"]
+            assert (item["ticket"] is None) == (item["kind"] == "LEFT")
+            assert item["ticket"] is None or item["ticket"]["id"] == item["ticketId"]
+            return item["kind"], item["ticketId"]
+
+        client.change = following
+        return client
+
+    return followed
+
+
+async def test_a_list_hears_of_what_enters_changes_and_leaves(api, follow, submit, agent, customer, problem, ticket):
+    client = await follow(agent, statuses=["OPEN"])
+
+    new = await submit(customer, problem)
+    assert await client.change() == ("ENTERED", new["id"])
+    await api(customer, COMMENT, input={"ticketId": new["id"], "body": "More."})
+    assert await client.change() == ("UPDATED", new["id"])
+    await api(agent, COMMENT, input={"ticketId": ticket.gid, "body": "It was there all along."})
+    assert await client.change() == ("UPDATED", ticket.gid)
+    await api(agent, STATUS, input={"ticketId": ticket.gid, "status": "ON_HOLD"})
+    assert await client.change() == ("LEFT", ticket.gid)
+    await api(agent, COMMENT, input={"ticketId": ticket.gid, "body": "It is no longer theirs to hear of."})
+    await client.quiet()
+    await api(agent, STATUS, input={"ticketId": ticket.gid, "status": "OPEN"})
+    assert await client.change() == ("ENTERED", ticket.gid)
+
+
+async def test_what_never_was_in_the_list_does_not_leave_it(follow, submit, agent, customer, problem):
+    client = await follow(agent, statuses=["CLOSED"])
+    await submit(customer, problem)
+    await client.quiet()
+
+
+async def test_a_ticket_of_another_department_is_told_to_nobody_else(
+    api, follow, submit, agent, stranger, customer, billing_agent, invoices
+):
+    elsewhere, owner, other = await follow(agent), await follow(billing_agent), await follow(stranger)
+    new = await submit(customer, invoices)
+    assert await owner.change() == ("ENTERED", new["id"])
+    await api(billing_agent, INTERNAL, input={"ticketId": new["id"], "body": "Hm."})
+    assert await owner.change() == ("UPDATED", new["id"])
+    await elsewhere.quiet()
+    await other.quiet()
+
+
+async def test_a_ticket_that_moves_leaves_one_list_once_and_enters_another(
+    api, follow, agent, director, billing_agent, ticket, billing
+):
+    here, there = await follow(agent), await follow(billing_agent)
+    await api(director, UPDATE, input={"ticketId": ticket.gid, "departmentId": billing.gid})
+    assert await here.change() == ("LEFT", ticket.gid)
+    assert await there.change() == ("ENTERED", ticket.gid)
+
+    await api(billing_agent, COMMENT, input={"ticketId": ticket.gid, "body": "We have it now."})
+    assert await there.change() == ("UPDATED", ticket.gid)
+    await here.quiet()
+
+
+async def test_customers_hear_of_their_own_and_not_of_what_is_internal(api, follow, customer, stranger, agent, ticket):
+    owner, other = await follow(customer), await follow(stranger)
+    await api(agent, INTERNAL, input={"ticketId": ticket.gid, "body": "Between us."})
+    await owner.quiet()
+    await api(agent, COMMENT, input={"ticketId": ticket.gid, "body": "For you."})
+    assert await owner.change() == ("UPDATED", ticket.gid)
+    await other.quiet()
+
+    await api(agent, WATCH, input={"ticketId": ticket.gid, "personId": stranger.gid})
+    assert await other.change() == ("ENTERED", ticket.gid)
+    assert await owner.change() == ("UPDATED", ticket.gid)
+    await api(agent, COMMENT, input={"ticketId": ticket.gid, "body": "For you both."})
+    assert await other.change() == ("UPDATED", ticket.gid)
+    await api(agent, UNWATCH, input={"ticketId": ticket.gid, "personId": stranger.gid})
+    assert await other.change() == ("LEFT", ticket.gid)
+    await api(agent, COMMENT, input={"ticketId": ticket.gid, "body": "For one alone."})
+    await other.quiet()
+
+
+async def test_whoever_loses_a_ticket_of_another_department(api, follow, database, director, billing_agent, ticket):
+    given = "UPDATE tickets SET assignee_id = :person WHERE id = :id RETURNING id"
+    await database.rows(given, person=billing_agent.id, id=ticket.uuid)
+    client = await follow(billing_agent)
+    await api(director, ASSIGN, input={"ticketId": ticket.gid, "assigneeId": director.gid})
+    assert await client.change() == ("LEFT", ticket.gid)
+
+
+async def test_what_was_not_told_is_found_by_looking(desk, follow, agent, ticket):
+    """A change whose message nobody could hear."""
+    client = await follow(agent)
+    async with desk.writes.begin() as unit:
+        row = await unit.lock(lambda key: select(models.Ticket).where(models.Ticket.id == key), ticket.uuid)
+        history.record(unit, None, row, StatusChanged(TicketStatus.OPEN, TicketStatus.PENDING, None, None))
+        unit.channels = {}
+    await client.quiet()
+    desk.hub._wake(f"{history.DEPARTMENT}:{row.department_id}")
+    assert await client.change() == ("UPDATED", ticket.gid)
+
+
+async def test_nobody_follows_without_signing_in(signed_in):
+    client = await signed_in(None)
+    await client.subscribe(CHANGED)
+    message = await client.receive()
+    assert (message["type"], message["payload"][0]["extensions"]["code"]) == ("error", "UNAUTHENTICATED")
