@@ -74,6 +74,9 @@ async def keys(customer, ticket, problem, support, director, database, work, mai
             models.MessageTemplate, body="Dear {{name}}", department_id=None, updated_at=unit.now, **wording
         )
         comment = unit.insert(models.Comment, ticket_id=ticket.uuid, **words, **told_by)
+        lasting = {"created_at": unit.now, "last_used_at": None, "expires_at": unit.now, "revoked_at": None}
+        secret = {"hint": "dwt_abcd", "digest": "d", "scope": models.ApiTokenScope.READ}
+        token = unit.insert(models.ApiToken, owner_id=director.id, name=ODD, **secret, **lasting)
     return {
         "Ticket": ticket.uuid,
         "Person": customer.id,
@@ -88,6 +91,7 @@ async def keys(customer, ticket, problem, support, director, database, work, mai
         "EscalationRule": escalation_rule.id,
         "MessageTemplate": template.id,
         "Comment": comment.id,
+        "ApiToken": token.id,
         "TicketPresence": ticket.uuid,
         "Notification": told["id"],
         "TicketEvent": event["id"],
