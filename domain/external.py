@@ -29,6 +29,10 @@ def _known(issuer: Any, subject: Any) -> Select[Person]:
     return select(Person).join(ExternalIdentity, ExternalIdentity.person_id == Person.id).where(identity)
 
 
+def _person(person_id: Any) -> Select[Person]:
+    return select(Person).where(Person.id == person_id)
+
+
 def _linked(person_id: Any, issuer: Any) -> Select[ExternalIdentity]:
     return select(ExternalIdentity).where(ExternalIdentity.person_id == person_id, ExternalIdentity.issuer == issuer)
 
@@ -46,21 +50,22 @@ async def bearer(desk: Desk, token: str) -> Bearer:
     Each token is a session from when it is first seen: it ends like any other, and then its token is refused.
     """
     said = await desk.issuer.read(token)
-    session_id = UUID(bytes=hashlib.sha256(token.encode()).digest()[:16])
+    # By what is signed alone: some signatures can be written in more than one way.
+    session_id = UUID(bytes=hashlib.sha256(token.rpartition(".")[0].encode()).digest()[:16])
     expires_at = dt.datetime.fromtimestamp(said.expires_at, dt.UTC)
     async with desk.writes.begin() as unit:
         person = await unit.read(_known, desk.issuer.url, said.subject)
         if person is None:
             person = await _meet(unit, desk, said)
-        if not person.active:
-            raise BadToken("Whoever holds the token was shut out.")
-        await unit.flush()
+            await unit.flush()
         session = await unit.read(_session, session_id)
-        if session is None:
-            await unit.run(_open, session_id, person.id, unit.now, expires_at)
-            unit.change(person, last_seen_at=unit.now)
-        elif session.ended_at is not None:
-            raise BadToken("The session has ended.")
+        if session is None:  # locked, so that whoever shuts them out just now finds this session, or it finds that
+            person = await unit.lock(_person, person.id)
+            if person is not None:
+                await unit.run(_open, session_id, person.id, unit.now, expires_at)
+                unit.change(person, last_seen_at=unit.now)
+        if person is None or not person.active or (session is not None and session.ended_at is not None):
+            raise BadToken("Whoever holds the token was shut out, or the session has ended.")
         until = min(expires_at, unit.now + dt.timedelta(seconds=desk.settings.access_token_seconds))
         return Bearer(Viewer(person.role, person.id), session_id, until, again=token)
 

@@ -202,6 +202,24 @@ async def test_signing_out_ends_the_token_here_and_no_other(api, provider, custo
     assert [await status(api, each) for each in (token, other)] == [401, 200]
 
 
+async def test_a_token_that_was_ended_is_not_revived_by_writing_it_in_another_way(api, provider, customer):
+    token = provider.token(**VERIFIED)
+    assert await status(api, token) == 200
+    await api(Holder(token), "mutation { signOut(input: {}) { __typename } }")
+
+    alike = [token[:-1] + letter for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"]
+
+    assert {await status(api, each) for each in [*alike, f"{token}=", f"{token}=="]} == {401}
+
+
+async def test_a_token_is_not_looked_up_for_each_request(api, provider, customer, monkeypatch):
+    token = provider.token(**VERIFIED)
+    assert await status(api, token) == 200
+    monkeypatch.setattr(api.app.desk.issuer, "read", None)
+
+    assert await status(api, token) == 200
+
+
 async def test_another_role_ends_the_tokens_of_before(api, provider, house, customer):
     admin = await house.person("Alex Admin", Role.ADMIN)
     token = provider.token(**VERIFIED)
