@@ -114,7 +114,7 @@ class Issuer:
 
     async def check(self) -> str:
         """What to say of its keys, fetched now. Raises what is the matter."""
-        return f"{self.url} publishes {len(await asyncio.to_thread(self._published))} keys"
+        return f"{self.url} publishes {len(await asyncio.to_thread(self._published))} keys that fit"
 
     # --- Keys --------------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import pytest
 from joserfc.jwk import RSAKey
 from oidc import CLIENT, Provider
 
-from infra import issuer
+from infra import checks, issuer
 from infra import settings as infra_settings
 from models import Role
 from web.app import App
@@ -424,3 +424,18 @@ async def test_without_a_provider_its_tokens_are_no_tokens(served, provider, cus
 
     assert await status(api, provider.token(**VERIFIED)) == 401
     assert provider.fetches == 0
+
+
+async def test_the_operator_s_check_asks_the_provider(migrated, provider):
+    async def checked():
+        told = await checks.check(migrated.model_copy(update={"oidc_issuer": provider.url}), None)
+        return next(result for result in told if result.name == "identity provider")
+
+    found = await checked()
+    provider.status = 500
+    lost = await checked()
+
+    assert (found.good, found.said) == (True, f"{provider.url} publishes 1 keys that fit")
+    assert not lost.good
+    assert "500" in lost.said
+    assert "identity provider" not in {result.name for result in await checks.check(migrated, None)}
