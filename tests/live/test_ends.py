@@ -6,6 +6,7 @@ import time
 import pytest
 
 from domain import api_tokens, sessions
+from infra.postgres import Unavailable
 from models import ApiTokenScope
 from web import identity
 
@@ -157,3 +158,27 @@ async def test_what_was_found_before_an_end_was_heard_is_not_kept(desk, database
     await known.bearer(program.token)
 
     assert program.token not in known._known
+
+
+async def test_a_socket_that_nobody_can_tell_of_is_told_to_come_again(socket, program, monkeypatch):
+    async def away(*_):
+        raise Unavailable
+
+    monkeypatch.setattr(api_tokens, "bearer", away)
+    client = await socket()
+
+    await client.send(type="connection_init", payload={"authorization": f"Bearer {program.token}"})
+
+    assert await client.closed() == 1013
+
+
+async def test_a_socket_outlives_a_database_that_is_away(watching, program, monkeypatch):
+    monkeypatch.setattr(api_tokens, "LOOK_SECONDS", 0.1)
+    mine = await watching(program)
+
+    async def away(*_):
+        raise Unavailable
+
+    with monkeypatch.context() as patched:
+        patched.setattr(api_tokens, "bearer", away)
+        await mine.quiet()

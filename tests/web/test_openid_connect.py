@@ -426,6 +426,16 @@ async def test_without_a_provider_its_tokens_are_no_tokens(served, provider, cus
     assert provider.fetches == 0
 
 
+async def test_while_the_database_is_away_nobody_is_told_that_a_token_is_wrong(served, provider, customer):
+    api = await served(database_url="postgresql://nobody@127.0.0.1:1/none")
+
+    for token in (provider.token(**VERIFIED), "dwt_" + "x" * 43):
+        response = await api.post(Holder(token), WHO)
+        assert response.status_code == 503
+        assert response.json()["errors"][0]["extensions"] == {"code": "UNAVAILABLE"}
+    assert await status(api, provider.token(**VERIFIED, exp=int(time.time()) - 1)) == 401
+
+
 async def test_the_operator_s_check_asks_the_provider(migrated, provider):
     async def checked():
         told = await checks.check(migrated.model_copy(update={"oidc_issuer": provider.url}), None)
