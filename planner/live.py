@@ -25,6 +25,7 @@ class Living(NamedTuple):
     channels: tuple[Channel, ...]
     select: Any
     pause: float = 0
+    common: bool = False
 
 
 class Feeding(NamedTuple):
@@ -68,16 +69,18 @@ class Told:
     """
 
 
-def live(*channels_and_select: Any, pause: float = 0) -> Any:
+def live(*channels_and_select: Any, pause: float = 0, common: bool = False) -> Any:
     """What a subscription watches and reads: `live("ticket", id, select)`, or `live(("ticket", id), "desk", select)`.
 
     A channel is a name alone, or a name and a key, as two arguments or as a pair; the key is a bind parameter, such as
     an argument or the viewer's id, or an array of them, which is a channel for each. With the key <uuid>, "ticket" is
     the channel `ticket:<uuid>`. The last argument is what is read, as a build at a root returns it.
     `pause`: seconds for which nothing more is read after a state, however often it changes.
+    `common`: of a Select of a model whose row the arguments alone decide on, so that the viewer's id only decides
+    whether they see it. Then it is read once for all who watch it, where what is selected does not need the id either.
     """
     *given, select = channels_and_select
-    return Living(channels(given), select, pause)
+    return Living(channels(given), select, pause, common)
 
 
 def feed(

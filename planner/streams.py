@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from infra.postgres import Reads
 from planner.arguments import Read, Request
 from planner.changes import Looks, Told
+from planner.common import Common
 from planner.cursors import beyond, cursor, mark_of, orders, parameter_type, reading
 from planner.live import Changing, Channel, Feeding, Living
 from planner.plan import Plan, Planner
@@ -40,14 +41,23 @@ class Stream:
         """Raises BadRequest when what was asked can't be."""
         self.plans, self.reads, self.request, self.batch = plans, reads, request, batch
         self.feed, self.looks, self.pause = plans.feeding, plans.looks is not None, plans.pause
-        self.values = plans.now.values(request)
         self.channels = plans.channels(request)
         self.after = plans.first_cursor(request)
+        plans.now.values(request)
+        self.member = None if plans.common is None else plans.common.member(request)
 
     @property
     def shared(self) -> Hashable:
-        """Equal for subscriptions that read the same now: they may share one reading. Not for feeds."""
-        return id(self.plans), repr(self.values)
+        """Equal for subscriptions that `read_for` may answer together. Not for feeds."""
+        plan = self.plans.now if self.plans.common is None else self.plans.common.plan
+        return id(self.plans), tuple(self.channels), repr(plan.values(self.request._replace(payload=[])))
+
+    async def read_for(self, members: set[Any]) -> tuple[bytes | None, set[Any] | None]:
+        """As `read`, for all these of a shared reading; and who of them see it, None when that's the same for all."""
+        if self.plans.common is None:
+            return await self.read(), None
+        text, seeing = await self.plans.common.read(self.reads, self.request, members)
+        return None if text is None else self.plans.body(text), seeing
 
     async def read(self, told: Any = None) -> bytes | None:
         """The response as of now; None when there is nothing that the viewer may see.
@@ -98,6 +108,7 @@ class StreamPlans:
         self.feeding = isinstance(said, Feeding)
         self.pause = said.pause if isinstance(said, Living | Changing) else 0
         self.looks: Looks | None = None
+        self.common: Common | None = None
         if isinstance(said, Changing):
             self.looks = Looks(planner, said, self.type, nodes)
             self.now = self.later = self.looks.first
@@ -110,6 +121,8 @@ class StreamPlans:
             if said.select is not None:
                 parts, _ = planner.walk.read(self.type, selections(nodes), said.select, self.where)
             self.now = self.later = planner.plan(parts, by_key=not graphql.is_list_type(self.type))
+            if said.common:
+                self.common = Common.of(make(), root_type, nodes, self.type, self.where)
         else:
             raise TypeError(f"{self.where} returned {said!r}, neither live(…), feed(…) nor changes(…)")
         asked = planner.binder.asked

@@ -72,7 +72,7 @@ def tickets_(
 @subscription("A ticket, now and after every change of it or of what hangs on it.")
 def ticket_updated(viewer: Viewer, id: Annotated[NodeId, argument("The ticket's id.")]) -> Live[Ticket]:
     ticket_id = id.of(models.Ticket)
-    return live(history.CHANNEL, ticket_id, tickets.one(viewer, ticket_id))
+    return live(history.CHANNEL, ticket_id, tickets.one(viewer, ticket_id), common=True)
 
 
 @subscription("A ticket's history, item by item.")

@@ -17,6 +17,7 @@ from infra.settings import Settings, load
 from planner.engine import Engine
 from resolvers.root import schema
 from web import counters, files, graphiql, health, mailbox, pages
+from web.cohorts import Cohorts
 from web.graphql import GraphQL
 from web.identity import Identities
 from web.sockets import Sockets
@@ -58,7 +59,9 @@ class App:
         identities = Identities(desk)
         desk.hub.start()
         identities.start()
-        self._graphql, self._sockets = GraphQL(desk, engine, identities), Sockets(desk, engine, identities)
+        cohorts = Cohorts(desk.hub)
+        self._graphql = GraphQL(desk, engine, identities, cohorts)
+        self._sockets = Sockets(desk, engine, identities, cohorts)
         rest.router.routes += [
             Route("/health/live", health.live),
             Route("/health/ready", health.ready(desk)),

@@ -10,6 +10,7 @@ from domain.sessions import Bearer
 from infra.hub import Hub
 from planner.engine import Answer
 from planner.streams import Stream
+from web.cohorts import Cohorts
 from web.identity import Identities
 from web.serving import Connection
 from web.streaming import SEND_SECONDS, Gone, errors_in, errors_of, live
@@ -45,10 +46,18 @@ class EventStream:
     """One subscription's answers on a connection, until it completes or a side ends it."""
 
     def __init__(
-        self, scope: Scope, receive: Receive, send: Send, *, hub: Hub, identities: Identities, bearer: Bearer | None
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        *,
+        hub: Hub,
+        cohorts: Cohorts,
+        identities: Identities,
+        bearer: Bearer | None,
     ) -> None:
         """`bearer`: whose end ends the stream; None when it's nobody's."""
-        self._receive, self._send, self._hub = receive, send, hub
+        self._receive, self._send, self._hub, self._cohorts = receive, send, hub, cohorts
         self._identities, self._bearer = identities, bearer
         self._connection: Connection | None = scope.get("state", {}).get("connection")
         self._sending = asyncio.Lock()
@@ -90,7 +99,7 @@ class EventStream:
 
     async def _told(self, stream: Stream) -> bytes:
         try:
-            await live(self._hub, stream, lambda body: self._write(event(body)))
+            await live(self._cohorts, self._hub, stream, self)
         except Gone:
             raise
         except Exception as error:  # noqa: BLE001 # whatever it is, the client is told
@@ -112,6 +121,20 @@ class EventStream:
         while (await self._receive())["type"] != "http.disconnect":
             pass
         return b""
+
+    name = KIND  # of all event streams, since they say the same in the same way
+
+    def frame(self, body: bytes) -> bytes:
+        """An answer as an event."""
+        return event(body)
+
+    def write(self, frame: bytes) -> bool:  # noqa: ARG002 - as sockets have it
+        """Never at once: who sends must wait for the client's turn."""
+        return False
+
+    async def send(self, frame: bytes) -> None:
+        """Send an event once the client takes it."""
+        await self._write(frame)
 
     async def _write(self, chunk: bytes, *, more: bool = True) -> None:
         await self._deliver({"type": "http.response.body", "body": chunk, "more_body": more})

@@ -21,6 +21,7 @@ from planner.streams import Stream
 from resolvers.sessions import COOKIE
 from schema.context import Context
 from web import event_streams, graphiql
+from web.cohorts import Cohorts
 from web.event_streams import EventStream
 from web.identity import Identities
 from web.operations import Asked, Malformed, Unwritable
@@ -36,8 +37,8 @@ RESPONSE_JSON, PLAIN_JSON = b"application/graphql-response+json; charset=utf-8",
 class GraphQL:
     """An ASGI application for one path. It is called directly, with no layers before it."""
 
-    def __init__(self, desk: Desk, engine: Engine, identities: Identities) -> None:
-        self._desk, self._engine, self._identities = desk, engine, identities
+    def __init__(self, desk: Desk, engine: Engine, identities: Identities, cohorts: Cohorts) -> None:
+        self._desk, self._engine, self._identities, self._cohorts = desk, engine, identities, cohorts
         self._bodies = Bodies()
         self._secure = desk.settings.public_url.startswith("https:")
 
@@ -63,8 +64,14 @@ class GraphQL:
             await _send(send, wrong.status, body, PLAIN_JSON if kind is event_streams.KIND else kind, wrong.headers)
             return
         if isinstance(answer, Stream):
-            hub, identities = self._desk.hub, self._identities
-            await EventStream(scope, receive, send, hub=hub, identities=identities, bearer=bearer).run(answer)
+            stream = EventStream(
+                *(scope, receive, send),
+                hub=self._desk.hub,
+                cohorts=self._cohorts,
+                identities=self._identities,
+                bearer=bearer,
+            )
+            await stream.run(answer)
             return
         body = event_streams.only(answer) if kind is event_streams.KIND else answer.body
         await _send(send, _status(answer, kind), body, kind, self._cookies(context))

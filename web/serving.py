@@ -5,6 +5,9 @@ from typing import Any, Final
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request
 
 from infra.settings import Settings
 
@@ -42,10 +45,38 @@ class Connection(HttpToolsProtocol):
         self.transport.abort()
 
 
+class Socket(WebSocketsSansIOProtocol):
+    """One client's WebSocket."""
+
+    def handle_connect(self, event: Request) -> None:
+        """Uvicorn's: a client wants one."""
+        super().handle_connect(event)
+        if not self.close_sent:
+            self.scope["state"]["connection"] = self
+
+    def write(self, frame: bytes) -> bool:
+        """Send a whole frame, if the client takes it at once; whether it does."""
+        if not self.writable.is_set() or self.disconnected or self.close_sent or self.transport.is_closing():
+            return False
+        self.transport.write(frame)
+        return True
+
+    async def taking(self) -> bool:
+        """Wait until the client takes more; False when it never will."""
+        await self.writable.wait()
+        return not (self.disconnected or self.close_sent or self.transport.is_closing())
+
+
+def text_frame(payload: bytes) -> bytes:
+    """A WebSocket frame that holds a whole text message, as servers send it."""
+    return Frame(Opcode.TEXT, payload).serialize(mask=False)
+
+
 OPTIONS: Final[dict[str, Any]] = {
     "loop": "uvloop",
     "http": Connection,
-    "ws": "websockets-sansio",
+    "ws": Socket,
+    "ws_per_message_deflate": False,  # what is told to many is one frame for all of them
     "ws_max_size": MOST_FRAME_BYTES,
     "ws_ping_interval": PING_SECONDS,
     "ws_ping_timeout": PING_SECONDS,

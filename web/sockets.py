@@ -19,8 +19,11 @@ from planner.errors import BadRequest
 from planner.streams import Stream
 from schema.context import Context
 from web import counters
+from web.cohorts import Cohorts
 from web.identity import Identities
 from web.operations import Asked, Malformed, Unwritable, asked
+from web.serving import Socket as Connection
+from web.serving import text_frame
 from web.streaming import SEND_SECONDS, Gone, begun, errors_in, errors_of, found, live
 
 PROTOCOL = "graphql-transport-ws"
@@ -41,8 +44,8 @@ class Closed(Gone):
 class Sockets:
     """The ASGI application of the endpoint's WebSocket side."""
 
-    def __init__(self, desk: Desk, engine: Engine, identities: Identities) -> None:
-        self._desk, self._engine, self._identities = desk, engine, identities
+    def __init__(self, desk: Desk, engine: Engine, identities: Identities, cohorts: Cohorts) -> None:
+        self._desk, self._engine, self._identities, self._cohorts = desk, engine, identities, cohorts
         settings = desk.settings
         self._origins = {_host(url) for url in (settings.public_url, *settings.allowed_origins)}
 
@@ -58,7 +61,7 @@ class Sockets:
         await websocket.accept(PROTOCOL)
         counters.SOCKETS.inc()
         try:
-            await _Socket(websocket, self._desk, self._engine, self._identities).run()
+            await _Socket(websocket, self._desk, self._engine, self._identities, self._cohorts).run()
         finally:
             counters.SOCKETS.dec()
 
@@ -78,14 +81,17 @@ def _host(url: str) -> str:
 
 
 class _Socket:
-    def __init__(self, websocket: WebSocket, desk: Desk, engine: Engine, identities: Identities) -> None:
+    def __init__(
+        self, websocket: WebSocket, desk: Desk, engine: Engine, identities: Identities, cohorts: Cohorts
+    ) -> None:
         self._websocket, self._desk, self._engine, self._identities = websocket, desk, engine, identities
+        self._cohorts = cohorts
         self._context: Context | None = None
         self._bearer: Bearer | None = None
         self._initialised = asyncio.Event()
         self._operations: dict[str, asyncio.Task[None]] = {}  # by the names that clients gave them, until they end
         self._tasks: set[asyncio.Task[None]] = set()  # of operations, also of those that were told to end
-        self._sending = asyncio.Lock()
+        self._connection: Connection = websocket.scope["state"]["connection"]
         self._ended: asyncio.Future[Closed] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> None:
@@ -233,20 +239,17 @@ class _Socket:
 
     async def _perform(self, name: str, context: Context, asked: Asked) -> list[dict[str, Any]] | None:
         """Tell all answers. The errors when there can be none."""
-
-        async def tell(body: bytes) -> None:
-            await self._send(b'{"type":"next","id":' + orjson.dumps(name) + b',"payload":' + body + b"}")
-
+        outlet = _Outlet(self, name)
         operation = found(self._engine, asked)
         if isinstance(operation, Answer):
             return errors_in(operation)
         answer = await begun(self._engine, asked, operation, context)
         if isinstance(answer, Stream):
-            await live(self._desk.hub, answer, tell)
+            await live(self._cohorts, self._desk.hub, answer, outlet)
             return None
         if not answer.executed:
             return errors_in(answer)
-        await tell(answer.body)
+        await outlet.send(outlet.frame(answer.body))
         return None
 
     # --- Sending -----------------------------------------------------------------------------------------------------
@@ -265,11 +268,40 @@ class _Socket:
                 b'{"type":"error","id":' + orjson.dumps(name) + b',"payload":' + orjson.dumps(errors) + b"}"
             )
 
-    async def _send(self, frame: bytes) -> None:
+    async def _send(self, message: bytes) -> None:
+        await self.send(text_frame(message))
+
+    def write(self, frame: bytes) -> bool:
+        """Send a frame, if the client takes it at once; whether it does."""
+        return self._connection.write(frame)
+
+    async def send(self, frame: bytes) -> None:
+        """Send a frame once the client takes it. Raises Closed when that is too long, Gone when there is no client."""
+        if self.write(frame):
+            return
         try:
-            async with asyncio.timeout(SEND_SECONDS), self._sending:
-                await self._websocket.send_text(frame.decode())
+            async with asyncio.timeout(SEND_SECONDS):
+                while not self.write(frame):
+                    if not await self._connection.taking():
+                        raise Gone
         except TimeoutError:
             raise Closed(4408, "The client takes too long. Subscribe again.") from None
-        except (RuntimeError, WebSocketDisconnect) as error:  # Starlette's ways to say that the socket is closed
-            raise Gone from error
+
+
+class _Outlet:
+    """Where one operation's answers go."""
+
+    __slots__ = ("_socket", "name")
+
+    def __init__(self, socket: _Socket, name: str) -> None:
+        """`name`: of the operation, as the client calls it."""
+        self._socket, self.name = socket, name
+
+    def frame(self, body: bytes) -> bytes:
+        return text_frame(b'{"type":"next","id":' + orjson.dumps(self.name) + b',"payload":' + body + b"}")
+
+    def write(self, frame: bytes) -> bool:
+        return self._socket.write(frame)
+
+    async def send(self, frame: bytes) -> None:
+        await self._socket.send(frame)

@@ -1,7 +1,6 @@
 """How an operation is run, once or again and again, whatever carries its answers to the client."""
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeVar
@@ -17,12 +16,11 @@ from planner.errors import Refused
 from planner.streams import LARGEST_CATCH, Stream
 from schema.context import Context
 from web import counters
+from web.cohorts import Cohorts, Outlet, pause
 from web.operations import Asked
 
 SEND_SECONDS = 15.0  # a client that takes nothing for so long is gone
-RETRY_SECONDS = (0.25, 0.5, 1.0, 2.0)  # between looks at a database that is away
 
-Tell = Callable[[bytes], Awaitable[None]]
 Read = TypeVar("Read")
 
 
@@ -46,54 +44,42 @@ async def begun(engine: Engine, asked: Asked, operation: Operation, context: Con
         return await engine.answer(operation, asked.variables, context.viewer, context)
 
 
-async def live(hub: Hub, stream: Stream, tell: Tell) -> None:
-    """Tell each state, or each item of a feed: subscribed, then read, then waiting, so no gap.
+async def live(cohorts: Cohorts, hub: Hub, stream: Stream, outlet: Outlet) -> None:
+    """Send each state, each item of a feed, or each change of a list: subscribed, then read, then waiting, so no gap.
 
-    Ends when there is nothing to see any more. The next is read once the last was taken, so nothing piles up behind a
-    slow client. What `tell` raises ends it.
+    Ends when there is nothing to see any more. Nothing piles up behind a slow client: of states the newest alone is
+    kept for it, and of all else the next is read once the last was taken. What `outlet` raises ends it.
     """
     with counters.SUBSCRIPTIONS.track_inprogress():
         if stream.looks:
-            await _changes(hub, stream, tell)
-            return
-        async with hub.watching(stream.channels) as changed:
-            await (_items if stream.feed else _states)(stream, changed, tell)
+            await _changes(hub, stream, outlet)
+        elif stream.feed:
+            await _items(hub, stream, outlet)
+        else:
+            async with cohorts.joined(stream, outlet) as member:
+                await member.run()
 
 
-async def _states(stream: Stream, changed: asyncio.Event, tell: Tell) -> None:
-    last = b""
-    while True:
-        changed.clear()
-        body = await _read(stream.read, begun=bool(last))
-        if body is None:
-            return
-        if body != last:
-            await tell(body)
-            last = body
-        if stream.pause:
-            await asyncio.sleep(stream.pause)
-        await changed.wait()
-
-
-async def _items(stream: Stream, changed: asyncio.Event, tell: Tell) -> None:
+async def _items(hub: Hub, stream: Stream, outlet: Outlet) -> None:
     """Each item once and in order, since the next ones are those after the last that was told, whoever woke us."""
     place, begun = stream.after, False
-    while True:
-        changed.clear()
+    async with hub.watching(stream.channels) as changed:
         while True:
-            items = await _read(partial(stream.read_after, place), begun=begun)
-            if items is None:
-                return
-            begun = True
-            for item in items:
-                await tell(item.body)
-                place = item.cursor
-            if len(items) < LARGEST_CATCH:
-                break
-        await changed.wait()
+            changed.clear()
+            while True:
+                items = await _read(partial(stream.read_after, place), begun=begun)
+                if items is None:
+                    return
+                begun = True
+                for item in items:
+                    await outlet.send(outlet.frame(item.body))
+                    place = item.cursor
+                if len(items) < LARGEST_CATCH:
+                    break
+            await changed.wait()
 
 
-async def _changes(hub: Hub, stream: Stream, tell: Tell) -> None:
+async def _changes(hub: Hub, stream: Stream, outlet: Outlet) -> None:
     """Each change of a list. The channels that tell of them follow from the viewer's rights as of the last look."""
     told = await stream.began()
     while True:
@@ -101,7 +87,7 @@ async def _changes(hub: Hub, stream: Stream, tell: Tell) -> None:
         async with hub.watching(watched) as changed:
             while True:
                 for body in await _read(partial(stream.changed, told, changed.taken()), begun=True):
-                    await tell(body)
+                    await outlet.send(outlet.frame(body))
                 if told.names != watched:
                     break
                 if stream.pause:
@@ -118,9 +104,8 @@ async def _read(read: Callable[[], Awaitable[Read]], *, begun: bool) -> Read:
         except Unavailable:
             if not begun:
                 raise
-        pause = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
+        await asyncio.sleep(pause(failures))
         failures += 1
-        await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 # so that not all come back at once
 
 
 def errors_of(error: Exception) -> list[dict[str, Any]]:

@@ -266,7 +266,7 @@ def test_the_catcher_ends_when_it_is_told_to(settings, tmp_path):  # they are in
     environment |= {"DATABASE_URL": "postgresql://127.0.0.1:1/none"}
     with subprocess.Popen(command, cwd=root, env=environment) as catcher:
         try:
-            for _ in range(200):
+            for _ in range(600):
                 with socket.socket() as client:
                     if client.connect_ex(("127.0.0.1", port)) == 0:
                         break

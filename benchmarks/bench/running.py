@@ -1,0 +1,66 @@
+"""A whole desk that runs beside a measurement, and how it is asked."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+
+from infra.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@contextmanager
+def running(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A desk of its own, with everything."""
+    environment = dict(os.environ) | {"PORT": str(port), "DATA_DIR": str(folder), "LOG_LEVEL": "ERROR"}
+    for name in ("DATABASE_URL", "REDIS_URL", "SMTP_URL"):
+        environment.pop(name, None)
+    process = subprocess.Popen(
+        [sys.executable, "desk.py", "up"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        for _ in range(600):
+            try:
+                httpx.get(f"http://127.0.0.1:{port}/health/ready").raise_for_status()
+                break
+            except httpx.HTTPError:
+                if process.poll() is not None:
+                    raise
+                time.sleep(0.1)
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def settings_of(port: int, folder: Path) -> Settings:
+    """The settings that the running desk's own processes have."""
+    for file in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            pairs = dict(pair.partition("=")[::2] for pair in file.read_bytes().decode(errors="replace").split("\0"))
+        except OSError:
+            continue
+        if pairs.get("PORT") == str(port) and pairs.get("DATA_DIR") == str(folder) and "DATABASE_URL" in pairs:
+            os.environ |= {name: value for name, value in pairs.items() if name.lower() in Settings.model_fields}
+            os.environ["DESKWIRE_EMBEDDED"] = "1"
+            return Settings()
+    raise RuntimeError("The desk's processes are not to be found.")
+
+
+async def ask(http: httpx.AsyncClient, token: str, query: str, variables: dict[str, Any]) -> Any:
+    """The data of an answer."""
+    answer = await http.post(
+        "/graphql",
+        content=orjson.dumps({"query": query, "variables": variables}),
+        headers={"authorization": f"Bearer {token}", "content-type": "application/json"},
+    )
+    answer.raise_for_status()
+    return answer.json()["data"]

@@ -1,0 +1,220 @@
+"""A change of one ticket, told to 1,000 and 5,000 who watch it, beside a bare broadcast of the same bytes.
+
+The floor is a bare ASGI application under the same server with the same settings, which sends a text to all its sockets
+in a loop. Both are told to in turn, ROUNDS (30) times each; deliveries a second are counted from the first message that
+arrives to the last. SUBSCRIBERS (1000,5000) says how many watch; they are fifty agents, each with sockets of their own.
+"""
+
+import asyncio
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import httpx
+import uvloop
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+
+from bench.operations import M2  # noqa: E402 # the path to it was just made
+from bench.running import ask, running, settings_of  # noqa: E402 # as above
+from bench.sockets import Crowd, masked  # noqa: E402 # as above
+from rich.console import Console  # noqa: E402 # as above
+from rich.table import Table  # noqa: E402 # as above
+
+from domain import people, sessions  # noqa: E402 # as above
+from domain.people import Newcomer  # noqa: E402 # as above
+from infra import embedded  # noqa: E402 # as above
+from infra.desk import Desk  # noqa: E402 # as above
+from models import Role  # noqa: E402 # as above
+
+SUBSCRIBERS = [int(each) for each in os.environ.get("SUBSCRIBERS", "1000,5000").split(",")]
+ROUNDS = int(os.environ.get("ROUNDS", "30"))
+AGENTS = 50
+GOAL = 2 / 3
+WATCH = "subscription ($id: ID!) { ticketUpdated(id: $id) { id number subject status priority assignee { name } } }"
+MOVE = "mutation M($input: ChangeTicketStatusInput!) { changeTicketStatus(input: $input) { __typename } }"
+FLOOR = """import sys
+sys.path[:0] = sys.argv[1:3]
+import uvicorn
+from bench.broadcast import app
+from web.serving import OPTIONS
+uvicorn.run(app, port=int(sys.argv[3]), lifespan="off", log_level="warning", **OPTIONS)
+"""
+
+say = Console(stderr=True).print
+
+
+@contextmanager
+def floor(port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """The bare broadcast, served."""
+    arguments = [sys.executable, "-c", FLOOR, str(ROOT), str(ROOT / "benchmarks"), str(port)]
+    process = subprocess.Popen(arguments, cwd=ROOT)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def resident(pid: int) -> int:
+    """Memory of a process, in bytes."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def serving(port: int) -> int:
+    """The process that listens on a port."""
+    inode = next(
+        line.split()[9]
+        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]
+        if line.split()[1].endswith(f":{port:04X}") and line.split()[3] == "0A"
+    )
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            if str(link.readlink()) == f"socket:[{inode}]":
+                return int(link.parts[2])
+        except OSError:
+            continue
+    raise RuntimeError("Nobody listens.")
+
+
+async def agents(desk: Desk) -> list[str]:
+    """Access tokens of agents of the department that the ticket goes to."""
+    connection = await asyncpg.connect(desk.settings.database_url)
+    department: UUID = await connection.fetchval("SELECT id FROM departments WHERE name = 'Technical Support'")
+    await connection.close()
+    tokens = []
+    for number in range(AGENTS):
+        newcomer = Newcomer(
+            f"Agent {number}", f"fan{number}.{time.time_ns()}@example.com", Role.AGENT, [department], None, invite=False
+        )
+        async with desk.writes.begin() as unit:
+            person = await people.add(unit, newcomer)
+        async with desk.writes.begin() as unit:
+            tokens.append((await sessions.open_for(desk, unit, person)).access_token)
+    return tokens
+
+
+async def rounds(crowd: Crowd, trigger: Callable[[], Awaitable[float]]) -> tuple[list[float], list[float]]:
+    """Deliveries a second of each round, and seconds from the change's answer to the last message."""
+    rates, delays = [], []
+    for _ in range(ROUNDS):
+        crowd.expect(len(crowd.clients))
+        asked = await trigger()
+        first, last = await crowd.heard()
+        rates.append(len(crowd.clients) / max(last - first, 1e-6))
+        delays.append(last - asked)
+        await asyncio.sleep(0.05)
+    return rates, delays
+
+
+async def measured(count: int, port: int, floors: int, floor_pid: int, desk: Desk) -> dict[str, Any]:
+    """What so many subscribers cost."""
+    tokens = await agents(desk)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
+        categories = (await http.post("/graphql", json={"query": "{ categories { nodes { id name } } }"})).json()
+        named = {each["name"]: each["id"] for each in categories["data"]["categories"]["nodes"]}
+        said = {"subject": "Watched", "body": "By many.", "categoryId": named["Technical problem"]}
+        demo = "mutation S($i: SignInInput!) { signIn(input: $i) { ... on SignInSuccess { session { accessToken } } } }"
+        given = {"i": {"email": "customer@example.com", "password": "deskwire-demo"}}
+        answer = (await http.post("/graphql", json={"query": demo, "variables": given})).json()
+        customer = answer["data"]["signIn"]["session"]["accessToken"]
+        ticket = (await ask(http, customer, M2, {"input": said}))["submitTicket"]["ticket"]["id"]
+
+        def frames(number: int) -> list[bytes]:
+            token = {"authorization": f"Bearer {tokens[number % AGENTS]}"}
+            payload = {"query": WATCH, "variables": {"id": ticket}}
+            return [
+                masked({"type": "connection_init", "payload": token}),
+                masked({"type": "subscribe", "id": "1", "payload": payload}),
+            ]
+
+        pid, ours, bare = serving(port), Crowd(), Crowd()
+        before = resident(pid)
+        ours.expect(2 * count)  # the acknowledgement and the first state
+        began = time.perf_counter()
+        await ours.connect(port, count, frames)
+        await ours.heard()
+        took, memory = time.perf_counter() - began, (resident(pid) - before) / count
+        floor_before = resident(floor_pid)
+        await bare.connect(floors, count, lambda _: [])
+        await asyncio.sleep(1)
+        floor_memory = (resident(floor_pid) - floor_before) / count
+
+        states = iter(["ON_HOLD", "OPEN"] * ROUNDS)
+
+        async def move() -> float:
+            said = {"ticketId": ticket, "status": next(states)}
+            await ask(http, tokens[0], MOVE, {"input": said})
+            return time.perf_counter()
+
+        text = b" " * ours.clients[0].size
+
+        telling = set[asyncio.Task[Any]]()  # what they send is waited for
+
+        async def tell() -> float:
+            asked = time.perf_counter()
+            telling.add(asyncio.create_task(http.post(f"http://127.0.0.1:{floors}/", content=text)))
+            return asked
+
+        rates, delays = await rounds(ours, move)
+        floor_rates, _ = await rounds(bare, tell)
+        await ours.close()
+        await bare.close()
+    return {
+        "rate": statistics.median(rates[1:]),
+        "floor": statistics.median(floor_rates[1:]),
+        "delay": sorted(delays)[len(delays) * 99 // 100],
+        "memory": memory,
+        "floor_memory": floor_memory,
+        "connect": took,
+    }
+
+
+async def all_of(port: int, floors: int, floor_pid: int, folder: Path) -> list[tuple[int, dict[str, Any]]]:
+    """Each number of subscribers in turn."""
+    desk = await Desk.open(settings_of(port, folder))
+    found = []
+    for count in SUBSCRIBERS:
+        found.append((count, await measured(count, port, floors, floor_pid, desk)))
+        say(f"{count}: {found[-1][1]}")
+    await desk.close()
+    return found
+
+
+def main() -> None:
+    """Start both, connect, tell, count."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with tempfile.TemporaryDirectory() as place:
+        folder, port, floors = Path(place).resolve() / "data", embedded.free_port(), embedded.free_port()
+        runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+        with running(folder, port), floor(floors) as bare, runner:
+            found = runner.run(all_of(port, floors, bare.pid, folder))
+    table = Table(
+        *("watchers", "deliveries a second", "bare broadcast", "ratio", "p99 to the last, ms"),
+        *("KB each", "bare, KB", "all connected, s"),
+        title="One change, told to many",
+    )
+    for count, each in found:
+        ratio = each["rate"] / each["floor"]
+        table.add_row(
+            *(f"{count:,}", f"{each['rate']:,.0f}", f"{each['floor']:,.0f}", f"{ratio:.2f}{'!' * (ratio < GOAL)}"),
+            *(f"{each['delay'] * 1000:.0f}", f"{each['memory'] / 1024:.0f}", f"{each['floor_memory'] / 1024:.0f}"),
+            f"{each['connect']:.1f}",
+        )
+    Console(width=120).print(table)
+
+
+if __name__ == "__main__":
+    main()

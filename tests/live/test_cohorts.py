@@ -1,0 +1,88 @@
+"""Many who watch the same: one reading for all, and nobody is told what is not theirs to see."""
+
+import pytest
+
+from infra.postgres import Reads
+
+PLAIN = "subscription ($id: ID!) { ticketUpdated(id: $id) { status subject assignee { name } } }"
+OWN = "subscription ($id: ID!) { ticketUpdated(id: $id) { status lastSeq comments { nodes { body } } } }"
+STATUS = "mutation S($input: ChangeTicketStatusInput!) { changeTicketStatus(input: $input) { __typename } }"
+INTERNAL = "mutation C($input: AddInternalCommentInput!) { addInternalComment(input: $input) { __typename } }"
+WATCH = "mutation W($input: WatchTicketInput!) { watchTicket(input: $input) { __typename } }"
+UNWATCH = "mutation W($input: UnwatchTicketInput!) { unwatchTicket(input: $input) { __typename } }"
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """The statements that are read."""
+    texts, real = [], Reads.fetch
+
+    async def fetch(self, sql, arguments):
+        texts.append(sql)
+        return await real(self, sql, arguments)
+
+    monkeypatch.setattr(Reads, "fetch", fetch)
+    return texts
+
+
+@pytest.fixture
+def watch(signed_in, ticket):
+    """Opens a socket that watches the ticket, and takes its first state."""
+
+    async def watched(viewer, text):
+        client = await signed_in(viewer)
+        await client.subscribe(text, id=ticket.gid)
+        client.first = (await client.item())["ticketUpdated"]
+        return client
+
+    return watched
+
+
+async def test_all_who_see_the_same_share_a_reading(api, watch, reads, house, support, agent, ticket):
+    colleagues = [agent, *[await house.person(f"Colleague {n}", agent.role, support) for n in range(4)]]
+    clients = [await watch(viewer, PLAIN) for viewer in colleagues for _ in range(3)]
+    assert len({str(client.first) for client in clients}) == 1
+
+    reads.clear()
+    await api(agent, STATUS, input={"ticketId": ticket.gid, "status": "ON_HOLD"})
+    states = [(await client.item())["ticketUpdated"]["status"] for client in clients]
+    assert states == ["ON_HOLD"] * len(clients)
+    assert len([text for text in reads if "seeing" in text]) == 1
+
+
+async def test_whoever_loses_sight_is_told_no_more_and_the_others_are(
+    api, watch, agent, customer, stranger, house, ticket
+):
+    other = await house.person("Other Watcher", stranger.role)
+    for person in (stranger, other):
+        await api(agent, WATCH, input={"ticketId": ticket.gid, "personId": person.gid})
+    leaves, stays, owns = await watch(stranger, PLAIN), await watch(other, PLAIN), await watch(customer, PLAIN)
+
+    await api(agent, UNWATCH, input={"ticketId": ticket.gid, "personId": stranger.gid})
+    assert (await leaves.receive())["type"] == "complete"
+    await api(agent, STATUS, input={"ticketId": ticket.gid, "status": "ON_HOLD"})
+    for client in (stays, owns):
+        assert (await client.item())["ticketUpdated"]["status"] == "ON_HOLD"
+    await leaves.quiet()
+
+
+async def test_what_depends_on_who_looks_is_read_for_each(api, watch, agent, billing_agent, ticket):
+    await api(agent, WATCH, input={"ticketId": ticket.gid, "personId": billing_agent.gid})
+    works, watches = await watch(agent, OWN), await watch(billing_agent, OWN)
+    await api(agent, INTERNAL, input={"ticketId": ticket.gid, "body": "Between us."})
+    assert (await works.item())["ticketUpdated"]["comments"] == {"nodes": [{"body": "Between us."}]}
+    await watches.quiet()
+    assert watches.first["comments"] == {"nodes": []}
+
+
+async def test_whoever_comes_later_is_told_the_state_of_now(api, watch, agent, ticket):
+    first = await watch(agent, PLAIN)
+    await api(agent, STATUS, input={"ticketId": ticket.gid, "status": "ON_HOLD"})
+    assert (await first.item())["ticketUpdated"]["status"] == "ON_HOLD"
+    second = await watch(agent, PLAIN)
+    assert second.first["status"] == "ON_HOLD"
+    await first.quiet()
+
+    await first.socket.close()
+    await api(agent, STATUS, input={"ticketId": ticket.gid, "status": "OPEN"})
+    assert (await second.item())["ticketUpdated"]["status"] == "OPEN"

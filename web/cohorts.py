@@ -1,0 +1,187 @@
+"""Subscribers who are told the same: each state is read once and written down once for all of them."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Hashable
+from contextlib import asynccontextmanager, suppress
+from typing import Protocol
+
+from infra.hub import Hub, Watch
+from infra.postgres import Unavailable
+from planner.streams import Stream
+
+RETRY_SECONDS = (0.25, 0.5, 1.0, 2.0)  # between looks at a database that is away
+AT_ONCE = 200  # members that are told before others in the process have their turn
+
+
+class Outlet(Protocol):
+    """Where one subscriber's answers go."""
+
+    @property
+    def name(self) -> Hashable:
+        """Equal for those to whom an answer looks the same."""
+
+    def frame(self, body: bytes) -> bytes:
+        """An answer as it is sent."""
+
+    def write(self, frame: bytes) -> bool:
+        """Send it, if that can be done at once; whether it was."""
+
+    async def send(self, frame: bytes) -> None:
+        """Send it once the client takes it. Raises Gone when it takes nothing for too long."""
+
+
+def pause(failures: int) -> float:
+    """How long to wait after so many failures in a row, in seconds; not the same for all who wait."""
+    return RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)] * random.uniform(0.5, 1.5)  # noqa: S311 # as said
+
+
+class Member:
+    """One subscriber: has what was told last, and what is still to be sent to a slow client, the newest alone."""
+
+    __slots__ = ("_busy", "_end", "_pending", "_woken", "outlet", "stream", "told")
+
+    def __init__(self, stream: Stream, outlet: Outlet) -> None:
+        self.stream, self.outlet = stream, outlet
+        self.told: bytes | None = None
+        self._pending: bytes | None = None
+        self._busy = False
+        self._woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._end: Exception | bool = False
+
+    def tell(self, body: bytes, frames: dict[Hashable, bytes]) -> None:
+        """Tell this state. `frames`: what it looks like, as far as it was told to others."""
+        self.told = body
+        frame = frames.get(self.outlet.name)
+        if frame is None:
+            frame = frames[self.outlet.name] = self.outlet.frame(body)
+        if self._busy or not self.outlet.write(frame):
+            self._pending = frame
+            self._wake()
+
+    def end(self, error: Exception | None = None) -> None:
+        """Nothing more will be told; or what happened."""
+        self._end = error or True
+        self._wake()
+
+    def _wake(self) -> None:
+        if not self._woken.done():
+            self._woken.set_result(None)
+
+    async def run(self) -> None:
+        """Send what could not be sent at once, until the end. Raises what ended it, and what sending raises."""
+        while True:
+            await self._woken
+            self._woken = asyncio.get_running_loop().create_future()
+            self._busy = True
+            while (frame := self._pending) is not None:
+                self._pending = None
+                await self.outlet.send(frame)
+            self._busy = False
+            if isinstance(self._end, Exception):
+                raise self._end
+            if self._end:
+                return
+
+
+class Cohort:
+    """The members, and the one who reads for them."""
+
+    def __init__(self, hub: Hub, first: Stream) -> None:
+        """`first`: the stream of one of them; the others' read the same."""
+        self._hub, self._stream = hub, first
+        self.members: dict[Member, None] = {}
+        self._changed: Watch | None = None
+        self._joined = asyncio.Event()
+        self.task: asyncio.Task[None] | None = None
+
+    def join(self, member: Member) -> None:
+        """Tell this one too, the state of now first."""
+        self.members[member] = None
+        self._joined.set()
+        if self._changed is not None:
+            self._changed.wake()
+        if self.task is None:
+            self.task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        try:
+            async with self._hub.watching(self._stream.channels) as changed:
+                self._changed = changed
+                await self._tell(changed)
+        except Exception as error:  # noqa: BLE001 # each member's operation says what has become of it
+            self._end(error)
+
+    def _end(self, error: Exception | None = None) -> None:
+        for member in self.members:
+            member.end(error)
+        self.members = {}
+
+    async def _tell(self, changed: Watch) -> None:
+        """Each state to each member: subscribed, then read, then waiting, so no gap."""
+        last, frames = b"", dict[Hashable, bytes]()
+        while self.members:
+            changed.clear()
+            self._joined.clear()
+            asked = list(self.members)  # whoever joins meanwhile is told after the next read
+            body, seeing = await self._read()
+            if body == last:
+                body = last
+            elif body is not None:
+                last, frames = body, {}
+            for number, member in enumerate(asked, 1):
+                if member not in self.members:
+                    continue  # they have left
+                if body is None or (seeing is not None and member.stream.member not in seeing):
+                    del self.members[member]
+                    member.end()
+                elif member.told is not body:
+                    member.tell(body, frames)
+                if number % AT_ONCE == 0:
+                    await asyncio.sleep(0)
+            if self._stream.pause:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._stream.pause):
+                        await self._joined.wait()
+            await changed.wait()
+
+    async def _read(self) -> tuple[bytes | None, set[object] | None]:
+        """What there is to see now, and who sees it. Whoever has been told a state outlives a database that is away."""
+        failures = 0
+        while True:
+            try:
+                return await self._stream.read_for({member.stream.member for member in self.members})
+            except Unavailable as error:
+                for member in [each for each in self.members if each.told is None]:
+                    del self.members[member]
+                    member.end(error)
+                if not self.members:
+                    return None, None
+            await asyncio.sleep(pause(failures))
+            failures += 1
+
+
+class Cohorts:
+    """All of a process."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._found: dict[Hashable, Cohort] = {}
+
+    @asynccontextmanager
+    async def joined(self, stream: Stream, outlet: Outlet) -> AsyncIterator[Member]:
+        """A member of the cohort of those who are told the same."""
+        key, member = stream.shared, Member(stream, outlet)
+        cohort = self._found.get(key)
+        if cohort is None or (cohort.task is not None and cohort.task.done()):
+            cohort = self._found[key] = Cohort(self._hub, stream)
+        cohort.join(member)
+        try:
+            yield member
+        finally:
+            cohort.members.pop(member, None)
+            if not cohort.members:
+                if cohort.task is not None:
+                    cohort.task.cancel()
+                if self._found.get(key) is cohort:
+                    del self._found[key]
