@@ -38,6 +38,7 @@ def mutation(description: str) -> Callable[[Callable[..., Awaitable[Any]]], Any]
 
         async def answer(context: Context, input: Any) -> Any:
             try:
+                access.require_writing(context.viewer)
                 if not in_unit:
                     return await perform(context, input)
                 return await _in_unit(perform, context, input, possible)

@@ -8,6 +8,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import aliased
 
 from domain import (
+    api_tokens,
     attachments,
     calendars,
     categories,
@@ -27,6 +28,7 @@ from domain.access import Viewer
 from domain.escalations import rules
 from domain.sla import policies
 from models import (
+    ApiToken,
     Attachment,
     BusinessCalendar,
     Category,
@@ -101,6 +103,7 @@ LOOKUPS: dict[type, Lookup] = {
     MessageTemplate: _template,
     TicketView: views.one,
     Escalation: _on_ticket(Escalation, escalations.visible),
+    ApiToken: api_tokens.one,
     Notification: _own_notification,
     Event: _on_ticket(Event, history.visible),
     Comment: _on_ticket(Comment, comments.visible),

@@ -5,11 +5,12 @@ from typing import Annotated
 import strawberry
 
 import models
-from domain import access, notifications, preferences, views
+from domain import access, api_tokens, notifications, preferences, views
 from domain.access import Permission, Viewer
 from planner.fields import argument, planned
 from planner.nodes import stored
 from planner.pages import Connection, PageArguments
+from schema.api_tokens import ApiToken
 from schema.enums import described
 from schema.notifications import Notification, NotificationPreference, UnreadCount
 from schema.people import Person
@@ -70,3 +71,6 @@ class ViewerType:
     @planned("The viewer's saved views and those shared with them, in their order. Staff; empty for customers.")
     def ticket_views(row: models.Person, viewer: Viewer, page: PageArguments) -> Connection[TicketView]:
         return page.of(views.visible(viewer), order=[models.TicketView.position, models.TicketView.id])
+    @planned("The viewer's tokens for programs, newest first; at most 50.", most=api_tokens.MOST_TOKENS)
+    def api_tokens(row: models.Person, viewer: Viewer) -> list[ApiToken]:
+        return api_tokens.own(viewer, row.id)

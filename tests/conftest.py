@@ -384,6 +384,12 @@ async def http(application):
         yield client
 
 
+@pytest.fixture(scope="session")
+def asking():
+    """How applications are asked, for tests that start one of their own."""
+    return Api
+
+
 @pytest.fixture
 def api(http, database):
     """Asks the application."""

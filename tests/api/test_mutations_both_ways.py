@@ -76,6 +76,9 @@ async def keys(customer, ticket, problem, support, director, database, work, mai
         shared = {"filter": {"text": ODD}, "order_field": "PRIORITY", "order_direction": "DESC", "position": 0}
         view = unit.insert(models.TicketView, name="V", owner_id=director.id, department_id=support.id, **shared)
         comment = unit.insert(models.Comment, ticket_id=ticket.uuid, **words, **told_by)
+        lasting = {"created_at": unit.now, "last_used_at": None, "expires_at": unit.now, "revoked_at": None}
+        secret = {"hint": "dwt_abcd", "digest": "d", "scope": models.ApiTokenScope.READ}
+        token = unit.insert(models.ApiToken, owner_id=director.id, name=ODD, **secret, **lasting)
     return {
         "Ticket": ticket.uuid,
         "Person": customer.id,
@@ -91,6 +94,7 @@ async def keys(customer, ticket, problem, support, director, database, work, mai
         "MessageTemplate": template.id,
         "TicketView": view.id,
         "Comment": comment.id,
+        "ApiToken": token.id,
         "TicketPresence": ticket.uuid,
         "Notification": told["id"],
         "TicketEvent": event["id"],
