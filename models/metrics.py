@@ -107,7 +107,7 @@ class Sums(Base):
 
 
 class Histogram(Base):
-    """How often a measure fell into a bucket, under the same keys as the sums."""
+    """How often a measure fell into a bucket, under the same keys as the sums; it is read for one of them at a time."""
 
     __tablename__ = "metric_histograms"
 
@@ -115,9 +115,9 @@ class Histogram(Base):
     grain: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
     measure: Mapped[str] = mapped_column(primary_key=True)
     department_id: Mapped[UUID] = mapped_column(primary_key=True)
-    start: Mapped[dt.datetime] = mapped_column(primary_key=True)
     agent_id: Mapped[UUID] = mapped_column(primary_key=True)
     category_id: Mapped[UUID] = mapped_column(primary_key=True)
     priority: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    start: Mapped[dt.datetime] = mapped_column(primary_key=True)
     bucket: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
     count: Mapped[int] = mapped_column(BigInteger)

@@ -14,7 +14,7 @@ from domain import access
 from domain.access import Viewer
 from domain.metrics.facts import GAMMA
 from domain.metrics.sums import NOBODY, Split
-from models import MEASURES, Department, Fact, Histogram, JobRow, Person, Role, Sums, Ticket, TicketPriority
+from models import MEASURES, Category, Department, Fact, Histogram, JobRow, Person, Role, Sums, Ticket, TicketPriority
 
 LONGEST = dt.timedelta(days=731)  # two years, one of them with a leap day
 MOST_PERIODS = 400
@@ -260,14 +260,9 @@ def _blocks(
         model.start >= blocks.c.first,
         model.start < blocks.c.last,
     )
-    where = [
-        sa.or_(scope_ids.is_(None), column == func.any(scope_ids))
-        for scope_ids, column in (
-            (scope.agent_ids, model.agent_id),
-            (scope.category_ids, model.category_id),
-            (scope.priorities, model.priority),
-        )
-    ]
+    given = ((scope.agent_ids, model.agent_id), (scope.category_ids, model.category_id))
+    where = [sa.or_(ids.is_(None), column == func.any(ids)) for ids, column in given]
+    where.append(sa.or_(scope.priorities.is_(None), model.priority == func.any(scope.priorities)))
     return place.join(blocks, sa.true()).join(model, within), blocks, where
 
 
@@ -295,7 +290,8 @@ def percentile(row: Any, measure: str, share: float) -> Any:
 
     DDSketch by Masson, Rim and Lee (2019), section 2.2: the middle of the bucket in which that one lies.
     """
-    table, blocks, where = _blocks(Histogram, row, row.first, row.last)
+    table, blocks, _ = _blocks(Histogram, row, row.first, row.last)
+    where = _of_key(row)
     count = func.sum(Histogram.count * blocks.c.weight)
     found = select(Histogram.bucket.label("bucket"), count.label("count")).select_from(table)
     found = found.where(*where, Histogram.measure == sa.literal_column(f"'{measure}'"))
@@ -308,6 +304,30 @@ def percentile(row: Any, measure: str, share: float) -> Any:
     )
     rows = select(sa.cast(middle, sa.Integer)).where(ranked.c.reached >= func.ceil(ranked.c.all * share))
     return rows.order_by(ranked.c.bucket).limit(1).scalar_subquery()
+
+
+def _of_key(row: Any) -> list[ColumnElement[bool]]:
+    """The conditions on a histogram's key, each as one of some values, so that its index leads there."""
+    whole = _split(row, None) == Split.EVERYTHING.value
+    agents = select(Person.id).where(Person.role != Role.CUSTOMER).union_all(select(NOBODY))
+    every: tuple[tuple[Any, Any, Any, Any], ...] = (
+        (row.agent_ids, Histogram.agent_id, agents, NOBODY),
+        (row.category_ids, Histogram.category_id, select(Category.id), NOBODY),
+        (
+            row.priorities,
+            Histogram.priority,
+            select(func.generate_series(1, len(TicketPriority))),
+            sa.literal_column("0"),
+        ),
+    )
+    found = []
+    for ids, column, all_of_them, none in every:
+        item: Any = sa.Integer() if column is Histogram.priority else sa.Uuid()
+        rest = sa.case(
+            (whole, func.array(all_of_them.scalar_subquery(), type_=ARRAY(item))), else_=array([none], type_=item)
+        )
+        found.append(column == func.any(func.coalesce(ids, rest, type_=ARRAY(item))))
+    return found
 
 
 def mean(seconds: Any, count: Any) -> Any:
