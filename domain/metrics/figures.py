@@ -151,12 +151,13 @@ def series(viewer: Viewer, scope: Any, interval: Interval, zone: Any) -> Select[
     columns = (sa.column("first", MOMENT), sa.column("last", MOMENT))
     periods = func.deskwire_periods(scope.first, scope.last, interval.value, named, MOST_PERIODS)
     period = periods.table_valued(*columns).render_derived(name="p")
-    found = _sums(scope, period.c.first, period.c.last).lateral("s")
+    ends = (sa.literal_column(f"p.{name}", MOMENT) for name in SPAN)
+    found = _sums(scope, *ends).lateral("s")
     base = _backlog(scope, scope.first)
     opened = func.sum(func.coalesce(found.c.opened, 0)).over(order_by=period.c.first)
     rows = _labelled(scope, found.c, period.c.first, period.c.last, sa.cast(base + opened, sa.Integer))
-    ends = func.least(period.c.last, scope.to_at, type_=MOMENT).label("to_at")
-    rows = rows.add_columns(period.c.first.label("from_at"), ends)
+    end = func.least(period.c.last, scope.to_at, type_=MOMENT).label("to_at")
+    rows = rows.add_columns(period.c.first.label("from_at"), end)
     return rows.select_from(period.join(found, sa.true())).order_by(period.c.first)
 
 
@@ -176,9 +177,11 @@ def split(viewer: Viewer, scope: Any, by: By, first: int) -> Select[Any]:
         source, order = found, [func.coalesce(most, 0).desc(), key]
     plural = {By.DEPARTMENT: "department_ids", By.AGENT: "agent_ids", By.CATEGORY: "category_ids"}
     item: Any = sa.Integer() if by is By.PRIORITY else sa.Uuid()
-    narrow[plural.get(by, "priorities")] = array([key], type_=item)
+    # By its name, as in `_blocks`.
+    name: Any = sa.literal_column("r.rank" if by is By.PRIORITY else "s.key", item)
+    narrow[plural.get(by, "priorities")] = array([name], type_=item)
     if by is By.PRIORITY:  # each has a line, and what was not asked for nothing in it
-        asked = sa.or_(scope.priorities.is_(None), key == func.any(scope.priorities))
+        asked = sa.or_(scope.priorities.is_(None), name == func.any(scope.priorities))
         narrow["priorities"] = sa.case((asked, narrow["priorities"]), else_=_array([], sa.Integer()))
     narrowed = _Scope(narrow)
     rows = _labelled(narrowed, found.c, scope.first, scope.last, _backlog(narrowed, scope.last))
@@ -212,32 +215,47 @@ def _labelled(scope: Any, found: Any, first: Any, last: Any, backlog: Any) -> Se
 
 def _sums(scope: Any, first: Any, last: Any, *, by: By | None = None, mine: Any = None) -> Select[Any]:
     """The sums over a span: one row, or one for each key. `mine`: of this agent alone."""
-    table, blocks, where = _blocks(Sums, scope, first, last, by=by)
-    each = [func.sum(getattr(Sums, name) * blocks.c.weight).label(name) for name in MEASURES]
-    key = [] if by is None else [getattr(Sums, by.value).label("key")]
-    rows = select(*key, *each).select_from(table).where(*where)
-    if mine is not None:
-        rows = rows.where(Sums.agent_id == mine)
+    where = _within(scope) + ([] if mine is None else [Sums.agent_id == mine])
+    table, found, weight = _blocks(Sums, where, scope, first, last, by=by)
+    each = {name: func.sum(found[name] * weight) for name in MEASURES}
+    named = [total.label(name) for name, total in each.items()]
     if by is None:
+        return select(*named).select_from(table)
+    key = found[by.value]
+    rows = select(key.label("key"), *named).select_from(table).group_by(key)
+    if by is By.PRIORITY:
         return rows
     # What came to nothing in the end has no line.
-    nothing = sa.and_(*(func.coalesce(func.sum(getattr(Sums, name) * blocks.c.weight), 0) == 0 for name in MEASURES))
-    if by is not By.PRIORITY:
-        rows = rows.having(sa.not_(nothing)).where(getattr(Sums, by.value) != NOBODY)
-    return rows.group_by(getattr(Sums, by.value))
+    return rows.where(key != NOBODY).having(sa.or_(*(total != 0 for total in each.values())))
 
 
 def _backlog(scope: Any, at: Any) -> Any:
     """How many were unresolved at a moment."""
-    table, blocks, where = _blocks(Sums, scope, EVER, at)
-    rows = select(func.coalesce(func.sum(Sums.opened * blocks.c.weight), 0)).select_from(table).where(*where)
+    table, found, weight = _blocks(Sums, _within(scope), scope, EVER, at)
+    rows = select(func.coalesce(func.sum(found.opened * weight), 0)).select_from(table)
     return sa.cast(rows.scalar_subquery(), sa.Integer)
 
 
+def _within(scope: Any) -> list[ColumnElement[bool]]:
+    """The conditions on a sum's key."""
+    given = (
+        (scope.agent_ids, Sums.agent_id),
+        (scope.category_ids, Sums.category_id),
+        (scope.priorities, Sums.priority),
+    )
+    return [sa.or_(asked.is_(None), column == func.any(asked)) for asked, column in given]
+
+
 def _blocks(
-    model: type[Sums] | type[Histogram], scope: Any, first: Any, last: Any, *, by: By | None = None
-) -> tuple[Any, Any, list[ColumnElement[bool]]]:
-    """The rows of a table that make up a span, and with which weight each counts: some are too much, and taken off."""
+    model: type[Sums] | type[Histogram],
+    where: list[ColumnElement[bool]],
+    scope: Any,
+    first: Any,
+    last: Any,
+    *,
+    by: By | None = None,
+) -> tuple[Any, Any, Any]:
+    """The rows of a table that make up a span, their columns, and with which weight each counts: some are taken off."""
     which = _split(scope, by)
     columns = (
         sa.column("grain", sa.SmallInteger),
@@ -249,21 +267,21 @@ def _blocks(
     blocks = func.deskwire_blocks(first, last, quarters).table_valued(*columns).render_derived(name="b")
     every = func.array(select(Department.id).scalar_subquery(), type_=ARRAY(sa.Uuid()))
     departments = sa.case(
-        (which == Split.ALL.value, sa.cast(func.array_append(_array([], sa.Uuid()), NOBODY), ARRAY(sa.Uuid()))),
-        else_=func.coalesce(scope.department_ids, every),
+        (which == Split.ALL.value, array([NOBODY], type_=sa.Uuid())), else_=func.coalesce(scope.department_ids, every)
     )
     place = func.unnest(departments).table_valued(sa.column("id", sa.Uuid)).render_derived(name="d")
-    within = sa.and_(
+    # By their names: SQLAlchemy would add the tables to the innermost SELECT that speaks of their columns.
+    rows = select(*model.__table__.c).where(
         model.split == which,
-        model.grain == blocks.c.grain,
-        model.department_id == place.c.id,
-        model.start >= blocks.c.first,
-        model.start < blocks.c.last,
+        model.grain == sa.literal_column("b.grain", sa.SmallInteger()),
+        model.department_id == sa.literal_column("d.id", sa.Uuid()),
+        model.start >= sa.literal_column("b.first", MOMENT),
+        model.start < sa.literal_column("b.last", MOMENT),
+        *where,
     )
-    given = ((scope.agent_ids, model.agent_id), (scope.category_ids, model.category_id))
-    where = [sa.or_(ids.is_(None), column == func.any(ids)) for ids, column in given]
-    where.append(sa.or_(scope.priorities.is_(None), model.priority == func.any(scope.priorities)))
-    return place.join(blocks, sa.true()).join(model, within), blocks, where
+    # As a sub-select that can't be pulled up: PostgreSQL then looks each block up by its beginning and end.
+    found = rows.offset(sa.literal_column("0")).lateral("m")
+    return place.join(blocks, sa.true()).join(found, sa.true()), found.c, blocks.c.weight
 
 
 def _split(scope: Any, by: By | None) -> Any:
@@ -290,12 +308,11 @@ def percentile(row: Any, measure: str, share: float) -> Any:
 
     DDSketch by Masson, Rim and Lee (2019), section 2.2: the middle of the bucket in which that one lies.
     """
-    table, blocks, _ = _blocks(Histogram, row, row.first, row.last)
-    where = _of_key(row)
-    count = func.sum(Histogram.count * blocks.c.weight)
-    found = select(Histogram.bucket.label("bucket"), count.label("count")).select_from(table)
-    found = found.where(*where, Histogram.measure == sa.literal_column(f"'{measure}'"))
-    each = found.group_by(Histogram.bucket).having(count > 0).subquery("each")
+    where = [*_of_key(row), Histogram.measure == sa.literal_column(f"'{measure}'")]
+    table, of, weight = _blocks(Histogram, where, row, row.first, row.last)
+    count = func.sum(of["count"] * weight)
+    found = select(of.bucket.label("bucket"), count.label("count")).select_from(table)
+    each = found.group_by(of.bucket).having(count > 0).subquery("each")
     reached = func.sum(each.c.count).over(order_by=each.c.bucket)
     ranked = select(each.c.bucket, reached.label("reached"), func.sum(each.c.count).over().label("all")).subquery("h")
     middle = sa.case(
