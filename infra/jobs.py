@@ -16,6 +16,7 @@ import sqlalchemy as sa
 import structlog
 from redis.exceptions import RedisError
 
+from infra.auditing import acting
 from infra.desk import Desk
 from infra.logs import report
 from infra.mail import Later
@@ -145,7 +146,8 @@ async def _performed(desk: Desk, row_id: UUID, kind: str, payload: str, attempt:
             )
         work = Work(desk, loads(known, payload), row_id, attempt, attempt > known.retries)
         async with asyncio.timeout(JOB_SECONDS):
-            await _performers[known](work)
+            with acting(f"{kind[0].lower()}{kind[1:]}"):
+                await _performers[known](work)
         if not work.settled:
             async with work.settle():
                 pass

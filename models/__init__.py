@@ -1,6 +1,7 @@
 """What the database looks like: tables, constraints, indexes, nothing else."""
 
 from models.attachments import Attachment, Upload
+from models.audit import AuditEntry
 from models.base import Base, Record
 from models.calendars import BusinessCalendar
 from models.categories import Category
@@ -40,6 +41,7 @@ __all__ = [
     "AssignmentMethod",
     "Attachment",
     "Attempt",
+    "AuditEntry",
     "Availability",
     "AvailabilityStatus",
     "Base",

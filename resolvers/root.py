@@ -6,6 +6,7 @@ from strawberry.tools import create_type
 from planner.fields import CONFIG
 from resolvers import (
     attachments,
+    audit,
     calendars,
     categories,
     changes,
@@ -49,6 +50,7 @@ QUERIES = [
     escalations.escalation_rules,
     templates.message_templates,
     templates.message_template_preview,
+    audit.audit_entries,
 ]
 MUTATIONS = [
     sessions.request_sign_in_link,

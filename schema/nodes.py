@@ -9,6 +9,7 @@ from sqlalchemy.orm import aliased
 
 from domain import (
     attachments,
+    audit,
     calendars,
     categories,
     comments,
@@ -27,6 +28,7 @@ from domain.escalations import rules
 from domain.sla import policies
 from models import (
     Attachment,
+    AuditEntry,
     BusinessCalendar,
     Category,
     Comment,
@@ -82,6 +84,10 @@ def _template(viewer: Viewer, key: Any) -> Select[Any]:
     return templates.seen(viewer).where(MessageTemplate.id == key)
 
 
+def _entry(viewer: Viewer, key: Any) -> Select[Any]:
+    return audit.seen(viewer).where(AuditEntry.id == key)
+
+
 def _department(viewer: Viewer, key: Any) -> Select[Any]:
     return departments.one(viewer, key) if viewer.role is not None else select(Department).where(sa.false())
 
@@ -97,6 +103,7 @@ LOOKUPS: dict[type, Lookup] = {
     BusinessCalendar: _calendar,
     EscalationRule: _escalation_rule,
     MessageTemplate: _template,
+    AuditEntry: _entry,
     Escalation: _on_ticket(Escalation, escalations.visible),
     Notification: _own_notification,
     Event: _on_ticket(Event, history.visible),

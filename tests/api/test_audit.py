@@ -1,0 +1,207 @@
+"""The audit log: who changed what, who was let in and who not; that it tells no secrets and only grows."""
+
+import json
+
+import asyncpg
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from domain import sessions
+from infra.auditing import acting
+from models import Person, Role
+from models.audit import AUDITED
+
+LOG = """query ($filter: AuditFilter, $first: Int, $after: String) {
+  auditEntries(filter: $filter, first: $first, after: $after) { totalCount pageInfo { endCursor hasNextPage } nodes {
+    id action summary ipAddress actor { name } subject { __typename id } changes { field before after } } } }"""
+SIGN_IN = "mutation ($input: SignInInput!) { signIn(input: $input) { __typename } }"
+SIGN_OUT = "mutation { signOut(input: {}) { __typename } }"
+SAVE = """mutation ($input: SaveServiceInput!) { saveService(input: $input) { __typename } }"""
+SAVE_CALENDAR = """mutation ($input: SaveBusinessCalendarInput!) { saveBusinessCalendar(input: $input) {
+  ... on SaveBusinessCalendarSuccess { businessCalendar { id } } } }"""
+SAVE_RULE = """mutation ($input: SaveRoutingRuleInput!) { saveRoutingRule(input: $input) {
+  ... on SaveRoutingRuleSuccess { routingRule { id } } } }"""
+DELETE_RULE = "mutation ($id: ID!) { deleteRoutingRule(input: {routingRuleId: $id}) { __typename } }"
+CREATE = """mutation ($input: CreatePersonInput!) { createPerson(input: $input) { __typename
+  ... on CreatePersonSuccess { person { id } } } }"""
+CALENDAR = {"name": "Office", "timeZone": "UTC", "hours": []}
+
+
+@pytest.fixture
+def log(api, admin):
+    """The entries for which the conditions hold, newest first."""
+
+    async def found(**filter):
+        return (await api(admin, LOG, filter=filter))["auditEntries"]["nodes"]
+
+    return found
+
+
+async def test_what_is_made_and_changed_is_told_with_old_and_new(api, admin, log):
+    made = (await api(admin, SAVE_CALENDAR, input=CALENDAR))["saveBusinessCalendar"]["businessCalendar"]["id"]
+    await api(admin, SAVE_CALENDAR, input=CALENDAR | {"businessCalendarId": made, "timeZone": "Asia/Tokyo"})
+
+    changed, created = await log(subjectId=made)
+
+    assert changed.pop("id").startswith("aud_")
+    assert changed == {
+        "action": "saveBusinessCalendar",
+        "summary": "Changed the calendar “Office”: timeZone.",
+        "ipAddress": "127.0.0.1",
+        "actor": {"name": admin.name},
+        "subject": {"__typename": "BusinessCalendar", "id": made},
+        "changes": [{"field": "timeZone", "before": "UTC", "after": "Asia/Tokyo"}],
+    }
+    assert created["summary"] == "Created the calendar “Office”."
+    assert {"field": "hours", "before": None, "after": "[]"} in created["changes"]
+
+
+async def test_saving_what_is_there_already_is_no_change(api, admin, log):
+    made = (await api(admin, SAVE_CALENDAR, input=CALENDAR))["saveBusinessCalendar"]["businessCalendar"]["id"]
+    await api(admin, SAVE_CALENDAR, input=CALENDAR | {"businessCalendarId": made})
+    assert len(await log(subjectId=made)) == 1
+
+
+async def test_what_is_gone_is_told_without_a_subject(api, admin, log):
+    saved = await api(admin, SAVE_RULE, input={"name": "Away", "addTags": ["x"]})
+    rule = saved["saveRoutingRule"]["routingRule"]["id"]
+    await api(admin, DELETE_RULE, id=rule)
+
+    deleted, created = await log(subjectId=rule)
+
+    assert (deleted["action"], deleted["summary"]) == ("deleteRoutingRule", "Deleted the routing rule “Away”.")
+    assert {"field": "addTags", "before": '["x"]', "after": None} in deleted["changes"]
+    assert deleted["subject"] is created["subject"] is None
+
+
+async def test_a_refused_change_leaves_no_entry(api, admin, log):
+    await api(admin, SAVE_CALENDAR, input=CALENDAR | {"timeZone": "Mars/Base"})
+    assert not await log(actions=["saveBusinessCalendar"])
+
+
+async def test_a_person_is_one_entry_with_their_departments(api, admin, log, support):
+    given = {"name": "Neo", "email": "neo@example.com", "role": "AGENT", "departmentIds": [support.gid]}
+    person = (await api(admin, CREATE, input=given))["createPerson"]["person"]["id"]
+
+    (entry,) = await log(subjectId=person)
+
+    assert (entry["action"], entry["summary"]) == ("createPerson", "Created a person.")
+    told = {change["field"]: change["after"] for change in entry["changes"]}
+    assert (told["email"], told["role"], told["departmentId"]) == ("neo@example.com", "AGENT", str(support.id))
+
+
+async def test_who_is_let_in_and_out_and_who_is_not(api, house, log):
+    someone = await house.person("Ann", password="right horse battery staple")
+    for password in ("wrong", "right horse battery staple"):
+        await api(None, SIGN_IN, input={"email": someone.email, "password": password})
+    await api(None, SIGN_IN, input={"email": "nobody@example.com", "password": "wrong"})
+    await api(someone, SIGN_OUT)
+
+    out, unknown, let_in, refused = await log(actions=["signIn", "signInRefused", "signOut"])
+
+    person = {"__typename": "Person", "id": someone.gid}
+    assert (out["action"], out["actor"], out["subject"]) == ("signOut", {"name": "Ann"}, person)
+    assert (let_in["action"], let_in["actor"], let_in["subject"]) == ("signIn", {"name": "Ann"}, person)
+    assert (refused["action"], refused["actor"], refused["subject"]) == ("signInRefused", None, person)
+    assert (unknown["action"], unknown["actor"], unknown["subject"]) == ("signInRefused", None, None)
+    assert {entry["ipAddress"] for entry in (out, unknown, let_in, refused)} == {"127.0.0.1"}
+    assert "nobody@example.com" not in json.dumps(unknown)
+
+
+async def test_a_token_that_comes_back(desk, house, api, log):
+    someone = await house.person("Ann")
+    async with desk.writes.begin() as unit:
+        opened = await sessions.open_for(desk, unit, someone.id)
+    refresh = """mutation ($token: String!) { refreshSession(input: {refreshToken: $token}) { __typename } }"""
+    for _ in range(2):
+        await api(None, refresh, token=opened.refresh_token)
+
+    (entry,) = await log(actions=["tokenReused", "signInRefused", "refreshSession"])
+
+    assert entry["action"] == "tokenReused"
+    assert entry["subject"]["id"] == someone.gid
+
+
+async def test_links(api, customer, work, mailbox, log):
+    ask = "mutation ($email: String!) { requestSignInLink(input: {email: $email}) { __typename } }"
+    await api(None, ask, email=customer.email)
+    await work.run()
+
+    sent, asked = await log(actions=["requestSignInLink", "sendSignInLink"])
+
+    assert (asked["subject"], asked["ipAddress"], asked["changes"]) == (None, "127.0.0.1", [])
+    assert (sent["subject"]["id"], sent["ipAddress"], sent["actor"]) == (customer.gid, None, None)
+
+
+async def test_secrets_are_left_out(desk, database, customer, log):
+    async with desk.writes.begin() as unit:
+        person = await unit.lock(sessions._active, customer.id)
+        with acting("setPassword"):
+            unit.change(person, password_hash="a canary")
+    changes = (await log(subjectId=customer.gid))[0]["changes"]
+    assert changes == [{"field": "passwordHash", "before": None, "after": None}]
+    assert "canary" not in str(await database.rows("SELECT to_jsonb(a) AS a FROM audit_entries a"))
+
+
+def test_columns_that_sound_secret_are_declared():
+    for model, audited in AUDITED.items():
+        for column in model.__table__.c:
+            if any(word in column.name for word in ("hash", "secret", "password", "token")):
+                assert column.name in audited.secret | audited.silent, column
+
+
+@pytest.mark.parametrize("role", [None, *(role for role in Role if role is not Role.ADMIN)])
+async def test_only_admins_read_it(api, http, house, log, admin, role):
+    someone = None if role is None else await house.person("Someone", role)
+    entry = (await log())[0]["id"]
+    await api.refused(someone, LOG)
+    if someone is not None:
+        assert (await api(someone, "query ($id: ID!) { node(id: $id) { id } }", id=entry))["node"] is None
+    assert (await api(admin, "query ($id: ID!) { node(id: $id) { id } }", id=entry))["node"] == {"id": entry}
+
+
+async def test_conditions_and_pages(api, admin, house, log, database):
+    for name in "ABCDE":
+        await api(admin, SAVE_CALENDAR, input=CALENDAR | {"name": name})
+    asked = {"actorId": admin.gid, "actions": ["saveBusinessCalendar"]}
+    first = (await api(admin, LOG, filter=asked, first=2))["auditEntries"]
+    rest = (await api(admin, LOG, filter=asked, first=3, after=first["pageInfo"]["endCursor"]))["auditEntries"]
+    assert (first["totalCount"], first["pageInfo"]["hasNextPage"]) == (5, True)
+    assert [entry["summary"][22:23] for entry in first["nodes"] + rest["nodes"]] == list("EDCBA")
+    assert not await log(within={"to": "2020-01-01T00:00:00Z"})
+    assert len(await log(within={"from": "2020-01-01T00:00:00Z"}, **asked)) == 5
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DELETE FROM audit_entries",
+        "TRUNCATE audit_entries",
+        "UPDATE audit_entries SET action = 'x'",
+        "UPDATE audit_entries SET ip_address = NULL",
+        "UPDATE audit_entries SET changes = '[]'",
+    ],
+)
+async def test_it_only_grows(database, customer, sql):
+    with pytest.raises(DBAPIError, match="only grows"):
+        await database.rows(sql)
+
+
+async def test_erasure_blanks_values_and_nothing_else(database, engine, customer):
+    blank = """UPDATE audit_entries SET ip_address = NULL, changes = (SELECT coalesce(jsonb_agg(
+      change || '{"before": null, "after": null}' ORDER BY place), '[]')
+      FROM jsonb_array_elements(changes) WITH ORDINALITY AS of_entry (change, place))"""
+    erasing = "SET deskwire.erasing = 'on'"
+    driver = await asyncpg.connect(engine.url.set(drivername="postgresql").render_as_string(hide_password=False))
+    try:
+        await driver.execute(erasing)
+        await driver.execute(blank)
+        for other in ("action = 'x'", "summary = 'x'", "actor_id = NULL, at = now()", "ip_address = '1.2.3.4'"):
+            with pytest.raises(asyncpg.RestrictViolationError):
+                await driver.execute(f"UPDATE audit_entries SET {other}")
+        with pytest.raises(asyncpg.RestrictViolationError):
+            await driver.execute("""UPDATE audit_entries SET changes = '[{"field": "role", "after": "ADMIN"}]'""")
+    finally:
+        await driver.close()
+    assert customer.email not in str(await database.rows("SELECT to_jsonb(a) AS a FROM audit_entries a"))
+    assert Person in AUDITED
