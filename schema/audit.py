@@ -53,7 +53,9 @@ class AuditEntry(Node):
     def subject(entry: models.AuditEntry, viewer: Viewer) -> Node | None:
         return OneOf(
             {
-                model: LOOKUPS[model](viewer, entry.subject_id).where(entry.subject_table == table_name(model))
+                model: LOOKUPS[model](viewer, entry.subject_id).where(
+                    sa.literal(table_name(model)) == entry.subject_table
+                )
                 for model in LOOKUPS
                 if model in AUDITED
             }
@@ -74,11 +76,11 @@ class AuditFilter:
     def conditions(self) -> audit.Conditions:
         """The conditions that are given."""
         actor, subject = given(self.actor_id), given(self.subject_id)
-        if subject is not None and subject.model not in LOOKUPS:
+        if subject is not None and subject.model is None:
             raise BadRequest("This is not an id.")
         return audit.Conditions(
             actor_id=None if actor is None else actor.of(models.Person),
-            subject=None if subject is None else (subject.model, subject.key),
+            subject=None if subject is None or subject.model is None else (subject.model, subject.key),
             actions=given(self.actions),
             within=span(self.within),
         )

@@ -10,26 +10,33 @@ branch_labels = None
 depends_on = None
 
 # The log only grows. What is personal of an entry can be blanked by who says that somebody is erased, and nothing else.
-ONLY_GROWS = """
+ONLY_GROWS = (
+    """
 CREATE FUNCTION deskwire_only_grows() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF TG_OP = 'UPDATE' AND current_setting('deskwire.erasing', true) = 'on'
-        AND to_jsonb(NEW) - 'changes' - 'ip_address' = to_jsonb(OLD) - 'changes' - 'ip_address'
-        AND (NEW.changes = OLD.changes OR NEW.changes = (
-            SELECT coalesce(jsonb_agg(change || '{"before": null, "after": null}' ORDER BY place), '[]')
-            FROM jsonb_array_elements(OLD.changes) WITH ORDINALITY AS of_entry (change, place)))
-        AND (NEW.ip_address IS NULL OR NEW.ip_address = OLD.ip_address)
-    THEN
-        RETURN NEW;
+    IF TG_OP = 'UPDATE' AND current_setting('deskwire.erasing', true) = 'on' THEN
+        IF to_jsonb(NEW) - 'changes' - 'ip_address' = to_jsonb(OLD) - 'changes' - 'ip_address'
+            AND (NEW.ip_address IS NULL OR NEW.ip_address = OLD.ip_address)
+            AND (NEW.changes = OLD.changes OR NEW.changes = (
+                SELECT coalesce(jsonb_agg(change || '{"before": null, "after": null}' ORDER BY place), '[]')
+                FROM jsonb_array_elements(OLD.changes) WITH ORDINALITY AS of_entry (change, place)))
+        THEN
+            RETURN NEW;
+        END IF;
     END IF;
     RAISE EXCEPTION 'The audit log only grows.' USING ERRCODE = 'restrict_violation';
 END
-$$;
+$$
+""",
+    """
 CREATE TRIGGER audit_entries_only_grow BEFORE UPDATE OR DELETE ON audit_entries
-    FOR EACH ROW EXECUTE FUNCTION deskwire_only_grows();
+    FOR EACH ROW EXECUTE FUNCTION deskwire_only_grows()
+""",
+    """
 CREATE TRIGGER audit_entries_stay BEFORE TRUNCATE ON audit_entries
-    FOR EACH STATEMENT EXECUTE FUNCTION deskwire_only_grows();
-"""
+    FOR EACH STATEMENT EXECUTE FUNCTION deskwire_only_grows()
+""",
+)
 
 
 def upgrade() -> None:
@@ -56,7 +63,8 @@ def upgrade() -> None:
         postgresql_where=sa.text("subject_id IS NOT NULL"),
     )
     op.create_index(op.f("audit_entries_action_at_id_idx"), "audit_entries", ["action", "at", "id"])
-    op.execute(ONLY_GROWS)
+    for statement in ONLY_GROWS:
+        op.execute(statement)
 
 
 def downgrade() -> None:

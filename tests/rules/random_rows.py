@@ -32,6 +32,7 @@ PREFIXES = {
     models.Event: "evt",
     models.Attachment: "att",
     models.Comment: "com",
+    models.AuditEntry: "aud",
 }
 
 
@@ -54,6 +55,7 @@ class Rows:
             self._ticket(number)
         self._notifications()
         self._together()
+        self._audit()
 
     def add(self, model: type[models.Base], **values: Any) -> Any:
         """A row; one with a key of its own when the model has it."""
@@ -481,6 +483,24 @@ class Rows:
                 until=self.maybe(START + dt.timedelta(days=luck.choice([-1, 10_000]))),
                 capacity=self.maybe(5),
                 last_assigned_at=self.maybe(self.moment()),
+            )
+
+    def _audit(self) -> None:
+        """Who changed what, and who was let in."""
+        subjects = [models.Person, models.BusinessCalendar, models.RoutingRule, models.MessageTemplate, None]
+        for number in range(12):
+            model = subjects[number % len(subjects)]
+            told = {"field": self.word(), "before": self.maybe(self.text()), "after": self.maybe(self.text())}
+            self.add(
+                models.AuditEntry,
+                at=self.moment(),
+                actor_id=self.maybe(self.luck.choice(self.staff).id),
+                action=self.luck.choice(["x", self.word()]),
+                subject_table=model and model.__tablename__,
+                subject_id=model and self.luck.choice(self.rows[model]).id,
+                summary=self.text(),
+                changes=[told] * (number % 3),
+                ip_address=self.maybe(self.word()),
             )
 
     def _sla_event(self, ticket: Any) -> None:

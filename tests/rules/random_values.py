@@ -22,7 +22,7 @@ LOOKED_UP = (
     models.Ticket, models.Event, models.Notification, models.Attachment, models.Comment, models.Person,
     models.Department, models.Category, models.Service, models.RoutingRule, models.Event, models.Ticket,
     models.SlaPolicy, models.BusinessCalendar,
-    models.Escalation, models.EscalationRule, models.MessageTemplate,
+    models.Escalation, models.EscalationRule, models.MessageTemplate, models.AuditEntry,
 )  # fmt: skip
 IDS_OF = {  # which model's ids an argument or input field takes; any of those above where it isn't here
     "Query.ticket.id": models.Ticket,
@@ -32,6 +32,7 @@ IDS_OF = {  # which model's ids an argument or input field takes; any of those a
     "TicketFilter.serviceIds": models.Service,
     "TicketFilter.requesterIds": models.Person,
     "TicketFilter.assigneeIds": models.Person,
+    "AuditFilter.actorId": models.Person,
 }
 LEVELS = {level.value: level.name for level in models.EscalationLevel}
 LIKE: dict[str, Callable[[Any], Any]] = {  # of a ticket, what a condition that holds for it says
