@@ -81,7 +81,7 @@ class Trail:
     def note(self, verb: Verb, state: State) -> None:
         """This is about to be done to the row."""
         audited = AUDITED.get(state.model)
-        if audited is None:
+        if audited is None or (verb is Verb.INSERT and audited.made is None):
             return
         changes = [
             {"field": _camel(column), "before": None, "after": None}

@@ -11,6 +11,7 @@ from models.escalations import Escalation, EscalationRule, EscalationTrigger
 from models.events import Event, EventText
 from models.inbound import InboundMail, InboundOutcome
 from models.jobs import IdempotencyKey, JobRow, JobState
+from models.letters import DeadLetter, DeadLetterKind, DeadLetterStatus
 from models.messages import DeliveryStatus, Message, MessageKind
 from models.notifications import Inbox, MessageChannel, Notification, NotificationKind, NotificationPreference
 from models.people import Availability, AvailabilityStatus, Membership, Person, Role
@@ -48,6 +49,9 @@ __all__ = [
     "BusinessCalendar",
     "Category",
     "Comment",
+    "DeadLetter",
+    "DeadLetterKind",
+    "DeadLetterStatus",
     "DeliveryStatus",
     "Department",
     "Escalation",

@@ -13,6 +13,7 @@ from models.calendars import BusinessCalendar
 from models.categories import Category
 from models.departments import Department
 from models.escalations import EscalationRule
+from models.letters import DeadLetter
 from models.people import Availability, Membership, Person
 from models.routing import RoutingRule
 from models.services import Service
@@ -56,7 +57,7 @@ class Audited(NamedTuple):
     of: tuple[str, type[Record]] | None = None  # it belongs to another row, the entry's subject: which column names it
     secret: frozenset[str] = frozenset()  # that they changed is told, their values are not
     silent: frozenset[str] = frozenset()  # not told of; where nothing else changed, there is no entry
-    made: str = "Created"
+    made: str | None = "Created"  # None: that it comes to be is not told
     changed: str = "Changed"
     deleted: str = "Deleted"
 
@@ -67,6 +68,7 @@ AUDITED: dict[type[Base], Audited] = {
     BusinessCalendar: Audited("the calendar", "name"),
     Category: Audited("the category", "name"),
     Department: Audited("the department", "name"),
+    DeadLetter: Audited("the dead letter", "name", made=None, changed="Settled", silent=frozenset({"settled_by_id"})),
     EscalationRule: Audited("the escalation rule", "name"),
     MessageTemplate: Audited("the message template", "name"),
     RoutingRule: Audited("the routing rule", "name"),

@@ -11,6 +11,7 @@ from resolvers import (
     categories,
     changes,
     comments,
+    dead_letters,
     departments,
     escalations,
     following,
@@ -51,6 +52,7 @@ QUERIES = [
     templates.message_templates,
     templates.message_template_preview,
     audit.audit_entries,
+    dead_letters.dead_letters_,
 ]
 MUTATIONS = [
     sessions.request_sign_in_link,
@@ -97,6 +99,8 @@ MUTATIONS = [
     escalations.delete_escalation_rule,
     templates.save_message_template,
     templates.delete_message_template,
+    dead_letters.retry_dead_letters,
+    dead_letters.discard_dead_letters,
 ]
 SUBSCRIPTIONS = [
     tickets.ticket_updated,

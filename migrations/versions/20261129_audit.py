@@ -1,4 +1,4 @@
-"""audit log."""
+"""audit log and dead letters."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -39,6 +39,14 @@ CREATE TRIGGER audit_entries_stay BEFORE TRUNCATE ON audit_entries
 )
 
 
+# What was given up before waits for a decision too. Its key is that of the job, which was made before.
+GIVEN_UP = """
+INSERT INTO dead_letters (id, kind, source_id, name, attempt_count, error, first_tried_at, failed_at, status)
+SELECT id, 'JOB', id, kind, attempts, 'The log has more.', created_at, settled_at, 'WAITING'
+FROM jobs WHERE state = 'DEAD'
+"""
+
+
 def upgrade() -> None:
     op.create_table(
         "audit_entries",
@@ -65,8 +73,36 @@ def upgrade() -> None:
     op.create_index(op.f("audit_entries_action_at_id_idx"), "audit_entries", ["action", "at", "id"])
     for statement in ONLY_GROWS:
         op.execute(statement)
+    op.create_table(
+        "dead_letters",
+        sa.Column("kind", sa.Enum("JOB", "EMAIL", name="deadletterkind", native_enum=False, length=32), nullable=False),
+        sa.Column("source_id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("recipient_id", sa.Uuid(), nullable=True),
+        sa.Column("ticket_id", sa.Uuid(), nullable=True),
+        sa.Column("attempt_count", sa.Integer(), nullable=False),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.Column("first_tried_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("failed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "status",
+            sa.Enum("WAITING", "RETRIED", "DISCARDED", name="deadletterstatus", native_enum=False, length=32),
+            nullable=False,
+        ),
+        sa.Column("settled_by_id", sa.Uuid(), nullable=True),
+        sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(["recipient_id"], ["people.id"], name=op.f("dead_letters_recipient_id_fkey")),
+        sa.ForeignKeyConstraint(["settled_by_id"], ["people.id"], name=op.f("dead_letters_settled_by_id_fkey")),
+        sa.PrimaryKeyConstraint("id", name=op.f("dead_letters_pkey")),
+    )
+    op.create_index(op.f("dead_letters_status_failed_at_id_idx"), "dead_letters", ["status", "failed_at", "id"])
+    op.create_index(op.f("dead_letters_failed_at_id_idx"), "dead_letters", ["failed_at", "id"])
+    op.create_index(op.f("dead_letters_name_failed_at_id_idx"), "dead_letters", ["name", "failed_at", "id"])
+    op.execute(GIVEN_UP)
 
 
 def downgrade() -> None:
+    op.drop_table("dead_letters")
     op.drop_table("audit_entries")
     op.execute("DROP FUNCTION deskwire_only_grows()")

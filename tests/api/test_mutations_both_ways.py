@@ -73,6 +73,10 @@ async def keys(customer, ticket, problem, support, director, database, work, mai
         template = unit.insert(
             models.MessageTemplate, body="Dear {{name}}", department_id=None, updated_at=unit.now, **wording
         )
+        given_up = {"kind": models.DeadLetterKind.JOB, "name": "Announce", "attempt_count": 9, "error": ODD}
+        given_up |= {"recipient_id": customer.id, "ticket_id": ticket.uuid, "settled_by_id": None, "settled_at": None}
+        moments = {"first_tried_at": unit.now, "failed_at": unit.now, "status": models.DeadLetterStatus.WAITING}
+        letter = unit.insert(models.DeadLetter, source_id=ticket.uuid, **given_up, **moments)
         comment = unit.insert(models.Comment, ticket_id=ticket.uuid, **words, **told_by)
     return {
         "Ticket": ticket.uuid,
@@ -87,6 +91,7 @@ async def keys(customer, ticket, problem, support, director, database, work, mai
         "Escalation": escalation.id,
         "EscalationRule": escalation_rule.id,
         "MessageTemplate": template.id,
+        "DeadLetter": letter.id,
         "Comment": comment.id,
         "TicketPresence": ticket.uuid,
         "Notification": told["id"],

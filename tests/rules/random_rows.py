@@ -33,6 +33,7 @@ PREFIXES = {
     models.Attachment: "att",
     models.Comment: "com",
     models.AuditEntry: "aud",
+    models.DeadLetter: "ded",
 }
 
 
@@ -486,7 +487,7 @@ class Rows:
             )
 
     def _audit(self) -> None:
-        """Who changed what, and who was let in."""
+        """Who changed what, who was let in, and what was given up."""
         subjects = [models.Person, models.BusinessCalendar, models.RoutingRule, models.MessageTemplate, None]
         for number in range(12):
             model = subjects[number % len(subjects)]
@@ -501,6 +502,23 @@ class Rows:
                 summary=self.text(),
                 changes=[told] * (number % 3),
                 ip_address=self.maybe(self.word()),
+            )
+        for number in range(6):
+            settled = number % 3 > 0
+            self.add(
+                models.DeadLetter,
+                kind=list(models.DeadLetterKind)[number % 2],
+                source_id=self.luck.choice(self.rows[models.Ticket]).id,
+                name=self.word(),
+                recipient_id=self.luck.choice(self.customers).id if number % 2 else None,
+                ticket_id=self.maybe(self.luck.choice(self.rows[models.Ticket]).id),
+                attempt_count=number,
+                error=self.text(),
+                first_tried_at=self.moment(),
+                failed_at=self.moment(),
+                status=list(models.DeadLetterStatus)[number % 3],
+                settled_by_id=self.luck.choice(self.staff).id if settled else None,
+                settled_at=self.moment() if settled else None,
             )
 
     def _sla_event(self, ticket: Any) -> None:

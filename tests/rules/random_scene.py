@@ -101,6 +101,8 @@ class Reader:
             yield from self.of_notifications()
         yield from self.of_people()
         yield from self.of_house()
+        for letter in self.rows.rows[models.DeadLetter] if self.admin else []:
+            yield from self.texts(letter, "name", "error")
         for entry in self.rows.rows[models.AuditEntry] if self.admin else []:
             yield from self.texts(entry, "action", "summary", "ip_address")
             yield from (

@@ -23,6 +23,7 @@ LOOKED_UP = (
     models.Department, models.Category, models.Service, models.RoutingRule, models.Event, models.Ticket,
     models.SlaPolicy, models.BusinessCalendar,
     models.Escalation, models.EscalationRule, models.MessageTemplate, models.AuditEntry,
+    models.DeadLetter,
 )  # fmt: skip
 IDS_OF = {  # which model's ids an argument or input field takes; any of those above where it isn't here
     "Query.ticket.id": models.Ticket,
