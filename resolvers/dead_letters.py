@@ -38,7 +38,7 @@ def dead_letters_(
 @mutation("Tries jobs or emails again that were given up. Admins.")
 async def retry_dead_letters(unit: Unit, context: Context, input: RetryDeadLettersInput) -> RetryDeadLettersResult:
     ids = keys_of(input.dead_letter_ids, models.DeadLetter, "deadLetterIds")
-    return RetryDeadLettersSuccess(dead_letters=await dead_letters.retry(unit, context.viewer, ids))
+    return RetryDeadLettersSuccess(dead_letters=list(await dead_letters.retry(unit, context.viewer, ids)))
 
 
 @mutation("Leaves jobs or emails that were given up. Admins.")
@@ -46,4 +46,4 @@ async def discard_dead_letters(
     unit: Unit, context: Context, input: DiscardDeadLettersInput
 ) -> DiscardDeadLettersResult:
     ids = keys_of(input.dead_letter_ids, models.DeadLetter, "deadLetterIds")
-    return DiscardDeadLettersSuccess(dead_letters=await dead_letters.discard(unit, context.viewer, ids))
+    return DiscardDeadLettersSuccess(dead_letters=list(await dead_letters.discard(unit, context.viewer, ids)))
