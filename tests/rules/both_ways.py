@@ -39,6 +39,8 @@ DOORS = {  # to every list: the field's coordinate, and a document in whose plac
     "Query.categories": "{ categories(%s }",
     "Query.services": "{ services(%s }",
     "Query.routingRules": "{ routingRules(%s }",
+    "Query.auditEntries": "{ auditEntries(%s }",
+    "Query.deadLetters": "{ deadLetters(%s }",
     "Viewer.notifications": "{ viewer { notifications(%s } }",
     "Ticket.events": "{ tickets(first: 20) { nodes { events(%s } } }",
     "Ticket.comments": "{ tickets(first: 20) { nodes { comments(%s } } }",
