@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from domain.refusals import NotAllowed, NotFound, Unauthenticated
-from models import Membership, Role, Watcher
+from models import ApiTokenScope, Membership, Role, Watcher
 
 Found = TypeVar("Found")
 Works = ColumnElement[bool] | bool  # whether the viewer works on a ticket; plain where the role decides
@@ -48,7 +48,8 @@ PERMISSIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Whoever asks. Without a role nobody is signed in; with a ticket the session sees that ticket alone.
+    """Whoever asks. Without a role nobody is signed in; with a ticket the session sees that ticket alone; with a scope
+    it is a program with a token of the person's.
 
     In a statement that is being built, `id` and `ticket_id` are bind parameters, so rights can't branch on them.
     """
@@ -56,6 +57,7 @@ class Viewer:
     role: Role | None
     id: Any = None
     ticket_id: Any = None
+    scope: ApiTokenScope | None = None
 
     bindable: ClassVar[tuple[str, ...]] = ("id", "ticket_id")
 
@@ -72,9 +74,19 @@ class Viewer:
 NOBODY = Viewer(None)
 
 
+# What a program may never do, and all that one may do that reads.
+FOR_PEOPLE_ALONE = {Permission.MANAGE_PEOPLE}
+FOR_READING = {Permission.SEE_METRICS}
+
+
 def permissions(viewer: Viewer) -> list[Permission]:
     """What the viewer may do in general."""
-    return [permission for permission, role in PERMISSIONS.items() if viewer.has(role)]
+    found = [permission for permission, role in PERMISSIONS.items() if viewer.has(role)]
+    if viewer.scope is None:
+        return found
+    if viewer.scope is ApiTokenScope.READ:
+        return [permission for permission in found if permission in FOR_READING]
+    return [permission for permission in found if permission not in FOR_PEOPLE_ALONE]
 
 
 def sign_in_required(viewer: Viewer) -> None:
@@ -95,6 +107,19 @@ def require_account(viewer: Viewer) -> None:
     sign_in_required(viewer)
     if viewer.ticket_id is not None:
         raise NotAllowed
+
+
+def require_person(viewer: Viewer) -> None:
+    """Raises Unauthenticated or NotAllowed unless it is a person with an account who asks, not a program of theirs."""
+    require_account(viewer)
+    if viewer.scope is not None:
+        raise NotAllowed("A program may not do this.")
+
+
+def require_writing(viewer: Viewer) -> None:
+    """Raises NotAllowed for a program that may only read."""
+    if viewer.scope is ApiTokenScope.READ:
+        raise NotAllowed("This token is for reading alone.")
 
 
 def found(row: Found | None, field: str, what: str) -> Found:

@@ -14,6 +14,13 @@ from infra.desk import Desk
 from models import AuditEntry, Person, Role
 
 MOST_ACTIONS = 50
+NOT_LET_IN = "signInRefused", "Somebody was not let in: what they offered was not right."
+NOT_DONE = {  # where those who tried were in already
+    "setPassword": (
+        "setPasswordRefused",
+        "A password stays as it was: the present one that was offered was not right.",
+    ),
+}
 
 # --- Reading ----------------------------------------------------------------------------------------------------------
 
@@ -62,10 +69,10 @@ def listed(viewer: Viewer, asked: Conditions) -> Select[AuditEntry]:
 
 
 async def refused(desk: Desk, refusal: WrongCredentials) -> None:
-    """Keep that somebody was not let in. Which address was tried is not kept, only whose account, if it is one."""
+    """Keep that what was offered was not right. Which address was tried is not kept, only whose account, if any."""
     if refusal.noted:
         return
     async with desk.writes.begin() as unit:
-        unit.trail.action = "signInRefused"
+        unit.trail.action, sentence = NOT_DONE.get(unit.trail.action, NOT_LET_IN)
         table = None if refusal.person_id is None else table_name(Person)
-        unit.trail.about(table, refusal.person_id, "Somebody was not let in: what they offered was not right.")
+        unit.trail.about(table, refusal.person_id, sentence)

@@ -35,11 +35,12 @@ class Facts:
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """The facts of these settings."""
+        elsewhere = settings.oidc_issuer
         return cls(
             name=settings.desk_name,
             version=VERSION,
-            sign_in_methods=[SignInMethod.PASSWORD, SignInMethod.EMAIL_LINK],
-            external_issuer=None,
+            sign_in_methods=[method for method in SignInMethod if method is not SignInMethod.EXTERNAL or elsewhere],
+            external_issuer=elsewhere,
             max_attachment_bytes=settings.max_attachment_bytes,
             max_attachments_per_comment=MOST_FILES,
             attachment_types=list(settings.attachment_types),

@@ -35,6 +35,24 @@ class SendSignInLink(Job, retries=5):
 
 
 @dataclass(frozen=True, slots=True)
+class SignUp(Job, retries=5):
+    """Make whoever has this address a customer, unless they are known; and mail them a sign-in link."""
+
+    name: str
+    email: str
+    locale: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unassign(Job):
+    """Put back the tickets of somebody who works here no more: a batch of those with keys above `after`, then more."""
+
+    person_id: UUID
+    actor_id: UUID
+    after: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class EraseFiles(Job, retries=12):
     """Erase the bytes of files that nothing names any more."""
 

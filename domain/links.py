@@ -4,6 +4,7 @@ import datetime as dt
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
 from sqlalchemy import Select, select
 
 from domain import messages
@@ -42,6 +43,16 @@ def ticket_and_person(signer: Signer, text: str) -> tuple[UUID, UUID] | None:
     except BadToken:
         return None
     return UUID(claims["ticket"]), UUID(claims["person"])
+
+
+def _unused(person_id: Any, moment: Any) -> sa.Update:
+    mine = sa.and_(SignInLink.person_id == person_id, SignInLink.used_at.is_(None), SignInLink.expires_at > moment)
+    return sa.update(SignInLink).where(mine).values(used_at=moment)
+
+
+async def end_all(unit: Unit, person_id: UUID) -> None:
+    """No link that was mailed to this person before signs in any more."""
+    await unit.run(_unused, person_id, unit.now)
 
 
 async def use(unit: Unit, signer: Signer, text: str) -> UUID:

@@ -181,6 +181,7 @@ class Newcomer:
 
 async def create(unit: Unit, viewer: Viewer, newcomer: Newcomer) -> UUID:
     """Add a person. Staff add customers, admins anyone. Raises Conflict TAKEN for a known address."""
+    access.require_person(viewer)
     access.require(viewer, Role.AGENT)
     if newcomer.role is not Role.CUSTOMER:
         access.require(viewer, Role.ADMIN)
@@ -205,6 +206,11 @@ async def _known_departments(unit: Unit, viewer: Viewer, newcomer: Newcomer) -> 
 
 async def add(unit: Unit, newcomer: Newcomer) -> UUID:
     """Add a person for whoever may; the caller has made sure of that."""
+    return (await add_row(unit, newcomer)).id
+
+
+async def add_row(unit: Unit, newcomer: Newcomer) -> Person:
+    """The same, for whoever goes on with the row."""
     problems = Problems()
     name = words.line(problems, "name", newcomer.name, most=words.MOST_NAME, what="The name")
     email = words.email(problems, "email", newcomer.email)
@@ -231,7 +237,7 @@ async def add(unit: Unit, newcomer: Newcomer) -> UUID:
         unit.insert(Membership, person_id=person.id, department_id=department_id)
     if newcomer.invite:
         links.send(unit, person.id, MessageKind.INVITATION)
-    return person.id
+    return person
 
 
 async def invite(settings: Settings, email: str, role: str) -> str:

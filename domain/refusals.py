@@ -112,6 +112,9 @@ class Problems:
         """This field is at fault."""
         self._found.append((field, message))
 
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
     def refuse(self) -> None:
         """Raise InvalidInput if anything was found."""
         if self._found:

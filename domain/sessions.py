@@ -2,7 +2,7 @@
 
 import asyncio
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +23,7 @@ from models import MessageKind, Person, Role, Session, Ticket
 ACCESS, REFRESH = "access", "refresh"  # purposes of signed tokens
 AUDIENCE = "deskwire"
 CHANNEL = "sessions"  # where sessions that end are named
-MOST_PASSWORD = 128
+LEAST_PASSWORD, MOST_PASSWORD = 12, 128
 
 _hasher = argon2.PasswordHasher()
 _hashing = asyncio.Semaphore(2)  # each takes 64 MiB and a core
@@ -48,8 +48,9 @@ class Bearer:
     """Whom an access token stands for, until when."""
 
     viewer: Viewer
-    session_id: UUID
+    session_id: UUID  # or that of the token itself
     expires_at: dt.datetime
+    again: str | None = field(default=None, repr=False)  # the token, when it must be looked up anew by then
 
 
 # --- Reading ----------------------------------------------------------------------------------------------------------
@@ -121,12 +122,13 @@ def _tokens(desk: Desk, session: Session, role: Role, moment: dt.datetime) -> Op
     )
 
 
-def _opened(desk: Desk, unit: Unit, person: Person, ticket_id: UUID | None) -> Opened:
+def _opened(desk: Desk, unit: Unit, person: Person, ticket_id: UUID | None, *, by_link: bool) -> Opened:
     session = unit.insert(
         Session,
         person_id=person.id,
         ticket_id=ticket_id,
         refresh_count=0,
+        by_link=by_link,
         created_at=unit.now,
         expires_at=unit.now + dt.timedelta(seconds=desk.settings.refresh_token_seconds),
         ended_at=None,
@@ -136,7 +138,9 @@ def _opened(desk: Desk, unit: Unit, person: Person, ticket_id: UUID | None) -> O
     return _tokens(desk, session, person.role, unit.now)
 
 
-async def open_for(desk: Desk, unit: Unit, person_id: UUID, *, ticket_id: UUID | None = None) -> Opened:
+async def open_for(
+    desk: Desk, unit: Unit, person_id: UUID, *, ticket_id: UUID | None = None, by_link: bool = False
+) -> Opened:
     """Open a session for somebody who has proved who they are; with a ticket it sees that one alone.
 
     Raises WrongCredentials when they may not come in.
@@ -144,7 +148,7 @@ async def open_for(desk: Desk, unit: Unit, person_id: UUID, *, ticket_id: UUID |
     person = await unit.lock(_active, person_id)
     if person is None:
         raise WrongCredentials
-    return _opened(desk, unit, person, ticket_id)
+    return _opened(desk, unit, person, ticket_id, by_link=by_link)
 
 
 async def sign_in(desk: Desk, network: str, *, email: str, password: str) -> Opened:
@@ -157,14 +161,16 @@ async def sign_in(desk: Desk, network: str, *, email: str, password: str) -> Ope
     async with desk.writes.begin() as unit:
         person = await unit.read(people.by_email_for_anyone, address)
     known = person.password_hash if person is not None and person.active else None
-    right = await _verified(known or _NOBODYS_HASH, password)
+    right = await verified(known or _NOBODYS_HASH, password)
     if person is None or known is None or not right:
         raise WrongCredentials(person.id if person is not None else None)
     async with desk.writes.begin() as unit:
         return await open_for(desk, unit, person.id)
 
 
-async def _verified(known: str, password: str) -> bool:
+async def verified(known: str, password: str) -> bool:
+    """Whether this password is what was hashed."""
+
     def verify() -> bool:
         try:
             return _hasher.verify(known, password)
@@ -178,6 +184,12 @@ async def _verified(known: str, password: str) -> bool:
 def hash_password(password: str) -> str:
     """What is stored of a password (argon2id)."""
     return _hasher.hash(password)
+
+
+async def hashed(password: str) -> str:
+    """The same, beside everything else that goes on."""
+    async with _hashing:
+        return await asyncio.to_thread(hash_password, password)
 
 
 async def request_link(desk: Desk, network: str, *, email: str) -> str:
@@ -220,7 +232,7 @@ async def sign_in_with_link(desk: Desk, network: str, *, token: str) -> Opened:
             if await unit.read(_requested, ticket_id, person_id) is None:
                 raise WrongCredentials
             return await open_for(desk, unit, person_id, ticket_id=ticket_id)
-        return await open_for(desk, unit, await links.use(unit, desk.signer, token))
+        return await open_for(desk, unit, await links.use(unit, desk.signer, token), by_link=True)
 
 
 async def refresh(desk: Desk, network: str, *, token: str | None) -> Opened:
@@ -254,6 +266,8 @@ async def refresh(desk: Desk, network: str, *, token: str | None) -> Opened:
 async def sign_out(unit: Unit, viewer: Viewer, session_id: UUID | None, *, everywhere: bool) -> int:
     """End this session, or all of the viewer's; gives how many ended."""
     access.sign_in_required(viewer)
+    if viewer.scope is not None:
+        access.require_person(viewer)
     if everywhere:
         access.require_account(viewer)
         rows = await unit.lock_all(_open_ones, viewer.id, unit.now)
@@ -270,6 +284,11 @@ def end(unit: Unit, rows: list[Session]) -> None:
         unit.change(row, ended_at=unit.now)
     if rows:
         unit.publish(CHANNEL, ",".join(str(row.id) for row in rows))
+
+
+async def end_all(unit: Unit, person_id: UUID, *, but: UUID | None = None) -> None:
+    """End all sessions of somebody; `but`: all others than this one."""
+    end(unit, [row for row in await unit.lock_all(_open_ones, person_id, unit.now) if row.id != but])
 
 
 KEPT = dt.timedelta(days=30)

@@ -10,6 +10,7 @@ import asyncpg
 import obstore
 from redis.asyncio import Redis
 
+from infra.issuer import Issuer
 from infra.settings import Settings
 
 SECONDS = 5
@@ -33,6 +34,8 @@ async def check(settings: Settings, head: str | None) -> list[Result]:
         "files": _files(settings.storage_url),
         "mail": mail,
     }
+    if settings.oidc_issuer:
+        looks["identity provider"] = Issuer(settings).check()
     return list(await asyncio.gather(*(_look(name, look) for name, look in looks.items())))
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from infra.files import Files
 from infra.hub import Hub
+from infra.issuer import Issuer
 from infra.mail import Mailer
 from infra.postgres import Reads
 from infra.redis import Bus
@@ -28,6 +29,7 @@ class Desk:
     files: Files
     mail: Mailer
     signer: Signer
+    issuer: Issuer
 
     @classmethod
     async def open(cls, settings: Settings) -> Self:
@@ -47,11 +49,13 @@ class Desk:
             files=Files(settings),
             mail=Mailer(settings),
             signer=Signer(settings.secret_key),
+            issuer=Issuer(settings),
         )
 
     async def close(self) -> None:
         """Close everything, the last to use first."""
         await self.hub.stop()
+        self.issuer.close()
         await self.mail.close()
         await self.writes.close()
         await self.reads.close()

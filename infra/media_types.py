@@ -11,6 +11,9 @@ HEAD_BYTES: Final = 8192  # enough for every signature that we accept
 UNKNOWN: Final = "application/octet-stream"
 PLAIN: Final = "text/plain"
 
+# What a browser shows as a picture, and never runs.
+PICTURES: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+
 # Text that a browser or a shell would run: accepted only when it is named in full, never by a wildcard.
 ACTIVE: Final = frozenset(
     {

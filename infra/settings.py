@@ -15,6 +15,7 @@ SCHEMES = {
     "database_url": ("postgresql", "postgres"),
     "redis_url": ("redis", "rediss", "unix"),
     "smtp_url": ("smtp", "smtp+starttls", "smtps", "ses"),
+    "oidc_issuer": ("https", "http"),
     "storage_url": ("file", "s3", "gs", "memory"),
 }
 ATTACHMENT_TYPES = (
@@ -89,6 +90,11 @@ class Settings(BaseSettings):
     mail_door_host: str = "127.0.0.1"
     inbound_unknown: Literal["wait", "ticket", "ignore"] = "wait"  # what becomes of mail that fits no ticket
 
+    # An OpenID Connect provider whose tokens are accepted beside our own.
+    oidc_issuer: str | None = None  # as its tokens name it, to the letter
+    oidc_audience: str | None = None  # for whom its tokens are made: the client's id, or the API's name there
+    oidc_unknown: Literal["customer", "refuse"] = "customer"  # what becomes of people whose address nobody has here
+
     allowed_origins: Words = ()  # of pages besides PUBLIC_URL that may call the API from a browser
     introspection: bool = _from(lambda known: known.get("environment") != "production")  # and GraphiQL
     access_token_seconds: Count = 300
@@ -127,7 +133,11 @@ class Settings(BaseSettings):
             for name, schemes in SCHEMES.items()
             if (value := getattr(self, name)) and value.partition(":")[0] not in schemes
         ]
+        if self.oidc_issuer and not self.oidc_audience:
+            wrong.append("OIDC_AUDIENCE: is required with OIDC_ISSUER")
         if not self.embedded:
+            if self.oidc_issuer and not self.oidc_issuer.startswith("https:"):
+                wrong.append("OIDC_ISSUER: must begin with https://, or whoever is between could hand out keys")
             wrong += [
                 f"{name.upper()}: is required"
                 for name in ("database_url", "redis_url", "secret_key")

@@ -18,7 +18,7 @@ from models.people import Availability, AvailabilityStatus, Membership, Person, 
 from models.resolutions import Resolution, ResolutionState
 from models.routing import RoutingRule
 from models.services import Service
-from models.sessions import Attempt, Session, SignInLink
+from models.sessions import ApiToken, ApiTokenScope, Attempt, ExternalIdentity, Session, SignInLink
 from models.sla import SlaClock, SlaPolicy, SlaTargetKind, SlaVersion
 from models.templates import MessageTemplate, MessageTemplateUse
 from models.tickets import (
@@ -39,6 +39,8 @@ from models.views import TicketView
 
 __all__ = [
     "UNRESOLVED",
+    "ApiToken",
+    "ApiTokenScope",
     "AssignmentMethod",
     "Attachment",
     "Attempt",
@@ -60,6 +62,7 @@ __all__ = [
     "EscalationTrigger",
     "Event",
     "EventText",
+    "ExternalIdentity",
     "IdempotencyKey",
     "InboundMail",
     "InboundOutcome",

@@ -17,7 +17,7 @@ from models.letters import DeadLetter
 from models.people import Availability, Membership, Person
 from models.routing import RoutingRule
 from models.services import Service
-from models.sessions import Session, SignInLink
+from models.sessions import ApiToken, ExternalIdentity, Session, SignInLink
 from models.sla import SlaPolicy, SlaVersion
 from models.templates import MessageTemplate
 
@@ -87,5 +87,12 @@ AUDITED: dict[type[Base], Audited] = {
     ),
     SignInLink: Audited(
         "a sign-in link", of=("person_id", Person), silent=frozenset({"expires_at"}), made="Sent", changed="Used"
+    ),
+    ExternalIdentity: Audited("who they are to another issuer of tokens", of=("person_id", Person), made="Linked"),
+    ApiToken: Audited(
+        "an API token",
+        secret=frozenset({"digest", "hint"}),
+        silent=frozenset({"last_used_at"}),
+        changed="Revoked",
     ),
 }

@@ -48,6 +48,9 @@ class Person(Record):
     time_zone: Mapped[str | None]
     password_hash: Mapped[str | None]
     active: Mapped[bool]
+    avatar_key: Mapped[str | None]  # where the picture's file is; None: no picture
+    avatar_type: Mapped[str | None]
+    avatar_bytes: Mapped[int | None]
     last_seen_at: Mapped[dt.datetime | None]
     created_at: Mapped[dt.datetime]
     changed_at: Mapped[dt.datetime] = mapped_column(server_default=text("now()"), index=True)  # by a trigger

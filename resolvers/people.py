@@ -3,16 +3,16 @@
 from typing import Annotated
 
 import models
-from domain import availability, people
+from domain import availability, people, profiles
 from domain.access import Viewer
 from domain.people import Newcomer, PersonOrderField
 from infra.unit import Unit
 from planner.fields import argument, planned
 from planner.nodes import NodeId
 from planner.pages import Connection, PageArguments
-from resolvers.writing import keys_of, mutation, optional_key
+from resolvers.writing import key_of, keys_of, mutation, optional_key
 from schema.context import Context
-from schema.inputs import given
+from schema.inputs import given, present
 from schema.people import (
     CreatePersonInput,
     CreatePersonResult,
@@ -23,6 +23,9 @@ from schema.people import (
     SetAvailabilityInput,
     SetAvailabilityResult,
     SetAvailabilitySuccess,
+    UpdatePersonInput,
+    UpdatePersonResult,
+    UpdatePersonSuccess,
 )
 from schema.times import OrderDirection
 
@@ -63,3 +66,12 @@ async def create_person(unit: Unit, context: Context, input: CreatePersonInput) 
         invite=input.invite,
     )
     return CreatePersonSuccess(person=await people.create(unit, context.viewer, newcomer))
+
+
+@mutation("Changes a person. Staff: names and languages of customers; admins: all. The last active admin stays one.")
+async def update_person(unit: Unit, context: Context, input: UpdatePersonInput) -> UpdatePersonResult:
+    said = present(input, "name", "email", "role", "locale", "active")
+    if "department_ids" in present(input, "department_ids"):
+        said["department_ids"] = keys_of(input.department_ids, models.Department, "departmentIds")
+    person_id = key_of(input.person_id, models.Person, "personId")
+    return UpdatePersonSuccess(person=await profiles.update(unit, context.viewer, person_id, said))

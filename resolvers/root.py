@@ -5,6 +5,7 @@ from strawberry.tools import create_type
 
 from planner.fields import CONFIG
 from resolvers import (
+    api_tokens,
     attachments,
     audit,
     calendars,
@@ -55,12 +56,18 @@ QUERIES = [
     dead_letters.dead_letters_,
 ]
 MUTATIONS = [
+    sessions.sign_up,
     sessions.request_sign_in_link,
     sessions.sign_in,
     sessions.sign_in_with_link,
     sessions.refresh_session,
     sessions.sign_out,
+    sessions.set_password,
+    sessions.update_profile,
+    api_tokens.create_api_token,
+    api_tokens.revoke_api_token,
     people.create_person,
+    people.update_person,
     people.set_availability,
     attachments.create_upload,
     tickets.submit_ticket,

@@ -1,14 +1,15 @@
 """Signing in and out, and what may be known before."""
 
-from domain import access, people, refusals, sessions
+import models
+from domain import access, passwords, people, profiles, refusals, sessions, signing_up
 from domain.access import Viewer
 from domain.facts import Facts
 from infra.settings import load
 from infra.unit import Unit
 from planner.fields import planned
-from resolvers.writing import mutation
+from resolvers.writing import mutation, optional_key
 from schema.context import Context
-from schema.inputs import given
+from schema.inputs import given, present
 from schema.sessions import (
     Desk,
     RefreshSessionInput,
@@ -18,6 +19,9 @@ from schema.sessions import (
     RequestSignInLinkResult,
     RequestSignInLinkSuccess,
     Session,
+    SetPasswordInput,
+    SetPasswordResult,
+    SetPasswordSuccess,
     SignInInput,
     SignInResult,
     SignInSuccess,
@@ -27,6 +31,12 @@ from schema.sessions import (
     SignOutInput,
     SignOutResult,
     SignOutSuccess,
+    SignUpInput,
+    SignUpResult,
+    SignUpSuccess,
+    UpdateProfileInput,
+    UpdateProfileResult,
+    UpdateProfileSuccess,
 )
 from schema.viewer import ViewerType
 
@@ -61,6 +71,17 @@ def _only_one(context: Context) -> None:
     if context.tried:
         raise refusals.RateLimited(1)
     context.tried = True
+
+
+@mutation(
+    "Asks to become a customer; a sign-in link goes to the address. Says nothing about whether the address is known. "
+    "Everyone; at most 5 an hour for one network address."
+)
+async def sign_up(context: Context, input: SignUpInput) -> SignUpResult:
+    address = await signing_up.ask(
+        context.desk, context.network, name=input.name, email=input.email, locale=given(input.locale)
+    )
+    return SignUpSuccess(email=address)
 
 
 @mutation("Signs in by email address and password. Everyone.")
@@ -104,3 +125,21 @@ async def sign_out(unit: Unit, context: Context, input: SignOutInput) -> SignOut
     ended = await sessions.sign_out(unit, context.viewer, context.session_id, everywhere=input.everywhere)
     context.set_cookie(COOKIE, "", unit.now)
     return SignOutSuccess(ended_session_count=ended)
+
+
+@mutation("Sets the viewer's password and ends their other sessions.")
+async def set_password(context: Context, input: SetPasswordInput) -> SetPasswordResult:
+    access.sign_in_required(context.viewer)
+    _only_one(context)
+    current = given(input.current_password)
+    await passwords.set_own(context.desk, context.viewer, context.session_id, current=current, new=input.new_password)
+    return SetPasswordSuccess(viewer=context.viewer.id)
+
+
+@mutation("Changes what the viewer says of themselves.")
+async def update_profile(unit: Unit, context: Context, input: UpdateProfileInput) -> UpdateProfileResult:
+    said = present(input, "name", "locale", "time_zone")
+    if "avatar_upload_id" in present(input, "avatar_upload_id"):
+        said["avatar_upload_id"] = optional_key(input.avatar_upload_id, models.Upload, "avatarUploadId")
+    await profiles.update_own(unit, context.viewer, said)
+    return UpdateProfileSuccess(viewer=context.viewer.id)

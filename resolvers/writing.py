@@ -45,6 +45,7 @@ def mutation(description: str) -> Callable[[Callable[..., Awaitable[Any]]], Any]
 
         async def answered(context: Context, input: Any) -> Any:
             try:
+                access.require_writing(context.viewer)
                 if not in_unit:
                     return await perform(context, input)
                 return await _in_unit(perform, context, input, possible)

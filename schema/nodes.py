@@ -8,6 +8,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import aliased
 
 from domain import (
+    api_tokens,
     attachments,
     audit,
     calendars,
@@ -28,6 +29,7 @@ from domain.access import Viewer
 from domain.escalations import rules
 from domain.sla import policies
 from models import (
+    ApiToken,
     Attachment,
     AuditEntry,
     BusinessCalendar,
@@ -108,6 +110,7 @@ LOOKUPS: dict[type, Lookup] = {
     AuditEntry: _entry,
     DeadLetter: dead_letters.seen,
     Escalation: _on_ticket(Escalation, escalations.visible),
+    ApiToken: api_tokens.one,
     Notification: _own_notification,
     Event: _on_ticket(Event, history.visible),
     Comment: _on_ticket(Comment, comments.visible),

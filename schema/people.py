@@ -9,9 +9,12 @@ import models
 from domain import availability, people
 from domain.access import Viewer
 from domain.tickets import lists
-from planner.fields import Payload, When, argument, attribute, input_field, payload, planned
+from infra.desk import Desk
+from infra.files import download_url
+from planner.fields import Computed, Payload, When, argument, attribute, computed, input_field, payload, planned
 from planner.nodes import Node, NodeIds, stored
 from planner.pages import PageArguments
+from planner.scalars import URL
 from schema.enums import described
 from schema.inputs import given, optional, required
 from schema.refusals import Conflict, InvalidInput, NotAllowed, NotFound
@@ -47,6 +50,16 @@ described(
     CREATED_AT="When they were added.",
     LAST_SEEN_AT="When they were last seen.",
 )
+
+
+def _picture(desk: Desk, key: str | None, content_type: str, size_bytes: int) -> str | None:
+    if key is None:
+        return None
+    return download_url(
+        desk.settings, desk.signer, key=key, filename="avatar", content_type=content_type, size_bytes=size_bytes
+    )
+
+
 LazyFilter = Annotated["TicketFilter", strawberry.lazy("schema.tickets")]
 LazyTickets = Annotated["TicketConnection", strawberry.lazy("schema.tickets")]
 
@@ -72,6 +85,10 @@ class Person(Node):
     name: str = attribute("Full name.")
     role: models.Role = attribute("What they are here.")
     created_at: dt.datetime = attribute("When they were added.")
+
+    @computed("Picture; null without one.")
+    def avatar_url(person: models.Person, viewer: Viewer) -> URL | None:
+        return Computed(_picture, person.avatar_key, person.avatar_type, person.avatar_bytes)
 
     @planned("Email address. The person, and staff; null for others.")
     def email(person: models.Person, viewer: Viewer) -> str | None:
@@ -195,4 +212,28 @@ class CreatePersonSuccess:
 CreatePersonResult = Annotated[
     Union[CreatePersonSuccess, InvalidInput, NotFound, NotAllowed, Conflict],
     strawberry.union("CreatePersonResult", description="What createPerson answers."),
+]
+
+
+@strawberry.input(description="What updatePerson needs.")
+class UpdatePersonInput:
+    person_id: strawberry.ID = required("The person.")
+    name: str | None = optional("Full name, 1 to 200 characters.")
+    email: str | None = optional("Email address, unknown so far.")
+    role: models.Role | None = optional(
+        "What they are here. Their open sockets end and start anew with the new rights."
+    )
+    department_ids: list[strawberry.ID] | None = optional("Departments to work in, all of them; at most 20.")
+    locale: str | None = optional("Language, BCP 47; null: the desk's.")
+    active: bool | None = optional("False shuts them out at once and unassigns their tickets.")
+
+
+@strawberry.type(description="The person is changed.")
+class UpdatePersonSuccess:
+    person: Payload[Person] = payload("The person.", people.one)
+
+
+UpdatePersonResult = Annotated[
+    Union[UpdatePersonSuccess, InvalidInput, NotFound, NotAllowed, Conflict],
+    strawberry.union("UpdatePersonResult", description="What updatePerson answers."),
 ]

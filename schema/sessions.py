@@ -56,6 +56,24 @@ class Session:
 USE_COOKIE = "Set the refresh token as an HttpOnly cookie instead of giving it out; for browsers."
 
 
+@strawberry.input(description="What signUp needs.")
+class SignUpInput:
+    name: str = required("Full name, 1 to 200 characters.")
+    email: str = required("Email address.")
+    locale: str | None = optional("Language for emails, BCP 47; default: the desk's.")
+
+
+@strawberry.type(description="The link is on its way, if the address can get one.")
+class SignUpSuccess:
+    email: str = strawberry.field(description="The address as it was understood.")
+
+
+SignUpResult = Annotated[
+    Union[SignUpSuccess, InvalidInput, NotAllowed, RateLimited],
+    strawberry.union("SignUpResult", description="What signUp answers."),
+]
+
+
 @strawberry.input(description="What requestSignInLink needs.")
 class RequestSignInLinkInput:
     email: str = required("Email address.")
@@ -136,4 +154,44 @@ class SignOutSuccess:
 SignOutResult = Annotated[
     Union[SignOutSuccess, NotAllowed],
     strawberry.union("SignOutResult", description="What signOut answers."),
+]
+
+
+@strawberry.input(description="What setPassword needs.")
+class SetPasswordInput:
+    current_password: str | None = optional(
+        "The present password. Not needed when there is none yet or the session came from an emailed link."
+    )
+    new_password: str = required("The new one, 12 to 128 characters, none of the well-known ones.")
+
+
+@strawberry.type(description="The password is set.")
+class SetPasswordSuccess:
+    viewer: Payload[ViewerType] = payload("The viewer.", people.self_for)
+
+
+SetPasswordResult = Annotated[
+    Union[SetPasswordSuccess, InvalidInput, NotAllowed, WrongCredentials, RateLimited],
+    strawberry.union("SetPasswordResult", description="What setPassword answers."),
+]
+
+
+@strawberry.input(description="What updateProfile needs.")
+class UpdateProfileInput:
+    name: str | None = optional("Full name, 1 to 200 characters.")
+    avatar_upload_id: strawberry.ID | None = optional(
+        "An upload with a picture of at most 2 MiB; null removes the picture."
+    )
+    locale: str | None = optional("Language, BCP 47; null: the desk's.")
+    time_zone: str | None = optional("IANA time zone; null: the desk's.")
+
+
+@strawberry.type(description="The profile is changed.")
+class UpdateProfileSuccess:
+    viewer: Payload[ViewerType] = payload("The viewer.", people.self_for)
+
+
+UpdateProfileResult = Annotated[
+    Union[UpdateProfileSuccess, InvalidInput],
+    strawberry.union("UpdateProfileResult", description="What updateProfile answers."),
 ]

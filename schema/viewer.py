@@ -5,11 +5,12 @@ from typing import Annotated
 import strawberry
 
 import models
-from domain import access, notifications, preferences
+from domain import access, api_tokens, notifications, preferences
 from domain.access import Permission, Viewer
 from planner.fields import argument, planned
 from planner.nodes import stored
 from planner.pages import Connection, PageArguments
+from schema.api_tokens import ApiToken
 from schema.enums import described
 from schema.notifications import Notification, NotificationPreference, UnreadCount
 from schema.people import Person
@@ -65,3 +66,7 @@ class ViewerType:
     )
     def notification_preferences(row: models.Person, viewer: Viewer) -> list[NotificationPreference]:
         return preferences.listed(viewer, row.id)
+
+    @planned("The viewer's tokens for programs, newest first; at most 50.", most=api_tokens.MOST_TOKENS)
+    def api_tokens(row: models.Person, viewer: Viewer) -> list[ApiToken]:
+        return api_tokens.own(viewer, row.id)

@@ -11,13 +11,12 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 
 from infra.files import DOWNLOAD_SECONDS, Expected, Files, Received, WrongSize, WrongType
-from infra.media_types import ACTIVE, UNKNOWN
+from infra.media_types import ACTIVE, PICTURES, UNKNOWN
 from infra.settings import Settings
 from infra.signing import BadToken, ExpiredToken, Signer
 
 SILENCE_SECONDS: Final = 30  # after which a sender that sends nothing is given up
 MOST_DIGITS: Final = 20
-SHOWN_INLINE: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 # The token is the right, and no cookie plays a part: a page of any origin that holds one may use it.
 FOR_ALL_ORIGINS: Final = {"Access-Control-Allow-Origin": "*"}
 PREFLIGHT: Final = FOR_ALL_ORIGINS | {
@@ -156,7 +155,7 @@ async def _send(request: Request, files: Files, signer: Signer) -> Response:
         return PlainTextResponse("There is no such file.\n", 404, SAFE | NOT_KEPT)
     found = str(link["type"])
     headers = SAFE | {
-        "Content-Disposition": _disposition(link["name"], inline=found in SHOWN_INLINE),
+        "Content-Disposition": _disposition(link["name"], inline=found in PICTURES),
         "Content-Length": str(size),
         "Content-Type": _served_as(found),
     }

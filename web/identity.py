@@ -9,8 +9,9 @@ from uuid import UUID
 
 import structlog
 
-from domain import sessions
+from domain import api_tokens, external, sessions
 from domain.sessions import Bearer
+from infra.auditing import acting
 from infra.desk import Desk
 from infra.logs import report
 from infra.postgres import Unavailable
@@ -23,7 +24,10 @@ LOOK_SECONDS = 10.0
 
 
 class Identities:
-    """Tells tokens apart. A session's end is heard of through Redis at once, and found in PostgreSQL within 10 s."""
+    """Tells tokens apart: our own, those of programs, and those of the other issuer.
+
+    The end of a session or token is heard of through Redis at once, and found in PostgreSQL within 10 s.
+    """
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -31,22 +35,41 @@ class Identities:
         self._ended: dict[UUID, dt.datetime] = {}
         self._watched: dict[UUID, set[asyncio.Event]] = defaultdict(set)
         self._looking: asyncio.Task[None] | None = None
+        self._heard = 0  # how often something was let go
         desk.hub.listen(sessions.CHANNEL, self._hear)
+        desk.hub.listen(api_tokens.CHANNEL, self._hear_of_tokens)
 
-    def bearer(self, token: str) -> Bearer:
-        """Whom the token stands for. Raises BadToken when it is expired, forged, or its session has ended."""
+    async def bearer(self, token: str, network: str = "") -> Bearer:
+        """Whom the token stands for, which came from this network address. Raises BadToken when it is expired, forged,
+        or its session has ended; Unavailable when nobody can say.
+        """
         found = self._known.get(token)
+        if found is not None and found.expires_at <= dt.datetime.now(dt.UTC):
+            del self._known[token]
+            found = None
         if found is None:
+            found = await self._looked_up(token, network)
+        if found.session_id in self._ended:
+            self._known.pop(token, None)
+            raise BadToken("The session has ended.")
+        return found
+
+    async def _looked_up(self, token: str, network: str) -> Bearer:
+        heard = self._heard
+        if api_tokens.is_one(token):
+            found = await api_tokens.bearer(self._desk, token)
+        elif self._desk.issuer.is_of(token):
+            with acting("signInElsewhere", None, network):
+                found = await external.bearer(self._desk, token)
+        else:
             try:
                 found = sessions.bearer(self._desk, token)
             except (KeyError, ValueError, TypeError) as error:  # it is of another version
                 raise BadToken("The token is not like those of today.") from error
+        if heard == self._heard:  # else what was found may be of before
             self._known[token] = found
             if len(self._known) > MOST_TOKENS:
                 self._known.popitem(last=False)
-        if found.session_id in self._ended or found.expires_at <= dt.datetime.now(dt.UTC):
-            self._known.pop(token, None)
-            raise BadToken("The session has ended.")
         return found
 
     @contextmanager
@@ -64,15 +87,33 @@ class Identities:
                 del self._watched[session_id]
 
     async def ended(self, bearer: Bearer) -> str:
-        """Wait until the token or its session has ended. Says which."""
-        left = (bearer.expires_at - dt.datetime.now(dt.UTC)).total_seconds()
+        """Wait until the token or its session has ended, or stands for another role. Says which."""
         with self.watching(bearer.session_id) as ended:
-            try:
-                async with asyncio.timeout(left):
-                    await ended.wait()
-            except TimeoutError:
-                return "The access token has ended."
+            while True:
+                try:
+                    until = await self._until(bearer)
+                except BadToken:
+                    break
+                try:
+                    async with asyncio.timeout((until - dt.datetime.now(dt.UTC)).total_seconds()):
+                        await ended.wait()
+                    break
+                except TimeoutError:
+                    if bearer.again is None:
+                        return "The access token has ended."
         return "The session has ended."
+
+    async def _until(self, bearer: Bearer) -> dt.datetime:
+        """Until when it is known to be good. Raises BadToken when it is not, or not as it was."""
+        if bearer.again is None:
+            return bearer.expires_at
+        try:
+            found = await self.bearer(bearer.again)
+        except Unavailable:
+            return dt.datetime.now(dt.UTC) + dt.timedelta(seconds=LOOK_SECONDS)
+        if found.viewer != bearer.viewer:
+            raise BadToken("The rights are others now.")
+        return found.expires_at
 
     def start(self) -> None:
         """Begin to look into PostgreSQL."""
@@ -88,9 +129,21 @@ class Identities:
         moment = dt.datetime.now(dt.UTC)
         self._end({UUID(text): moment for text in message.split(",")})
 
+    def _hear_of_tokens(self, message: str) -> None:
+        self._let_go({UUID(text) for text in message.split(",")})
+
     def _end(self, found: dict[UUID, dt.datetime]) -> None:
+        fresh = found.keys() - self._ended.keys()
         self._ended |= found
-        for session_id in found.keys() & self._watched.keys():
+        if fresh:
+            self._let_go(fresh)
+
+    def _let_go(self, ids: set[UUID]) -> None:
+        """Believe nothing that is known of these sessions and tokens, and end what is open with them."""
+        self._heard += 1
+        for token in [token for token, bearer in self._known.items() if bearer.session_id in ids]:
+            del self._known[token]
+        for session_id in ids & self._watched.keys():
             for event in self._watched[session_id]:
                 event.set()
 

@@ -12,6 +12,7 @@ from domain.access import NOBODY
 from domain.sessions import Bearer
 from infra.desk import Desk
 from infra.logs import report
+from infra.postgres import Unavailable
 from infra.signing import BadToken
 from planner.engine import APOLOGY, Answer, Engine
 from planner.errors import BadRequest
@@ -182,19 +183,21 @@ class _Socket:
         given = payload or {}
         authorization = given.get("authorization") or given.get("Authorization")
         if authorization is not None:
-            self._bearer = self._bearer_of(authorization)
+            self._bearer = await self._bearer_of(authorization, self._context.network)
             self._context.viewer, self._context.session_id = self._bearer.viewer, self._bearer.session_id
         self._initialised.set()
         await self._send(b'{"type":"connection_ack"}')
 
-    def _bearer_of(self, authorization: Any) -> Bearer:
+    async def _bearer_of(self, authorization: Any, network: str) -> Bearer:
         try:
             scheme, _, token = authorization.partition(" ") if isinstance(authorization, str) else ("", "", "")
             if scheme.lower() != "bearer":
                 raise BadToken("Another scheme.")
-            return self._identities.bearer(token.strip())
+            return await self._identities.bearer(token.strip(), network)
         except BadToken:
             raise Closed(4403, "The access token is not valid, or not any more.") from None
+        except Unavailable as error:
+            raise Closed(1013, str(error)) from None
 
     # --- Operations --------------------------------------------------------------------------------------------------
 

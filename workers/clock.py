@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from domain import attachments, attempts, idempotency, presence, sessions
+from domain import api_tokens, attachments, attempts, idempotency, presence, sessions
 from domain.tickets import timers
 from infra import jobs
 from infra.desk import Desk
@@ -31,5 +31,6 @@ TICKS = (
     Tick(3600, _sweep_attempts),
     Tick(3600, _sweep_keys),
     Tick(3600, sessions.sweep),
+    Tick(3600, api_tokens.sweep),
     Tick(3600, jobs.sweep),
 )

@@ -1,7 +1,7 @@
 """Sign-in links, found a recipient for where nobody can measure how long that takes."""
 
-from domain import sessions
-from domain.jobs import SendSignInLink
+from domain import sessions, signing_up
+from domain.jobs import SendSignInLink, SignUp
 from infra.jobs import Work, performs
 
 
@@ -9,3 +9,9 @@ from infra.jobs import Work, performs
 async def send_sign_in_link(work: Work[SendSignInLink]) -> None:
     async with work.settle() as unit:
         await sessions.send_link(unit, work.job.email)
+
+
+@performs(SignUp)
+async def sign_up(work: Work[SignUp]) -> None:
+    async with work.settle() as unit:
+        await signing_up.welcome(unit, work.job)

@@ -1,7 +1,8 @@
 """What happens after something happened to tickets."""
 
 from domain import announcing
-from domain.jobs import Announce
+from domain.jobs import Announce, Unassign
+from domain.tickets import leaving
 from infra.jobs import Work, performs
 
 
@@ -9,3 +10,9 @@ from infra.jobs import Work, performs
 async def announce(work: Work[Announce]) -> None:
     async with work.settle() as unit:
         await announcing.announce(unit, work.job.event_ids)
+
+
+@performs(Unassign)
+async def unassign(work: Work[Unassign]) -> None:
+    async with work.settle() as unit:
+        await leaving.unassign(unit, work.job)

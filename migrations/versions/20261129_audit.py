@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "7c1e5d20a9f4"
-down_revision = "2022ea663d7c"
+down_revision = "6d1f0a4c93be"
 branch_labels = None
 depends_on = None
 

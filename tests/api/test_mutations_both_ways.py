@@ -78,6 +78,9 @@ async def keys(customer, ticket, problem, support, director, database, work, mai
         moments = {"first_tried_at": unit.now, "failed_at": unit.now, "status": models.DeadLetterStatus.WAITING}
         letter = unit.insert(models.DeadLetter, source_id=ticket.uuid, **given_up, **moments)
         comment = unit.insert(models.Comment, ticket_id=ticket.uuid, **words, **told_by)
+        lasting = {"created_at": unit.now, "last_used_at": None, "expires_at": unit.now, "revoked_at": None}
+        secret = {"hint": "dwt_abcd", "digest": "d", "scope": models.ApiTokenScope.READ}
+        token = unit.insert(models.ApiToken, owner_id=director.id, name=ODD, **secret, **lasting)
     return {
         "Ticket": ticket.uuid,
         "Person": customer.id,
@@ -93,6 +96,7 @@ async def keys(customer, ticket, problem, support, director, database, work, mai
         "MessageTemplate": template.id,
         "DeadLetter": letter.id,
         "Comment": comment.id,
+        "ApiToken": token.id,
         "TicketPresence": ticket.uuid,
         "Notification": told["id"],
         "TicketEvent": event["id"],

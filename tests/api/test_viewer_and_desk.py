@@ -42,10 +42,16 @@ MUTATIONS = {
     'saveRoutingRule(input: {name: ""})': "InvalidInput",
     f'submitTicket(input: {{subject: "", body: "", categoryId: "cat_{NOWHERE}"}})': "InvalidInput",
     'createPerson(input: {name: "", email: ""})': "InvalidInput",
+    f'updatePerson(input: {{personId: "per_{NOWHERE}", name: "N"}})': "NotFound",
+    'createApiToken(input: {name: ""})': "InvalidInput",
+    f'revokeApiToken(input: {{apiTokenId: "tok_{NOWHERE}"}})': "NotFound",
+    'setPassword(input: {newPassword: ""})': "InvalidInput",
+    'updateProfile(input: {name: ""})': "InvalidInput",
     'createUpload(input: {filename: "", contentType: "", sizeBytes: 0})': "InvalidInput",
     "markNotificationsRead(input: {which: {ids: []}})": "MarkNotificationsReadSuccess",
     "setNotificationPreferences(input: {preferences: []})": "InvalidInput",
 }
+FOR_STAFF = ("createPerson", "updatePerson", "createApiToken")
 FOR_ADMINS = ("deleteRoutingRule", "saveDepartment", "saveCategory", "saveRoutingRule")
 
 
@@ -148,7 +154,7 @@ async def test_a_mutation_is_for_whom_it_says(api, house, database, session, fie
     for who, viewer in people.items():
         answer = (await api(viewer, f"mutation {{ {field} {{ __typename }} }}"))[name]["__typename"]
 
-        refused = (name in FOR_ADMINS and who is not Role.ADMIN) or (name == "createPerson" and who is Role.CUSTOMER)
+        refused = (name in FOR_ADMINS and who is not Role.ADMIN) or (name in FOR_STAFF and who is Role.CUSTOMER)
         assert answer == ("NotAllowed" if refused else MUTATIONS[field]), who
     assert await api.refused(None, f"mutation {{ {field} {{ __typename }} }}") == "UNAUTHENTICATED"
     assert await database.counts() == before
@@ -161,7 +167,7 @@ async def test_a_session_for_one_ticket_does_nothing_else(api, desk, admin, tick
 
     answer = await api.answer(session, f"mutation {{ {field} {{ __typename }} }}")
 
-    if name == "markNotificationsRead":  # its result has no NotAllowed
+    if name in {"markNotificationsRead", "updateProfile"}:  # their results have no NotAllowed
         assert [error["extensions"]["code"] for error in answer["errors"]] == ["NOT_ALLOWED"]
     else:
         assert answer["data"] == {name: {"__typename": "NotAllowed"}}

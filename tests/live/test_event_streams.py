@@ -258,6 +258,18 @@ async def test_signing_out_ends_the_stream(streams, api, customer, ticket):
     await events.completes()
 
 
+async def test_being_shut_out_ends_the_stream(streams, api, admin, agent):
+    events = await streams(agent, "subscription { unreadCountUpdated { count } }")
+    await events.item()
+
+    query = "mutation($id: ID!) { updatePerson(input: {personId: $id, active: false}) { __typename } }"
+    assert (await api(admin, query, id=agent.gid))["updatePerson"]["__typename"] == "UpdatePersonSuccess"
+
+    (error,) = await events.errors()
+    assert (error["message"], error["extensions"]["code"]) == ("The session has ended.", "UNAUTHENTICATED")
+    await events.completes()
+
+
 async def test_a_client_that_has_gone_leaves_nothing_behind(streams, desk, customer, ticket):
     before = asyncio.all_tasks()
     for _ in range(3):

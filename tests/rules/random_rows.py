@@ -34,6 +34,7 @@ PREFIXES = {
     models.Comment: "com",
     models.AuditEntry: "aud",
     models.DeadLetter: "ded",
+    models.ApiToken: "tok",
 }
 
 
@@ -150,11 +151,27 @@ class Rows:
                 locale=self.maybe(self.luck.choice([self.word(), "de", "fr-CA"])),
                 time_zone=self.maybe(self.word()),
                 password_hash=self.word("hash "),
+                avatar_key=(picture := self.maybe(self.word())),
+                avatar_type=picture and "image/png",
+                avatar_bytes=picture and 7,
                 active=name != "gone",
                 last_seen_at=self.maybe(self.own_moment()),
                 created_at=self.moment(),
             )
             self.named[name] = person
+            for number in range(2 if role is not Role.CUSTOMER else 0):
+                self.add(
+                    models.ApiToken,
+                    owner_id=person.id,
+                    name=self.text(),
+                    hint=self.word(),
+                    digest=self.word("digest "),
+                    scope=self.luck.choice(list(models.ApiTokenScope)),
+                    created_at=self.moment(),
+                    last_used_at=self.maybe(self.moment()),
+                    expires_at=self.moment(),
+                    revoked_at=self.maybe(self.moment(), 0.3) if number else None,
+                )
             for place in places.get(name, []):
                 department = self.rows[models.Department][place]
                 self.add(models.Membership, person_id=person.id, department_id=department.id)

@@ -37,6 +37,8 @@ class Scene(Rows):
             **{name: Viewer(row.role, row.id) for name, row in self.named.items() if row.active},
             "session": Viewer(Role.CUSTOMER, customer.id, theirs.id),
             "session of what is not theirs": Viewer(Role.CUSTOMER, customer.id, others.id),
+            "program": Viewer(Role.AGENT, self.named["agent"].id, scope=models.ApiTokenScope.READ),
+            "program of an admin": Viewer(Role.ADMIN, self.named["admin"].id, scope=models.ApiTokenScope.WRITE),
             "session of staff": Viewer(member.role, member.id, of_staff.id),
         }
         telling = [row.updated_at for row in tickets]
@@ -100,6 +102,7 @@ class Reader:
         if self.viewer.role is not None and self.viewer.ticket_id is None:
             yield from self.of_notifications()
         yield from self.of_people()
+        yield from self.of_tokens()
         yield from self.of_house()
         for letter in self.rows.rows[models.DeadLetter] if self.admin else []:
             yield from self.texts(letter, "name", "error")
@@ -178,12 +181,19 @@ class Reader:
         """All for staff, for others those whom they met; how to reach them for staff and themselves."""
         for person in self.rows.rows[models.Person]:
             if self.staff or person.id in self.known:
-                yield from self.texts(person, "name")
+                yield from self.texts(person, "name", "avatar_key")
                 yield from self.texts(person, "last_seen_at") if self.staff else []
                 if self.staff or person.id == self.viewer.id:
                     yield from self.texts(person, "email", "locale", "time_zone")
                 places = (row for row in self.rows.rows[models.Membership] if row.person_id == person.id)
                 self.known |= {row.department_id for row in places}
+
+    def of_tokens(self) -> Iterable[str]:
+        """Of tokens for programs their own, for admins all; none that was revoked, and never what opens anything."""
+        for token in self.rows.rows[models.ApiToken]:
+            own = token.owner_id == self.viewer.id and self.viewer.ticket_id is None
+            if token.revoked_at is None and (own or self.admin):
+                yield from self.texts(token, "name", "hint")
 
     def of_house(self) -> Iterable[str]:
         """What is in use; what was archived for staff, or as what they see is of it; departments for whoever signed in.

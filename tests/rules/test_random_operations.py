@@ -35,18 +35,15 @@ RUNS = settings(max_examples=BATCH, deadline=None, database=None, suppress_healt
 
 
 @pytest.fixture(scope="module")
-async def both_ways(desk: Desk, engine: AsyncEngine) -> AsyncIterator[BothWays]:
+async def both_ways(desk: Desk, engine: AsyncEngine, emptying: list[sa.TextClause]) -> AsyncIterator[BothWays]:
     """Both ways to an answer, over random rows."""
     scene, tables = Scene(SEED), models.Base.metadata.sorted_tables
     by_table = {model.__table__: (model, rows) for model, rows in scene.rows.items()}
 
     async def clear() -> None:
         async with engine.begin() as connection:
-            await connection.execute(
-                sa.text("SET LOCAL session_replication_role = replica")
-            )  # the audit log only grows
-            for table in reversed(tables):
-                await connection.execute(table.delete())
+            for statement in emptying:
+                await connection.execute(statement)
 
     await clear()
     async with engine.begin() as connection:

@@ -125,3 +125,19 @@ def test_settings_do_not_change(outside):
 
     with pytest.raises(ValidationError):
         settings.port = 1  # type: ignore[misc]  # which is the point
+
+
+def test_another_identity_provider_is_named_in_full_and_reached_safely(outside):
+    outside(**REQUIRED, OIDC_ISSUER="http://id.example.com")
+    with pytest.raises(InvalidSettingsError) as refused:
+        read()
+    assert str(refused.value).splitlines() == [
+        "OIDC_AUDIENCE: is required with OIDC_ISSUER",
+        "OIDC_ISSUER: must begin with https://, or whoever is between could hand out keys",
+    ]
+
+    outside(OIDC_ISSUER="https://id.example.com/", OIDC_AUDIENCE="desk", OIDC_UNKNOWN="refuse")
+    settings = read()
+
+    assert settings.oidc_issuer == "https://id.example.com/"  # to the letter: some end in a slash
+    assert (settings.oidc_audience, settings.oidc_unknown) == ("desk", "refuse")

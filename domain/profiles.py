@@ -1,0 +1,207 @@
+"""What is known of people, changed: by themselves, and by those who keep it."""
+
+from typing import Any, Final
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy import Select, select
+
+from domain import access, api_tokens, departments, history, links, people, sessions, words
+from domain.access import Viewer
+from domain.calendars import working
+from domain.jobs import EraseFiles
+from domain.refusals import Conflict, ConflictReason, NotAllowed, Problems
+from domain.tickets import leaving
+from infra.media_types import PICTURES
+from infra.unit import Unit
+from models import Membership, Person, Role, Upload
+
+MOST_AVATAR_BYTES: Final = 2 * 1024 * 1024
+MOST_DEPARTMENTS: Final = 20
+FOR_STAFF: Final = frozenset({"name", "locale"})  # of customers; all else is for admins
+NEVER_EMPTY: Final = {
+    "name": "The name can't be empty.",
+    "email": "The email address can't be empty.",
+    "role": "Everybody has a role.",
+    "active": "Somebody is active, or isn't.",
+}
+
+# --- Reading ----------------------------------------------------------------------------------------------------------
+
+
+def _self(person_id: Any) -> Select[Person]:
+    return select(Person).where(Person.id == person_id, Person.active)
+
+
+def _own_upload(viewer: Viewer, upload_id: Any) -> Select[Upload]:
+    return select(Upload).where(Upload.id == upload_id, Upload.person_id == viewer.id)
+
+
+def _with_admins(person_id: Any) -> Select[Person]:
+    """The person and all active admins, so that of two who leave at once the second knows of the first."""
+    admins = sa.and_(Person.role == Role.ADMIN, Person.active)
+    return select(Person).where(sa.or_(Person.id == person_id, admins)).order_by(Person.id)
+
+
+def _memberships(person_id: Any) -> Select[Membership]:
+    return select(Membership).where(Membership.person_id == person_id).order_by(Membership.department_id)
+
+
+# --- What people say of themselves ------------------------------------------------------------------------------------
+
+
+async def update_own(unit: Unit, viewer: Viewer, given: dict[str, Any]) -> None:
+    """Change what is `given` of name, avatar_upload_id, locale and time_zone. Raises InvalidInput, NotAllowed."""
+    access.require_account(viewer)
+    problems = Problems()
+    values = _said(problems, given)
+    zone = given.get("time_zone")
+    if zone is not None and zone not in working.zones():
+        problems.add("timeZone", "This is not a time zone, such as Europe/Lisbon.")
+    if "time_zone" in given:
+        values["time_zone"] = zone
+    upload = await _picture(unit, viewer, problems, given.get("avatar_upload_id"))
+    problems.refuse()
+    person = await unit.lock(_self, viewer.id)
+    if person is None:
+        raise NotAllowed
+    if "avatar_upload_id" in given:
+        _show(unit, person, upload)
+    if values:
+        unit.change(person, **values)
+
+
+def _said(problems: Problems, given: dict[str, Any]) -> dict[str, Any]:
+    """What is given of name and language, as it is kept."""
+    values: dict[str, Any] = {}
+    if (name := given.get("name")) is not None:
+        values["name"] = words.line(problems, "name", name, most=words.MOST_NAME, what="The name")
+    elif "name" in given:
+        problems.add("name", NEVER_EMPTY["name"])
+    if "locale" in given:
+        values["locale"] = words.locale(problems, "locale", given["locale"])
+    return values
+
+
+async def _picture(unit: Unit, viewer: Viewer, problems: Problems, upload_id: UUID | None) -> Upload | None:
+    if upload_id is None:
+        return None
+    upload = await unit.lock(_own_upload, viewer, upload_id)
+    if upload is None or upload.expires_at <= unit.now:
+        problems.add("avatarUploadId", "There is no such upload.")
+    elif upload.stored_at is None:
+        problems.add("avatarUploadId", "The bytes of this file have not arrived yet.")
+    elif upload.content_type not in PICTURES:
+        problems.add("avatarUploadId", "A picture is a PNG, a JPEG, a GIF or a WebP.")
+    elif upload.size_bytes > MOST_AVATAR_BYTES:
+        problems.add("avatarUploadId", "A picture has at most 2 MiB.")
+    return upload
+
+
+def _show(unit: Unit, person: Person, upload: Upload | None) -> None:
+    """The upload is the person's picture from now on; without one there is none."""
+    if person.avatar_key is not None:
+        unit.enqueue(EraseFiles([person.avatar_key]))
+    if upload is None:
+        unit.change(person, avatar_key=None, avatar_type=None, avatar_bytes=None)
+        return
+    unit.change(person, avatar_key=upload.key, avatar_type=upload.content_type, avatar_bytes=upload.size_bytes)
+    unit.delete(upload)
+
+
+# --- What others say of them ------------------------------------------------------------------------------------------
+
+
+async def update(unit: Unit, viewer: Viewer, person_id: UUID, given: dict[str, Any]) -> UUID:
+    """Change what is `given` of name, email, role, department_ids, locale and active.
+
+    Staff change names and languages of customers, admins all. A changed role, other departments and being shut out end
+    what is open at once. Raises InvalidInput, NotFound, NotAllowed, Conflict.
+    """
+    access.require_person(viewer)
+    access.require(viewer, Role.AGENT)
+    together: list[Person] = []
+    if viewer.has(Role.ADMIN) and given.keys() & {"role", "active"}:
+        together = await unit.lock_all(_with_admins, person_id)
+        found = next((row for row in together if row.id == person_id), None)
+    else:
+        found = await unit.lock(people.one, viewer, person_id)
+    person = access.found(found, "personId", "person")
+    if not viewer.has(Role.ADMIN) and (person.role is not Role.CUSTOMER or given.keys() - FOR_STAFF):
+        raise NotAllowed
+    values = await _checked(unit, person, given)
+    stops = values.get("active", person.active) is False or values.get("role", person.role) is not Role.ADMIN
+    if stops and person.role is Role.ADMIN and person.active and not _others(together, person):
+        raise Conflict(ConflictReason.WRONG_STATE, "The last active admin stays one.", current=(Person, person.id))
+    before = person.active, person.role
+    moved = await _move(unit, viewer, person, values.get("role", person.role), given)
+    if values:
+        unit.change(person, **values)
+    if "email" in values:
+        await links.end_all(unit, person.id)  # they went to the address before
+    if moved or (person.active, person.role) != before:
+        await _end_rights(unit, viewer, person, was=before[1])
+    return person.id
+
+
+def _others(together: list[Person], person: Person) -> bool:
+    return any(row.id != person.id for row in together)
+
+
+async def _checked(unit: Unit, person: Person, given: dict[str, Any]) -> dict[str, Any]:
+    """The columns that change. Raises InvalidInput, Conflict."""
+    problems = Problems()
+    values = _said(problems, given)
+    for field in ("email", "role", "active"):
+        if field in given and given[field] is None:
+            problems.add(field, NEVER_EMPTY[field])
+        elif field in given:
+            values[field] = words.email(problems, field, given[field]) if field == "email" else given[field]
+    ids = given.get("department_ids") or []
+    if ids and values.get("role", person.role) is Role.CUSTOMER:
+        problems.add("departmentIds", "Customers don't work in departments.")
+    if len(ids) > MOST_DEPARTMENTS:
+        problems.add("departmentIds", f"At most {MOST_DEPARTMENTS} departments are possible.")
+    problems.refuse()
+    values = {name: value for name, value in values.items() if getattr(person, name) != value}
+    if "email" in values:
+        taken = Conflict(ConflictReason.TAKEN, "Somebody with this email address is known already.")
+        unit.translate("people_email_key", taken)
+        if await unit.read(people.by_email_for_anyone, values["email"]) is not None:
+            raise taken
+    return values
+
+
+async def _move(unit: Unit, viewer: Viewer, person: Person, role: Role, given: dict[str, Any]) -> bool:
+    """They work in the departments that are given, customers in none; gives whether that is new. Raises NotFound."""
+    if "department_ids" not in given and role is not Role.CUSTOMER:
+        return False
+    wanted = list(dict.fromkeys(given.get("department_ids") or []))
+    rows = await unit.lock_all(_memberships, person.id)
+    before = {row.department_id for row in rows}
+    known = {row.id for row in await unit.read_all(departments.some, viewer, wanted)} if wanted else set()
+    for number, department_id in enumerate(wanted):
+        if department_id not in known | before:  # where they are already they may stay, in use or not
+            access.found(None, f"departmentIds.{number}", "department")
+    for row in rows:
+        if row.department_id not in wanted:
+            unit.delete(row)
+    for department_id in wanted:
+        if department_id not in before:
+            unit.insert(Membership, person_id=person.id, department_id=department_id)
+    history.tell_departments(unit, *before ^ set(wanted))
+    return before != set(wanted)
+
+
+async def _end_rights(unit: Unit, viewer: Viewer, person: Person, *, was: Role) -> None:
+    """What is open with the rights of before ends; what can't go on with those of now is taken back."""
+    await sessions.end_all(unit, person.id)
+    if not person.active:
+        await links.end_all(unit, person.id)
+    if person.active and person.role is not Role.CUSTOMER:
+        await api_tokens.rights_changed(unit, person.id)
+    elif was is not Role.CUSTOMER:
+        await api_tokens.end_all(unit, person.id)
+        leaving.leave(unit, viewer.id, person.id)
+    theirs = [row.department_id for row in await unit.read_all(_memberships, person.id)]
+    history.tell_departments(unit, *theirs)

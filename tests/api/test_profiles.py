@@ -1,0 +1,348 @@
+"""What is changed of people: by themselves, and by those who keep it; and what ends by it."""
+
+import asyncio
+
+import pytest
+from uploads import PNG
+
+from domain import sessions
+from domain.jobs import EraseFiles, Unassign
+from domain.tickets import leaving
+from models import Role
+
+ME = "person { name locale timeZone avatarUrl }"
+PROFILE = f"""mutation($input: UpdateProfileInput!) {{ updateProfile(input: $input) {{ __typename
+  ... on UpdateProfileSuccess {{ viewer {{ {ME} }} }} ... on InvalidInput {{ problems {{ field message }} }} }} }}"""
+PERSON = """mutation($input: UpdatePersonInput!) { updatePerson(input: $input) { __typename
+  ... on UpdatePersonSuccess { person { name email role locale active departments { name } } }
+  ... on InvalidInput { problems { field } } ... on NotFound { field message }
+  ... on Conflict { reason current { id } } ... on Refusal { message } } }"""
+ASSIGN = """mutation($ticket: ID!, $to: ID) { assignTicket(input: {ticketId: $ticket, assigneeId: $to}) {
+  __typename } }"""
+WHO = "{ viewer { person { role } } }"
+NOWHERE = "per_00000000-0000-7000-8000-000000000000"
+
+
+@pytest.fixture
+def profile(api):
+    """Changes what the viewer says of themselves; gives the person or the refusal."""
+
+    async def changed(viewer, **given):
+        answer = (await api(viewer, PROFILE, input=given))["updateProfile"]
+        return answer["viewer"]["person"] if "viewer" in answer else answer
+
+    return changed
+
+
+@pytest.fixture
+def update(api):
+    """Changes a person; gives the person or the refusal."""
+
+    async def changed(viewer, person, **given):
+        answer = (await api(viewer, PERSON, input={"personId": person.gid} | given))["updatePerson"]
+        return answer.get("person") or answer
+
+    return changed
+
+
+@pytest.fixture
+def status(api):
+    """What somebody's token is answered now, as a status."""
+
+    async def asked(person):
+        return (await api.post(person, WHO)).status_code
+
+    return asked
+
+
+async def rows(database):
+    people = await database.rows("SELECT id, name, email, role, locale, time_zone, active FROM people ORDER BY id")
+    members = await database.rows("SELECT person_id, department_id FROM memberships ORDER BY 1, 2")
+    return people, members, await database.counts()
+
+
+# --- Of themselves ----------------------------------------------------------------------------------------------------
+
+
+async def test_people_say_what_they_are_called_and_where_they_are(profile, customer):
+    told = await profile(customer, name=" Carla  C. ", locale="pt-BR", timeZone="Europe/Lisbon")
+
+    assert told == {"name": "Carla  C.", "locale": "pt-BR", "timeZone": "Europe/Lisbon", "avatarUrl": None}
+    assert (await profile(customer))["name"] == "Carla  C."  # what is left out stays
+    assert await profile(customer, locale=None, timeZone=None) == told | {"locale": None, "timeZone": None}
+
+
+async def test_everything_wrong_is_said_at_once(profile, database, customer):
+    before = await rows(database)
+
+    answer = await profile(
+        customer, name=None, locale="?", timeZone="Europe/Nowhere", avatarUploadId=f"upl_{NOWHERE[4:]}"
+    )
+
+    assert [problem["field"] for problem in answer["problems"]] == ["name", "locale", "timeZone", "avatarUploadId"]
+    assert await rows(database) == before
+
+
+async def test_a_picture_is_shown_replaced_and_removed(profile, http, work, database, uploaded, customer):
+    first = await profile(customer, avatarUploadId=await uploaded(customer))
+
+    path = first["avatarUrl"].removeprefix("http://desk.test")
+    response = await http.get(path)
+    assert (response.content, response.headers["content-type"]) == (PNG, "image/png")
+    assert await database.rows("SELECT id FROM uploads") == []
+
+    (row,) = await database.rows("SELECT avatar_key FROM people WHERE id = :id", id=customer.id)
+    second = await profile(customer, avatarUploadId=await uploaded(customer))
+    assert second["avatarUrl"]
+    assert await work.asked(EraseFiles) == [EraseFiles([row["avatar_key"]])]
+    await work.run()
+    assert (await http.get(path)).status_code == 404
+    assert (await profile(customer, avatarUploadId=None))["avatarUrl"] is None
+
+
+async def test_others_see_the_picture_where_they_see_the_person(api, profile, uploaded, customer, stranger, agent):
+    await profile(customer, avatarUploadId=await uploaded(customer))
+    query = "query($id: ID!) { person(id: $id) { avatarUrl } }"
+
+    assert (await api(agent, query, id=customer.gid))["person"]["avatarUrl"].startswith("http://desk.test/files/")
+    assert await api(stranger, query, id=customer.gid) == {"person": None}
+
+
+async def test_what_is_no_picture_of_theirs_is_refused(profile, create, uploaded, database, customer, stranger):
+    text = await uploaded(customer, b"Hello", filename="a.txt", contentType="text/plain")
+    large = await uploaded(customer, PNG + bytes(2 * 1024 * 1024), filename="large.png")
+    waiting = (await create(customer))["id"]
+    foreign = await uploaded(stranger)
+    before = await rows(database)
+
+    for upload in (text, large, waiting, foreign, "nonsense", customer.gid):
+        answer = await profile(customer, avatarUploadId=upload)
+        assert [problem["field"] for problem in answer["problems"]] == ["avatarUploadId"], upload
+    unknown = await profile(customer, avatarUploadId=f"upl_{NOWHERE[4:]}")
+    assert unknown == await profile(customer, avatarUploadId=foreign)
+    assert await rows(database) == before
+
+
+async def test_a_profile_is_for_whoever_has_an_account(api, desk, database, customer, ticket):
+    before = await rows(database)
+    assert await api.refused(None, PROFILE, input={"name": "N"}) == "UNAUTHENTICATED"
+    async with desk.writes.begin() as unit:
+        opened = await sessions.open_for(desk, unit, customer.id, ticket_id=ticket.uuid)
+    customer.token = opened.access_token
+
+    assert await api.refused(customer, PROFILE, input={"name": "N"}) == "NOT_ALLOWED"
+    assert (await rows(database))[0][0]["name"] == before[0][0]["name"]
+
+
+# --- Of others: what staff may ----------------------------------------------------------------------------------------
+
+
+async def test_staff_correct_names_and_languages_of_customers(update, status, agent, customer):
+    told = await update(agent, customer, name="Carla Corrected", locale="fr")
+
+    assert (told["name"], told["locale"]) == ("Carla Corrected", "fr")
+    assert await status(customer) == 200  # nothing of their rights has changed
+
+
+@pytest.mark.parametrize(
+    "given", [{"email": "x@example.com"}, {"role": "AGENT"}, {"departmentIds": []}, {"active": False}, {"active": True}]
+)
+async def test_all_else_of_customers_is_for_admins(update, database, agent, director, customer, given):
+    before = await rows(database)
+
+    for viewer in (agent, director, customer):
+        assert (await update(viewer, customer, name="N", **given))["__typename"] == "NotAllowed"
+    assert await rows(database) == before
+
+
+async def test_staff_are_for_admins(update, database, agent, director, billing_agent, customer):
+    before = await rows(database)
+
+    for viewer in (agent, director, customer):
+        assert (await update(viewer, billing_agent, name="N"))["__typename"] == "NotAllowed"
+    assert (await update(agent, agent, name="N"))["__typename"] == "NotAllowed"
+    assert await rows(database) == before
+
+
+async def test_a_customer_can_t_tell_who_exists(api, database, customer, stranger):
+    seen = [
+        await api(customer, PERSON, input={"personId": gid, "name": "N"})
+        for gid in (stranger.gid, NOWHERE, customer.gid)
+    ]
+
+    assert seen[0] == seen[1] == seen[2]
+    assert seen[0]["updatePerson"]["__typename"] == "NotAllowed"
+    assert await api.refused(None, PERSON, input={"personId": NOWHERE}) == "UNAUTHENTICATED"
+
+
+# --- Of others: what admins may ---------------------------------------------------------------------------------------
+
+
+async def test_admins_change_everything(update, admin, agent, billing):
+    told = await update(
+        admin, agent, name="Ada B", email=" Ada@Example.org", role="TEAM_LEAD", departmentIds=[billing.gid], locale="de"
+    )
+
+    assert told == {
+        "name": "Ada B",
+        "email": "ada@example.org",
+        "role": "TEAM_LEAD",
+        "locale": "de",
+        "active": True,
+        "departments": [{"name": "Billing"}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "fields"),
+    [
+        ({"name": "", "email": "x", "locale": "?"}, ["name", "locale", "email"]),
+        ({"name": None, "email": None, "role": None, "active": None}, ["name", "email", "role", "active"]),
+        ({"personId": "nonsense"}, None),
+    ],
+)
+async def test_what_is_wrong_is_said_at_once(api, update, database, admin, agent, given, fields):
+    before = await rows(database)
+
+    answer = (await api(admin, PERSON, input={"personId": agent.gid} | given))["updatePerson"]
+
+    assert answer["__typename"] == "InvalidInput"
+    assert fields is None or [problem["field"] for problem in answer["problems"]] == fields
+    assert await rows(database) == before
+
+
+async def test_customers_work_in_no_department(update, database, admin, customer, agent, support):
+    before = await rows(database)
+
+    assert (await update(admin, customer, departmentIds=[support.gid]))["problems"] == [{"field": "departmentIds"}]
+    both = {"role": "CUSTOMER", "departmentIds": [support.gid]}
+    assert (await update(admin, agent, **both))["problems"] == [{"field": "departmentIds"}]
+    assert (await update(admin, agent, departmentIds=[support.gid] * 21))["problems"] == [{"field": "departmentIds"}]
+    assert await rows(database) == before
+
+
+async def test_what_does_not_exist_is_not_found(api, update, database, admin, agent):
+    before = await rows(database)
+
+    answer = (await api(admin, PERSON, input={"personId": NOWHERE, "active": False}))["updatePerson"]
+    assert answer == {"__typename": "NotFound", "field": "personId", "message": "There is no such person."}
+    unknown = await update(admin, agent, departmentIds=[f"dep_{NOWHERE[4:]}"])
+    assert (unknown["__typename"], unknown["field"]) == ("NotFound", "departmentIds.0")
+    assert await rows(database) == before
+
+
+async def test_an_address_is_one_person_s(update, database, admin, agent, customer):
+    before = await rows(database)
+
+    assert (await update(admin, agent, email=customer.email.upper()))["reason"] == "TAKEN"
+    assert (await update(admin, agent, email=agent.email))["email"] == agent.email
+    assert await rows(database) == before
+
+
+async def test_links_to_an_address_of_before_sign_in_no_more(update, desk, database, admin, customer):
+    async with desk.writes.begin() as unit:
+        await sessions.send_link(unit, customer.email)
+
+    await update(admin, customer, email="new@example.com")
+
+    assert await database.rows("SELECT id FROM sign_in_links WHERE used_at IS NULL") == []
+
+
+async def test_a_change_to_what_is_already_ends_nothing(update, status, admin, agent, support):
+    await update(admin, agent, role="AGENT", departmentIds=[support.gid], active=True)
+
+    assert await status(agent) == 200
+
+
+@pytest.mark.parametrize(
+    "given", [{"role": "TEAM_LEAD"}, {"role": "CUSTOMER"}, {"active": False}, {"departmentIds": []}]
+)
+async def test_other_rights_end_what_is_open_at_once(update, status, admin, agent, billing_agent, given):
+    await update(admin, agent, **given)
+
+    assert await status(agent) == 401
+    assert await status(billing_agent) == 200
+
+
+async def test_whoever_is_shut_out_can_come_back_in_no_way(api, update, desk, work, mailbox, admin, customer):
+    async with desk.writes.begin() as unit:
+        await sessions.send_link(unit, customer.email)
+        opened = await sessions.open_for(desk, unit, customer.id)
+
+    assert (await update(admin, customer, active=False))["active"] is False
+
+    await api(None, f'mutation {{ requestSignInLink(input: {{email: "{customer.email}"}}) {{ __typename }} }}')
+    await work.run()
+    assert [letter for letter in mailbox.letters if "sign-in/" in letter.as_string()] == []
+    refresh = "mutation($t: String!) { refreshSession(input: {refreshToken: $t}) { __typename } }"
+    assert (await api(None, refresh, t=opened.refresh_token))["refreshSession"]["__typename"] == "WrongCredentials"
+
+
+async def test_the_last_active_admin_stays_one(update, database, house, admin):
+    gone = await house.person("Gus Gone", Role.ADMIN)
+    assert (await update(admin, gone, active=False))["active"] is False
+    before = await rows(database)
+
+    for given in ({"role": "DIRECTOR"}, {"active": False}, {"role": "CUSTOMER", "name": "N"}):
+        answer = await update(admin, admin, **given)
+        assert (answer["reason"], answer["current"]) == ("WRONG_STATE", {"id": admin.gid})
+    assert await rows(database) == before
+
+
+async def test_two_admins_who_leave_at_once_leave_one(update, database, house, admin):
+    other = await house.person("Otto Other", Role.ADMIN)
+
+    answers = await asyncio.gather(update(admin, admin, role="AGENT"), update(other, other, active=False))
+
+    assert [answer.get("reason") for answer in answers].count("WRONG_STATE") == 1
+    assert len(await database.rows("SELECT id FROM people WHERE role = 'ADMIN' AND active")) == 1
+
+
+# --- Their tickets ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("given", [{"active": False}, {"role": "CUSTOMER"}])
+async def test_their_tickets_are_put_back(api, update, work, mailbox, database, admin, agent, ticket, given):
+    await api(agent, ASSIGN, ticket=ticket.gid, to=agent.gid)
+
+    await update(admin, agent, **given)
+    assert len(await work.asked(Unassign)) == 1
+    await work.run()
+
+    query = """query($id: ID!) { ticket(id: $id) { assignee { name }
+      events(last: 1) { nodes { __typename actor { name } ... on TicketAssigned { toAssignee { name } } } } } }"""
+    assert (await api(admin, query, id=ticket.gid))["ticket"] == {
+        "assignee": None,
+        "events": {"nodes": [{"__typename": "TicketAssigned", "actor": {"name": "Alex Admin"}, "toAssignee": None}]},
+    }
+
+
+async def test_many_are_put_back_in_batches_each_once(
+    api, update, work, mailbox, database, monkeypatch, admin, agent, ticket, copies
+):
+    await api(agent, ASSIGN, ticket=ticket.gid, to=agent.gid)
+    await copies(ticket, 6)
+    await database.rows("UPDATE tickets SET status = 'CLOSED' WHERE id = :id", id=ticket.uuid)
+    monkeypatch.setattr(leaving, "BATCH", 2)
+
+    await update(admin, agent, active=False)
+    done = await work.run()
+
+    assert done["Unassign"] == 4
+    kept = await database.rows("SELECT id FROM tickets WHERE assignee_id IS NOT NULL")
+    assert [row["id"] for row in kept] == [ticket.uuid]  # who had a closed one is its history
+    (events,) = await database.rows(
+        "SELECT count(*), count(DISTINCT ticket_id) AS tickets FROM events "
+        "WHERE kind = 'TicketAssigned' AND data ->> 'to_assignee_id' IS NULL"
+    )
+    assert (events["count"], events["tickets"]) == (6, 6)
+
+
+async def test_who_is_back_before_keeps_them(api, update, work, mailbox, database, admin, agent, ticket):
+    await api(agent, ASSIGN, ticket=ticket.gid, to=agent.gid)
+
+    await update(admin, agent, active=False)
+    await update(admin, agent, active=True)
+    await work.run()
+
+    assert len(await database.rows("SELECT id FROM tickets WHERE assignee_id IS NOT NULL")) == 1
