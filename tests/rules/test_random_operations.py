@@ -95,6 +95,7 @@ async def test_everyone_reads_all_that_they_may_and_nothing_else(both_ways: Both
     async def ask(text: str, ids: list[str]) -> None:
         context = Context(both_ways.desk, engine, viewer)
         answer = await engine.query(text, {"ids": ids} if ids else {}, None, viewer, context)
+        assert b'"BAD_REQUEST"' not in answer.body, answer.body
         read.update(scene.secrets_in(answer.body.decode()))
 
     for root in (
