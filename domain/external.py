@@ -14,6 +14,7 @@ from domain.access import Viewer
 from domain.people import Newcomer
 from domain.refusals import Problems
 from domain.sessions import Bearer
+from infra.auditing import table_name
 from infra.desk import Desk
 from infra.issuer import Said
 from infra.postgres import Unavailable
@@ -62,7 +63,9 @@ async def bearer(desk: Desk, token: str) -> Bearer:
         if session is None:  # locked, so that whoever shuts them out just now finds this session, or it finds that
             person = await unit.lock(_person, person.id)
             if person is not None:
-                await unit.run(_open, session_id, person.id, unit.now, expires_at)
+                unit.trail.actor_id = person.id
+                if await unit.run(_open, session_id, person.id, unit.now, expires_at):  # else another was faster
+                    unit.trail.about(table_name(Person), person.id, "Opened a session with a token of another issuer.")
                 unit.change(person, last_seen_at=unit.now)
         if person is None or not person.active or (session is not None and session.ended_at is not None):
             raise BadToken("Whoever holds the token was shut out, or the session has ended.")
@@ -72,7 +75,7 @@ async def bearer(desk: Desk, token: str) -> Bearer:
 
 def _open(session_id: Any, person_id: Any, moment: Any, expires_at: Any) -> Any:
     row = {"id": session_id, "person_id": person_id, "refresh_count": 0, "created_at": moment, "expires_at": expires_at}
-    return insert(Session).values(row).on_conflict_do_nothing()
+    return insert(Session).values(row).on_conflict_do_nothing().returning(Session.id)
 
 
 async def _meet(unit: Unit, desk: Desk, said: Said) -> Person:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from markupsafe import Markup
 from sqlalchemy import Select, select
 
-from domain import history, inbound, messages, news, preferences, templates, words
+from domain import dead_letters, history, inbound, messages, news, preferences, templates, words
 from domain.access import Viewer
 from domain.jobs import SendMessage
 from domain.messages import link_token, ticket_link
@@ -126,10 +126,17 @@ async def deliver(work: Work[SendMessage]) -> None:
     async with work.settle() as unit:
         message = await unit.lock(_message, message_id)
         if message is not None:
-            sent_at = unit.now if status is DeliveryStatus.SENT else None
-            unit.change(message, status=status, sent_at=sent_at, last_error=error and storable(error))
-            for ticket_id in await _of_tickets(unit, message):
-                unit.publish(history.channel(ticket_id), str(ticket_id))
+            await _became(unit, message, status, error)
+
+
+async def _became(unit: Unit, message: Message, status: DeliveryStatus, error: str | None) -> None:
+    """Say what became of the message, to those who look at its tickets too."""
+    sent_at = unit.now if status is DeliveryStatus.SENT else None
+    unit.change(message, status=status, sent_at=sent_at, last_error=error and storable(error))
+    if error is not None:
+        dead_letters.give_up(unit, message, error)
+    for ticket_id in await _of_tickets(unit, message):
+        unit.publish(history.channel(ticket_id), str(ticket_id))
 
 
 def _its_tickets(event_ids: Any) -> Select[*tuple[Any, ...]]:

@@ -46,7 +46,7 @@ async def set_own(desk: Desk, viewer: Viewer, session_id: UUID | None, *, curren
         person = await unit.read(_self, viewer.id)
         session = await unit.read(_session, session_id, viewer.id)
     if person is None or session is None:
-        raise WrongCredentials
+        raise WrongCredentials(viewer.id)
     problems = Problems()
     check(problems, "newPassword", new, person)
     problems.refuse()
@@ -54,11 +54,11 @@ async def set_own(desk: Desk, viewer: Viewer, session_id: UUID | None, *, curren
     if known is not None and not session.by_link:
         await attempts.take(desk.writes, attempts.PASSWORD_BY_PERSON, str(viewer.id))
         if current is None or len(current) > MOST_PASSWORD or not await sessions.verified(known, current):
-            raise WrongCredentials
+            raise WrongCredentials(viewer.id)
     digest = await sessions.hashed(new)
     async with desk.writes.begin() as unit:
         row = await unit.lock(_self, viewer.id)
         if row is None or row.password_hash != known:  # shut out, or another was faster
-            raise WrongCredentials
+            raise WrongCredentials(viewer.id)
         unit.change(row, password_hash=digest)
         await sessions.end_all(unit, row.id, but=session_id)

@@ -90,12 +90,16 @@ class RateLimited(Refusal):
 
 
 class WrongCredentials(Refusal):
-    """What was offered opens no session; why is not said."""
+    """What was offered opens no session; why is not said.
+
+    For the audit log: whose account it was about, where somebody's, and whether the log has it already.
+    """
 
     code = "UNAUTHENTICATED"
 
-    def __init__(self) -> None:
+    def __init__(self, person_id: UUID | None = None, *, noted: bool = False) -> None:
         super().__init__("This is not right, or not any more.")
+        self.person_id, self.noted = person_id, noted
 
 
 class Problems:

@@ -134,6 +134,7 @@ def _opened(desk: Desk, unit: Unit, person: Person, ticket_id: UUID | None, *, b
         ended_at=None,
     )
     unit.change(person, last_seen_at=unit.now)
+    unit.trail.actor_id = unit.trail.actor_id or person.id  # whoever proves who they are acts from here on
     return _tokens(desk, session, person.role, unit.now)
 
 
@@ -162,7 +163,7 @@ async def sign_in(desk: Desk, network: str, *, email: str, password: str) -> Ope
     known = person.password_hash if person is not None and person.active else None
     right = await verified(known or _NOBODYS_HASH, password)
     if person is None or known is None or not right:
-        raise WrongCredentials
+        raise WrongCredentials(person.id if person is not None else None)
     async with desk.writes.begin() as unit:
         return await open_for(desk, unit, person.id)
 
@@ -201,6 +202,7 @@ async def request_link(desk: Desk, network: str, *, email: str) -> str:
     await attempts.take(desk.writes, attempts.LINK_BY_EMAIL, address)
     async with desk.writes.begin() as unit:
         unit.enqueue(SendSignInLink(address))
+        unit.trail.about(None, None, "Asked for a sign-in link.")
     return address
 
 
@@ -250,12 +252,14 @@ async def refresh(desk: Desk, network: str, *, token: str | None) -> Opened:
             raise WrongCredentials
         reused = claims["number"] != session.refresh_count
         if reused:
+            unit.trail.action = "tokenReused"
+            unit.trail.summary = "A refresh token came back a second time: its session was ended."
             end(unit, [session])
         else:
             unit.change(session, refresh_count=session.refresh_count + 1)
             opened = _tokens(desk, session, person.role, unit.now)
     if reused:  # said only now, since the end of the session must be written
-        raise WrongCredentials
+        raise WrongCredentials(noted=True)
     return opened
 
 

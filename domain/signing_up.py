@@ -23,6 +23,7 @@ async def ask(desk: Desk, network: str, *, name: str, email: str, locale: str | 
     await attempts.take(desk.writes, attempts.LINK_BY_EMAIL, address)
     async with desk.writes.begin() as unit:
         unit.enqueue(SignUp(said, address, language))
+        unit.trail.about(None, None, "Asked to sign up.")
     return address
 
 

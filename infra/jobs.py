@@ -16,13 +16,14 @@ import sqlalchemy as sa
 import structlog
 from redis.exceptions import RedisError
 
+from infra.auditing import acting
 from infra.desk import Desk
 from infra.logs import report
 from infra.mail import Later
 from infra.pool import to_the_end
 from infra.postgres import Unavailable
 from infra.unit import Job, Unit, now
-from models import JobRow, JobState
+from models import DeadLetter, DeadLetterKind, DeadLetterStatus, JobRow, JobState
 
 log = structlog.get_logger(__name__)
 
@@ -126,7 +127,8 @@ async def perform(desk: Desk, row_id: UUID) -> bool:
         structlog.contextvars.bind_contextvars(job=kind, attempt=attempt)
         if lost > MOST_LOST:
             said = f"Whoever performed it was lost {lost} times."
-            await _failed(desk, row_id, attempt, f"{said} ({report(LostClaim(said), dead=True)})", dead=True)
+            said += f" ({report(LostClaim(said), dead=True)})"
+            await _failed(desk, row_id, attempt, said, dead=said)
             return False
         return await _performed(desk, row_id, kind, payload, attempt)
     except Unavailable as error:  # its row says what is owed: the relay comes back to it
@@ -145,7 +147,8 @@ async def _performed(desk: Desk, row_id: UUID, kind: str, payload: str, attempt:
             )
         work = Work(desk, loads(known, payload), row_id, attempt, attempt > known.retries)
         async with asyncio.timeout(JOB_SECONDS):
-            await _performers[known](work)
+            with acting(f"{kind[0].lower()}{kind[1:]}"):
+                await _performers[known](work)
         if not work.settled:
             async with work.settle():
                 pass
@@ -155,16 +158,19 @@ async def _performed(desk: Desk, row_id: UUID, kind: str, payload: str, attempt:
     except asyncio.CancelledError:
         # The worker is told to stop: somebody else may begin at once.
         with contextlib.suppress(Unavailable):
-            await to_the_end(_failed(desk, row_id, attempt, "The worker was stopped.", dead=False))
+            await to_the_end(_failed(desk, row_id, attempt, "The worker was stopped."))
         raise
     except Exception as error:  # noqa: BLE001 # whatever it is, the row must tell, and the next job go on
-        dead = attempt > (known or Job).retries
+        dead, told = attempt > (known or Job).retries, None
         said = f"{type(error).__name__}: {error}"
         if isinstance(error, EXPECTED) and not dead:
             log.warning("job_tried_again_later", error=said)
         else:
-            said += f" ({report(error, dead=dead)})"
-        await _failed(desk, row_id, attempt, said, dead=dead, wait=_back_off(known or Job, attempt))
+            fault = report(error, dead=dead)
+            said += f" ({fault})"
+            # What an error says may quote anybody: for that there is the log.
+            told = f"{type(error).__name__}: the log has more under {fault}." if dead else None
+        await _failed(desk, row_id, attempt, said, dead=told, wait=_back_off(known or Job, attempt))
         return False
     return True
 
@@ -174,15 +180,38 @@ def _back_off(kind: type[Job], attempt: int) -> dt.timedelta:
 
 
 async def _failed(
-    desk: Desk, row_id: UUID, attempt: int, error: str, *, dead: bool, wait: dt.timedelta = dt.timedelta(0)
+    desk: Desk,
+    row_id: UUID,
+    attempt: int,
+    error: str,
+    *,
+    dead: str | None = None,
+    wait: dt.timedelta = dt.timedelta(0),
 ) -> None:
+    """`dead`: it is given up, and that is what is said of it to whoever decides."""
     async with desk.writes.begin() as unit:
         row = await unit.lock(_claimed, row_id, attempt)
         if row is None:
             return
         error = storable(error)
-        if dead:
+        if dead is not None:
             unit.change(row, state=JobState.DEAD, settled_at=unit.now, last_error=error)
+            ticket_id = row.payload.get("ticket_id")
+            unit.insert(
+                DeadLetter,
+                kind=DeadLetterKind.JOB,
+                source_id=row_id,
+                name=row.kind,
+                recipient_id=None,
+                ticket_id=ticket_id and UUID(ticket_id),
+                attempt_count=attempt,
+                error=dead,
+                first_tried_at=row.created_at,
+                failed_at=unit.now,
+                status=DeadLetterStatus.WAITING,
+                settled_by_id=None,
+                settled_at=None,
+            )
         else:
             due_at = unit.now + wait
             unit.change(row, state=JobState.QUEUED, due_at=due_at, last_error=error)

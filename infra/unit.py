@@ -13,12 +13,13 @@ import asyncpg
 import orjson
 import sqlalchemy as sa
 
+from infra.auditing import Trail
 from infra.ids import new_id
 from infra.pool import FAULTS, WAIT_SECONDS, Pool, answering, to_the_end
 from infra.rows import Model, State, has_id, row, row_of, state_of
 from infra.statements import Prepared, prepare, prepare_together
-from infra.writing import parts_of, written
-from models import Base, JobRow, JobState
+from infra.writing import Verb, parts_of, written
+from models import AuditEntry, Base, JobRow, JobState
 
 TELL_SECONDS = 3  # for what Redis has not heard yet when the process ends
 UNKNOWN = "The database went away, and nobody knows whether this was done. Look, or repeat it with its idempotency key."
@@ -54,6 +55,7 @@ class Unit:
         """`driver`: in a transaction."""
         self._driver = driver
         self.now = now()
+        self.trail = Trail()  # for the audit log
         self.jobs: list[tuple[Any, dt.datetime]] = []  # ids to wake, and when they are due
         self.channels: dict[str, str] = {}  # what to publish, by channel
         self._fresh: dict[int, State] = {}  # by what Python tells objects apart by: they may have no key yet
@@ -197,6 +199,7 @@ class Unit:
         await self.flush()
         jobs, channels = list(self.jobs), dict(self.channels)
         gathered = {kind: list(items) for kind, items in self._gathered.items()}
+        noted = self.trail.mark()
         await self._execute("SAVEPOINT part")
         try:
             yield
@@ -204,6 +207,7 @@ class Unit:
         except BaseException:
             self._fresh, self._changed, self._deleted = {}, {}, {}
             self.jobs, self.channels, self._gathered = jobs, channels, gathered
+            self.trail.back_to(noted)
             await self._execute("ROLLBACK TO SAVEPOINT part")
             raise
         await self._execute("RELEASE SAVEPOINT part")
@@ -213,14 +217,27 @@ class Unit:
             await self._driver.execute(command)
 
     async def end(self) -> None:
-        """Ask for what was gathered, and write what is not written yet."""
+        """Ask for what was gathered, and write what is not written yet, with what the audit log says of it all."""
         for kind, items in self._gathered.items():
             self.enqueue(kind(items))
         self._gathered = {}
-        await self.flush()
+        self._note()
+        for entry in self.trail.entries(self.now):
+            self.insert(AuditEntry, **entry)
+        await self._write()
 
     async def flush(self) -> None:
         """Write everything that was said so far, in one statement."""
+        self._note()
+        await self._write()
+
+    def _note(self) -> None:
+        written = (Verb.INSERT, self._fresh), (Verb.CHANGE, self._changed), (Verb.DELETE, self._deleted)
+        for verb, states in written:
+            for state in states.values():
+                self.trail.note(verb, state)
+
+    async def _write(self) -> None:
         parts = parts_of(self._fresh.values(), self._changed.values(), self._deleted.values())
         if not parts:
             return

@@ -1,6 +1,7 @@
 """What the database looks like: tables, constraints, indexes, nothing else."""
 
 from models.attachments import Attachment, Upload
+from models.audit import AuditEntry
 from models.base import Base, Record
 from models.calendars import BusinessCalendar
 from models.categories import Category
@@ -10,6 +11,7 @@ from models.escalations import Escalation, EscalationRule, EscalationTrigger
 from models.events import Event, EventText
 from models.inbound import InboundMail, InboundOutcome
 from models.jobs import IdempotencyKey, JobRow, JobState
+from models.letters import DeadLetter, DeadLetterKind, DeadLetterStatus
 from models.messages import DeliveryStatus, Message, MessageKind
 from models.metrics import MEASURES, Fact, Histogram, MeasuredTicket, Sums
 from models.notifications import Inbox, MessageChannel, Notification, NotificationKind, NotificationPreference
@@ -44,12 +46,16 @@ __all__ = [
     "AssignmentMethod",
     "Attachment",
     "Attempt",
+    "AuditEntry",
     "Availability",
     "AvailabilityStatus",
     "Base",
     "BusinessCalendar",
     "Category",
     "Comment",
+    "DeadLetter",
+    "DeadLetterKind",
+    "DeadLetterStatus",
     "DeliveryStatus",
     "Department",
     "Escalation",

@@ -7,10 +7,12 @@ from planner.fields import CONFIG
 from resolvers import (
     api_tokens,
     attachments,
+    audit,
     calendars,
     categories,
     changes,
     comments,
+    dead_letters,
     departments,
     escalations,
     following,
@@ -53,6 +55,8 @@ QUERIES = [
     escalations.escalation_rules,
     templates.message_templates,
     templates.message_template_preview,
+    audit.audit_entries,
+    dead_letters.dead_letters_,
 ]
 MUTATIONS = [
     sessions.sign_up,
@@ -107,6 +111,8 @@ MUTATIONS = [
     escalations.delete_escalation_rule,
     templates.save_message_template,
     templates.delete_message_template,
+    dead_letters.retry_dead_letters,
+    dead_letters.discard_dead_letters,
 ]
 SUBSCRIPTIONS = [
     tickets.ticket_updated,

@@ -8,8 +8,10 @@ from typing import Any
 from uuid import UUID
 
 import strawberry
+from strawberry.utils.str_converters import to_camel_case
 
-from domain import access, idempotency, refusals
+from domain import access, audit, idempotency, refusals
+from infra.auditing import acting
 from infra.postgres import Unavailable
 from infra.unit import RETRIED, Unit
 from planner.errors import BadRequest
@@ -35,8 +37,13 @@ def mutation(description: str) -> Callable[[Callable[..., Awaitable[Any]]], Any]
         returns = signature.return_annotation
         possible = {member.__name__: member for member in typing.get_args(typing.get_args(returns)[0])}
         names = frozenset(possible)
+        action = to_camel_case(perform.__name__)
 
         async def answer(context: Context, input: Any) -> Any:
+            with acting(action, context.viewer.id, context.network):
+                return await answered(context, input)
+
+        async def answered(context: Context, input: Any) -> Any:
             try:
                 access.require_writing(context.viewer)
                 if not in_unit:
@@ -45,6 +52,8 @@ def mutation(description: str) -> Callable[[Callable[..., Awaitable[Any]]], Any]
             except refusals.Unauthenticated:
                 raise
             except refusals.Refusal as refusal:
+                if isinstance(refusal, refusals.WrongCredentials):
+                    await audit.refused(context.desk, refusal)
                 found = shown.shown(refusal, names)
                 if found is None:
                     raise

@@ -10,9 +10,11 @@ from sqlalchemy.orm import aliased
 from domain import (
     api_tokens,
     attachments,
+    audit,
     calendars,
     categories,
     comments,
+    dead_letters,
     departments,
     escalations,
     history,
@@ -30,9 +32,11 @@ from domain.sla import policies
 from models import (
     ApiToken,
     Attachment,
+    AuditEntry,
     BusinessCalendar,
     Category,
     Comment,
+    DeadLetter,
     Department,
     Escalation,
     EscalationRule,
@@ -86,6 +90,10 @@ def _template(viewer: Viewer, key: Any) -> Select[Any]:
     return templates.seen(viewer).where(MessageTemplate.id == key)
 
 
+def _entry(viewer: Viewer, key: Any) -> Select[Any]:
+    return audit.seen(viewer).where(AuditEntry.id == key)
+
+
 def _department(viewer: Viewer, key: Any) -> Select[Any]:
     return departments.one(viewer, key) if viewer.role is not None else select(Department).where(sa.false())
 
@@ -102,6 +110,8 @@ LOOKUPS: dict[type, Lookup] = {
     EscalationRule: _escalation_rule,
     MessageTemplate: _template,
     TicketView: views.one,
+    AuditEntry: _entry,
+    DeadLetter: dead_letters.seen,
     Escalation: _on_ticket(Escalation, escalations.visible),
     ApiToken: api_tokens.one,
     Notification: _own_notification,

@@ -56,7 +56,7 @@ class GraphQL:
                 await _send(send, 204, b"", kind, [(b"allow", b"GET, POST, OPTIONS")])
                 return
             asked = await self._asked(method, scope, headers, receive)
-            bearer = await self._bearer(headers)
+            bearer = await self._bearer(headers, _network(scope))
             context = self._context(scope, headers, bearer)
             answer = await self._answer(method, asked, context, streams=EVENT_STREAM in accept)
         except Wrong as wrong:
@@ -117,7 +117,7 @@ class GraphQL:
         except (Malformed, Unwritable) as error:
             raise Wrong(400, str(error)) from None
 
-    async def _bearer(self, headers: dict[bytes, bytes]) -> Bearer | None:
+    async def _bearer(self, headers: dict[bytes, bytes], network: str) -> Bearer | None:
         authorization = headers.get(b"authorization")
         if not authorization:
             return None
@@ -125,7 +125,7 @@ class GraphQL:
         try:
             if scheme.lower() != "bearer":
                 raise BadToken("Another scheme.")
-            return await self._identities.bearer(token.strip())
+            return await self._identities.bearer(token.strip(), network)
         except BadToken:
             message = "The access token is not valid, or not any more."
             raise Wrong(401, message, code="UNAUTHENTICATED", www_authenticate="Bearer") from None
@@ -133,8 +133,7 @@ class GraphQL:
             raise Wrong(503, str(error), code=error.code) from None
 
     def _context(self, scope: Scope, headers: dict[bytes, bytes], bearer: Bearer | None) -> Context:
-        client = scope.get("client")
-        context = Context(self._desk, self._engine, NOBODY, network=client[0] if client else "")
+        context = Context(self._desk, self._engine, NOBODY, network=_network(scope))
         if bearer is not None:
             context.viewer, context.session_id = bearer.viewer, bearer.session_id
         if cookie := headers.get(b"cookie"):
@@ -186,6 +185,11 @@ def _status(answer: Answer, kind: bytes) -> int:
     if answer.code == PersistedQueryNotFound.code:  # not all of Apollo's clients look into another
         return 200
     return 200 if answer.executed or kind is PLAIN_JSON else 400
+
+
+def _network(scope: Scope) -> str:
+    client = scope.get("client")
+    return client[0] if client else ""
 
 
 def _cookie(text: str) -> str | None:

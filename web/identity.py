@@ -11,6 +11,7 @@ import structlog
 
 from domain import api_tokens, external, sessions
 from domain.sessions import Bearer
+from infra.auditing import acting
 from infra.desk import Desk
 from infra.logs import report
 from infra.postgres import Unavailable
@@ -38,27 +39,28 @@ class Identities:
         desk.hub.listen(sessions.CHANNEL, self._hear)
         desk.hub.listen(api_tokens.CHANNEL, self._hear_of_tokens)
 
-    async def bearer(self, token: str) -> Bearer:
-        """Whom the token stands for. Raises BadToken when it is expired, forged, or its session has ended; Unavailable
-        when nobody can say.
+    async def bearer(self, token: str, network: str = "") -> Bearer:
+        """Whom the token stands for, which came from this network address. Raises BadToken when it is expired, forged,
+        or its session has ended; Unavailable when nobody can say.
         """
         found = self._known.get(token)
         if found is not None and found.expires_at <= dt.datetime.now(dt.UTC):
             del self._known[token]
             found = None
         if found is None:
-            found = await self._looked_up(token)
+            found = await self._looked_up(token, network)
         if found.session_id in self._ended:
             self._known.pop(token, None)
             raise BadToken("The session has ended.")
         return found
 
-    async def _looked_up(self, token: str) -> Bearer:
+    async def _looked_up(self, token: str, network: str) -> Bearer:
         heard = self._heard
         if api_tokens.is_one(token):
             found = await api_tokens.bearer(self._desk, token)
         elif self._desk.issuer.is_of(token):
-            found = await external.bearer(self._desk, token)
+            with acting("signInElsewhere", None, network):
+                found = await external.bearer(self._desk, token)
         else:
             try:
                 found = sessions.bearer(self._desk, token)

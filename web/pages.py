@@ -13,9 +13,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from domain import messages, preferences, refusals, sessions
+from domain import audit, messages, preferences, refusals, sessions
 from domain.access import Viewer
 from domain.tickets.actions import AFTER_CLOSING
+from infra.auditing import acting
 from infra.desk import Desk
 from infra.ids import new_id
 from infra.postgres import Unavailable
@@ -224,7 +225,12 @@ def _sign_in(desk: Desk) -> Endpoint:
             return _page(desk, "sign_in.html", "Sign in", state="ask")
         network = request.client.host if request.client else ""
         try:
-            opened = await sessions.sign_in_with_link(desk, network, token=request.path_params["token"])
+            with acting("signInWithLink", None, network):
+                try:
+                    opened = await sessions.sign_in_with_link(desk, network, token=request.path_params["token"])
+                except refusals.WrongCredentials as refusal:
+                    await audit.refused(desk, refusal)
+                    raise
         except refusals.WrongCredentials:
             return _page(desk, "sign_in.html", "This link is of no use any more", 410, state="over")
         except refusals.RateLimited as refusal:

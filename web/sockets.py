@@ -183,17 +183,17 @@ class _Socket:
         given = payload or {}
         authorization = given.get("authorization") or given.get("Authorization")
         if authorization is not None:
-            self._bearer = await self._bearer_of(authorization)
+            self._bearer = await self._bearer_of(authorization, self._context.network)
             self._context.viewer, self._context.session_id = self._bearer.viewer, self._bearer.session_id
         self._initialised.set()
         await self._send(b'{"type":"connection_ack"}')
 
-    async def _bearer_of(self, authorization: Any) -> Bearer:
+    async def _bearer_of(self, authorization: Any, network: str) -> Bearer:
         try:
             scheme, _, token = authorization.partition(" ") if isinstance(authorization, str) else ("", "", "")
             if scheme.lower() != "bearer":
                 raise BadToken("Another scheme.")
-            return await self._identities.bearer(token.strip())
+            return await self._identities.bearer(token.strip(), network)
         except BadToken:
             raise Closed(4403, "The access token is not valid, or not any more.") from None
         except Unavailable as error:

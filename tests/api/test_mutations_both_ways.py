@@ -75,6 +75,10 @@ async def keys(customer, ticket, problem, support, director, database, work, mai
         )
         shared = {"filter": {"text": ODD}, "order_field": "PRIORITY", "order_direction": "DESC", "position": 0}
         view = unit.insert(models.TicketView, name="V", owner_id=director.id, department_id=support.id, **shared)
+        given_up = {"kind": models.DeadLetterKind.JOB, "name": "Announce", "attempt_count": 9, "error": ODD}
+        given_up |= {"recipient_id": customer.id, "ticket_id": ticket.uuid, "settled_by_id": None, "settled_at": None}
+        moments = {"first_tried_at": unit.now, "failed_at": unit.now, "status": models.DeadLetterStatus.WAITING}
+        letter = unit.insert(models.DeadLetter, source_id=ticket.uuid, **given_up, **moments)
         comment = unit.insert(models.Comment, ticket_id=ticket.uuid, **words, **told_by)
         lasting = {"created_at": unit.now, "last_used_at": None, "expires_at": unit.now, "revoked_at": None}
         secret = {"hint": "dwt_abcd", "digest": "d", "scope": models.ApiTokenScope.READ}
@@ -93,6 +97,7 @@ async def keys(customer, ticket, problem, support, director, database, work, mai
         "EscalationRule": escalation_rule.id,
         "MessageTemplate": template.id,
         "TicketView": view.id,
+        "DeadLetter": letter.id,
         "Comment": comment.id,
         "ApiToken": token.id,
         "TicketPresence": ticket.uuid,

@@ -87,7 +87,7 @@ async def test_nothing_tells_whether_an_address_is_known(request_link, database,
         {table: after[table] - before[table] for table in empty if after[table] != before[table]}
         for before, after in ((empty, after_known), (after_known, after_unknown))
     ]
-    assert added == [{"jobs": 1}] * 2
+    assert added == [{"jobs": 1, "audit_entries": 1}] * 2
     await work.run()
     assert [letter.bcc for letter in mailbox.letters] == [[customer.email]]
 

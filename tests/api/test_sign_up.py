@@ -86,7 +86,7 @@ async def test_answers_and_writes_are_alike_for_who_is_known_shut_out_or_new(api
         )
 
     assert seen[0] == seen[1] == seen[2]
-    assert seen[0][2] == {"jobs": 1}
+    assert seen[0][2] == {"jobs": 1, "audit_entries": 1}
     assert [job.email for job in await work.asked(SignUp)] == [known.email, gone.email, "newer@example.com"]
 
 

@@ -35,6 +35,21 @@ async def test_tickets_of_a_person_and_what_belongs_to_one(plans, people, large,
     assert not await plans.of_query(people[viewer], TOGETHER, id=f"tkt_{ticket_id}") & GROWING
 
 
+@pytest.mark.parametrize("asked", [{}, {"actorId"}, {"subjectId"}, {"actions"}, {"within"}, {"actorId", "actions"}])
+async def test_the_audit_log(plans, people, asked):
+    admin, customer = people["director"], f"per_{people['customer'].id}"
+    admin = Viewer(Role.ADMIN, admin.id)
+    every = {
+        "actorId": customer,
+        "subjectId": customer,
+        "actions": ["action1"],
+        "within": {"to": "2026-01-01T00:00:00Z"},
+    }
+    text = """query A($filter: AuditFilter) { auditEntries(filter: $filter) {
+      nodes { summary actor { name } subject { id } changes { field } } pageInfo { hasNextPage } } }"""
+    assert not await plans.of_query(admin, text, filter={name: every[name] for name in asked}) & GROWING
+
+
 @pytest.mark.parametrize("field", ["NAME", "CREATED_AT", "LAST_SEEN_AT"])
 @pytest.mark.parametrize("direction", ["ASC", "DESC"])
 async def test_people(plans, people, field, direction):

@@ -39,6 +39,8 @@ DOORS = {  # to every list: the field's coordinate, and a document in whose plac
     "Query.categories": "{ categories(%s }",
     "Query.services": "{ services(%s }",
     "Query.routingRules": "{ routingRules(%s }",
+    "Query.auditEntries": "{ auditEntries(%s }",
+    "Query.deadLetters": "{ deadLetters(%s }",
     "Viewer.notifications": "{ viewer { notifications(%s } }",
     "Ticket.events": "{ tickets(first: 20) { nodes { events(%s } } }",
     "Ticket.comments": "{ tickets(first: 20) { nodes { comments(%s } } }",
@@ -247,21 +249,28 @@ def is_many(type_: Any) -> bool:
     return graphql.is_list_type(graphql.get_nullable_type(type_))
 
 
-def everything(type_: Any, depth: int) -> str:
-    """A selection of all fields of a type, and of those that its objects lead to in so many steps."""
+def everything(type_: Any, depth: int, prefix: str = "") -> str:
+    """A selection of all fields of a type, and of those that its objects lead to in so many steps.
+
+    `prefix`: of the names in the answer, where fields of several types stand side by side.
+    """
     if graphql.is_abstract_type(type_):
-        kinds = " ".join(f"... on {each.name} {everything(each, depth)}" for each in SCHEMA.get_possible_types(type_))
+        kinds = " ".join(
+            f"... on {each.name} {everything(each, depth, f'{each.name}_')}"
+            for each in SCHEMA.get_possible_types(type_)
+        )
         return f"{{ __typename {kinds} }}"
     parts = ["__typename"]
     for name, field in type_.fields.items():
         named = graphql.get_named_type(field.type)
+        said = f"{prefix}{name}: {name}" if prefix else name
         if graphql.is_leaf_type(named):
-            parts.append(name)
+            parts.append(said)
         elif name in {"nodes", "edges", "node"} or is_part(named):
-            parts.append(f"{name} {everything(named, depth)}")  # it is a part of this, and no step away
+            parts.append(f"{said} {everything(named, depth)}")  # it is a part of this, and no step away
         elif depth or type_.name == "Category" or (is_many(field.type) and not field.args):
             page = "(first: 100)" if "first" in field.args else ""
-            parts.append(f"{name}{page} {everything(named, max(0, depth - 1))}")
+            parts.append(f"{said}{page} {everything(named, max(0, depth - 1))}")
     return f"{{ {' '.join(parts)} }}"
 
 

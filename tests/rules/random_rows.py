@@ -33,6 +33,8 @@ PREFIXES = {
     models.Event: "evt",
     models.Attachment: "att",
     models.Comment: "com",
+    models.AuditEntry: "aud",
+    models.DeadLetter: "ded",
     models.ApiToken: "tok",
 }
 
@@ -58,6 +60,7 @@ class Rows:
         self._together()
         self._views()
         self._figures()
+        self._audit()
 
     def _figures(self) -> None:
         """Sums and histograms that need not fit the tickets: whoever reads them reads what is there."""
@@ -544,6 +547,41 @@ class Rows:
                 until=self.maybe(START + dt.timedelta(days=luck.choice([-1, 10_000]))),
                 capacity=self.maybe(5),
                 last_assigned_at=self.maybe(self.moment()),
+            )
+
+    def _audit(self) -> None:
+        """Who changed what, who was let in, and what was given up."""
+        subjects = [models.Person, models.BusinessCalendar, models.RoutingRule, models.MessageTemplate, None]
+        for number in range(12):
+            model = subjects[number % len(subjects)]
+            told = {"field": self.word(), "before": self.maybe(self.text()), "after": self.maybe(self.text())}
+            self.add(
+                models.AuditEntry,
+                at=self.moment(),
+                actor_id=self.maybe(self.luck.choice(self.staff).id),
+                action=self.luck.choice(["x", self.word()]),
+                subject_table=model and model.__tablename__,
+                subject_id=model and self.luck.choice(self.rows[model]).id,
+                summary=self.text(),
+                changes=[told] * (number % 3),
+                ip_address=self.maybe(self.word()),
+            )
+        for number in range(6):
+            settled = number % 3 > 0
+            self.add(
+                models.DeadLetter,
+                kind=list(models.DeadLetterKind)[number % 2],
+                source_id=self.luck.choice(self.rows[models.Ticket]).id,
+                name=self.word(),
+                recipient_id=self.luck.choice(self.customers).id if number % 2 else None,
+                ticket_id=self.maybe(self.luck.choice(self.rows[models.Ticket]).id),
+                attempt_count=number,
+                error=self.text(),
+                first_tried_at=self.moment(),
+                failed_at=self.moment(),
+                status=list(models.DeadLetterStatus)[number % 3],
+                settled_by_id=self.luck.choice(self.staff).id if settled else None,
+                settled_at=self.moment() if settled else None,
             )
 
     def _sla_event(self, ticket: Any) -> None:

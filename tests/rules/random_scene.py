@@ -104,6 +104,13 @@ class Reader:
         yield from self.of_people()
         yield from self.of_tokens()
         yield from self.of_house()
+        for letter in self.rows.rows[models.DeadLetter] if self.admin else []:
+            yield from self.texts(letter, "name", "error")
+        for entry in self.rows.rows[models.AuditEntry] if self.admin else []:
+            yield from self.texts(entry, "action", "summary", "ip_address")
+            yield from (
+                word for change in entry.changes for said in change.values() for word in WORD.findall(said or "")
+            )
 
     def of_ticket(self, ticket: Any, *, works: bool) -> Iterable[str]:
         """A ticket with all that hangs on it; what is internal for whoever works on it."""

@@ -23,6 +23,8 @@ LOOKED_UP = (
     models.Department, models.Category, models.Service, models.RoutingRule, models.Event, models.Ticket,
     models.SlaPolicy, models.BusinessCalendar,
     models.Escalation, models.EscalationRule, models.MessageTemplate, models.TicketView,
+    models.Escalation, models.EscalationRule, models.MessageTemplate, models.AuditEntry,
+    models.DeadLetter,
 )  # fmt: skip
 IDS_OF = {  # which model's ids an argument or input field takes; any of those above where it isn't here
     "Query.ticket.id": models.Ticket,
@@ -35,6 +37,7 @@ IDS_OF = {  # which model's ids an argument or input field takes; any of those a
     "TicketFilter.serviceIds": models.Service,
     "TicketFilter.requesterIds": models.Person,
     "TicketFilter.assigneeIds": models.Person,
+    "AuditFilter.actorId": models.Person,
 }
 # Without these the answer depends on when it is given.
 SETTLED = {"MetricsFilter": frozenset({"to"})}

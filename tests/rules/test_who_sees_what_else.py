@@ -1,4 +1,4 @@
-"""Who sees departments, categories, services, rules and people, by which door: a word in each text, as for tickets."""
+"""Who sees settings, people, the audit log and dead letters, by which door: a word in each text, as for tickets."""
 
 import json
 from types import SimpleNamespace
@@ -14,6 +14,9 @@ DEPARTMENT = f"name description {MEMBERS}"
 CATEGORY = f"name description department {{ {DEPARTMENT} }}"
 RULE = """name words emailDomains addTags target: department { name } assignee { name email }
   categories { name } services { name }"""
+ENTRY = """action summary ipAddress actor { name } subject { ... on RoutingRule { name } }
+  changes { field before after }"""
+LETTER = "name error recipient settledBy { name } subject { id }"
 DOORS = {
     "departments": f"{{ departments {{ totalCount nodes {{ {DEPARTMENT} }} }} }}",
     "all departments": f"{{ departments(includeArchived: true) {{ totalCount nodes {{ {DEPARTMENT} }} }} }}",
@@ -22,16 +25,21 @@ DOORS = {
     "services": "{ services { totalCount nodes { name description } } }",
     "all services": "{ services(includeArchived: true) { totalCount nodes { name description } } }",
     "rules": f"{{ routingRules {{ totalCount nodes {{ {RULE} }} }} }}",
+    "log": f"""{{ auditEntries(filter: {{actions: ["[entry-action]"]}}) {{ totalCount nodes {{ {ENTRY} }} }} }}""",
+    "letters": f"{{ deadLetters(filter: {{statuses: DISCARDED}}) {{ totalCount nodes {{ {LETTER} }} }} }}",
 }
 BY_ID = f"""query ($id: ID!) {{ node(id: $id) {{ id ... on Department {{ {DEPARTMENT} }}
   ... on Category {{ {CATEGORY} }} ... on Service {{ name description }} ... on RoutingRule {{ {RULE} }}
-  ... on Person {{ name email locale timeZone active lastSeenAt departments {{ name }} }} }} }}"""
+  ... on Person {{ name email locale timeZone active lastSeenAt departments {{ name }} }}
+  ... on AuditEntry {{ {ENTRY} }} ... on DeadLetter {{ {LETTER} }} }} }}"""
 BY_IDS = BY_ID.replace("$id: ID!", "$id: [ID!]!").replace("node(id: $id)", "nodes(ids: $id)")
 
 IN_USE, PERSON = frozenset({"department"}), frozenset({"member", "member-email", "member-locale", "member-zone"})
 ARCHIVED = {"departments": "old-department", "categories": "old-category", "services": "old-service"}
 RULES = frozenset({"rule", "rule-word", "rule-domain", "rule-tag"})
-EVERYTHING = {*IN_USE, *PERSON, *RULES, *ARCHIVED.values(), "category", "service", "gone", "gone-email"}
+LOG = frozenset({"entry", *(f"entry-{name}" for name in ("action", "address", "field", "before", "after"))})
+LETTERS = frozenset({"letter", "letter-error"})
+EVERYTHING = {*IN_USE, *PERSON, *RULES, *LOG, *LETTERS, *ARCHIVED.values(), "category", "service", "gone", "gone-email"}
 EVERYTHING |= {f"{name}-text" for name in ("department", "category", "service", *ARCHIVED.values())}
 
 
@@ -71,11 +79,22 @@ async def scene(desk, house, database, submit, work, mailbox, support, problem, 
             )
         member = person("member", active=True)
         person("gone", active=False)
-        made(
+        rule = made(
             models.RoutingRule, "rul", "rule", position=0, active=False, category_ids=[category.id], priorities=[],
             service_ids=[service.id], words=["[rule-word]"], email_domains=["[rule-domain]"],
             department_id=department.id, assignee_id=member.id, priority=None, add_tags=["[rule-tag]"],
         )  # fmt: skip
+        change = {part: f"[entry-{part}]" for part in ("field", "before", "after")}
+        entry = unit.insert(
+            models.AuditEntry, at=unit.now, actor_id=member.id, action="[entry-action]", subject_table="routing_rules",
+            subject_id=rule.id, summary="[entry]", changes=[change], ip_address="[entry-address]",
+        )  # fmt: skip
+        made(
+            models.DeadLetter, "ded", "letter", kind=models.DeadLetterKind.EMAIL, source_id=rule.id,
+            recipient_id=member.id, ticket_id=None, attempt_count=9, error="[letter-error]", first_tried_at=unit.now,
+            failed_at=unit.now, status=models.DeadLetterStatus.DISCARDED, settled_by_id=member.id, settled_at=unit.now,
+        )  # fmt: skip
+        ids.entry = f"aud_{entry.id}"
     people = {None: None, "session": await session_for(desk, customer, await submit(customer, problem))}
     people |= {Role.CUSTOMER: stranger, Role.ADMIN: admin}
     for role in (Role.AGENT, Role.TEAM_LEAD, Role.MANAGER, Role.DIRECTOR):
@@ -114,7 +133,7 @@ def may_read(who, door):
     noun, all_of_them = door.rpartition(" ")[2], door.startswith("all ")
     if door == "departments" and who is None:
         return set()
-    if (all_of_them or door == "rules") and who is not Role.ADMIN:
+    if (all_of_them or door in {"rules", "log", "letters"}) and who is not Role.ADMIN:
         return set()
     people = PERSON if is_staff(who) else set()
     match noun:
@@ -126,6 +145,10 @@ def may_read(who, door):
             words = {"service", "service-text"}
         case "rules":
             return {*RULES, "department", "category", "service", "member", "member-email"}
+        case "log":
+            return {*LOG, "member", "rule"}
+        case "letters":
+            return {*LETTERS, "member", "member-email"}
     if all_of_them:
         words |= {ARCHIVED[noun], f"{ARCHIVED[noun]}-text"}
         words |= {"old-department", "old-department-text"} if noun == "categories" else set()
@@ -162,6 +185,8 @@ async def test_what_is_found_by_its_id_is_what_may_be_known(api, scene, query):
         "old_category": staff,
         "old_service": staff,
         "rule": admins,
+        "entry": admins,
+        "letter": admins,
         "member": staff,
         "gone": staff,
     }.items():
@@ -178,7 +203,7 @@ async def test_what_is_hidden_looks_like_what_is_not_there(api, scene):
         "old_department": lambda who: who is not Role.ADMIN,
         "old_category": lambda who: not is_staff(who),
         "old_service": lambda who: not is_staff(who),
-        "rule": lambda who: who is not Role.ADMIN,
+        **dict.fromkeys(("rule", "entry", "letter"), lambda who: who is not Role.ADMIN),
         "member": lambda who: not is_staff(who),
     }
     for name, from_whom in hidden.items():

@@ -95,6 +95,17 @@ async def test_somebody_known_is_found_by_the_address_and_then_by_the_subject(ap
     assert len(await people(database)) == 1
 
 
+async def test_the_audit_log_tells_who_came_once_for_a_token(served, provider, database, customer):
+    token = Holder(provider.token(**VERIFIED))
+    for api in (await served(), await served()):
+        await api(token, WHO)
+
+    (entry,) = await database.rows("SELECT * FROM audit_entries WHERE action = 'signInElsewhere'")
+
+    assert (entry["actor_id"], entry["subject_id"], entry["ip_address"]) == (customer.id, customer.id, "127.0.0.1")
+    assert token.token not in str(entry)
+
+
 async def test_staff_keep_their_role_whatever_the_token_says(api, provider, agent):
     token = provider.token(email=agent.email, email_verified=True, role="ADMIN", roles=["ADMIN"])
 
