@@ -1,5 +1,15 @@
 """What the database looks like: tables, constraints, indexes, nothing else."""
 
+from models.articles import (
+    Article,
+    ArticleAudience,
+    ArticleCategory,
+    ArticleSlug,
+    ArticleStatus,
+    ArticleTerm,
+    ArticleVersion,
+    ArticleWords,
+)
 from models.attachments import Attachment, Upload
 from models.base import Base, Record
 from models.calendars import BusinessCalendar
@@ -37,6 +47,14 @@ from models.views import TicketView
 
 __all__ = [
     "UNRESOLVED",
+    "Article",
+    "ArticleAudience",
+    "ArticleCategory",
+    "ArticleSlug",
+    "ArticleStatus",
+    "ArticleTerm",
+    "ArticleVersion",
+    "ArticleWords",
     "AssignmentMethod",
     "Attachment",
     "Attempt",

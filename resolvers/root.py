@@ -5,6 +5,8 @@ from strawberry.tools import create_type
 
 from planner.fields import CONFIG
 from resolvers import (
+    article_categories,
+    articles,
     attachments,
     calendars,
     categories,
@@ -49,6 +51,9 @@ QUERIES = [
     escalations.escalation_rules,
     templates.message_templates,
     templates.message_template_preview,
+    articles.article,
+    articles.article_by_slug,
+    article_categories.article_categories,
 ]
 MUTATIONS = [
     sessions.request_sign_in_link,
@@ -95,6 +100,12 @@ MUTATIONS = [
     escalations.delete_escalation_rule,
     templates.save_message_template,
     templates.delete_message_template,
+    article_categories.save_article_category,
+    articles.create_article,
+    articles.save_article_draft,
+    articles.publish_article,
+    articles.archive_article,
+    articles.restore_article_version,
 ]
 SUBSCRIPTIONS = [
     tickets.ticket_updated,

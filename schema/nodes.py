@@ -8,6 +8,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import aliased
 
 from domain import (
+    articles,
     attachments,
     calendars,
     categories,
@@ -23,9 +24,13 @@ from domain import (
     tickets,
 )
 from domain.access import Viewer
+from domain.articles import categories as article_categories
 from domain.escalations import rules
 from domain.sla import policies
 from models import (
+    Article,
+    ArticleCategory,
+    ArticleVersion,
     Attachment,
     BusinessCalendar,
     Category,
@@ -102,4 +107,7 @@ LOOKUPS: dict[type, Lookup] = {
     Event: _on_ticket(Event, history.visible),
     Comment: _on_ticket(Comment, comments.visible),
     Attachment: _on_ticket(Attachment, attachments.visible),
+    Article: articles.one,
+    ArticleCategory: article_categories.one,
+    ArticleVersion: articles.version,
 }
