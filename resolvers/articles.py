@@ -5,16 +5,22 @@ from typing import Annotated
 import models
 from domain import articles
 from domain.access import Viewer
-from domain.articles import writing
+from domain.articles import lists, search, writing
+from domain.articles.lists import ArticleOrderField
 from infra.unit import Unit
 from planner.fields import argument, planned
 from planner.nodes import NodeId
+from planner.pages import PageArguments
 from resolvers.writing import key_of, mutation, optional_key
 from schema.articles import (
     ArchiveArticleInput,
     ArchiveArticleResult,
     ArchiveArticleSuccess,
     Article,
+    ArticleConnection,
+    ArticleFilter,
+    ArticleOrder,
+    ArticleSuggestion,
     CreateArticleInput,
     CreateArticleResult,
     CreateArticleSuccess,
@@ -30,6 +36,7 @@ from schema.articles import (
 )
 from schema.context import Context
 from schema.inputs import given, present
+from schema.times import OrderDirection
 
 LOCALE = "en"  # the desk's own
 
@@ -42,6 +49,45 @@ def article(viewer: Viewer, id: Annotated[NodeId, argument("The article's id.")]
 @planned("One article by the last part of its address, the former ones included.")
 def article_by_slug(viewer: Viewer, slug: Annotated[str, argument("The slug.")]) -> Article | None:
     return articles.led_to(viewer, slug)
+
+
+@planned("Articles that the viewer can see. Everyone.", name="articles")
+def articles_(
+    viewer: Viewer,
+    page: PageArguments,
+    filter: Annotated[ArticleFilter | None, argument("What to list; default: all that are published.")] = None,
+    order_by: Annotated[
+        ArticleOrder | None,
+        argument("How to order; default: by category and place in it, or best match first when filter.text is given."),
+    ] = None,
+) -> ArticleConnection | None:
+    asked = filter.conditions() if filter else lists.Conditions()
+    field, descending = ArticleOrderField.CATEGORY, False
+    if asked.text is not None:
+        field, descending = ArticleOrderField.RELEVANCE, True
+    if order_by:
+        field, descending = order_by.field, order_by.direction is OrderDirection.DESC
+    return page.of(lists.listed(viewer, asked), order=lists.order(viewer, asked, field, descending=descending))
+
+
+@planned(
+    "Published articles that may answer a question which is still being typed, best first. "
+    "Cheap enough for every pause in typing. Everyone.",
+)
+def article_suggestions(
+    viewer: Viewer,
+    text: Annotated[
+        str,
+        argument(
+            "What was typed so far, such as a ticket's subject and text: at most 2,000 characters. "
+            "Fewer than 3 give nothing.",
+            most=search.MOST_QUESTION,
+        ),
+    ],
+    category_id: Annotated[NodeId | None, argument("Prefer articles that belong to this category of tickets.")] = None,
+    first: Annotated[int, argument("How many: 1 to 10.", least=1, most=search.MOST_SUGGESTED, plain=True)] = 5,
+) -> list[ArticleSuggestion] | None:
+    return search.suggested(viewer, text, category_id.of(models.Category) if category_id else None, first)
 
 
 @mutation("Begins an article as a draft. Staff.")

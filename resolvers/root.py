@@ -53,6 +53,8 @@ QUERIES = [
     templates.message_template_preview,
     articles.article,
     articles.article_by_slug,
+    articles.articles_,
+    articles.article_suggestions,
     article_categories.article_categories,
 ]
 MUTATIONS = [

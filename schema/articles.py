@@ -9,14 +9,17 @@ import strawberry
 import models
 from domain import articles
 from domain.access import Viewer
-from planner.fields import Payload, attribute, payload, planned
-from planner.nodes import Node, stored
+from domain.articles import lists, search
+from domain.articles.lists import ArticleOrderField
+from planner.fields import Payload, When, argument, attribute, input_field, payload, planned
+from planner.nodes import Node, NodeIds, stored
 from planner.pages import Connection, Edge, PageArguments
 from schema.article_categories import ArticleCategory
 from schema.enums import described
-from schema.inputs import optional, required
+from schema.inputs import given, optional, required
 from schema.people import Person
 from schema.refusals import Conflict, InvalidInput, NotAllowed, NotFound
+from schema.times import OrderDirection
 
 described(
     models.ArticleStatus,
@@ -52,6 +55,15 @@ described(
     PUBLISH="Publish the draft.",
     ARCHIVE="Withdraw it; publishing brings it back.",
     REVIEW="Ask for a review, or close one.",
+)
+
+
+described(
+    ArticleOrderField,
+    "What articles can be ordered by.",
+    CATEGORY="Category, and place in it.",
+    UPDATED_AT="When they last changed.",
+    RELEVANCE="How well they match filter.text; needs it.",
 )
 
 
@@ -107,6 +119,14 @@ class Article(Node):
     def versions(article: models.Article, viewer: Viewer, page: PageArguments) -> Connection[ArticleVersion]:
         return page.of(articles.versions_of(viewer, article.id), order=[models.ArticleVersion.number.desc()])
 
+    @planned("Published articles on the same matter, best first.")
+    def related(
+        article: models.Article,
+        viewer: Viewer,
+        first: Annotated[int, argument("How many: 1 to 10.", least=1, most=search.MOST_SUGGESTED, plain=True)] = 5,
+    ) -> list[Annotated["Article", strawberry.lazy("schema.articles")]]:
+        return search.related(viewer, article, first)
+
     @planned("What the viewer may do with it in its present state.")
     def viewer_can(article: models.Article, viewer: Viewer) -> list[ArticleAction]:
         return articles.can(viewer, article)
@@ -116,12 +136,60 @@ class Article(Node):
 class ArticleEdge(Edge[Article]):
     @planned("Where filter.text was found, as HTML with <mark>; null without it.")
     def highlight_html(found: Any, viewer: Viewer) -> str | None:
-        return None
+        return When(found.words.is_not(None), search.highlight(viewer, found, found.words))
 
 
 @strawberry.type(name="ArticleConnection", description="A page of articles.")
 class ArticleConnection(Connection[Article]):
     edges: list[ArticleEdge] = strawberry.field(description="The articles of this page, each with its cursor.")
+
+
+@strawberry.type(description="An article that may answer a question.")
+class ArticleSuggestion:
+    score: float = attribute("How well it fits, from 0 to 1; comparable within one answer only.")
+
+    @planned("The article.")
+    def article(found: Any, viewer: Viewer) -> Article:
+        return articles.one(viewer, found.article_id)
+
+    @planned("The passage that fits best, as HTML with <mark>.")
+    def excerpt_html(found: Any, viewer: Viewer) -> str:
+        return search.passage_of(found.article_id, found.asked)
+
+
+@strawberry.input(description="How to order articles.")
+class ArticleOrder:
+    field: ArticleOrderField = required("By what.")
+    direction: OrderDirection = required("Which way.")
+
+
+@strawberry.input(description="Which articles to list. All conditions given must hold; lists of at most 50.")
+class ArticleFilter:
+    text: str | None = input_field(
+        "Words in title, summary, body or tags, their forms and near misspellings too; at most 200 characters.",
+        most=search.MOST_TEXT,
+        plain=search.kind,
+    )
+    category_ids: NodeIds | None = input_field("In one of these categories or below them.", most=50)
+    statuses: list[models.ArticleStatus] | None = input_field(
+        "In one of these states; default: published. Others: staff.", most=50
+    )
+    audiences: list[models.ArticleAudience] | None = input_field("For one of these audiences.", most=50)
+    tags: list[str] | None = input_field("With one of these tags.", most=50)
+    locale: str | None = input_field("In this language, BCP 47; default: any.")
+
+    def conditions(self) -> lists.Conditions:
+        """The conditions that are given."""
+        text: Any = given(self.text)
+        ids = given(self.category_ids)
+        return lists.Conditions(
+            text=text.value if text and text.kind else None,
+            category_ids=None if ids is None else ids.of(models.ArticleCategory),
+            statuses=given(self.statuses),
+            audiences=given(self.audiences),
+            tags=given(self.tags),
+            locale=given(self.locale),
+        )
 
 
 @strawberry.input(description="What createArticle needs.")
