@@ -9,6 +9,7 @@ from domain.articles import lists, search, writing
 from domain.articles.lists import ArticleOrderField
 from infra.unit import Unit
 from planner.fields import argument, planned
+from planner.live import Live, live, subscription
 from planner.nodes import NodeId
 from planner.pages import PageArguments
 from resolvers.writing import key_of, mutation, optional_key
@@ -88,6 +89,15 @@ def article_suggestions(
     first: Annotated[int, argument("How many: 1 to 10.", least=1, most=search.MOST_SUGGESTED, plain=True)] = 5,
 ) -> list[ArticleSuggestion] | None:
     return search.suggested(viewer, text, category_id.of(models.Category) if category_id else None, first)
+
+
+@subscription(
+    "An article, now and after every change of it, of its feedback or of its reviews. "
+    "Everyone, as far as its audience permits."
+)
+def article_updated(viewer: Viewer, id: Annotated[NodeId, argument("The article's id.")]) -> Live[Article]:
+    article_id = id.of(models.Article)
+    return live(articles.CHANNEL, article_id, articles.one(viewer, article_id), common=True)
 
 
 @mutation("Begins an article as a draft. Staff.")

@@ -117,6 +117,7 @@ SUBSCRIPTIONS = [
     presence.ticket_presence_updated,
     notifications.notifications_,
     notifications.unread_count_updated,
+    articles.article_updated,
 ]
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import CTE, ColumnElement, Select, func, select
 from sqlalchemy.dialects.postgresql import REGCONFIG, TSQUERY
 from sqlalchemy.orm import aliased
 
-from domain import articles
+from domain import access, articles
 from domain.access import Viewer
 from domain.articles import index, texts
 from models import Article, ArticleCategory, ArticleTerm, ArticleWords
@@ -182,6 +182,14 @@ def related(viewer: Viewer, article: Any, most: Any) -> Select[Article]:
     found = suggested(viewer, said, None, most + 1).subquery("related")
     rows = articles.visible(viewer).join(found, found.c.article_id == Article.id).where(Article.id != article.id)
     return rows.order_by(found.c.score.desc(), Article.id).limit(most)
+
+
+def for_ticket(viewer: Viewer, ticket: Any, most: Any) -> Select[*tuple[Any, ...]]:
+    """The same for a ticket, for whoever works on it."""
+    said = func.concat_ws(" ", ticket.subject, ticket.body)
+    rows = suggested(viewer, said, ticket.category_id, most)
+    works = access.works_on(viewer, ticket)
+    return rows.where((sa.true() if works else sa.false()) if isinstance(works, bool) else works)
 
 
 def _rarest(viewer: Viewer, said: Any) -> CTE:

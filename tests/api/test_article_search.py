@@ -109,12 +109,12 @@ async def test_odd_words_break_nothing(publish, titles, api, text):
 
 
 async def test_where_it_was_found_is_safe_to_show(publish, api):
-    await publish("Printers", "Printers < 3 & so on")
+    await publish("Printers", "Among all the Printers < here & there stands one more")
 
     (edge,) = (await api(None, LIST, filter={"text": "printer"}))["articles"]["edges"]
 
     assert "<mark>Printers</mark>" in edge["highlightHtml"]
-    assert "<mark>Printers</mark> &lt; 3 &amp; so on" in edge["highlightHtml"]
+    assert "<mark>Printers</mark> &lt; here &amp; there" in edge["highlightHtml"]
     assert (await api(None, LIST))["articles"]["edges"][0]["highlightHtml"] is None
 
 
@@ -231,3 +231,17 @@ async def test_each_letter_that_is_typed_gives_an_answer(api, publish):
     found = [bool((await api(None, SUGGEST, text=text))["articleSuggestions"]) for text in typed]
 
     assert found == [False] * 3 + [True] * 5
+
+
+async def test_a_ticket_suggests_articles_to_whoever_works_on_it(api, publish, submit, customer, problem, agent):
+    await publish("Reset your password")
+    await publish("For staff: password of the printer", audience="STAFF")
+    asked = await submit(customer, problem, subject="My pasword", body="I forgot it.")
+    query = "query ($id: ID!) { ticket(id: $id) { suggestedArticles { article { title } } } }"
+
+    async def suggested(viewer):
+        found = (await api(viewer, query, id=asked["id"]))["ticket"]["suggestedArticles"]
+        return {each["article"]["title"] for each in found}
+
+    assert await suggested(agent) == {"Reset your password", "For staff: password of the printer"}
+    assert await suggested(customer) == set()

@@ -74,6 +74,15 @@ async def keys(customer, ticket, problem, support, director, database, work, mai
             models.MessageTemplate, body="Dear {{name}}", department_id=None, updated_at=unit.now, **wording
         )
         comment = unit.insert(models.Comment, ticket_id=ticket.uuid, **words, **told_by)
+        placed = {"slug": "s", "position": 0, "path": "", "parent_id": None, "description": ODD, "archived_at": None}
+        shelf = unit.insert(models.ArticleCategory, name="A", ticket_category_ids=[problem.id], **placed)
+        text = {"title": "T", "summary": ODD, "body": ODD, "body_html": "<p></p>", "number": 1}
+        states = {"status": models.ArticleStatus.PUBLISHED, "audience": models.ArticleAudience.PUBLIC}
+        states |= {"published_at": unit.now, "updated_at": unit.now, "locale": "en", "language": "english"}
+        states |= dict.fromkeys(("from_ticket_id", "publishes_at", "publishes_by_id", "publishes_note"))
+        article = unit.insert(
+            models.Article, **text, **states, slug="s", category_id=shelf.id, position=0, tags=[], author_id=director.id
+        )
     return {
         "Ticket": ticket.uuid,
         "Person": customer.id,
@@ -88,6 +97,8 @@ async def keys(customer, ticket, problem, support, director, database, work, mai
         "EscalationRule": escalation_rule.id,
         "MessageTemplate": template.id,
         "Comment": comment.id,
+        "Article": article.id,
+        "ArticleCategory": shelf.id,
         "TicketPresence": ticket.uuid,
         "Notification": told["id"],
         "TicketEvent": event["id"],

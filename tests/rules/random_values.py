@@ -23,15 +23,25 @@ LOOKED_UP = (
     models.Department, models.Category, models.Service, models.RoutingRule, models.Event, models.Ticket,
     models.SlaPolicy, models.BusinessCalendar,
     models.Escalation, models.EscalationRule, models.MessageTemplate,
+    models.Article, models.ArticleCategory, models.ArticleVersion, models.Article,
 )  # fmt: skip
 IDS_OF = {  # which model's ids an argument or input field takes; any of those above where it isn't here
     "Query.ticket.id": models.Ticket,
     "Query.messageTemplatePreview.ticketId": models.Ticket,
+    "Query.article.id": models.Article,
+    "Query.articleSuggestions.categoryId": models.Category,
+    "ArticleFilter.categoryIds": models.ArticleCategory,
     "TicketFilter.categoryIds": models.Category,
     "TicketFilter.departmentIds": models.Department,
     "TicketFilter.serviceIds": models.Service,
     "TicketFilter.requesterIds": models.Person,
     "TicketFilter.assigneeIds": models.Person,
+}
+FEW = {
+    "BusinessCalendar.upcomingHolidays.first",
+    "Query.articleSuggestions.first",
+    "Article.related.first",
+    "Ticket.suggestedArticles.first",
 }
 LEVELS = {level.value: level.name for level in models.EscalationLevel}
 LIKE: dict[str, Callable[[Any], Any]] = {  # of a ticket, what a condition that holds for it says
@@ -114,11 +124,15 @@ class Values:
         if name == "String":
             texts = [*self.like.tags, "x", 'line\nbreak "quoted" é']
             texts = [self.search()] if place == "TicketFilter.text" else texts
+            if place in {"ArticleFilter.text", "Query.articleSuggestions.text"}:
+                texts = ["tagged", luck.choice(self.scene.rows[models.ArticleTerm]).word, "taggde zq", *texts]
+            if place == "Query.articleBySlug.slug":
+                texts = [luck.choice(self.scene.rows[models.ArticleSlug]).slug]
             if place.startswith("Query.messageTemplatePreview."):  # it says again what it is given
                 texts = ["x", "{{name}} of **{{desk}}**", "{{nothing}}"]
             return luck.choice([*self.schema.type_map, "Nothing"] if place == "Query.__type.name" else texts)
         some = luck.choice(self.scene.rows[models.Ticket]).number
-        if place == "BusinessCalendar.upcomingHolidays.first":
+        if place in FEW:
             return luck.randint(0 if self.chance(5) else 1, 5)
         made: dict[str, Again] = {
             "Boolean": lambda: self.chance(5 if place in self.known.refused else 50),
