@@ -3,7 +3,7 @@
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import CTE, ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.dialects.postgresql import REGCONFIG, TSQUERY
 from sqlalchemy.orm import aliased
 
@@ -17,6 +17,7 @@ NEAREST = 5  # words that a misspelt one may have been meant as
 SHORTEST_MISSPELT, SHORT = 4, 6  # shorter ones are near to too much; short ones have one letter wrong
 MOST_SUGGESTED = 10
 RAREST, MOST_FOUND = 8, 3_000  # of a question the rarest words count, as long as no more articles have them
+HEADING = 3.0  # how much more a word counts in a heading
 PREFERRED = 1.5  # how much better an article fits of the category that is asked about
 LOOKED_THROUGH = 10_000  # characters of a text for the passage that fits
 # Characters for private use stand around what was found until all else is escaped.
@@ -79,8 +80,9 @@ def _languages() -> Any:
     """The languages that articles have, each looked up by its index."""
     known = sorted(set(texts.LANGUAGES.values()))
     names = sa.values(sa.column("name", sa.Text()), name="language").data([(name,) for name in known])
-    there = sa.exists().where(Article.language == names.c.name)
-    return select(names.c.name).where(there).subquery("languages")
+    # With LIMIT, since PostgreSQL would read the languages of all articles instead of looking for each.
+    one = select(sa.literal_column("1")).where(Article.language == names.c.name).limit(1).scalar_subquery()
+    return select(names.c.name).where(one == sa.literal_column("1")).subquery("languages")
 
 
 def _corrected(viewer: Viewer, said: Any) -> Select[Any]:
@@ -142,26 +144,25 @@ def suggested(viewer: Viewer, text: Any, category_id: Any | None, most: Any) -> 
     said = func.left(sa.cast(text, sa.Text()), MOST_QUESTION)
     asked = _rarest(viewer, said)
     term = sa.cast(func.quote_literal(asked.c.word), TSQUERY())
-    top = sa.case((ArticleWords.heading.op("@@")(term), 3.0), else_=1.0)
+    top = sa.case((ArticleWords.heading.op("@@")(term), HEADING), else_=1.0)
     found = (
-        select(ArticleWords.article_id, func.sum(asked.c.weight * top).label("score"))
+        select(
+            ArticleWords.article_id,
+            (func.sum(asked.c.weight * top) / func.max(asked.c.whole)).label("share"),
+            func.max(asked.c.together).label("asked"),
+        )
         .join_from(asked, ArticleWords, ArticleWords.words.op("@@")(term))
         .group_by(ArticleWords.article_id)
         .subquery("found")
     )
-    score: Any = found.c.score / select(func.sum(asked.c.weight) * 3 * PREFERRED).scalar_subquery()
+    score: Any = found.c.share / (HEADING * PREFERRED)
     if category_id is not None:
         theirs = sa.exists().where(
             ArticleCategory.id == Article.category_id, category_id == func.any(ArticleCategory.ticket_category_ids)
         )
         score = sa.case((theirs, score * PREFERRED), else_=score)
-    words = select(func.string_agg(func.quote_literal(asked.c.word), " | ")).scalar_subquery()
     return (
-        select(
-            found.c.article_id,
-            sa.cast(score, sa.Float()).label("score"),
-            words.label("asked"),
-        )
+        select(found.c.article_id, sa.cast(score, sa.Float()).label("score"), found.c.asked)
         .join_from(found, Article, Article.id == found.c.article_id)
         .where(articles.readable(viewer, Article), func.length(func.btrim(said)) >= LEAST_QUESTION)
         .order_by(score.desc(), found.c.article_id)
@@ -192,44 +193,58 @@ def for_ticket(viewer: Viewer, ticket: Any, most: Any) -> Select[*tuple[Any, ...
     return rows.where((sa.true() if works else sa.false()) if isinstance(works, bool) else works)
 
 
-def _rarest(viewer: Viewer, said: Any) -> CTE:
-    """The rarest words of a text that articles have, with what each counts; for one that none has, words like it."""
+def _rarest(viewer: Viewer, said: Any) -> Any:
+    """The rarest words of a text that articles have, with what each counts; for one that none has, words like it.
+
+    Each with what all of them count, `whole`, and all of them `together`, as a query.
+    """
     language = _languages().alias("spoken")
     form = func.to_tsvector(sa.cast(language.c.name, REGCONFIG), said)
     word = func.unnest(func.tsvector_to_array(form), type_=sa.Text())
-    words = select(word.label("word")).select_from(language).distinct().subquery("words")
-    seen = articles.audiences(viewer)
-    exact = select(ArticleTerm.word, ArticleTerm.articles).join_from(
-        words, ArticleTerm, ArticleTerm.word == words.c.word
-    )
+    words = select(word.label("word")).select_from(language).distinct().subquery("said")
+    begun = ArticleTerm.word.like(words.c.word.concat("%"))
     like = (
-        select(ArticleTerm.word, ArticleTerm.articles)
+        _terms(viewer)
         .where(
-            sa.or_(ArticleTerm.word.op("%")(words.c.word), ArticleTerm.word.like(words.c.word.concat("%"))),
-            ArticleTerm.audience.in_(seen),
-            ArticleTerm.articles > 0,
-            sa.or_(
-                _distance(words.c.word) <= _allowed(words.c.word),
-                ArticleTerm.word.like(words.c.word.concat("%")),
-            ),
+            func.length(words.c.word) >= SHORTEST_MISSPELT,
+            ~_known(viewer, words.c.word),
+            sa.or_(ArticleTerm.word.op("%")(words.c.word), begun),
+            sa.or_(_distance(words.c.word) <= _allowed(words.c.word), begun),
         )
         .order_by(ArticleTerm.articles.desc(), ArticleTerm.word)
         .limit(NEAREST)
-        .correlate(words)
-        .lateral("like_it")
     )
-    unknown = sa.and_(func.length(words.c.word) >= SHORTEST_MISSPELT, ~_known(viewer, words.c.word))
-    near = select(like.c.word, like.c.articles).join_from(words, like, sa.true()).where(unknown)
-    all_ = sa.union_all(exact.where(ArticleTerm.audience.in_(seen), ArticleTerm.articles > 0), near).subquery(
-        "all_words"
+    either = sa.union_all(_terms(viewer).where(ArticleTerm.word == words.c.word), like).lateral("meant")
+    counted = (
+        select(either.c.word, func.sum(either.c.articles).label("articles"))
+        .join_from(words, either, sa.true())
+        .group_by(either.c.word)
+        .subquery("counted")
     )
-    counted = select(all_.c.word, func.sum(all_.c.articles).label("articles")).group_by(all_.c.word).subquery("counted")
-    rank = func.row_number().over(order_by=[counted.c.articles, counted.c.word])
-    so_far = func.sum(counted.c.articles).over(order_by=[counted.c.articles, counted.c.word])
-    ranked = select(counted.c.word, counted.c.articles, rank.label("rank"), so_far.label("so_far")).subquery("ranked")
-    weight = 1.0 / func.ln(2.0 + ranked.c.articles)
+    rarest = [counted.c.articles, counted.c.word]
+    ranked = select(
+        counted.c.word,
+        sa.cast(1.0 / func.ln(2.0 + counted.c.articles), sa.Float()).label("weight"),
+        func.row_number().over(order_by=rarest).label("rank"),
+        func.sum(counted.c.articles).over(order_by=rarest).label("so_far"),
+    ).subquery("ranked")
     few = sa.or_(ranked.c.rank == 1, sa.and_(ranked.c.rank <= RAREST, ranked.c.so_far <= MOST_FOUND))
-    return select(ranked.c.word, sa.cast(weight, sa.Float()).label("weight")).where(few).cte("asked", nesting=True)
+    return (
+        select(
+            ranked.c.word,
+            ranked.c.weight,
+            func.sum(ranked.c.weight).over().label("whole"),
+            func.string_agg(func.quote_literal(ranked.c.word), " | ").over().label("together"),
+        )
+        .where(few)
+        .subquery("asked")
+    )
+
+
+def _terms(viewer: Viewer) -> Select[*tuple[Any, ...]]:
+    return select(ArticleTerm.word, ArticleTerm.articles).where(
+        ArticleTerm.audience.in_(articles.audiences(viewer)), ArticleTerm.articles > 0
+    )
 
 
 def _marked(article: Any, said: Any, asked: Any, options: str) -> Any:

@@ -6,7 +6,7 @@ from domain.access import Viewer
 from domain.articles import categories, writing
 from models import ArticleAudience, Role
 
-WATCH = "subscription ($id: ID!) { articleUpdated(id: $id) { title draft { title } } }"
+WATCH = "subscription ($id: ID!) { articleUpdated(id: $id) { title status draft { title } } }"
 
 
 @pytest.fixture
@@ -34,17 +34,21 @@ async def test_the_article_now_and_after_every_change_until_it_is_withdrawn(sign
     watched = []
     for client in (reader, writer):
         watched.append(await client.subscribe(WATCH, id=f"art_{article}"))
-        assert (await client.item())["articleUpdated"] == {"title": "First", "draft": None}
+        assert (await client.item())["articleUpdated"] == {"title": "First", "status": "PUBLISHED", "draft": None}
 
     await act(writing.save_draft, article, {"title": "Second"}, None)
-    assert (await writer.item())["articleUpdated"] == {"title": "First", "draft": {"title": "Second"}}
+    assert (await writer.item())["articleUpdated"] == {
+        "title": "First",
+        "status": "PUBLISHED",
+        "draft": {"title": "Second"},
+    }
     await act(writing.publish, article, None, None)
-    assert (await writer.item())["articleUpdated"] == {"title": "Second", "draft": None}
+    assert (await writer.item())["articleUpdated"] == {"title": "Second", "status": "PUBLISHED", "draft": None}
     seen = (await reader.item())["articleUpdated"]
     if seen["title"] == "First":  # the draft changed nothing for them, and may be told
         seen = (await reader.item())["articleUpdated"]
-    assert seen == {"title": "Second", "draft": None}
+    assert seen == {"title": "Second", "status": "PUBLISHED", "draft": None}
 
     await act(writing.archive, article)
     assert await reader.receive() == {"type": "complete", "id": watched[0]}
-    assert (await writer.item())["articleUpdated"]["title"] == "Second"
+    assert (await writer.item())["articleUpdated"]["status"] == "ARCHIVED"
