@@ -58,7 +58,6 @@ class Article(Record):
         CheckConstraint("length(title) BETWEEN 1 AND 200", name="title_length"),
         Index(None, "category_id", "position", "id"),
         Index(None, "status", "updated_at", "id"),
-        Index(None, "language"),
         Index("articles_tags_idx", "tags", postgresql_using="gin"),
     )
 
@@ -139,6 +138,14 @@ class ArticleWords(Base):
     audience: Mapped[ArticleAudience]  # who finds it: staff alone unless it is published
     heading: Mapped[str] = mapped_column(TSVECTOR)
     words: Mapped[str] = mapped_column(TSVECTOR)
+
+
+class ArticleLanguage(Base):
+    """That an article is or was in a language: in these, whoever searches is understood."""
+
+    __tablename__ = "article_languages"
+
+    language: Mapped[str] = mapped_column(primary_key=True)
 
 
 class ArticleTerm(Base):

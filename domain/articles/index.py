@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import REGCONFIG, insert
 from domain import positions
 from domain.articles import texts
 from infra.unit import Unit
-from models import Article, ArticleAudience, ArticleStatus, ArticleTerm, ArticleWords
+from models import Article, ArticleAudience, ArticleLanguage, ArticleStatus, ArticleTerm, ArticleWords
 
 LONGEST_TERM = 40  # longer ones are no words that people type
 
@@ -24,9 +24,14 @@ async def keep(unit: Unit, article: Article) -> None:
     heading = "\n".join([article.title, ", ".join(article.tags), article.summary])
     await unit.flush()
     await positions.hold(unit, ArticleTerm)
+    await unit.run(_spoken, article.language)
     await unit.run(_uncounted, article.id)
     await unit.run(_written, article.id, audience, article.language, heading, article.body)
     await unit.run(_counted, article.id)
+
+
+def _spoken(language: Any) -> Any:
+    return insert(ArticleLanguage).values(language=language).on_conflict_do_nothing()
 
 
 def _terms(article_id: Any) -> Any:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import aliased
 from domain import access, articles
 from domain.access import Viewer
 from domain.articles import index, texts
-from models import Article, ArticleCategory, ArticleTerm, ArticleWords
+from models import Article, ArticleCategory, ArticleLanguage, ArticleTerm, ArticleWords
 
 MOST_TEXT, MOST_QUESTION, LEAST_QUESTION = 200, 2_000, 3
 NEAREST = 5  # words that a misspelt one may have been meant as
@@ -65,8 +65,7 @@ def query(viewer: Viewer, text: Any) -> Any:
     written = sa.cast(asked, sa.Text())
     unfinished = sa.and_(written.regexp_match("[^'\\s]{2}'$"), sa.not_(said.regexp_match('"\\s*$')))
     started = sa.cast(sa.case((unfinished, written.concat(":*")), else_=written), TSQUERY())
-    language = _languages()
-    form = func.websearch_to_tsquery(sa.cast(language.c.name, REGCONFIG), said)
+    form = func.websearch_to_tsquery(sa.cast(ArticleLanguage.language, REGCONFIG), said)
     forms = select(sa.cast(func.string_agg(func.nullif(sa.cast(form, sa.Text()), ""), " | "), TSQUERY()))
     meant = _or_nothing(_corrected(viewer, said))
     return select(started.op("||")(_or_nothing(forms)).op("||")(meant)).scalar_subquery()
@@ -74,15 +73,6 @@ def query(viewer: Viewer, text: Any) -> Any:
 
 def _or_nothing(rows: Any) -> Any:
     return func.coalesce(rows.scalar_subquery(), sa.cast(sa.literal_column("''"), TSQUERY()))
-
-
-def _languages() -> Any:
-    """The languages that articles have, each looked up by its index."""
-    known = sorted(set(texts.LANGUAGES.values()))
-    names = sa.values(sa.column("name", sa.Text()), name="language").data([(name,) for name in known])
-    # With LIMIT, since PostgreSQL would read the languages of all articles instead of looking for each.
-    one = select(sa.literal_column("1")).where(Article.language == names.c.name).limit(1).scalar_subquery()
-    return select(names.c.name).where(one == sa.literal_column("1")).subquery("languages")
 
 
 def _corrected(viewer: Viewer, said: Any) -> Select[Any]:
@@ -198,26 +188,41 @@ def _rarest(viewer: Viewer, said: Any) -> Any:
 
     Each with what all of them count, `whole`, and all of them `together`, as a query.
     """
-    language = _languages().alias("spoken")
-    form = func.to_tsvector(sa.cast(language.c.name, REGCONFIG), said)
+    form = func.to_tsvector(sa.cast(ArticleLanguage.language, REGCONFIG), said)
     word = func.unnest(func.tsvector_to_array(form), type_=sa.Text())
-    words = select(word.label("word")).select_from(language).distinct().subquery("said")
-    begun = ArticleTerm.word.like(words.c.word.concat("%"))
+    words = select(word.label("word")).select_from(ArticleLanguage).distinct().subquery("said")
+    seen = sa.and_(ArticleTerm.audience.in_(articles.audiences(viewer)), ArticleTerm.articles > 0)
+    known = (
+        select(words.c.word, func.sum(ArticleTerm.articles).label("articles"))
+        .join_from(words, ArticleTerm, sa.and_(ArticleTerm.word == words.c.word, seen), isouter=True)
+        .group_by(words.c.word)
+        .subquery("known")
+    )
+    begun = ArticleTerm.word.like(known.c.word.concat("%"))
     like = (
-        _terms(viewer)
+        select(ArticleTerm.word, ArticleTerm.articles)
         .where(
-            func.length(words.c.word) >= SHORTEST_MISSPELT,
-            ~_known(viewer, words.c.word),
-            sa.or_(ArticleTerm.word.op("%")(words.c.word), begun),
-            sa.or_(_distance(words.c.word) <= _allowed(words.c.word), begun),
+            known.c.articles.is_(None),
+            func.length(known.c.word) >= SHORTEST_MISSPELT,
+            seen,
+            sa.or_(ArticleTerm.word.op("%")(known.c.word), begun),
+            sa.or_(_distance(known.c.word) <= _allowed(known.c.word), begun),
         )
         .order_by(ArticleTerm.articles.desc(), ArticleTerm.word)
         .limit(NEAREST)
+        .lateral("meant")
     )
-    either = sa.union_all(_terms(viewer).where(ArticleTerm.word == words.c.word), like).lateral("meant")
+    either = (
+        select(
+            func.coalesce(like.c.word, known.c.word).label("word"),
+            func.coalesce(like.c.articles, known.c.articles).label("articles"),
+        )
+        .join_from(known, like, sa.true(), isouter=True)
+        .subquery("either")
+    )
     counted = (
         select(either.c.word, func.sum(either.c.articles).label("articles"))
-        .join_from(words, either, sa.true())
+        .where(either.c.articles.is_not(None))
         .group_by(either.c.word)
         .subquery("counted")
     )
@@ -238,12 +243,6 @@ def _rarest(viewer: Viewer, said: Any) -> Any:
         )
         .where(few)
         .subquery("asked")
-    )
-
-
-def _terms(viewer: Viewer) -> Select[*tuple[Any, ...]]:
-    return select(ArticleTerm.word, ArticleTerm.articles).where(
-        ArticleTerm.audience.in_(articles.audiences(viewer)), ArticleTerm.articles > 0
     )
 
 

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "a6aa3d48b124"
+revision = "eaf0416ce996"
 down_revision = "2022ea663d7c"
 branch_labels = None
 depends_on = None
@@ -39,6 +39,11 @@ def upgrade() -> None:
     )
     op.create_index(op.f("article_categories_parent_id_idx"), "article_categories", ["parent_id"], unique=False)
     op.create_index(op.f("article_categories_path_id_idx"), "article_categories", ["path", "id"], unique=False)
+    op.create_table(
+        "article_languages",
+        sa.Column("language", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("language", name=op.f("article_languages_pkey")),
+    )
     op.create_table(
         "article_terms",
         sa.Column("word", sa.Text(), nullable=False),
@@ -101,7 +106,6 @@ def upgrade() -> None:
     op.create_index(
         op.f("articles_category_id_position_id_idx"), "articles", ["category_id", "position", "id"], unique=False
     )
-    op.create_index(op.f("articles_language_idx"), "articles", ["language"], unique=False)
     op.create_index(op.f("articles_status_updated_at_id_idx"), "articles", ["status", "updated_at", "id"], unique=False)
     op.create_index("articles_tags_idx", "articles", ["tags"], unique=False, postgresql_using="gin")
     op.create_table(
@@ -170,7 +174,6 @@ def downgrade() -> None:
     op.drop_table("article_slugs")
     op.drop_index("articles_tags_idx", table_name="articles", postgresql_using="gin")
     op.drop_index(op.f("articles_status_updated_at_id_idx"), table_name="articles")
-    op.drop_index(op.f("articles_language_idx"), table_name="articles")
     op.drop_index(op.f("articles_category_id_position_id_idx"), table_name="articles")
     op.drop_table("articles")
     op.drop_index(
@@ -181,6 +184,7 @@ def downgrade() -> None:
         postgresql_where=sa.text("articles > 0"),
     )
     op.drop_table("article_terms")
+    op.drop_table("article_languages")
     op.drop_index(op.f("article_categories_path_id_idx"), table_name="article_categories")
     op.drop_index(op.f("article_categories_parent_id_idx"), table_name="article_categories")
     op.drop_table("article_categories")

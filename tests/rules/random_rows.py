@@ -505,6 +505,7 @@ class Rows:
                 path=f"{above.path if above else ''}{number:04}.",
                 archived_at=self.moment() if number == 4 else None,
             )
+        self.add(models.ArticleLanguage, language="simple")
         for number in range(16):
             self._article(number)
 
