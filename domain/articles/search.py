@@ -108,7 +108,7 @@ def _near(viewer: Viewer, word: Any) -> Any:
     """The words like it, as what goes on in a query."""
     distance, allowed = _distance(word), _allowed(word)
     rows = (
-        select(ArticleTerm.word)
+        select(func.concat(" | ", func.quote_literal(ArticleTerm.word)))
         .where(
             ArticleTerm.word.op("%")(word),
             ArticleTerm.audience.in_(articles.audiences(viewer)),
@@ -117,9 +117,8 @@ def _near(viewer: Viewer, word: Any) -> Any:
         )
         .order_by(distance, ArticleTerm.word)
         .limit(NEAREST)
-        .subquery("near")
     )
-    return select(func.string_agg(func.concat(" | ", func.quote_literal(rows.c.word)), "")).scalar_subquery()
+    return func.array_to_string(func.array(rows.scalar_subquery()), "")
 
 
 # --- Suggesting -------------------------------------------------------------------------------------------------------
