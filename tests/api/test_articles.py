@@ -466,9 +466,14 @@ async def test_writing_is_for_staff_and_publishing_for_leads(create, published, 
     assert await database.counts() == before
 
 
-async def test_an_article_from_a_ticket_needs_sight_of_it(create, house, billing, support, database):
-    stranger = await house.person("Otto Other", Role.AGENT, billing)
+async def test_an_article_from_a_ticket_needs_sight_of_it(create, billing_agent, agent, ticket, database):
     before = await database.counts()
 
-    assert (await create(stranger, fromTicketId=f"tkt_{NOWHERE}"))["field"] == "fromTicketId"
+    for ticket_id in (ticket.gid, f"tkt_{NOWHERE}"):
+        refused = await create(billing_agent, fromTicketId=ticket_id)
+        assert (refused["__typename"], refused["field"]) == ("NotFound", "fromTicketId")
     assert await database.counts() == before
+    await create(agent, fromTicketId=ticket.gid)
+    assert [row["from_ticket_id"] for row in await database.rows("SELECT from_ticket_id FROM articles")] == [
+        ticket.uuid
+    ]
