@@ -212,6 +212,7 @@ async def _articles(unit: Unit) -> None:
     for name, description, texts in ARTICLES:
         form = article_categories.Form(name, description, None, [], None, archived=False)
         category_id = await article_categories.save(unit, viewer, None, form)
+        await unit.flush()
         for title, body, audience in texts:
             said = writing.Beginning(title, None, body, category_id, audience, [], "en", None)
             article_id = await writing.create(unit, viewer, said)
