@@ -1,4 +1,4 @@
-"""The demo: people, departments, categories, services and a few tickets, the same on every machine."""
+"""The demo: people, departments, categories, services, articles and a few tickets, the same on every machine."""
 
 from typing import Any
 from uuid import UUID
@@ -8,6 +8,8 @@ from sqlalchemy import Select, select
 
 from domain import people, sessions
 from domain.access import Viewer
+from domain.articles import categories as article_categories
+from domain.articles import writing
 from domain.people import Newcomer
 from domain.tickets import submitting
 from domain.tickets.submitting import Submission
@@ -15,6 +17,8 @@ from infra.desk import Desk
 from infra.settings import Settings
 from infra.unit import Unit
 from models import (
+    ArticleAudience,
+    ArticleCategory,
     AssignmentMethod,
     BusinessCalendar,
     Category,
@@ -47,6 +51,7 @@ PEOPLE = (
     ("director@example.com", "Dora Director", Role.DIRECTOR, None),
     ("admin@example.com", "Alex Admin", Role.ADMIN, None),
 )
+WRITER = "director@example.com"
 CATEGORIES = (
     ("Technical problem", SUPPORT, "Something does not work: an error, a crash, a login that fails.", False),
     ("Billing", BILLING, "Invoices, payments, refunds and prices.", False),
@@ -79,9 +84,49 @@ TICKETS = (
     ("other.customer@example.com", "Other", "Do you visit schools?", "We would like to show our class.", "A visit"),
 )
 
+# Categories with their articles: title, body, for whom.
+ARTICLES = (
+    (
+        "Getting started",
+        "The first steps.",
+        (
+            (
+                "Reset your password",
+                "Choose *I forgot my password* where you sign in.\n\n## No mail comes\n\nLook among the junk.",
+                ArticleAudience.PUBLIC,
+            ),
+            (
+                "Export your data",
+                "Choose **Export** in the menu; a mail tells when it is done.\n\n## The export stops\n\nBegin again.",
+                ArticleAudience.PUBLIC,
+            ),
+        ),
+    ),
+    (
+        "Invoices and payment",
+        "What you pay, and how.",
+        (
+            (
+                "Change the address on invoices",
+                "Choose **Billing** in the settings. Invoices that were sent keep their address; ask us for a new one.",
+                ArticleAudience.CUSTOMERS,
+            ),
+            (
+                "When we refund",
+                "Within 30 days always, after that a lead decides.",
+                ArticleAudience.STAFF,
+            ),
+        ),
+    ),
+)
+
 
 def _person(email: Any) -> Select[Person]:
     return select(Person).where(Person.email == email)
+
+
+def _any_article_category() -> Select[ArticleCategory]:
+    return select(ArticleCategory).limit(1)
 
 
 def _category(name: Any) -> Select[Category]:
@@ -95,6 +140,8 @@ async def seed(settings: Settings, *, large: bool = False) -> None:
         async with desk.writes.begin() as unit:
             if await unit.read(_person, PEOPLE[0][0]) is None:
                 await _house(unit)
+            if await unit.read(_any_article_category) is None:
+                await _articles(unit)
         for email, category, subject, body, topic in TICKETS:
             await _ticket(desk, email, category, subject, body, topic)
         if large:
@@ -153,6 +200,23 @@ async def _house(unit: Unit) -> None:
             department_ids=[],
             changed_at=unit.now,
         )
+
+
+async def _articles(unit: Unit) -> None:
+    """Written and published as a director would."""
+    await unit.flush()
+    writer = await unit.read(_person, WRITER)
+    if writer is None:
+        raise LookupError("The demo has people before it has articles.")
+    viewer = Viewer(writer.role, writer.id)
+    for name, description, texts in ARTICLES:
+        form = article_categories.Form(name, description, None, [], None, archived=False)
+        category_id = await article_categories.save(unit, viewer, None, form)
+        await unit.flush()
+        for title, body, audience in texts:
+            said = writing.Beginning(title, None, body, category_id, audience, [], "en", None)
+            article_id = await writing.create(unit, viewer, said)
+            await writing.publish(unit, viewer, article_id, None, None)
 
 
 def _office_hours(unit: Unit) -> UUID:

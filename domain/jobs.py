@@ -99,3 +99,10 @@ class LookAgain(Job, retries=100, longest_wait=60):
     after: UUID
     department_ids: list[str]
     priorities: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class PublishArticle(Job, retries=100, longest_wait=60):
+    """Publish the draft of an article if its moment has come."""
+
+    article_id: UUID

@@ -5,7 +5,7 @@ from typing import Any, Protocol, TypeVar, cast
 from sqlalchemy import Select, func, select
 
 from infra.unit import Unit
-from models import Record
+from models import Base, Record
 
 
 class Placed(Protocol):
@@ -17,7 +17,7 @@ class Placed(Protocol):
 Row = TypeVar("Row", bound=Record)
 
 
-async def hold(unit: Unit, model: type[Record]) -> None:
+async def hold(unit: Unit, model: type[Base]) -> None:
     """Have others who put rows of this model in order wait for the end of this unit.
 
     Locks on the rows don't do that: they are not on a row that somebody else is about to insert.

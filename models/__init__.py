@@ -1,5 +1,16 @@
 """What the database looks like: tables, constraints, indexes, nothing else."""
 
+from models.articles import (
+    Article,
+    ArticleAudience,
+    ArticleCategory,
+    ArticleLanguage,
+    ArticleSlug,
+    ArticleStatus,
+    ArticleTerm,
+    ArticleVersion,
+    ArticleWords,
+)
 from models.attachments import Attachment, Upload
 from models.audit import AuditEntry
 from models.base import Base, Record
@@ -43,6 +54,15 @@ __all__ = [
     "UNRESOLVED",
     "ApiToken",
     "ApiTokenScope",
+    "Article",
+    "ArticleAudience",
+    "ArticleCategory",
+    "ArticleLanguage",
+    "ArticleSlug",
+    "ArticleStatus",
+    "ArticleTerm",
+    "ArticleVersion",
+    "ArticleWords",
     "AssignmentMethod",
     "Attachment",
     "Attempt",

@@ -8,6 +8,7 @@ from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from models.articles import ArticleCategory
 from models.base import Base, Record
 from models.calendars import BusinessCalendar
 from models.categories import Category
@@ -65,6 +66,7 @@ class Audited(NamedTuple):
 UNTOLD = frozenset({"id", "created_at", "changed_at", "updated_at"})
 
 AUDITED: dict[type[Base], Audited] = {
+    ArticleCategory: Audited("the category of articles", "name", silent=frozenset({"path"})),
     BusinessCalendar: Audited("the calendar", "name"),
     Category: Audited("the category", "name"),
     Department: Audited("the department", "name"),

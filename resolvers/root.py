@@ -6,6 +6,8 @@ from strawberry.tools import create_type
 from planner.fields import CONFIG
 from resolvers import (
     api_tokens,
+    article_categories,
+    articles,
     attachments,
     audit,
     calendars,
@@ -57,6 +59,11 @@ QUERIES = [
     templates.message_template_preview,
     audit.audit_entries,
     dead_letters.dead_letters_,
+    articles.article,
+    articles.article_by_slug,
+    articles.articles_,
+    articles.article_suggestions,
+    article_categories.article_categories,
 ]
 MUTATIONS = [
     sessions.sign_up,
@@ -113,6 +120,12 @@ MUTATIONS = [
     templates.delete_message_template,
     dead_letters.retry_dead_letters,
     dead_letters.discard_dead_letters,
+    article_categories.save_article_category,
+    articles.create_article,
+    articles.save_article_draft,
+    articles.publish_article,
+    articles.archive_article,
+    articles.restore_article_version,
 ]
 SUBSCRIPTIONS = [
     tickets.ticket_updated,
@@ -123,6 +136,7 @@ SUBSCRIPTIONS = [
     presence.ticket_presence_updated,
     notifications.notifications_,
     notifications.unread_count_updated,
+    articles.article_updated,
 ]
 
 

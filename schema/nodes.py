@@ -9,6 +9,7 @@ from sqlalchemy.orm import aliased
 
 from domain import (
     api_tokens,
+    articles,
     attachments,
     audit,
     calendars,
@@ -27,10 +28,14 @@ from domain import (
     views,
 )
 from domain.access import Viewer
+from domain.articles import categories as article_categories
 from domain.escalations import rules
 from domain.sla import policies
 from models import (
     ApiToken,
+    Article,
+    ArticleCategory,
+    ArticleVersion,
     Attachment,
     AuditEntry,
     BusinessCalendar,
@@ -118,4 +123,7 @@ LOOKUPS: dict[type, Lookup] = {
     Event: _on_ticket(Event, history.visible),
     Comment: _on_ticket(Comment, comments.visible),
     Attachment: _on_ticket(Attachment, attachments.visible),
+    Article: articles.one,
+    ArticleCategory: article_categories.one,
+    ArticleVersion: articles.version,
 }

@@ -9,12 +9,14 @@ import strawberry
 import models
 from domain import access, attachments, comments, escalations, history, notifications, resolutions, tickets
 from domain.access import Viewer
+from domain.articles import search as article_search
 from domain.tickets import actions, linking, lists, search
 from domain.tickets.actions import TicketAction
 from domain.tickets.lists import TicketOrderField
 from planner.fields import Payload, When, argument, attribute, input_field, payload, planned
 from planner.nodes import Node, NodeIds, stored
 from planner.pages import Connection, Edge, PageArguments
+from schema.articles import ArticleSuggestion
 from schema.attachments import Attachment
 from schema.categories import Category
 from schema.comments import Comment
@@ -181,6 +183,14 @@ class Ticket(Node):
         if isinstance(works, bool):
             return ticket if works else None
         return When(works, ticket)
+
+    @planned("Published articles that may answer it, best first. Staff.")
+    def suggested_articles(
+        ticket: models.Ticket,
+        viewer: Viewer,
+        first: Annotated[int, argument("How many: 1 to 10.", least=1, most=10, plain=True)] = 5,
+    ) -> list[ArticleSuggestion]:
+        return article_search.for_ticket(viewer, ticket, first)
 
     @planned("What the viewer may do with it in its present state, for enabling buttons.")
     def viewer_can(ticket: models.Ticket, viewer: Viewer) -> list[TicketAction]:

@@ -2,10 +2,10 @@
 
 from infra import worker
 from infra.settings import Settings
-from workers import attachments, clock, messages, metrics, resolutions, sessions, sla, tickets, waking
+from workers import articles, attachments, clock, messages, metrics, resolutions, sessions, sla, tickets, waking
 
 # Imported, they have declared what they perform.
-PERFORMERS = (attachments, messages, metrics, resolutions, sessions, sla, tickets, waking)
+PERFORMERS = (articles, attachments, messages, metrics, resolutions, sessions, sla, tickets, waking)
 
 
 async def work(settings: Settings) -> None:

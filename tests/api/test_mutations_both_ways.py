@@ -83,6 +83,15 @@ async def keys(customer, ticket, problem, support, director, database, work, mai
         lasting = {"created_at": unit.now, "last_used_at": None, "expires_at": unit.now, "revoked_at": None}
         secret = {"hint": "dwt_abcd", "digest": "d", "scope": models.ApiTokenScope.READ}
         token = unit.insert(models.ApiToken, owner_id=director.id, name=ODD, **secret, **lasting)
+        placed = {"slug": "s", "position": 0, "path": "", "parent_id": None, "description": ODD, "archived_at": None}
+        shelf = unit.insert(models.ArticleCategory, name="A", ticket_category_ids=[problem.id], **placed)
+        text = {"title": "T", "summary": ODD, "body": ODD, "body_html": "<p></p>", "number": 1}
+        states = {"status": models.ArticleStatus.PUBLISHED, "audience": models.ArticleAudience.PUBLIC}
+        states |= {"published_at": unit.now, "updated_at": unit.now, "locale": "en", "language": "english"}
+        states |= dict.fromkeys(("from_ticket_id", "publishes_at", "publishes_by_id", "publishes_note"))
+        article = unit.insert(
+            models.Article, **text, **states, slug="s", category_id=shelf.id, position=0, tags=[], author_id=director.id
+        )
     return {
         "Ticket": ticket.uuid,
         "Person": customer.id,
@@ -100,6 +109,8 @@ async def keys(customer, ticket, problem, support, director, database, work, mai
         "DeadLetter": letter.id,
         "Comment": comment.id,
         "ApiToken": token.id,
+        "Article": article.id,
+        "ArticleCategory": shelf.id,
         "TicketPresence": ticket.uuid,
         "Notification": told["id"],
         "TicketEvent": event["id"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections import defaultdict
 from random import Random
 from types import SimpleNamespace
@@ -36,6 +37,9 @@ PREFIXES = {
     models.AuditEntry: "aud",
     models.DeadLetter: "ded",
     models.ApiToken: "tok",
+    models.Article: "art",
+    models.ArticleCategory: "arc",
+    models.ArticleVersion: "arv",
 }
 
 
@@ -61,6 +65,7 @@ class Rows:
         self._views()
         self._figures()
         self._audit()
+        self._articles()
 
     def _figures(self) -> None:
         """Sums and histograms that need not fit the tickets: whoever reads them reads what is there."""
@@ -583,6 +588,81 @@ class Rows:
                 settled_by_id=self.luck.choice(self.staff).id if settled else None,
                 settled_at=self.moment() if settled else None,
             )
+
+    def _articles(self) -> None:
+        """Articles in any state, in categories of which the last is archived and empty."""
+        luck = self.luck
+        for number in range(5):
+            name = self.word("CABAC"[number])
+            above = self.rows[models.ArticleCategory][number - 2] if number in {2, 3} else None
+            self.add(
+                models.ArticleCategory,
+                slug=name.lower(),
+                name=name,
+                description=self.maybe(self.text()),
+                parent_id=above.id if above else None,
+                ticket_category_ids=[row.id for row in luck.sample(self.rows[models.Category], number)],
+                position=number,
+                path=f"{above.path if above else ''}{number:04}.",
+                archived_at=self.moment() if number == 4 else None,
+            )
+        self.add(models.ArticleLanguage, language="simple")
+        for number in range(16):
+            self._article(number)
+
+    def _article(self, number: int) -> None:
+        luck = self.luck
+        status = list(models.ArticleStatus)[number % 3]
+        audience = luck.choice(list(models.ArticleAudience))
+        texts = [{name: self.text() for name in ("title", "summary", "body", "body_html")} for _ in range(3)]
+        published = 0 if status is models.ArticleStatus.DRAFT else luck.choice([1, 2])
+        drafted = published == 0 or luck.random() < 0.5
+        article = self.add(
+            models.Article,
+            **texts[max(published - 1, 0)],
+            slug=self.word("a-"),
+            category_id=luck.choice(self.rows[models.ArticleCategory][:4]).id,
+            position=number // 2,
+            tags=[self.word(), "tagged"][: luck.randrange(3)],
+            status=status,
+            audience=audience,
+            locale=luck.choice(["en", "de-AT"]),
+            language="simple",
+            author_id=luck.choice(self.staff).id,
+            from_ticket_id=None,
+            number=published,
+            published_at=self.moment() if published else None,
+            updated_at=self.moment(),
+            publishes_at=self.maybe(self.moment()),
+            publishes_by_id=None,
+            publishes_note=None,
+        )
+        self.add(models.ArticleSlug, slug=article.slug, article_id=article.id)
+        for place in range(published + drafted):
+            out = place < published
+            self.add(
+                models.ArticleVersion,
+                article_id=article.id,
+                number=place + 1,
+                **texts[place],
+                edited_by_id=luck.choice(self.staff).id,
+                edited_at=self.moment(),
+                published_by_id=luck.choice(self.staff).id if out else None,
+                published_at=self.moment() if out else None,
+                note=self.maybe(self.text()) if out else None,
+            )
+        words = dict.fromkeys([*re.findall(r"zq\d+q", article.title), *article.tags, "tagged"])
+        heading = " ".join(f"'{word}':{place}" for place, word in enumerate(words, start=1))
+        found_by = models.ArticleAudience.STAFF if status is not models.ArticleStatus.PUBLISHED else audience
+        self.add(models.ArticleWords, article_id=article.id, audience=found_by, heading=heading, words=heading)
+        for word in words:
+            count = next(
+                (row for row in self.rows[models.ArticleTerm] if (row.word, row.audience) == (word, found_by)), None
+            )
+            if count is None:
+                self.add(models.ArticleTerm, word=word, audience=found_by, articles=1)
+            else:
+                count.articles += 1
 
     def _sla_event(self, ticket: Any) -> None:
         if self.luck.random() < 0.5:

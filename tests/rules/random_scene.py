@@ -111,6 +111,7 @@ class Reader:
             yield from (
                 word for change in entry.changes for said in change.values() for word in WORD.findall(said or "")
             )
+        yield from self.of_articles()
 
     def of_ticket(self, ticket: Any, *, works: bool) -> Iterable[str]:
         """A ticket with all that hangs on it; what is internal for whoever works on it."""
@@ -217,6 +218,20 @@ class Reader:
             if self.staff or calendar.id in self.known:
                 yield from self.texts(calendar, "name")
                 yield from (word for day in calendar.holidays for word in WORD.findall(day["name"]))
+
+    def of_articles(self) -> Iterable[str]:
+        """What is published for them; for staff all, with drafts and what was."""
+        for category in self.rows.rows[models.ArticleCategory]:
+            if self.staff or category.archived_at is None:
+                yield from self.texts(category, "slug", "name", "description")
+        seen = {models.ArticleAudience.PUBLIC}
+        if self.viewer.role is not None:
+            seen.add(models.ArticleAudience.CUSTOMERS)
+        for article in self.rows.rows[models.Article]:
+            if self.staff or (article.status is models.ArticleStatus.PUBLISHED and article.audience in seen):
+                yield from self.texts(article, "slug", "title", "summary", "body", "body_html", "tags")
+        for version in self.rows.rows[models.ArticleVersion] if self.staff else []:
+            yield from self.texts(version, "title", "summary", "body", "body_html", "note")
 
     def of_rules(self) -> Iterable[str]:
         """Policies, rules and templates: staff, of templates replies alone, and of all departments or their own."""

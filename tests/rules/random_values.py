@@ -25,6 +25,8 @@ LOOKED_UP = (
     models.Escalation, models.EscalationRule, models.MessageTemplate, models.TicketView,
     models.Escalation, models.EscalationRule, models.MessageTemplate, models.AuditEntry,
     models.DeadLetter,
+    models.Escalation, models.EscalationRule, models.MessageTemplate,
+    models.Article, models.ArticleCategory, models.ArticleVersion, models.Article,
 )  # fmt: skip
 IDS_OF = {  # which model's ids an argument or input field takes; any of those above where it isn't here
     "Query.ticket.id": models.Ticket,
@@ -32,6 +34,9 @@ IDS_OF = {  # which model's ids an argument or input field takes; any of those a
     "MetricsFilter.categoryIds": models.Category,
     "MetricsFilter.departmentIds": models.Department,
     "MetricsFilter.agentIds": models.Person,
+    "Query.article.id": models.Article,
+    "Query.articleSuggestions.categoryId": models.Category,
+    "ArticleFilter.categoryIds": models.ArticleCategory,
     "TicketFilter.categoryIds": models.Category,
     "TicketFilter.departmentIds": models.Department,
     "TicketFilter.serviceIds": models.Service,
@@ -42,6 +47,12 @@ IDS_OF = {  # which model's ids an argument or input field takes; any of those a
 # Without these the answer depends on when it is given.
 SETTLED = {"MetricsFilter": frozenset({"to"})}
 STEADY = {f"{name}.{field}" for name, fields in SETTLED.items() for field in fields}
+FEW = {
+    "BusinessCalendar.upcomingHolidays.first",
+    "Query.articleSuggestions.first",
+    "Article.related.first",
+    "Ticket.suggestedArticles.first",
+}
 LEVELS = {level.value: level.name for level in models.EscalationLevel}
 LIKE: dict[str, Callable[[Any], Any]] = {  # of a ticket, what a condition that holds for it says
     "TicketFilter.statuses": lambda ticket: ticket.status.name,
@@ -126,6 +137,10 @@ class Values:
         if name == "String":
             texts = [*self.like.tags, "x", 'line\nbreak "quoted" é']
             texts = [self.search()] if place == "TicketFilter.text" else texts
+            if place in {"ArticleFilter.text", "Query.articleSuggestions.text"}:
+                texts = ["tagged", luck.choice(self.scene.rows[models.ArticleTerm]).word, "taggde zq", *texts]
+            if place == "Query.articleBySlug.slug":
+                texts = [luck.choice(self.scene.rows[models.ArticleSlug]).slug]
             if place.startswith("Query.messageTemplatePreview."):  # it says again what it is given
                 texts = ["x", "{{name}} of **{{desk}}**", "{{nothing}}"]
             return luck.choice([*self.schema.type_map, "Nothing"] if place == "Query.__type.name" else texts)
@@ -134,7 +149,7 @@ class Values:
             return luck.choice(["UTC", "Asia/Kolkata", "Europe/Berlin"])
         if place.startswith("Metrics.by"):
             return luck.randint(0 if self.chance(5) else 1, 4)
-        if place == "BusinessCalendar.upcomingHolidays.first":
+        if place in FEW:
             return luck.randint(0 if self.chance(5) else 1, 5)
         made: dict[str, Again] = {
             "Boolean": lambda: self.chance(5 if place in self.known.refused else 50),

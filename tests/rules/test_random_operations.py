@@ -109,6 +109,8 @@ async def test_everyone_reads_all_that_they_may_and_nothing_else(both_ways: Both
         "messageTemplates",
         "queue",
         "people",
+        "articles",
+        "articleCategories",
     ):
         field = QUERY.fields[root]
         page = "(first: 100)" if "first" in field.args else ""

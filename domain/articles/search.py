@@ -1,0 +1,253 @@
+"""Finding articles: by words in any form or misspelt, and those that may answer a question which is being typed."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.dialects.postgresql import REGCONFIG, TSQUERY
+from sqlalchemy.orm import aliased
+
+from domain import access, articles
+from domain.access import Viewer
+from domain.articles import index, texts
+from models import Article, ArticleCategory, ArticleLanguage, ArticleTerm, ArticleWords
+
+MOST_TEXT, MOST_QUESTION, LEAST_QUESTION = 200, 2_000, 3
+NEAREST = 5  # words that a misspelt one may have been meant as
+SHORTEST_MISSPELT, SHORT = 4, 6  # shorter ones are near to too much; short ones have one letter wrong
+MOST_SUGGESTED = 10
+RAREST, MOST_FOUND = 8, 3_000  # of a question the rarest words count, as long as no more articles have them
+HEADING = 3.0  # how much more a word counts in a heading
+PREFERRED = 1.5  # how much better an article fits of the category that is asked about
+LOOKED_THROUGH = 10_000  # characters of a text for the passage that fits
+# Characters for private use stand around what was found until all else is escaped.
+BEGIN, END = "\ue000", "\ue001"
+HEADLINE = f'StartSel={BEGIN}, StopSel={END}, MaxFragments=2, MinWords=5, MaxWords=20, FragmentDelimiter=" … "'
+PASSAGE = f"StartSel={BEGIN}, StopSel={END}, MaxFragments=1, MinWords=10, MaxWords=35"
+PLAIN: ColumnElement[Any] = sa.literal_column(f"'{texts.WITHOUT_FORMS}'::regconfig")
+
+
+def kind(text: str) -> str | None:
+    """What a plan must know of a text: whether there is anything to look for."""
+    return "words" if text.strip() else None
+
+
+def listed(viewer: Viewer, rows: Select[Article], text: Any) -> Select[*tuple[Any, ...]]:
+    """Those of the articles that have the words, with the `words` that are looked for."""
+    found = select(ArticleWords.article_id).where(ArticleWords.words.op("@@")(query(viewer, text)))
+    return rows.where(Article.id.in_(found)).add_columns(sa.cast(text, sa.Text()).label("words"))
+
+
+def relevance(viewer: Viewer, text: Any) -> ColumnElement[float]:
+    """How well an article fits: title, tags and summary count most."""
+    words = aliased(ArticleWords)
+    asked = query(viewer, text)
+    rank = func.ts_rank(words.heading, asked) * 4 + func.ts_rank(words.words, asked)
+    best = select(sa.cast(rank, sa.Float())).where(words.article_id == Article.id)
+    return func.coalesce(best.scalar_subquery(), 0.0)
+
+
+def highlight(viewer: Viewer, article: Any, text: Any) -> Any:
+    """Where it was found, as HTML."""
+    said = func.concat_ws(
+        "\n", article.title, article.summary, func.nullif(func.array_to_string(article.tags, ", "), ""), article.body
+    )
+    return _marked(article, said, query(viewer, text), HEADLINE)
+
+
+def query(viewer: Viewer, text: Any) -> Any:
+    """What is looked for: the words in their forms in any language that articles have, unfinished, or misspelt.
+
+    Everyone's depends on words alone that they may read.
+    """
+    said = sa.cast(text, sa.Text())
+    asked = func.websearch_to_tsquery(PLAIN, said)
+    written = sa.cast(asked, sa.Text())
+    unfinished = sa.and_(written.regexp_match("[^'\\s]{2}'$"), sa.not_(said.regexp_match('"\\s*$')))
+    started = sa.cast(sa.case((unfinished, written.concat(":*")), else_=written), TSQUERY())
+    form = func.websearch_to_tsquery(sa.cast(ArticleLanguage.language, REGCONFIG), said)
+    forms = select(sa.cast(func.string_agg(func.nullif(sa.cast(form, sa.Text()), ""), " | "), TSQUERY()))
+    meant = _or_nothing(_corrected(viewer, said))
+    return select(started.op("||")(_or_nothing(forms)).op("||")(meant)).scalar_subquery()
+
+
+def _or_nothing(rows: Any) -> Any:
+    return func.coalesce(rows.scalar_subquery(), sa.cast(sa.literal_column("''"), TSQUERY()))
+
+
+def _corrected(viewer: Viewer, said: Any) -> Select[Any]:
+    """All of the words, each of them that nobody wrote as those which it may have been meant as.
+
+    Nothing where none is unknown, or where something is asked for in other ways than by plain words.
+    """
+    word = func.unnest(func.tsvector_to_array(func.to_tsvector(PLAIN, said)), type_=sa.Text()).column_valued("word")
+    words = select(word.label("word")).subquery("asked")
+    near = _near(viewer, words.c.word)
+    unknown = sa.and_(func.length(words.c.word) >= SHORTEST_MISSPELT, ~_known(viewer, words.c.word))
+    meant = func.concat(func.quote_literal(words.c.word), sa.case((unknown, func.coalesce(near, "")), else_=""))
+    together = func.string_agg(func.concat("(", meant, ")"), " & ")
+    plain = sa.not_(said.regexp_match('["]|(^|\\s)-|\\mor\\M', flags="i"))
+    return select(sa.cast(together, TSQUERY())).where(plain).having(func.bool_or(unknown))
+
+
+def _known(viewer: Viewer, word: Any) -> Any:
+    return sa.exists().where(
+        ArticleTerm.word == word, ArticleTerm.audience.in_(articles.audiences(viewer)), ArticleTerm.articles > 0
+    )
+
+
+def _distance(word: Any) -> Any:
+    return func.levenshtein(ArticleTerm.word, func.left(word, index.LONGEST_TERM))
+
+
+def _allowed(word: Any) -> Any:
+    return sa.case((func.length(word) < SHORT, 1), else_=2)
+
+
+def _near(viewer: Viewer, word: Any) -> Any:
+    """The words like it, as what goes on in a query."""
+    distance, allowed = _distance(word), _allowed(word)
+    rows = (
+        select(func.concat(" | ", func.quote_literal(ArticleTerm.word)))
+        .where(
+            ArticleTerm.word.op("%")(word),
+            ArticleTerm.audience.in_(articles.audiences(viewer)),
+            ArticleTerm.articles > 0,
+            distance <= allowed,
+        )
+        .order_by(distance, ArticleTerm.word)
+        .limit(NEAREST)
+    )
+    return func.array_to_string(func.array(rows.scalar_subquery()), "")
+
+
+# --- Suggesting -------------------------------------------------------------------------------------------------------
+
+
+def suggested(viewer: Viewer, text: Any, category_id: Any | None, most: Any) -> Select[*tuple[Any, ...]]:
+    """The published articles that may answer this, best first: `article_id`, `score`, and what was `asked`.
+
+    A word counts the more the fewer articles have it, three times in a heading; only the rarest are looked up, so that
+    it costs the same however long the question and however many the articles.
+    """
+    said = func.left(sa.cast(text, sa.Text()), MOST_QUESTION)
+    asked = _rarest(viewer, said)
+    term = sa.cast(func.quote_literal(asked.c.word), TSQUERY())
+    top = sa.case((ArticleWords.heading.op("@@")(term), HEADING), else_=1.0)
+    found = (
+        select(
+            ArticleWords.article_id,
+            (func.sum(asked.c.weight * top) / func.max(asked.c.whole)).label("share"),
+            func.max(asked.c.together).label("asked"),
+        )
+        .join_from(asked, ArticleWords, ArticleWords.words.op("@@")(term))
+        .group_by(ArticleWords.article_id)
+        .subquery("found")
+    )
+    score: Any = found.c.share / (HEADING * PREFERRED)
+    if category_id is not None:
+        theirs = sa.exists().where(
+            ArticleCategory.id == Article.category_id, category_id == func.any(ArticleCategory.ticket_category_ids)
+        )
+        score = sa.case((theirs, score * PREFERRED), else_=score)
+    return (
+        select(found.c.article_id, sa.cast(score, sa.Float()).label("score"), found.c.asked)
+        .join_from(found, Article, Article.id == found.c.article_id)
+        .where(articles.readable(viewer, Article), func.length(func.btrim(said)) >= LEAST_QUESTION)
+        .order_by(score.desc(), found.c.article_id)
+        .limit(most)
+    )
+
+
+def passage_of(article_id: Any, asked: Any) -> Any:
+    """The part of an article that has most of what is asked, as HTML."""
+    said = func.concat_ws("\n", Article.summary, func.left(Article.body, LOOKED_THROUGH))
+    marked = _marked(Article, said, sa.cast(asked, TSQUERY()), PASSAGE)
+    return select(marked).where(Article.id == article_id).scalar_subquery()
+
+
+def related(viewer: Viewer, article: Any, most: Any) -> Select[Article]:
+    """The published articles on the same matter, best first."""
+    said = func.concat_ws(" ", article.title, func.array_to_string(article.tags, " "), article.summary)
+    found = suggested(viewer, said, None, most + 1).subquery("related")
+    rows = articles.visible(viewer).join(found, found.c.article_id == Article.id).where(Article.id != article.id)
+    return rows.order_by(found.c.score.desc(), Article.id).limit(most)
+
+
+def for_ticket(viewer: Viewer, ticket: Any, most: Any) -> Select[*tuple[Any, ...]]:
+    """The same for a ticket, for whoever works on it."""
+    said = func.concat_ws(" ", ticket.subject, ticket.body)
+    rows = suggested(viewer, said, ticket.category_id, most)
+    works = access.works_on(viewer, ticket)
+    return rows.where((sa.true() if works else sa.false()) if isinstance(works, bool) else works)
+
+
+def _rarest(viewer: Viewer, said: Any) -> Any:
+    """The rarest words of a text that articles have, with what each counts; for one that none has, words like it.
+
+    Each with what all of them count, `whole`, and all of them `together`, as a query.
+    """
+    form = func.to_tsvector(sa.cast(ArticleLanguage.language, REGCONFIG), said)
+    word = func.unnest(func.tsvector_to_array(form), type_=sa.Text())
+    words = select(word.label("word")).select_from(ArticleLanguage).distinct().subquery("said")
+    seen = sa.and_(ArticleTerm.audience.in_(articles.audiences(viewer)), ArticleTerm.articles > 0)
+    known = (
+        select(words.c.word, func.sum(ArticleTerm.articles).label("articles"))
+        .join_from(words, ArticleTerm, sa.and_(ArticleTerm.word == words.c.word, seen), isouter=True)
+        .group_by(words.c.word)
+        .subquery("known")
+    )
+    begun = ArticleTerm.word.like(known.c.word.concat("%"))
+    like = (
+        select(ArticleTerm.word, ArticleTerm.articles)
+        .where(
+            known.c.articles.is_(None),
+            func.length(known.c.word) >= SHORTEST_MISSPELT,
+            seen,
+            sa.or_(ArticleTerm.word.op("%")(known.c.word), begun),
+            sa.or_(_distance(known.c.word) <= _allowed(known.c.word), begun),
+        )
+        .order_by(ArticleTerm.articles.desc(), ArticleTerm.word)
+        .limit(NEAREST)
+        .lateral("meant")
+    )
+    either = (
+        select(
+            func.coalesce(like.c.word, known.c.word).label("word"),
+            func.coalesce(like.c.articles, known.c.articles).label("articles"),
+        )
+        .join_from(known, like, sa.true(), isouter=True)
+        .subquery("either")
+    )
+    counted = (
+        select(either.c.word, func.sum(either.c.articles).label("articles"))
+        .where(either.c.articles.is_not(None))
+        .group_by(either.c.word)
+        .subquery("counted")
+    )
+    rarest = [counted.c.articles, counted.c.word]
+    ranked = select(
+        counted.c.word,
+        sa.cast(1.0 / func.ln(2.0 + counted.c.articles), sa.Float()).label("weight"),
+        func.row_number().over(order_by=rarest).label("rank"),
+        func.sum(counted.c.articles).over(order_by=rarest).label("so_far"),
+    ).subquery("ranked")
+    few = sa.or_(ranked.c.rank == 1, sa.and_(ranked.c.rank <= RAREST, ranked.c.so_far <= MOST_FOUND))
+    return (
+        select(
+            ranked.c.word,
+            ranked.c.weight,
+            func.sum(ranked.c.weight).over().label("whole"),
+            func.string_agg(func.quote_literal(ranked.c.word), " | ").over().label("together"),
+        )
+        .where(few)
+        .subquery("asked")
+    )
+
+
+def _marked(article: Any, said: Any, asked: Any, options: str) -> Any:
+    clean = func.translate(said, BEGIN + END, "")
+    headline = func.ts_headline(sa.cast(article.language, REGCONFIG), clean, asked, options)
+    for mark, safe in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), (BEGIN, "<mark>"), (END, "</mark>")):
+        headline = func.replace(headline, mark, safe)
+    return headline

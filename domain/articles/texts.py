@@ -1,0 +1,68 @@
+"""What an article's text becomes: its address, its HTML with anchors, its summary, the language it is searched in."""
+
+import html
+import re
+import unicodedata
+
+from domain import words
+
+MOST_TITLE, MOST_SUMMARY, MOST_BODY, MOST_SLUG = 200, 300, 100_000, 80
+
+# PostgreSQL's configurations of full-text search, by what a language tag begins with. Others: words as they are.
+LANGUAGES = {
+    "ar": "arabic", "ca": "catalan", "da": "danish", "de": "german", "el": "greek", "en": "english", "es": "spanish",
+    "et": "estonian", "eu": "basque", "fi": "finnish", "fr": "french", "ga": "irish", "hi": "hindi", "hu": "hungarian",
+    "hy": "armenian", "id": "indonesian", "it": "italian", "lt": "lithuanian", "nb": "norwegian", "ne": "nepali",
+    "nl": "dutch", "nn": "norwegian", "no": "norwegian", "pt": "portuguese", "ro": "romanian", "ru": "russian",
+    "sr": "serbian", "sv": "swedish", "ta": "tamil", "tr": "turkish", "yi": "yiddish",
+}  # fmt: skip
+WITHOUT_FORMS = "simple"
+
+# As it stands in addresses: letters that no accent can be taken from.
+_LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ł": "l", "þ": "th", "ð": "d"})
+_TAG = re.compile(r"<[^>]+>")
+_INLINE = re.compile(r"</?(?:a|code|del|em|s|strong)(?: [^>]*)?>")
+_HEADING = re.compile(r"<(h[1-6])>(.*?)</\1>", re.DOTALL)
+
+
+def language(locale: str) -> str:
+    """The configuration of full-text search for a language tag."""
+    return LANGUAGES.get(locale.partition("-")[0].lower(), WITHOUT_FORMS)
+
+
+def slug(title: str, otherwise: str = "article") -> str:
+    """The title as part of an address: words of plain letters and digits, between hyphens.
+
+    Letters of other scripts stay as they are, since people who read them read them in addresses too.
+    """
+    plain = unicodedata.normalize("NFKD", title.lower().translate(_LETTERS))
+    kept = "".join(letter for letter in plain if not unicodedata.combining(letter))
+    found = re.sub(r"[^\w]+|_+", "-", unicodedata.normalize("NFC", kept)).strip("-")
+    return found[:MOST_SLUG].rstrip("-") or otherwise
+
+
+def rendered(markdown: str) -> str:
+    """The Markdown as HTML that is safe to insert, each heading with an anchor of its own."""
+    used: set[str] = set()
+
+    def anchored(found: re.Match[str]) -> str:
+        name, inner = found.groups()
+        first = slug(html.unescape(_TAG.sub("", inner)), "section")
+        anchor, number = first, 1
+        while anchor in used:
+            number += 1
+            anchor = f"{first}-{number}"
+        used.add(anchor)
+        return f'<{name} id="{html.escape(anchor)}">{inner}</{name}>'
+
+    return _HEADING.sub(anchored, words.html(markdown))
+
+
+def summary(body_html: str) -> str:
+    """The beginning of a text in plain words, as far as a summary goes."""
+    without = re.sub(r"<(h[1-6]|pre)[^>]*>.*?</\1>", " ", body_html, flags=re.DOTALL)
+    plain = " ".join(html.unescape(_TAG.sub(" ", _INLINE.sub("", without))).split())
+    if len(plain) <= MOST_SUMMARY:
+        return plain
+    cut = plain[: MOST_SUMMARY - 1]
+    return cut[: cut.rfind(" ")].rstrip() + "…" if " " in cut else cut + "…"

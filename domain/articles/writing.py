@@ -1,0 +1,334 @@
+"""Writing articles: drafts beside what readers see, publishing now or later, withdrawing, and going back."""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy import Select, func, select
+
+from domain import access, articles, positions, tickets, words
+from domain.access import Viewer
+from domain.articles import categories, index, texts
+from domain.jobs import PublishArticle
+from domain.refusals import Conflict, ConflictReason, InvalidInput, Problems
+from infra.unit import Unit
+from models import (
+    Article,
+    ArticleAudience,
+    ArticleCategory,
+    ArticleSlug,
+    ArticleStatus,
+    ArticleVersion,
+)
+
+TEXT = ("title", "summary", "body")
+# What can be changed and never taken away: its field, and what it is called.
+STAYING = {
+    "title": ("title", "The title"),
+    "summary": ("summary", "The summary"),
+    "body": ("body", "The body"),
+    "category_id": ("categoryId", "The category"),
+    "position": ("position", "The place"),
+    "audience": ("audience", "The audience"),
+}
+LATEST = dt.timedelta(days=366)
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What an article begins with."""
+
+    title: str
+    summary: str | None
+    body: str
+    category_id: UUID
+    audience: ArticleAudience
+    tags: list[str]
+    locale: str
+    from_ticket_id: UUID | None
+
+
+async def create(unit: Unit, viewer: Viewer, said: Beginning) -> UUID:
+    """Begin an article as a draft. Raises InvalidInput, NotFound, NotAllowed."""
+    articles.may_write(viewer)
+    problems = Problems()
+    text = _text(problems, {"title": said.title, "summary": said.summary, "body": said.body})
+    tags = words.tags(problems, "tags", said.tags)
+    words.locale(problems, "locale", said.locale)
+    problems.refuse()
+    await _usable(unit, viewer, said.category_id)
+    if said.from_ticket_id is not None:
+        access.found(await unit.lock(tickets.one, viewer, said.from_ticket_id), "fromTicketId", "ticket")
+    article = unit.insert(
+        Article,
+        **text,
+        slug=await _slug(unit, None, text["title"]),
+        category_id=said.category_id,
+        position=(await unit.run(_next_position, said.category_id))[0][0],
+        tags=tags,
+        status=ArticleStatus.DRAFT,
+        audience=said.audience,
+        locale=said.locale,
+        language=texts.language(said.locale),
+        author_id=viewer.id,
+        from_ticket_id=said.from_ticket_id,
+        number=0,
+        published_at=None,
+        updated_at=unit.now,
+        publishes_at=None,
+        publishes_by_id=None,
+        publishes_note=None,
+    )
+    _draft(unit, article, viewer.id, text)
+    unit.insert(ArticleSlug, slug=article.slug, article_id=article.id)
+    await index.keep(unit, article)
+    return article.id
+
+
+async def save_draft(
+    unit: Unit, viewer: Viewer, article_id: UUID, given: dict[str, Any], if_unchanged_since: dt.datetime | None
+) -> UUID:
+    """Save of a draft what is given; a draft that says what is published is none.
+
+    Raises InvalidInput, NotFound, NotAllowed, Conflict CHANGED_MEANWHILE.
+    """
+    articles.may_write(viewer)
+    article = access.found(await unit.lock(articles.one, viewer, article_id), "articleId", "article")
+    draft = await unit.lock(articles.draft_of, viewer, article_id)
+    if given.get("audience", article.audience) not in {article.audience, None}:
+        articles.may_publish(viewer)
+    changed_at = max(article.updated_at, draft.edited_at) if draft else article.updated_at
+    if if_unchanged_since is not None and changed_at > if_unchanged_since:
+        said = "Somebody else has changed this article meanwhile."
+        raise Conflict(ConflictReason.CHANGED_MEANWHILE, said, current=(Article, article.id))
+    problems = Problems()
+    for name, (field, what) in STAYING.items():
+        if name in given and given[name] is None:
+            problems.add(field, f"{what} can't be taken away.")
+    problems.refuse()
+    text = _text(problems, {name: given.get(name, getattr(draft or article, name)) for name in TEXT})
+    tags = words.tags(problems, "tags", given["tags"] or []) if "tags" in given else article.tags
+    if given.get("position", 0) < 0:
+        problems.add("position", "Places are counted from 0.")
+    problems.refuse()
+    shown = await _at_once(unit, viewer, article, given, tags)
+    if any(name in given for name in TEXT) and await _say(unit, viewer, article, draft, text):
+        shown = True
+    if shown:
+        await index.keep(unit, article)
+    tell(unit, article)
+    return article.id
+
+
+async def restore(unit: Unit, viewer: Viewer, version_id: UUID) -> UUID:
+    """Make a copy of a former version the draft. Raises NotFound, NotAllowed."""
+    articles.may_write(viewer)
+    known = access.found(await unit.read(articles.version, viewer, version_id), "versionId", "version")
+    article = access.found(await unit.lock(articles.one, viewer, known.article_id), "versionId", "version")
+    draft = await unit.lock(articles.draft_of, viewer, article.id)
+    if known.published_at is not None:  # a draft is what it is
+        await _say(unit, viewer, article, draft, _text(Problems(), {name: getattr(known, name) for name in TEXT}))
+        tell(unit, article)
+    return article.id
+
+
+async def publish(unit: Unit, viewer: Viewer, article_id: UUID, at: dt.datetime | None, note: str | None) -> UUID:
+    """Make the draft what readers see, at once or at a moment to come. An archived article comes back.
+
+    Published already: it stays so, and what was planned is taken back. Raises InvalidInput, NotFound, NotAllowed, and
+    Conflict WRONG_STATE when there is nothing to publish later.
+    """
+    articles.may_publish(viewer)
+    problems = Problems()
+    said = words.optional_line(problems, "note", note, most=500, what="The note")
+    if at is not None and at > unit.now + LATEST:
+        problems.add("at", "This is more than a year away.")
+    problems.refuse()
+    article = access.found(await unit.lock(articles.one, viewer, article_id), "articleId", "article")
+    draft = await unit.lock(articles.draft_of, viewer, article_id)
+    if at is not None and at > unit.now:
+        if draft is None and article.status is ArticleStatus.PUBLISHED:
+            said = "There is no draft to publish."
+            raise Conflict(ConflictReason.WRONG_STATE, said, current=(Article, article.id))
+        unit.change(article, publishes_at=at, publishes_by_id=viewer.id, publishes_note=said)
+        unit.enqueue(PublishArticle(article.id), delay=(at - unit.now).total_seconds())
+        tell(unit, article)
+        return article.id
+    await _out(unit, article, draft, viewer.id, said)
+    return article.id
+
+
+async def take_back(unit: Unit, viewer: Viewer, article_id: UUID) -> UUID:
+    """What was planned does not happen. Raises NotFound, NotAllowed."""
+    articles.may_publish(viewer)
+    article = access.found(await unit.lock(articles.one, viewer, article_id), "articleId", "article")
+    if article.publishes_at is not None:
+        _unplan(unit, article)
+        tell(unit, article)
+    return article.id
+
+
+async def publish_planned(unit: Unit, article_id: UUID) -> None:
+    """Publish what is due to be; what was taken back or put off meanwhile waits for its own job."""
+    article = await unit.lock(_row, article_id)
+    if article is None or article.publishes_at is None or article.publishes_at > unit.now:
+        return
+    draft = await unit.lock(_draft_row, article_id)
+    if article.publishes_by_id is None:
+        raise LookupError("Nobody has planned this.")
+    await _out(unit, article, draft, article.publishes_by_id, article.publishes_note)
+
+
+async def archive(unit: Unit, viewer: Viewer, article_id: UUID) -> UUID:
+    """Withdraw an article. Archived ones stay so. Raises NotFound, NotAllowed, Conflict WRONG_STATE for a draft."""
+    articles.may_publish(viewer)
+    article = access.found(await unit.lock(articles.one, viewer, article_id), "articleId", "article")
+    if article.status is ArticleStatus.ARCHIVED:
+        return article.id
+    if article.status is ArticleStatus.DRAFT:
+        said = "This article was never published."
+        raise Conflict(ConflictReason.WRONG_STATE, said, current=(Article, article.id))
+    unit.change(article, status=ArticleStatus.ARCHIVED)
+    _unplan(unit, article)
+    tell(unit, article)
+    await index.keep(unit, article)
+    return article.id
+
+
+def tell(unit: Unit, article: Article) -> None:
+    """Tell those who watch the article that it has changed."""
+    unit.publish(f"{articles.CHANNEL}:{article.id}")
+
+
+# --- Steps ------------------------------------------------------------------------------------------------------------
+
+
+def _row(article_id: Any) -> Select[Article]:
+    return select(Article).where(Article.id == article_id)
+
+
+def _draft_row(article_id: Any) -> Select[ArticleVersion]:
+    return select(ArticleVersion).where(ArticleVersion.article_id == article_id, ArticleVersion.published_at.is_(None))
+
+
+def _next_position(category_id: Any) -> Any:
+    return select(func.coalesce(func.max(Article.position) + 1, 0)).where(Article.category_id == category_id)
+
+
+def _in_order(category_id: Any) -> Select[Article]:
+    return select(Article).where(Article.category_id == category_id).order_by(Article.position, Article.id)
+
+
+def _slugs_like(slug: Any) -> Select[ArticleSlug]:
+    numbered = ArticleSlug.slug.like(sa.cast(slug, sa.Text()).concat("-%"))
+    return select(ArticleSlug).where(sa.or_(ArticleSlug.slug == slug, numbered))
+
+
+def _text(problems: Problems, said: dict[str, str | None]) -> dict[str, str]:
+    title = words.line(problems, "title", said["title"] or "", most=texts.MOST_TITLE, what="The title")
+    body = words.text(problems, "body", said["body"] or "", most=texts.MOST_BODY, what="The body")
+    rendered = texts.rendered(body) if len(body) <= texts.MOST_BODY else ""
+    summary = words.optional_line(problems, "summary", said["summary"], most=texts.MOST_SUMMARY, what="The summary")
+    return {
+        "title": title,
+        "summary": texts.summary(rendered) if summary is None else summary,
+        "body": body,
+        "body_html": rendered,
+    }
+
+
+async def _usable(unit: Unit, viewer: Viewer, category_id: UUID) -> ArticleCategory:
+    category = access.found(await unit.lock(categories.one, viewer, category_id), "categoryId", "category")
+    if category.archived_at is not None:
+        raise InvalidInput(("categoryId", "This category is archived."))
+    return category
+
+
+async def _slug(unit: Unit, article: Article | None, title: str) -> str:
+    """A slug for the title that leads to no other article, or did."""
+    await positions.hold(unit, ArticleSlug)
+    slug = texts.slug(title)
+    taken = {row.slug: row.article_id for row in await unit.read_all(_slugs_like, slug)}
+    found, number = slug, 1
+    while found in taken and (article is None or taken[found] != article.id):
+        number += 1
+        found = f"{slug}-{number}"
+    if article is not None and found not in taken:
+        unit.insert(ArticleSlug, slug=found, article_id=article.id)
+    return found
+
+
+def _draft(unit: Unit, article: Article, editor_id: UUID, text: dict[str, str]) -> ArticleVersion:
+    return unit.insert(
+        ArticleVersion,
+        article_id=article.id,
+        number=article.number + 1,
+        **text,
+        edited_by_id=editor_id,
+        edited_at=unit.now,
+        published_by_id=None,
+        published_at=None,
+        note=None,
+    )
+
+
+async def _say(
+    unit: Unit, viewer: Viewer, article: Article, draft: ArticleVersion | None, text: dict[str, str]
+) -> bool:
+    """Have the draft say this. Gives whether what is shown of the article changes, as before its first publication."""
+    if article.number == 0:
+        if draft is None:
+            raise LookupError("An article that was never published has a draft.")
+        unit.change(draft, **text, edited_by_id=viewer.id, edited_at=unit.now)
+        slug = article.slug if text["title"] == article.title else await _slug(unit, article, text["title"])
+        unit.change(article, **text, slug=slug, updated_at=unit.now)
+        return True
+    same = all(text[name] == getattr(article, name) for name in TEXT)
+    if draft is None:
+        if not same:
+            _draft(unit, article, viewer.id, text)
+    elif same:
+        unit.delete(draft)
+    else:
+        unit.change(draft, **text, edited_by_id=viewer.id, edited_at=unit.now)
+    return False
+
+
+async def _at_once(unit: Unit, viewer: Viewer, article: Article, given: dict[str, Any], tags: list[str]) -> bool:
+    """Change what takes effect at once. Gives whether the article is found by other words, or by others."""
+    category_id = given.get("category_id", article.category_id)
+    moved = category_id != article.category_id
+    if moved:
+        await _usable(unit, viewer, category_id)
+        unit.change(article, category_id=category_id, position=(await unit.run(_next_position, category_id))[0][0])
+    if "position" in given:
+        rows = await unit.lock_all(_in_order, category_id)
+        known = next((row for row in rows if row.id == article.id), article)
+        positions.place(unit, rows, known, given["position"])
+    audience = given.get("audience", article.audience)
+    found_otherwise = tags != article.tags or audience is not article.audience
+    if found_otherwise:
+        unit.change(article, tags=tags, audience=audience)
+    return found_otherwise
+
+
+def _unplan(unit: Unit, article: Article) -> None:
+    unit.change(article, publishes_at=None, publishes_by_id=None, publishes_note=None)
+
+
+async def _out(
+    unit: Unit, article: Article, draft: ArticleVersion | None, publisher_id: UUID, note: str | None
+) -> None:
+    """Publish the draft, or what was archived; where there is neither, all is published already."""
+    if draft is not None:
+        text = {name: getattr(draft, name) for name in (*TEXT, "body_html")}
+        unit.change(draft, published_by_id=publisher_id, published_at=unit.now, note=note)
+        if draft.title != article.title:
+            unit.change(article, slug=await _slug(unit, article, draft.title))
+        unit.change(article, **text, number=draft.number, updated_at=unit.now)
+    unit.change(article, status=ArticleStatus.PUBLISHED, published_at=article.published_at or unit.now)
+    _unplan(unit, article)
+    tell(unit, article)
+    await index.keep(unit, article)

@@ -1,0 +1,248 @@
+"""Finding articles: lists, words in any form and misspelt, where they were found, and suggestions while one types."""
+
+import itertools
+
+import pytest
+
+from models import Role
+
+CATEGORY = """mutation ($input: SaveArticleCategoryInput!) { saveArticleCategory(input: $input) {
+  ... on SaveArticleCategorySuccess { articleCategory { id } } } }"""
+CREATE = """mutation ($input: CreateArticleInput!) { createArticle(input: $input) {
+  ... on CreateArticleSuccess { article { id } } } }"""
+PUBLISH = """mutation ($input: PublishArticleInput!) { publishArticle(input: $input) {
+  ... on PublishArticleSuccess { article { id } } } }"""
+ARCHIVE = PUBLISH.replace("publishArticle", "archiveArticle").replace("PublishArticle", "ArchiveArticle")
+SAVE = PUBLISH.replace("publishArticle", "saveArticleDraft").replace("PublishArticle", "SaveArticleDraft")
+LIST = """query ($filter: ArticleFilter, $orderBy: ArticleOrder, $first: Int, $after: String) {
+  articles(filter: $filter, orderBy: $orderBy, first: $first, after: $after) {
+    totalCount pageInfo { endCursor hasNextPage } edges { highlightHtml node { title } } } }"""
+SUGGEST = """query ($text: String!, $categoryId: ID, $first: Int! = 5) {
+  articleSuggestions(text: $text, categoryId: $categoryId, first: $first) {
+    score excerptHtml article { title related { title } } } }"""
+
+
+@pytest.fixture
+async def lead(house, support):
+    return await house.person("Lea Lead", Role.TEAM_LEAD, support)
+
+
+@pytest.fixture
+def category(api, lead):
+    """Makes a category, and gives its id."""
+
+    async def made(name, **given):
+        return (await api(lead, CATEGORY, input={"name": name} | given))["saveArticleCategory"]["articleCategory"]["id"]
+
+    return made
+
+
+@pytest.fixture
+async def guides(category):
+    return await category("Guides")
+
+
+@pytest.fixture
+def publish(api, lead, guides):
+    """Publishes an article, and gives its id."""
+
+    async def made(title, body="", **given):
+        given = {"title": title, "body": body, "categoryId": guides, "summary": "."} | given
+        article = (await api(lead, CREATE, input=given))["createArticle"]["article"]
+        await api(lead, PUBLISH, input={"articleId": article["id"]})
+        return article["id"]
+
+    return made
+
+
+@pytest.fixture
+def titles(api):
+    """The titles in a list."""
+
+    async def found(viewer=None, order_by=None, **filter_):
+        edges = (await api(viewer, LIST, filter=filter_, orderBy=order_by))["articles"]["edges"]
+        return [edge["node"]["title"] for edge in edges]
+
+    return found
+
+
+async def test_words_are_found_in_their_forms(publish, titles):
+    await publish("Resetting a password")
+    await publish("Rechnungen bezahlen", "So geht es.", locale="de")
+    await publish("Something else", "Words of no matter.")
+
+    assert await titles(text="reset") == ["Resetting a password"]
+    assert await titles(text="passwords") == ["Resetting a password"]
+    assert await titles(text="Rechnung") == ["Rechnungen bezahlen"]
+    assert await titles(text="passw") == ["Resetting a password"]
+    assert await titles(text="nothing of the kind") == []
+
+
+@pytest.mark.parametrize("text", ["pasword", "passwrod", "resetting pasword", "paswords"])
+async def test_misspelt_words_are_found(publish, titles, text):
+    await publish("Resetting a password")
+    await publish("Resetting a printer")
+    await publish("Something else")
+
+    assert await titles(text=text) == ["Resetting a password"]
+
+
+async def test_it_is_found_in_body_summary_and_tags_and_best_in_the_title(publish, titles):
+    await publish("In the body", "The printer is out of paper. " + "Other words stand here. " * 20)
+    await publish("In the summary", summary="How to mend a printer.")
+    await publish("In tags", tags=["printer"])
+    await publish("Printer")
+
+    found = await titles(text="printer")
+
+    assert sorted(found) == ["In tags", "In the body", "In the summary", "Printer"]
+    assert found[-1] == "In the body"
+    assert await titles(text='"out of paper"') == ["In the body"]
+    assert await titles(text="printer -paper -mend -tags") == ["Printer"]
+
+
+@pytest.mark.parametrize("text", ["'", "''", "a:*", "!", "&|", "\\", '"', "- -", "or or", "(", "<->", "' | 'x", "%"])
+async def test_odd_words_break_nothing(publish, titles, api, text):
+    await publish("Something")
+
+    assert await titles(text=text) in ([], ["Something"])
+    assert (await api(None, SUGGEST, text=text * 3))["articleSuggestions"] is not None
+
+
+async def test_where_it_was_found_is_safe_to_show(publish, api):
+    await publish("Printers", "Among all the Printers < here & there stands one more")
+
+    (edge,) = (await api(None, LIST, filter={"text": "printer"}))["articles"]["edges"]
+
+    assert "<mark>Printers</mark>" in edge["highlightHtml"]
+    assert "<mark>Printers</mark> &lt; here &amp; there" in edge["highlightHtml"]
+    assert (await api(None, LIST))["articles"]["edges"][0]["highlightHtml"] is None
+
+
+async def test_conditions_and_orders(publish, titles, category, lead):
+    first = await category("First", position=0)
+    below = await category("Below", parentId=first)
+    await publish("C", categoryId=below, tags=["x"])
+    await publish("B", locale="de")
+    await publish("A", categoryId=first, audience="CUSTOMERS")
+
+    assert await titles(lead) == ["A", "C", "B"]
+    assert await titles(lead, {"field": "CATEGORY", "direction": "DESC"}) == ["B", "C", "A"]
+    assert await titles(lead, {"field": "UPDATED_AT", "direction": "DESC"}) == ["A", "B", "C"]
+    assert await titles(lead, categoryIds=[first]) == ["A", "C"]
+    assert await titles(lead, audiences=["CUSTOMERS"]) == ["A"]
+    assert await titles(lead, tags=["x", "y"]) == ["C"]
+    assert await titles(lead, locale="DE") == ["B"]
+    assert await titles(lead, statuses=["DRAFT"]) == []
+    assert await titles() == ["C", "B"]
+
+
+async def test_pages_go_on_in_any_order(publish, api):
+    for letter in "ABCDE":
+        await publish(f"Printer {letter}", "printer " * ord(letter))
+    for field, text in (("CATEGORY", None), ("UPDATED_AT", None), ("RELEVANCE", "printer")):
+        for direction in ("ASC", "DESC"):
+            given = {"filter": {"text": text}, "orderBy": {"field": field, "direction": direction}}
+            everything = [e["node"] for e in (await api(None, LIST, **given))["articles"]["edges"]]
+            found, after = [], None
+            for _ in range(5):
+                page = (await api(None, LIST, first=1, after=after, **given))["articles"]
+                found += [edge["node"] for edge in page["edges"]]
+                after = page["pageInfo"]["endCursor"]
+            assert found == everything
+            assert not page["pageInfo"]["hasNextPage"]
+
+
+async def test_what_is_refused(api, customer, publish):
+    by_relevance = {"field": "RELEVANCE", "direction": "DESC"}
+    assert await api.refused(customer, LIST, orderBy=by_relevance) == "BAD_REQUEST"
+    assert await api.refused(customer, LIST, filter={"text": "x" * 201}) == "BAD_REQUEST"
+    assert await api.refused(customer, LIST, filter={"statuses": ["DRAFT"]}) == "NOT_ALLOWED"
+    assert await api.refused(None, LIST, filter={"statuses": ["ARCHIVED"]}) == "UNAUTHENTICATED"
+    assert await api.refused(None, SUGGEST, text="x" * 2001) == "BAD_REQUEST"
+    assert await api.refused(None, SUGGEST, text="printer", first=11) == "BAD_REQUEST"
+
+
+async def test_what_is_not_for_readers_is_not_found(api, publish, titles, guides, lead, customer):
+    await publish("Canary staff", "zebra", audience="STAFF")
+    archived = await publish("Canary archived", "zebra")
+    await api(lead, ARCHIVE, input={"articleId": archived})
+    await api(lead, CREATE, input={"title": "Canary draft", "body": "zebra", "categoryId": guides})
+    shown = await publish("Shown", "zebra")
+    await api(lead, SAVE, input={"articleId": shown, "body": "zebra giraffe"})
+
+    for viewer in (None, customer):
+        assert await titles(viewer, text="zebra") == ["Shown"]
+        assert await titles(viewer, text="canary") == await titles(viewer, text="giraffe") == []
+        assert (await api(viewer, LIST, filter={"text": "zebra"}))["articles"]["totalCount"] == 1
+        assert [
+            each["article"] for each in (await api(viewer, SUGGEST, text="zebra canary"))["articleSuggestions"]
+        ] == [{"title": "Shown", "related": []}]
+    assert set(await titles(lead, statuses=["DRAFT", "ARCHIVED"], text="zebra")) == {"Canary archived", "Canary draft"}
+
+
+async def test_words_of_others_correct_nobody(publish, titles, customer, lead):
+    await publish("Staff say passwort", audience="STAFF")
+    await publish("Password")
+
+    assert await titles(customer, text="passwort") == ["Password"]  # unknown to customers, so it is misspelt
+    assert await titles(lead, text="passwort") == ["Staff say passwort"]
+
+
+async def test_the_words_of_former_versions_are_not_found(api, publish, titles, lead, database):
+    article = await publish("Printer", "zebra")
+    await api(lead, SAVE, input={"articleId": article, "body": "giraffe"})
+    await api(lead, PUBLISH, input={"articleId": article})
+
+    assert await titles(text="zebra") == []
+    assert await titles(text="giraffe") == ["Printer"]
+    counted = await database.rows("SELECT word FROM article_terms WHERE articles > 0 AND audience = 'STAFF'")
+    assert counted == []
+    assert await database.rows("SELECT word FROM article_terms WHERE articles < 0") == []
+    (zebras,) = await database.rows("SELECT articles FROM article_terms WHERE word = 'zebra' AND audience = 'PUBLIC'")
+    assert zebras == {"articles": 0}
+
+
+async def test_suggestions_come_best_first(api, publish, category, problem):
+    theirs = await category("Errors", ticketCategoryIds=[problem.gid])
+    await publish("Reset your password", "Press reset on the page for signing in.")
+    await publish("Pay an invoice", "Passwords are not needed for that.")
+    await publish("Something else", "Nothing of the kind.")
+    await publish("Reset your password again", "Press reset on the page for signing in.", categoryId=theirs)
+    question = "I can't sign in, how do I reset my pasword?"
+
+    async def suggested(**given):
+        return (await api(None, SUGGEST, text=question, **given))["articleSuggestions"]
+
+    found = await suggested()
+    assert [each["article"]["title"] for each in found][-1] == "Pay an invoice"
+    assert len(found) == 3
+    assert all(0 < each["score"] <= 1 for each in found)
+    assert [each["score"] for each in found] == sorted((each["score"] for each in found), reverse=True)
+    assert "<mark>reset</mark>" in found[0]["excerptHtml"]
+    assert {"title": "Pay an invoice"} in found[0]["article"]["related"]
+    assert (await suggested(categoryId=problem.gid, first=1))[0]["article"]["title"] == "Reset your password again"
+    assert (await api(None, SUGGEST, text="re"))["articleSuggestions"] == []
+
+
+async def test_each_letter_that_is_typed_gives_an_answer(api, publish):
+    await publish("Reset your password")
+    typed = list(itertools.accumulate("password"))
+
+    found = [bool((await api(None, SUGGEST, text=text))["articleSuggestions"]) for text in typed]
+
+    assert found == [False] * 3 + [True] * 5
+
+
+async def test_a_ticket_suggests_articles_to_whoever_works_on_it(api, publish, submit, customer, problem, agent):
+    await publish("Reset your password")
+    await publish("For staff: password of the printer", audience="STAFF")
+    asked = await submit(customer, problem, subject="My pasword", body="I forgot it.")
+    query = "query ($id: ID!) { ticket(id: $id) { suggestedArticles { article { title } } } }"
+
+    async def suggested(viewer):
+        found = (await api(viewer, query, id=asked["id"]))["ticket"]["suggestedArticles"]
+        return {each["article"]["title"] for each in found}
+
+    assert await suggested(agent) == {"Reset your password", "For staff: password of the printer"}
+    assert await suggested(customer) == set()
