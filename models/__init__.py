@@ -10,12 +10,22 @@ from models.escalations import Escalation, EscalationRule, EscalationTrigger
 from models.events import Event, EventText
 from models.inbound import InboundMail, InboundOutcome
 from models.jobs import IdempotencyKey, JobRow, JobState
+from models.maintenance import (
+    HappeningKind,
+    MaintenanceAudience,
+    MaintenanceHappening,
+    MaintenanceNotice,
+    MaintenanceRecipient,
+    MaintenanceService,
+    MaintenanceSeverity,
+    MaintenanceStatus,
+)
 from models.messages import DeliveryStatus, Message, MessageKind
 from models.notifications import Inbox, MessageChannel, Notification, NotificationKind, NotificationPreference
 from models.people import Availability, AvailabilityStatus, Membership, Person, Role
 from models.resolutions import Resolution, ResolutionState
 from models.routing import RoutingRule
-from models.services import Service
+from models.services import Service, ServiceSubscription
 from models.sessions import Attempt, Session, SignInLink
 from models.sla import SlaClock, SlaPolicy, SlaTargetKind, SlaVersion
 from models.templates import MessageTemplate, MessageTemplateUse
@@ -54,12 +64,20 @@ __all__ = [
     "EscalationTrigger",
     "Event",
     "EventText",
+    "HappeningKind",
     "IdempotencyKey",
     "InboundMail",
     "InboundOutcome",
     "Inbox",
     "JobRow",
     "JobState",
+    "MaintenanceAudience",
+    "MaintenanceHappening",
+    "MaintenanceNotice",
+    "MaintenanceRecipient",
+    "MaintenanceService",
+    "MaintenanceSeverity",
+    "MaintenanceStatus",
     "Membership",
     "Message",
     "MessageChannel",
@@ -78,6 +96,7 @@ __all__ = [
     "Role",
     "RoutingRule",
     "Service",
+    "ServiceSubscription",
     "Session",
     "SignInLink",
     "SlaClock",

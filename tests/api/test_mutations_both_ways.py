@@ -73,6 +73,7 @@ async def keys(customer, ticket, problem, support, director, database, work, mai
         template = unit.insert(
             models.MessageTemplate, body="Dear {{name}}", department_id=None, updated_at=unit.now, **wording
         )
+        service = unit.insert(models.Service, name="S", description=ODD, archived_at=None)
         comment = unit.insert(models.Comment, ticket_id=ticket.uuid, **words, **told_by)
     return {
         "Ticket": ticket.uuid,
@@ -82,6 +83,7 @@ async def keys(customer, ticket, problem, support, director, database, work, mai
         "Category": problem.id,
         "Department": support.id,
         "RoutingRule": rule.id,
+        "Service": service.id,
         "SlaPolicy": policy.id,
         "BusinessCalendar": calendar.id,
         "Escalation": escalation.id,
