@@ -3,6 +3,8 @@
 from typing import Annotated
 from uuid import UUID
 
+import strawberry
+
 import models
 from domain import services
 from domain.access import Viewer
@@ -63,5 +65,5 @@ async def unsubscribe_from_service(
     )
 
 
-def _people(texts: list[str] | None) -> list[UUID] | None:
+def _people(texts: list[strawberry.ID] | None) -> list[UUID] | None:
     return None if given(texts) is None else keys_of(texts, models.Person, "personIds")

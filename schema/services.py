@@ -10,7 +10,7 @@ import models
 from domain import maintenance, services
 from domain.access import Viewer
 from models import Role
-from planner.fields import Payload, attribute, payload, planned
+from planner.fields import Payload, argument, attribute, payload, planned
 from planner.nodes import Node, stored
 from planner.pages import Connection, PageArguments
 from schema.enums import described
@@ -18,6 +18,7 @@ from schema.inputs import optional, required
 from schema.refusals import Conflict, InvalidInput, NotAllowed, NotFound
 
 if TYPE_CHECKING:
+    from schema.maintenance import MaintenanceFilter, MaintenanceNotice
     from schema.people import Person
 
 
@@ -48,6 +49,19 @@ class Service(Node):
     @planned("How it is, by its maintenance.")
     def status(service: models.Service, viewer: Viewer) -> ServiceStatus:
         return maintenance.status_of(viewer, service)
+
+    @planned("Notices that concern it and the viewer can see, by start, next first.")
+    def maintenance_notices(
+        service: models.Service,
+        viewer: Viewer,
+        page: PageArguments,
+        filter: Annotated[
+            Annotated["MaintenanceFilter", strawberry.lazy("schema.maintenance")] | None,
+            argument("What to list; default: scheduled and in progress."),
+        ] = None,
+    ) -> Connection[Annotated["MaintenanceNotice", strawberry.lazy("schema.maintenance")]]:
+        asked = filter.conditions() if filter else maintenance.Conditions()
+        return page.of(maintenance.of_service(viewer, service, asked), order=maintenance.order())
 
     @planned("Whether the viewer is subscribed to it; false when not signed in.")
     def viewer_is_subscribed(service: models.Service, viewer: Viewer) -> bool:
