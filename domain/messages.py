@@ -43,10 +43,11 @@ def queue(
     link_id: UUID | None = None,
     address: str = "",
     not_before: dt.datetime | None = None,
+    alone: bool = True,
 ) -> Message:
     """Send an email once this is committed. An `address` that nobody reads gets none: the row says SKIPPED.
 
-    `not_before`: when it goes out at the soonest.
+    `not_before`: when it goes out at the soonest. `alone`: by a job of its own; else by one that the caller asks for.
     """
     not_before = not_before or unit.now
     skipped = address.partition("@")[0].startswith(NOBODY_READS)
@@ -65,7 +66,7 @@ def queue(
         created_at=unit.now,
         sent_at=None,
     )
-    if not skipped:
+    if not skipped and alone:
         unit.enqueue(SendMessage(message.id), delay=max(0.0, (not_before - unit.now).total_seconds()))
     return message
 

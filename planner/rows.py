@@ -96,7 +96,7 @@ def source(row: Row) -> FromClause:
     if isinstance(rows, type):
         table: FromClause = sa.inspect(rows).local_table
         return table.alias(row._alias)  # noqa: SLF001 - as above
-    entity = rows.column_descriptions[0]["entity"]
+    entity = rows.column_descriptions[0].get("entity")
     if whole(rows):
         return renamed(rows, row).subquery(row._alias)  # noqa: SLF001 - as above
     columns = [

@@ -3,9 +3,9 @@
 from typing import Annotated
 
 import models
-from domain import maintenance
+from domain import broadcasting, maintenance
 from domain.access import Viewer
-from domain.maintenance import announcing, telling
+from domain.maintenance import announcing
 from infra.unit import Unit
 from planner.fields import argument, planned
 from planner.nodes import NodeId, NodeIds
@@ -50,7 +50,7 @@ def maintenance_reach(
     service_ids: Annotated[NodeIds, argument("The services concerned: 1 to 50.", least=1, most=50)],
     audience: Annotated[models.MaintenanceAudience, argument("Who is meant.")],
 ) -> MaintenanceReach | None:
-    return telling.reach(viewer, audience, service_ids.of(models.Service))
+    return broadcasting.reach(viewer, audience, service_ids.of(models.Service))
 
 
 @mutation("Announces maintenance and notifies its audience. Managers.")

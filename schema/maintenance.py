@@ -6,7 +6,7 @@ from typing import Annotated, Union
 import strawberry
 
 import models
-from domain import maintenance
+from domain import broadcasting, maintenance
 from domain.access import Viewer
 from domain.maintenance import announcing, saying
 from planner.fields import Computed, Payload, attribute, computed, input_field, payload, planned
@@ -59,6 +59,16 @@ class MaintenanceUpdate(Node):
         return update.author if viewer.is_staff else None
 
 
+@strawberry.type(description="What became of the messages of one channel.")
+class ChannelDelivery:
+    channel: models.MessageChannel = attribute("The channel.")
+    queued_count: int = attribute("Waiting.")
+    sent_count: int = attribute("Sent, or shown in the feed.")
+    failed_count: int = attribute("Given up; to be found among the dead letters.")
+    skipped_count: int = attribute("Not sent, since the people don't want it.")
+    read_count: int | None = attribute("Read, as far as the channel tells; null for email.")
+
+
 @stored(models.MaintenanceNotice, "mnt")
 @strawberry.type(description="Planned maintenance, announced.")
 class MaintenanceNotice(Node):
@@ -95,6 +105,10 @@ class MaintenanceNotice(Node):
     def updates(notice: models.MaintenanceNotice, viewer: Viewer, page: PageArguments) -> Connection[MaintenanceUpdate]:
         happening = models.MaintenanceHappening
         return page.of(maintenance.updates_of(notice), order=[happening.at.desc(), happening.id.desc()])
+
+    @planned("What became of its messages, one entry for each channel used. Managers; null for others.", most=2)
+    def deliveries(notice: models.MaintenanceNotice, viewer: Viewer) -> list[ChannelDelivery] | None:
+        return broadcasting.deliveries_of(notice) if viewer.has(models.Role.MANAGER) else None
 
     @planned("Who announced it. Staff; null for others.")
     def created_by(notice: models.MaintenanceNotice, viewer: Viewer) -> Person | None:

@@ -2,10 +2,10 @@
 
 from infra import worker
 from infra.settings import Settings
-from workers import attachments, clock, messages, resolutions, sessions, sla, tickets, waking
+from workers import attachments, clock, maintenance, messages, resolutions, sessions, sla, tickets, waking
 
 # Imported, they have declared what they perform.
-PERFORMERS = (attachments, messages, resolutions, sessions, sla, tickets, waking)
+PERFORMERS = (attachments, maintenance, messages, resolutions, sessions, sla, tickets, waking)
 
 
 async def work(settings: Settings) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import Select, func, select
 
 from domain import access, maintenance, services, templates, words
 from domain.access import Viewer
+from domain.jobs import TellMaintenance
 from domain.refusals import Conflict, ConflictReason, NotFound, Problems
 from infra.unit import Unit
 from models import (
@@ -228,9 +229,9 @@ def record(
 ) -> MaintenanceHappening:
     """Keep what happened to a locked notice, which has these values from now on; who watches it is told."""
     unit.change(notice, **(values or {}), version=notice.version + 1, changed_at=unit.now)
-    unit.change(notice, timer_at=_timer(notice))
+    look_later(unit, notice)
     unit.publish(CHANNEL, str(notice.id))
-    return unit.insert(
+    happening = unit.insert(
         MaintenanceHappening,
         notice_id=notice.id,
         kind=kind,
@@ -241,6 +242,14 @@ def record(
         at=unit.now,
         told_at=None if notify else unit.now,
     )
+    if notify:
+        unit.enqueue(TellMaintenance(happening.id, None))
+    return happening
+
+
+def look_later(unit: Unit, notice: MaintenanceNotice) -> None:
+    """Have the clock look at a locked notice when something is to be done."""
+    unit.change(notice, timer_at=_timer(notice))
 
 
 def _timer(notice: MaintenanceNotice) -> dt.datetime | None:

@@ -11,7 +11,8 @@ from models import Role
 NOTICE = """id title message messageHtml severity status audience channels startsAt endsAt startedAt endedAt
   remindBeforeSeconds automatic createdAt createdBy { name } services { name status }
   updates { totalCount nodes { id message messageHtml status at author { name } } }"""
-REFUSED = """... on InvalidInput { field problems { field message } } ... on NotFound { field } ... on NotAllowed { message }
+REFUSED = """... on InvalidInput { field problems { field message } } ... on NotFound { field }
+  ... on NotAllowed { message }
   ... on Conflict { reason current { id ... on MaintenanceNotice { status } } }"""
 SCHEDULE = f"""mutation ($input: ScheduleMaintenanceInput!) {{ scheduleMaintenance(input: $input) {{ __typename
   ... on ScheduleMaintenanceSuccess {{ notice {{ {NOTICE} }} }} {REFUSED} }} }}"""
