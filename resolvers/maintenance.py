@@ -1,13 +1,15 @@
 """Maintenance: reading notices, announcing them and moving them on."""
 
+from functools import partial
 from typing import Annotated
 
 import models
 from domain import broadcasting, maintenance
 from domain.access import Viewer
-from domain.maintenance import announcing
+from domain.maintenance import announcing, following
 from infra.unit import Unit
 from planner.fields import argument, planned
+from planner.live import Live, changes, subscription
 from planner.nodes import NodeId, NodeIds
 from planner.pages import Connection, PageArguments
 from resolvers.writing import key_of, keys_of, mutation
@@ -102,3 +104,23 @@ async def post_maintenance_update(
         notify=input.notify,
     )
     return PostMaintenanceUpdateSuccess(notice=update.notice_id, update=update.id)
+
+
+@subscription(
+    "Each notice that is scheduled or in progress, once, and then each notice whenever it changes. "
+    "Everyone within their audience."
+)
+def maintenance_notice_updated(
+    viewer: Viewer,
+    service_ids: Annotated[
+        NodeIds | None,
+        argument("Only notices that concern one of these services, at most 50; default: all.", most=50),
+    ] = None,
+) -> Live[MaintenanceNotice]:
+    keys = None if service_ids is None else service_ids.of(models.Service)
+    return changes(
+        names=following.channels(viewer),
+        held=following.held(),
+        recent=partial(following.recent, viewer),
+        rows=partial(following.changes, viewer, keys),
+    )

@@ -114,6 +114,7 @@ SUBSCRIPTIONS = [
     presence.ticket_presence_updated,
     notifications.notifications_,
     notifications.unread_count_updated,
+    maintenance.maintenance_notice_updated,
 ]
 
 

@@ -74,6 +74,20 @@ async def keys(customer, ticket, problem, support, director, database, work, mai
             models.MessageTemplate, body="Dear {{name}}", department_id=None, updated_at=unit.now, **wording
         )
         service = unit.insert(models.Service, name="S", description=ODD, archived_at=None)
+        planned = {"starts_at": unit.now, "ends_at": unit.now + dt.timedelta(hours=1), "started_at": None}
+        planned |= {"ended_at": None, "remind_before_seconds": 600, "reminder_at": None, "timer_at": None}
+        planned |= {"version": 1, "changed_at": unit.now, "created_by_id": director.id, "created_at": unit.now}
+        notice = unit.insert(
+            models.MaintenanceNotice, title=ODD, message="{{services}} rests.", channels=["EMAIL", "IN_APP"],
+            severity=models.MaintenanceSeverity.MAJOR, status=models.MaintenanceStatus.SCHEDULED, automatic=True,
+            audience=models.MaintenanceAudience.EVERYONE, **planned,
+        )  # fmt: skip
+        unit.insert(models.MaintenanceService, notice_id=notice.id, service_id=service.id)
+        update = unit.insert(
+            models.MaintenanceHappening, notice_id=notice.id, kind=models.HappeningKind.POSTED, message=ODD,
+            message_html="<p>x</p>", status=models.MaintenanceStatus.SCHEDULED, author_id=director.id, at=unit.now,
+            told_at=None,
+        )  # fmt: skip
         comment = unit.insert(models.Comment, ticket_id=ticket.uuid, **words, **told_by)
     return {
         "Ticket": ticket.uuid,
@@ -84,6 +98,8 @@ async def keys(customer, ticket, problem, support, director, database, work, mai
         "Department": support.id,
         "RoutingRule": rule.id,
         "Service": service.id,
+        "MaintenanceNotice": notice.id,
+        "MaintenanceUpdate": update.id,
         "SlaPolicy": policy.id,
         "BusinessCalendar": calendar.id,
         "Escalation": escalation.id,
