@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from markupsafe import Markup
 from sqlalchemy import Select, select
 
-from domain import broadcasting, history, inbound, messages, news, preferences, templates, words
+from domain import broadcasting, history, inbound, maintenance, messages, news, preferences, templates, words
 from domain.access import Viewer
 from domain.jobs import SendMaintenance, SendMessage
 from domain.maintenance import saying
@@ -35,7 +35,9 @@ from models import (
     MessageTemplateUse,
     NotificationKind,
     Person,
+    Service,
     SignInLink,
+    Ticket,
     TicketStatus,
 )
 
@@ -318,6 +320,15 @@ def _add_way_out(draft: Draft, desk: Desk, person: Person, kind: NotificationKin
 # --- News -------------------------------------------------------------------------------------------------------------
 
 
+HINDERED = marked("Maintenance of {service} is going on, which may be why.")
+
+
+def _hindered(viewer: Viewer, ticket_id: Any) -> Select[*tuple[Any, ...]]:
+    """The name of the service that a ticket concerns, while maintenance of it goes on."""
+    rows = select(Service.name).join(Ticket, Ticket.service_id == Service.id).where(Ticket.id == ticket_id)
+    return rows.where(maintenance.status_of(viewer, Service) == maintenance.UNDER)
+
+
 async def _about(unit: Unit, desk: Desk, message: Message, person: Person, w: Wording) -> Draft | None:
     """News of tickets; None when nothing is left that its reader may see, or that is still so."""
     if not message.event_ids:
@@ -335,6 +346,9 @@ async def _about(unit: Unit, desk: Desk, message: Message, person: Person, w: Wo
         label = w.said("Confirm it, or open it again" if kind is _RESOLVED else "Read all of it and answer")
         button = Link(label, ticket_link(settings.public_url, desk.signer, fact.ticket_id, person.id))
         notes = [w.said("The link is for you alone: whoever has it can read this request.")]
+    if kind is NotificationKind.TICKET_RECEIVED:
+        hindered = await unit.run(_hindered, Viewer(person.role, person.id), fact.ticket_id)
+        notes += [w.said(HINDERED, service=record[0]) for record in hindered]
     draft = Draft(
         subject=_subject(kind, found, w),
         sections=[Piece(f"#{each.fact.number} {each.fact.subject}", each.blocks) for each in found],

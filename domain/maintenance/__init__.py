@@ -1,6 +1,5 @@
 """Maintenance notices: who sees which, and what they say of services."""
 
-import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +25,7 @@ from models import (
 )
 
 AHEAD = (MaintenanceStatus.SCHEDULED, MaintenanceStatus.IN_PROGRESS)
-SOON = dt.timedelta(hours=24)
+UNDER = "UNDER_MAINTENANCE"  # how a service is while maintenance of it goes on
 
 # --- Who sees what ----------------------------------------------------------------------------------------------------
 
@@ -130,7 +129,7 @@ def status_of(viewer: Viewer, service: Any) -> Any:
     under = _there_is(viewer, service, MaintenanceNotice.status == MaintenanceStatus.IN_PROGRESS)
     near = MaintenanceNotice.starts_at <= func.now() + sa.literal_column("interval '24 hours'")
     soon = _there_is(viewer, service, sa.and_(MaintenanceNotice.status == MaintenanceStatus.SCHEDULED, near))
-    names = [sa.literal_column(f"'{name}'", sa.Text()) for name in ("UNDER_MAINTENANCE", "MAINTENANCE_SOON")]
+    names = [sa.literal_column(f"'{name}'", sa.Text()) for name in (UNDER, "MAINTENANCE_SOON")]
     return sa.case((under, names[0]), (soon, names[1]), else_=sa.literal_column("'OPERATIONAL'", sa.Text()))
 
 

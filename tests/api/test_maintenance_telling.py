@@ -259,3 +259,30 @@ async def test_who_may_not_see_it_any_more_reads_nothing_of_it(schedule, feed, w
         agent.token = (await sessions.open_for(desk, unit, agent.id)).access_token
     (entry,) = await feed(agent)
     assert (entry["title"], entry["body"], entry["subject"]) == ("Maintenance", None, None)
+
+
+async def test_a_ticket_for_a_service_under_maintenance_says_so(
+    api, schedule, submit, house, work, mailbox, manager, customer, problem, mail
+):
+    web = await house.service("Web")
+    notice = await schedule(channels=["IN_APP"], startsAt=at(hours=1), endsAt=at(hours=2))
+    staff = await schedule(channels=["IN_APP"], audience="STAFF", serviceIds=[web.gid])
+    said = "Maintenance of Mail is going on"
+
+    async def letter(**given):
+        await submit(customer, problem, **given)
+        await work.run()
+        return mailbox.to(customer.email).pop().get_body(("plain",)).get_content()
+
+    assert "Maintenance" not in await letter(serviceId=mail.gid)
+    for each in (notice, staff):
+        await api(manager, POST, input={"noticeId": each, "status": "IN_PROGRESS"})
+    assert said in await letter(serviceId=mail.gid)
+    for given in ({"serviceId": web.gid}, {}):
+        assert "Maintenance" not in await letter(**given)
+    shown = "{ tickets { nodes { service { name status } } } }"
+    nodes = (await api(customer, shown))["tickets"]["nodes"]
+    assert {"service": {"name": "Mail", "status": "UNDER_MAINTENANCE"}} in nodes
+    assert {"service": {"name": "Web", "status": "OPERATIONAL"}} in nodes
+    await api(manager, POST, input={"noticeId": notice, "status": "COMPLETED"})
+    assert "Maintenance" not in await letter(serviceId=mail.gid)

@@ -21,12 +21,15 @@ LONGEST_SEARCH = 200
 LOOKED_UP = (
     models.Ticket, models.Event, models.Notification, models.Attachment, models.Comment, models.Person,
     models.Department, models.Category, models.Service, models.RoutingRule, models.Event, models.Ticket,
-    models.SlaPolicy, models.BusinessCalendar,
+    models.SlaPolicy, models.BusinessCalendar, models.MaintenanceNotice, models.MaintenanceHappening,
     models.Escalation, models.EscalationRule, models.MessageTemplate,
 )  # fmt: skip
 IDS_OF = {  # which model's ids an argument or input field takes; any of those above where it isn't here
     "Query.ticket.id": models.Ticket,
     "Query.messageTemplatePreview.ticketId": models.Ticket,
+    "Query.maintenanceNotice.id": models.MaintenanceNotice,
+    "Query.maintenanceReach.serviceIds": models.Service,
+    "MaintenanceFilter.serviceIds": models.Service,
     "TicketFilter.categoryIds": models.Category,
     "TicketFilter.departmentIds": models.Department,
     "TicketFilter.serviceIds": models.Service,
