@@ -23,7 +23,7 @@ def channels(viewer: Viewer) -> Select[Any]:
     return select(found.c.name)
 
 
-def held() -> Select[Any]:
+def held() -> Any:
     """Nothing is known at first, so all that is ahead is told once."""
     return select(MaintenanceNotice.id, MaintenanceNotice.version.label("place")).where(sa.false())
 
