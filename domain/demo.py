@@ -1,15 +1,17 @@
 """The demo: people, departments, categories, services, articles and a few tickets, the same on every machine."""
 
+import datetime as dt
 from typing import Any
 from uuid import UUID
 
 import structlog
 from sqlalchemy import Select, select
 
-from domain import people, sessions
+from domain import people, services, sessions
 from domain.access import Viewer
 from domain.articles import categories as article_categories
 from domain.articles import writing
+from domain.maintenance import announcing
 from domain.people import Newcomer
 from domain.tickets import submitting
 from domain.tickets.submitting import Submission
@@ -26,6 +28,10 @@ from models import (
     EscalationLevel,
     EscalationRule,
     EscalationTrigger,
+    MaintenanceAudience,
+    MaintenanceNotice,
+    MaintenanceSeverity,
+    MessageChannel,
     Person,
     Role,
     RoutingRule,
@@ -67,6 +73,7 @@ TARGETS = {
     TicketPriority.LOW: (8 * HOUR, 80 * HOUR),
 }
 SERVICES = (("API", "What programs talk to."), ("Website", "What people see in a browser."))
+MAINTENANCE = "A faster database"
 ESCALATIONS = (
     ("Nobody has it for an hour", EscalationTrigger.UNASSIGNED, 3600, EscalationLevel.TEAM_LEAD),
     ("Not acknowledged for two hours", EscalationTrigger.NOT_ACKNOWLEDGED, 2 * 3600, EscalationLevel.MANAGER),
@@ -144,6 +151,7 @@ async def seed(settings: Settings, *, large: bool = False) -> None:
                 await _articles(unit)
         for email, category, subject, body, topic in TICKETS:
             await _ticket(desk, email, category, subject, body, topic)
+        await _maintenance(desk)
         if large:
             from domain import demo_large
 
@@ -263,6 +271,39 @@ def _department(unit: Unit, name: str, calendar_id: UUID) -> UUID:
         calendar_id=calendar_id,
         archived_at=None,
     ).id
+
+
+def _notice(title: Any) -> Select[MaintenanceNotice]:
+    return select(MaintenanceNotice).where(MaintenanceNotice.title == title).limit(1)
+
+
+def _service(name: Any) -> Select[Service]:
+    return select(Service).where(Service.name == name)
+
+
+async def _maintenance(desk: Desk) -> None:
+    """Announced as a manager would, for a customer who wants to hear of it."""
+    async with desk.writes.begin() as unit:
+        customer, manager = [await unit.read(_person, PEOPLE[place][0]) for place in (0, 4)]
+        service = await unit.read(_service, SERVICES[0][0])
+        known = await unit.read(_notice, MAINTENANCE)
+        if customer is None or manager is None or service is None or known is not None:
+            return
+        await services.subscribe(unit, Viewer(customer.role, customer.id), service.id, None)
+        begins = (unit.now + dt.timedelta(days=3)).replace(minute=0, second=0, microsecond=0)
+        form = announcing.Form(
+            title=MAINTENANCE,
+            message="{{services}} will not answer from {{startsAt}} to {{endsAt}}. **Nothing gets lost.**",
+            severity=MaintenanceSeverity.MAJOR,
+            service_ids=[service.id],
+            starts_at=begins,
+            ends_at=begins + dt.timedelta(hours=2),
+            audience=MaintenanceAudience.SUBSCRIBERS,
+            channels=list(MessageChannel),
+            remind_before_seconds=HOUR,
+            automatic=True,
+        )
+        await announcing.schedule(unit, Viewer(manager.role, manager.id), form)
 
 
 def _tickets_about(subject: Any) -> Select[Ticket]:

@@ -106,3 +106,18 @@ class PublishArticle(Job, retries=100, longest_wait=60):
     """Publish the draft of an article if its moment has come."""
 
     article_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class TellMaintenance(Job, retries=100, longest_wait=60):
+    """Tell a batch of people what happened to a notice: those with keys above `after`; the rest is a job of its own."""
+
+    happening_id: UUID
+    after: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class SendMaintenance(Job, retries=1500, longest_wait=60):
+    """Send some of the emails about this, and ask for the next: however many there are, it is one job at a time."""
+
+    happening_id: UUID

@@ -1,5 +1,7 @@
 """Emails put into words as things are when they are sent, handed over, and what became of them."""
 
+import datetime as dt
+import time
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -9,9 +11,21 @@ import sqlalchemy as sa
 from markupsafe import Markup
 from sqlalchemy import Select, select
 
-from domain import dead_letters, history, inbound, messages, news, preferences, templates, words
+from domain import (
+    broadcasting,
+    dead_letters,
+    history,
+    inbound,
+    maintenance,
+    messages,
+    news,
+    preferences,
+    templates,
+    words,
+)
 from domain.access import Viewer
-from domain.jobs import SendMessage
+from domain.jobs import SendMaintenance, SendMessage
+from domain.maintenance import saying
 from domain.messages import link_token, ticket_link
 from domain.news import Block, Section
 from domain.wording import DESK, Wording, marked
@@ -22,6 +36,9 @@ from infra.unit import Unit
 from models import (
     DeliveryStatus,
     Event,
+    HappeningKind,
+    MaintenanceSeverity,
+    MaintenanceStatus,
     Message,
     MessageChannel,
     MessageKind,
@@ -29,7 +46,9 @@ from models import (
     MessageTemplateUse,
     NotificationKind,
     Person,
+    Service,
     SignInLink,
+    Ticket,
     TicketStatus,
 )
 
@@ -111,18 +130,12 @@ async def deliver(work: Work[SendMessage]) -> None:
         async with work.settle() as unit:
             unit.enqueue(SendMessage(message_id), delay=(message.not_before - unit.now).total_seconds())
         return
-    status, error = DeliveryStatus.SENT, None
-    if letter is None:
-        status = DeliveryStatus.SKIPPED
-    else:
-        try:
-            await desk.mail.send(letter)
-        except Undeliverable as refused:
-            status, error = DeliveryStatus.FAILED, str(refused)
-        except Later as later:
-            if not work.last_attempt:
-                raise
-            status, error = DeliveryStatus.FAILED, str(later)
+    try:
+        status, error = await _handed_over(desk, letter)
+    except Later as later:
+        if not work.last_attempt:
+            raise
+        status, error = DeliveryStatus.FAILED, str(later)
     async with work.settle() as unit:
         message = await unit.lock(_message, message_id)
         if message is not None:
@@ -137,6 +150,81 @@ async def _became(unit: Unit, message: Message, status: DeliveryStatus, error: s
         dead_letters.give_up(unit, message, error)
     for ticket_id in await _of_tickets(unit, message):
         unit.publish(history.channel(ticket_id), str(ticket_id))
+
+
+async def _handed_over(desk: Desk, letter: Letter | None) -> tuple[DeliveryStatus, str | None]:
+    """What became of a letter, and why it failed. Raises Later when it may still be sent."""
+    if letter is None:
+        return DeliveryStatus.SKIPPED, None
+    try:
+        await desk.mail.send(letter)
+    except Undeliverable as refused:
+        return DeliveryStatus.FAILED, str(refused)
+    return DeliveryStatus.SENT, None
+
+
+# --- Very many --------------------------------------------------------------------------------------------------------
+
+MOST_SENT, MOST_SKIPPED = 50, 500  # by one job
+BULK_SECONDS = 5.0  # after which a job sends no more, so that others get their turn
+IN_A_ROW = 3  # letters that could not be sent, after which the next ones wait too
+BREATH = dt.timedelta(seconds=10)
+
+
+async def deliver_some(work: Work[SendMaintenance]) -> None:
+    """Send some of the emails about what happened to a notice, one after the other, and ask for the rest.
+
+    A crash repeats at most one of them, under the same Message-ID. A cancellation ends the sending.
+    """
+    desk, happening_id = work.desk, work.job.happening_id
+    async with desk.writes.begin() as unit:
+        stand = await unit.run(broadcasting.stand_of, happening_id)
+        over = bool(stand) and broadcasting.is_over(
+            *(MaintenanceStatus[stand[0][n]] for n in ("notice_status", "status"))
+        )
+        waiting = await unit.run(broadcasting.waiting, happening_id, MOST_SKIPPED if over else MOST_SENT)
+        if over and waiting:
+            await unit.run(broadcasting.skipped, [record["id"] for record in waiting])
+    held_up = not over and await _send(desk, [each["id"] for each in waiting if each["not_before"] <= unit.now])
+    async with work.settle() as unit:
+        # In this order: what was written before the telling was over is among what is left.
+        stand = await unit.run(broadcasting.stand_of, happening_id)
+        left = await unit.run(broadcasting.waiting, happening_id, 1)
+        if left:
+            soonest = max(left[0]["not_before"], unit.now + (BREATH if held_up else dt.timedelta(0)))
+            unit.enqueue(SendMaintenance(happening_id), delay=(soonest - unit.now).total_seconds())
+        elif stand and stand[0]["told_at"] is None:  # more are being written
+            unit.enqueue(SendMaintenance(happening_id), delay=1.0)
+
+
+async def _send(desk: Desk, message_ids: list[UUID]) -> bool:
+    """Whether it stopped because none could be sent."""
+    until, failed = time.monotonic() + BULK_SECONDS, 0
+    for message_id in message_ids:
+        if time.monotonic() > until or failed == IN_A_ROW:
+            break
+        async with desk.writes.begin() as unit:
+            message = await unit.lock(_message, message_id)
+            if message is None or message.status is not DeliveryStatus.QUEUED:
+                continue
+            unit.change(message, attempts=message.attempts + 1)
+            letter, attempts = await _letter(unit, desk, message), message.attempts
+        try:
+            (status, error), again = await _handed_over(desk, letter), False
+            failed = 0
+        except Later as later:
+            status, error, again = DeliveryStatus.FAILED, str(later), attempts <= SendMaintenance.retries
+            failed += 1
+        async with desk.writes.begin() as unit:
+            message = await unit.lock(_message, message_id)
+            if message is None:
+                continue
+            if again:
+                wait = dt.timedelta(seconds=min(2.0 ** min(attempts, 12), SendMaintenance.longest_wait))
+                unit.change(message, not_before=unit.now + wait, last_error=error and storable(error))
+            else:
+                await _became(unit, message, status, error)
+    return failed == IN_A_ROW
 
 
 def _its_tickets(event_ids: Any) -> Select[*tuple[Any, ...]]:
@@ -156,7 +244,8 @@ async def _letter(unit: Unit, desk: Desk, message: Message) -> Letter | None:
     if person is None or not person.active:
         return None
     w = Wording(person.locale, person.time_zone)
-    draft = await (_sign_in if message.link_id else _about)(unit, desk, message, person, w)
+    says = _of_maintenance if message.kind is MessageKind.MAINTENANCE else _sign_in if message.link_id else _about
+    draft = await says(unit, desk, message, person, w)
     if draft is None:
         return None
     greeting = w.said("Hello {name},", name=person.name) if draft.greeting is None else draft.greeting
@@ -207,7 +296,50 @@ async def _sign_in(unit: Unit, desk: Desk, message: Message, person: Person, w: 
     return Draft(subject, [Piece(None, [Block(text)])], Link(w.said("Sign in"), url), [note])
 
 
+# --- Maintenance ------------------------------------------------------------------------------------------------------
+
+
+async def _of_maintenance(unit: Unit, desk: Desk, message: Message, person: Person, w: Wording) -> Draft | None:
+    """What happened to a notice; None when its reader may not see it, or it was cancelled since."""
+    records = await unit.run(saying.of, Viewer(person.role, person.id), message.event_ids[0])
+    if not records:
+        return None
+    fact, settings = records[0], desk.settings
+    if broadcasting.is_over(MaintenanceStatus[fact["notice_status"]], MaintenanceStatus[fact["status"]]):
+        return None
+    blocks = [Block(saying.times_of(w, fact))]
+    if fact["said"]:
+        blocks.append(news.quoted(fact["said"], fact["said_html"]))
+    elif fact["kind"] != HappeningKind.POSTED.name:
+        starts, ends = (saying.moment_of(fact[name]) for name in ("starts", "ends"))
+        blocks.append(news.quoted(saying.filled(w, fact["message"], starts, ends, fact["services"])))
+    button = Link(w.said("Open {desk_name}", desk_name=settings.desk_name), settings.public_url)
+    draft = Draft(saying.title_of(w, fact), [Piece(fact["title"], blocks)], button)
+    kind = NotificationKind.MAINTENANCE
+    if fact["severity"] != MaintenanceSeverity.CRITICAL.name:
+        _add_way_out(draft, desk, person, kind, w)
+    own = await own_words(unit, kind, MessageTemplateUse.EMAIL, w.tag)
+    facts = {"name": person.name, "desk": settings.desk_name, "link": button.link, "subject": fact["title"]}
+    return draft if own is None else _in_own_words(draft, own, facts)
+
+
+def _add_way_out(draft: Draft, desk: Desk, person: Person, kind: NotificationKind, w: Wording) -> None:
+    """How to get no more emails of this kind."""
+    url = messages.unsubscribe_link(desk.settings.public_url, desk.signer, person.id, kind)
+    draft.unsubscribe = Link(w.said("No more emails like this one"), url)
+    draft.headers |= {"List-Unsubscribe": f"<{url}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+
+
 # --- News -------------------------------------------------------------------------------------------------------------
+
+
+HINDERED = marked("Maintenance of {service} is going on, which may be why.")
+
+
+def _hindered(viewer: Viewer, ticket_id: Any) -> Select[*tuple[Any, ...]]:
+    """The name of the service that a ticket concerns, while maintenance of it goes on."""
+    rows = select(Service.name).join(Ticket, Ticket.service_id == Service.id).where(Ticket.id == ticket_id)
+    return rows.where(maintenance.status_of(viewer, Service) == maintenance.UNDER)
 
 
 async def _about(unit: Unit, desk: Desk, message: Message, person: Person, w: Wording) -> Draft | None:
@@ -227,6 +359,9 @@ async def _about(unit: Unit, desk: Desk, message: Message, person: Person, w: Wo
         label = w.said("Confirm it, or open it again" if kind is _RESOLVED else "Read all of it and answer")
         button = Link(label, ticket_link(settings.public_url, desk.signer, fact.ticket_id, person.id))
         notes = [w.said("The link is for you alone: whoever has it can read this request.")]
+    if kind is NotificationKind.TICKET_RECEIVED:
+        hindered = await unit.run(_hindered, Viewer(person.role, person.id), fact.ticket_id)
+        notes += [w.said(HINDERED, service=record[0]) for record in hindered]
     draft = Draft(
         subject=_subject(kind, found, w),
         sections=[Piece(f"#{each.fact.number} {each.fact.subject}", each.blocks) for each in found],
@@ -235,9 +370,7 @@ async def _about(unit: Unit, desk: Desk, message: Message, person: Person, w: Wo
         headers=_threaded(found, desk),
     )
     if (kind, MessageChannel.EMAIL) not in preferences.LOCKED:
-        url = messages.unsubscribe_link(settings.public_url, desk.signer, person.id, kind)
-        draft.unsubscribe = Link(w.said("No more emails like this one"), url)
-        draft.headers |= {"List-Unsubscribe": f"<{url}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+        _add_way_out(draft, desk, person, kind, w)
     own = await own_words(unit, kind, MessageTemplateUse.EMAIL, w.tag)
     return draft if own is None else _in_own_words(draft, own, _facts(found, person, desk, w, draft))
 

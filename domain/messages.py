@@ -3,8 +3,11 @@
 import datetime as dt
 from collections.abc import Sequence
 from email.utils import parseaddr
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy import func
 
 from domain import history
 from domain.happenings import MessageSent
@@ -49,7 +52,7 @@ def queue(
     `not_before`: when it goes out at the soonest.
     """
     not_before = not_before or unit.now
-    skipped = address.partition("@")[0].startswith(NOBODY_READS)
+    skipped = nobody_reads(address)
     message = unit.insert(
         Message,
         kind=kind,
@@ -68,6 +71,30 @@ def queue(
     if not skipped:
         unit.enqueue(SendMessage(message.id), delay=max(0.0, (not_before - unit.now).total_seconds()))
     return message
+
+
+def nobody_reads(address: str) -> bool:
+    """Whether mail to it would reach no person."""
+    return address.partition("@")[0].startswith(NOBODY_READS)
+
+
+def alike(kind: MessageKind, event_id: Any, recipient_ids: Any, status: DeliveryStatus, moment: Any) -> Any:
+    """Adds the same email for many; a job that the caller asks for sends them.
+
+    One statement however many they are: written row by row, each number of them would be a statement of its own.
+    """
+    recipient_id = func.unnest(recipient_ids).column_valued("recipient_id")
+    values = {
+        "id": func.uuidv7(),
+        "kind": sa.literal(kind, Message.kind.type),
+        "status": sa.literal(status, Message.status.type),
+        "recipient_id": recipient_id,
+        "event_ids": func.array_fill(event_id, sa.literal_column("ARRAY[1]")),
+        "not_before": moment,
+        "attempts": sa.literal_column("0"),
+        "created_at": moment,
+    }
+    return sa.insert(Message).from_select(list(values), sa.select(*values.values())).returning(Message.id)
 
 
 class Part(NamedTuple):

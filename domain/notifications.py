@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from domain import access, templates, tickets
 from domain.access import Viewer
+from domain.maintenance import saying
 from domain.news import LABELS
 from domain.refusals import InvalidInput
 from domain.wording import DESK, Wording, marked
@@ -21,6 +22,7 @@ from infra.unit import Unit
 from models import (
     Department,
     Inbox,
+    MaintenanceNotice,
     MessageTemplate,
     MessageTemplateUse,
     Notification,
@@ -106,18 +108,57 @@ def facts(viewer: Viewer, notification: Any, own: Any) -> Any:
         *("name", select(Person.name).where(Person.id == viewer.id).scalar_subquery()),
     )
     found = rows.with_only_columns(sa.cast(known, sa.Text), maintain_column_froms=True).scalar_subquery()
-    return sa.case((own.is_not(None), found))
+    notice = notice_of(viewer, notification)
+    known = func.jsonb_build_object(
+        *(
+            "subject",
+            MaintenanceNotice.title,
+            "name",
+            select(Person.name).where(Person.id == viewer.id).scalar_subquery(),
+        )
+    )
+    of_notice = notice.with_only_columns(sa.cast(known, sa.Text), maintain_column_froms=True).scalar_subquery()
+    return sa.case((sa.and_(own.is_not(None), _is_of_maintenance(notification)), of_notice), (own.is_not(None), found))
 
 
-def body_of(desk: Desk, subject: str | None, locale: str | None, own: str | None, facts: str | None) -> str | None:
-    """The ticket's subject, or what the desk itself says; None without sight of the ticket."""
-    return subject if own is None or facts is None else templates.plain(_filled(desk, own, facts, locale))
+def _is_of_maintenance(notification: Any) -> Any:
+    return notification.kind == NotificationKind.MAINTENANCE
 
 
-def title_of(desk: Desk, kind: str, number: int, locale: str | None, own: str | None, facts: str | None) -> str:
+def notice_of(viewer: Viewer, notification: Any) -> Select[MaintenanceNotice]:
+    """The notice of maintenance that it is about, while the viewer can see it."""
+    return saying.notice_of(viewer, notification.cause_id).where(_is_of_maintenance(notification))
+
+
+def told(viewer: Viewer, notification: Any) -> Any:
+    """What it says of maintenance; NULL when it is about something else, or can't be seen any more."""
+    return sa.case((_is_of_maintenance(notification), saying.told(viewer, notification.cause_id)))
+
+
+def body_of(
+    desk: Desk,
+    kind: str,
+    subject: str | None,
+    locale: str | None,
+    own: str | None,
+    facts: str | None,
+    told: str | None,
+    zone: str | None,
+) -> str | None:
+    """The ticket's subject, what happens to services, or what the desk itself says; None without sight of it."""
+    if own is not None and facts is not None:
+        return templates.plain(_filled(desk, own, facts, locale))
+    return saying.in_app(told, locale, zone)[1] if kind == NotificationKind.MAINTENANCE.name else subject
+
+
+def title_of(
+    desk: Desk, kind: str, number: int, locale: str | None, own: str | None, facts: str | None, told: str | None
+) -> str:
     """One line about it, in its reader's language or the desk's own words; `kind`: by its name."""
     if own is not None and facts is not None:
         return " ".join(_filled(desk, own, facts, locale).split())
+    if kind == NotificationKind.MAINTENANCE.name:
+        return saying.in_app(told, locale, None)[0]
     text = TITLES.get(NotificationKind[kind])
     return Wording(locale).said(text, number=number) if text else ""
 
@@ -125,7 +166,8 @@ def title_of(desk: Desk, kind: str, number: int, locale: str | None, own: str | 
 def _filled(desk: Desk, own: str, facts: str, locale: str | None) -> str:
     known: dict[str, str] = orjson.loads(facts)
     known |= {"desk": desk.settings.desk_name, "link": desk.settings.public_url}
-    known["status"] = Wording(locale).said(LABELS[TicketStatus[known["status"]]])
+    if "status" in known:
+        known["status"] = Wording(locale).said(LABELS[TicketStatus[known["status"]]])
     return templates.filled(own, known)
 
 
@@ -142,6 +184,11 @@ def number(notification: Any) -> Any:
 def locale(viewer: Viewer) -> Any:
     """The language that the viewer reads."""
     return select(Person.locale).where(Person.id == viewer.id).scalar_subquery()
+
+
+def zone(viewer: Viewer) -> Any:
+    """The time zone that the viewer lives in."""
+    return select(Person.time_zone).where(Person.id == viewer.id).scalar_subquery()
 
 
 # --- Writing ----------------------------------------------------------------------------------------------------------

@@ -235,7 +235,7 @@ def _checked(form: Form) -> dict[str, Any]:
         problems.add("departmentId", "Only replies are of a department.")
     known = PLACEHOLDERS[form.kind] if reply or form.kind else KNOWN
     for field, text in (("subject", subject), ("body", body)):
-        _check_placeholders(problems, field, text or "", known)
+        check_placeholders(problems, field, text or "", known)
     problems.refuse()
     return {
         "name": name,
@@ -248,7 +248,8 @@ def _checked(form: Form) -> dict[str, Any]:
     }
 
 
-def _check_placeholders(problems: Problems, field: str, text: str, known: Sequence[str]) -> None:
+def check_placeholders(problems: Problems, field: str, text: str, known: Sequence[str]) -> None:
+    """Add a problem for each placeholder of a text that is not known, and for anything else in braces."""
     try:
         unknown = [name for name in names_in(text) if name not in known]
     except ValueError as error:

@@ -23,13 +23,23 @@ from models.events import Event, EventText
 from models.inbound import InboundMail, InboundOutcome
 from models.jobs import IdempotencyKey, JobRow, JobState
 from models.letters import DeadLetter, DeadLetterKind, DeadLetterStatus
+from models.maintenance import (
+    HappeningKind,
+    MaintenanceAudience,
+    MaintenanceHappening,
+    MaintenanceNotice,
+    MaintenanceRecipient,
+    MaintenanceService,
+    MaintenanceSeverity,
+    MaintenanceStatus,
+)
 from models.messages import DeliveryStatus, Message, MessageKind
 from models.metrics import MEASURES, Fact, Histogram, MeasuredTicket, Sums
 from models.notifications import Inbox, MessageChannel, Notification, NotificationKind, NotificationPreference
 from models.people import Availability, AvailabilityStatus, Membership, Person, Role
 from models.resolutions import Resolution, ResolutionState
 from models.routing import RoutingRule
-from models.services import Service
+from models.services import Service, ServiceSubscription
 from models.sessions import ApiToken, ApiTokenScope, Attempt, ExternalIdentity, Session, SignInLink
 from models.sla import SlaClock, SlaPolicy, SlaTargetKind, SlaVersion
 from models.templates import MessageTemplate, MessageTemplateUse
@@ -86,6 +96,7 @@ __all__ = [
     "EventText",
     "ExternalIdentity",
     "Fact",
+    "HappeningKind",
     "Histogram",
     "IdempotencyKey",
     "InboundMail",
@@ -93,6 +104,13 @@ __all__ = [
     "Inbox",
     "JobRow",
     "JobState",
+    "MaintenanceAudience",
+    "MaintenanceHappening",
+    "MaintenanceNotice",
+    "MaintenanceRecipient",
+    "MaintenanceService",
+    "MaintenanceSeverity",
+    "MaintenanceStatus",
     "MeasuredTicket",
     "Membership",
     "Message",
@@ -112,6 +130,7 @@ __all__ = [
     "Role",
     "RoutingRule",
     "Service",
+    "ServiceSubscription",
     "Session",
     "SignInLink",
     "SlaClock",

@@ -27,6 +27,7 @@ class MessageKind(enum.Enum):
     TICKET_ESCALATED = enum.auto()
     SLA_AT_RISK = enum.auto()
     SLA_BREACHED = enum.auto()
+    MAINTENANCE = enum.auto()
     SIGN_IN_LINK = enum.auto()
     INVITATION = enum.auto()
 
@@ -47,6 +48,15 @@ class Message(Record):
     __table_args__ = (
         Index("messages_waiting_idx", "not_before", postgresql_where=text("status = 'QUEUED'")),
         Index(None, "comment_id", "recipient_id", postgresql_where=text("comment_id IS NOT NULL")),
+        # A letter about maintenance tells of one happening.
+        Index(
+            "messages_of_maintenance_idx",
+            text("(event_ids[1])"),
+            "status",
+            "not_before",  # so that the next ones are found at once, however many wait
+            "id",
+            postgresql_where=text("kind = 'MAINTENANCE'"),
+        ),
     )
 
     kind: Mapped[MessageKind]

@@ -59,12 +59,13 @@ class Notification(Record):
         UniqueConstraint("person_id", "cause_id", "kind"),  # each told once, however often its job runs
         Index("notifications_unread_idx", "person_id", "seq", postgresql_where=text("read_at IS NULL")),
         Index(None, "ticket_id", "person_id"),
+        Index("notifications_of_maintenance_idx", "cause_id", postgresql_where=text("kind = 'MAINTENANCE'")),
     )
 
     person_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"))
     seq: Mapped[int]
     kind: Mapped[NotificationKind]
-    cause_id: Mapped[UUID]  # the event that it tells of
+    cause_id: Mapped[UUID]  # the event, or what happened to a notice, that it tells of
     ticket_id: Mapped[UUID | None] = mapped_column(ForeignKey("tickets.id"))
     actor_id: Mapped[UUID | None] = mapped_column(ForeignKey("people.id"))
     at: Mapped[dt.datetime]

@@ -1,11 +1,12 @@
-"""Services that customers use and tickets may concern."""
+"""Services that customers use, tickets may concern and maintenance may hinder, and who wants to hear of that."""
 
 import datetime as dt
+from uuid import UUID
 
-from sqlalchemy import CheckConstraint
+from sqlalchemy import CheckConstraint, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Record
+from models.base import Base, Record
 
 
 class Service(Record):
@@ -17,3 +18,12 @@ class Service(Record):
     name: Mapped[str] = mapped_column(unique=True)
     description: Mapped[str | None]
     archived_at: Mapped[dt.datetime | None]
+
+
+class ServiceSubscription(Base):
+    """That somebody wants to hear of maintenance of a service."""
+
+    __tablename__ = "service_subscriptions"
+
+    service_id: Mapped[UUID] = mapped_column(ForeignKey("services.id"), primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"), primary_key=True, index=True)

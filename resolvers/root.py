@@ -19,6 +19,7 @@ from resolvers import (
     escalations,
     following,
     links,
+    maintenance,
     metrics,
     nodes,
     notifications,
@@ -51,6 +52,9 @@ QUERIES = [
     departments.departments_,
     categories.categories_,
     services.services_,
+    maintenance.maintenance_notice,
+    maintenance.maintenance_notices,
+    maintenance.maintenance_reach,
     routing.routing_rules,
     sla.sla_policies,
     calendars.business_calendars,
@@ -107,6 +111,12 @@ MUTATIONS = [
     notifications.set_notification_preferences,
     departments.save_department,
     categories.save_category,
+    services.save_service,
+    services.subscribe_to_service,
+    services.unsubscribe_from_service,
+    maintenance.schedule_maintenance,
+    maintenance.update_maintenance,
+    maintenance.post_maintenance_update,
     routing.save_routing_rule,
     routing.delete_routing_rule,
     sla.save_sla_policy,
@@ -137,6 +147,7 @@ SUBSCRIPTIONS = [
     notifications.notifications_,
     notifications.unread_count_updated,
     articles.article_updated,
+    maintenance.maintenance_notice_updated,
 ]
 
 

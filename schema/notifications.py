@@ -9,9 +9,10 @@ import models
 from domain import notifications
 from domain.access import Viewer
 from planner.fields import Computed, Payload, attribute, computed, payload, planned
-from planner.nodes import Node, stored
+from planner.nodes import Node, OneOf, stored
 from schema.enums import described
 from schema.inputs import required
+from schema.maintenance import MaintenanceNotice
 from schema.people import Person
 from schema.refusals import InvalidInput, NotAllowed
 from schema.tickets import Ticket
@@ -38,7 +39,7 @@ described(
 )
 
 NotificationSubject = Annotated[
-    Union[Ticket],
+    Union[Ticket, MaintenanceNotice],
     strawberry.union("NotificationSubject", description="What a notification can be about."),
 ]
 
@@ -56,17 +57,25 @@ class Notification(Node):
         number, locale = notifications.number(notification), notifications.locale(viewer)
         own = notifications.own_words(viewer, notification, models.MessageTemplate.subject)
         facts = notifications.facts(viewer, notification, own)
-        return Computed(notifications.title_of, notification.kind, number, locale, own, facts)
+        told = notifications.told(viewer, notification)
+        return Computed(notifications.title_of, notification.kind, number, locale, own, facts, told)
 
     @computed("More in short, plain text; null when the title says it all.")
     def body(notification: models.Notification, viewer: Viewer) -> str | None:
         subject, locale = notifications.subject(viewer, notification), notifications.locale(viewer)
         own = notifications.own_words(viewer, notification, models.MessageTemplate.body)
-        return Computed(notifications.body_of, subject, locale, own, notifications.facts(viewer, notification, own))
+        facts, told = notifications.facts(viewer, notification, own), notifications.told(viewer, notification)
+        zone = notifications.zone(viewer)
+        return Computed(notifications.body_of, notification.kind, subject, locale, own, facts, told, zone)
 
     @planned("What it's about; null when the viewer can't see it any more.")
     def subject(notification: models.Notification, viewer: Viewer) -> NotificationSubject | None:
-        return [notifications.subject_of(viewer, notification)]
+        return OneOf(
+            {
+                models.Ticket: notifications.subject_of(viewer, notification),
+                models.MaintenanceNotice: notifications.notice_of(viewer, notification),
+            }
+        )
 
 
 @strawberry.type(description="How many notifications are not read.")

@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Union
 import strawberry
 
 import models
-from domain import availability, people
+from domain import availability, people, services
 from domain.access import Viewer
 from domain.tickets import lists
 from infra.desk import Desk
 from infra.files import download_url
 from planner.fields import Computed, Payload, When, argument, attribute, computed, input_field, payload, planned
 from planner.nodes import Node, NodeIds, stored
-from planner.pages import PageArguments
+from planner.pages import Connection, PageArguments
 from planner.scalars import URL
 from schema.enums import described
 from schema.inputs import given, optional, required
 from schema.refusals import Conflict, InvalidInput, NotAllowed, NotFound
+from schema.services import Service
 from schema.times import OrderDirection
 
 if TYPE_CHECKING:
@@ -121,6 +122,10 @@ class Person(Node):
         filter: Annotated[LazyFilter | None, argument("What to list; default: all.")] = None,
     ) -> LazyTickets:
         return lists.of_person(viewer, page, filter.conditions() if filter else None, "assignee_id", person.id)
+
+    @planned("Services that they are subscribed to, by name. The person, and staff; empty for others.")
+    def subscribed_services(person: models.Person, viewer: Viewer, page: PageArguments) -> Connection[Service]:
+        return page.of(services.of_person(viewer, person), order=[models.Service.name, models.Service.id])
 
     @planned("Language for emails and pages, BCP 47, such as en or pt-BR. The person, and staff.")
     def locale(person: models.Person, viewer: Viewer) -> str | None:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from domain import api_tokens, attachments, attempts, idempotency, presence, sessions
+from domain.maintenance import clock as maintenance
 from domain.metrics import counting
 from domain.tickets import timers
 from infra import jobs
@@ -28,6 +29,7 @@ async def _sweep_keys(desk: Desk) -> None:
 TICKS = (
     Tick(5, timers.sweep),
     Tick(5, counting.add_up),
+    Tick(5, maintenance.sweep),
     Tick(10, presence.sweep),
     Tick(600, attachments.sweep),
     Tick(3600, _sweep_attempts),

@@ -2,10 +2,22 @@
 
 from infra import worker
 from infra.settings import Settings
-from workers import articles, attachments, clock, messages, metrics, resolutions, sessions, sla, tickets, waking
+from workers import (
+    articles,
+    attachments,
+    clock,
+    maintenance,
+    messages,
+    metrics,
+    resolutions,
+    sessions,
+    sla,
+    tickets,
+    waking,
+)
 
 # Imported, they have declared what they perform.
-PERFORMERS = (articles, attachments, messages, metrics, resolutions, sessions, sla, tickets, waking)
+PERFORMERS = (articles, attachments, maintenance, messages, metrics, resolutions, sessions, sla, tickets, waking)
 
 
 async def work(settings: Settings) -> None:

@@ -41,7 +41,7 @@ LEAVES = {
 
 
 @pytest.fixture
-async def keys(customer, ticket, problem, support, director, database, work, mailbox, house):
+async def keys(customer, ticket, problem, support, director, database, work, mailbox, house):  # noqa: PLR0915 # a row after the other
     """A row for each type that an answer may name by a key."""
     await work.run()
     (event,) = await database.rows("SELECT id FROM events WHERE seq = 1")
@@ -79,6 +79,21 @@ async def keys(customer, ticket, problem, support, director, database, work, mai
         given_up |= {"recipient_id": customer.id, "ticket_id": ticket.uuid, "settled_by_id": None, "settled_at": None}
         moments = {"first_tried_at": unit.now, "failed_at": unit.now, "status": models.DeadLetterStatus.WAITING}
         letter = unit.insert(models.DeadLetter, source_id=ticket.uuid, **given_up, **moments)
+        service = unit.insert(models.Service, name="S", description=ODD, archived_at=None)
+        planned = {"starts_at": unit.now, "ends_at": unit.now + dt.timedelta(hours=1), "started_at": None}
+        planned |= {"ended_at": None, "remind_before_seconds": 600, "reminder_at": None, "timer_at": None}
+        planned |= {"version": 1, "changed_at": unit.now, "created_by_id": director.id, "created_at": unit.now}
+        notice = unit.insert(
+            models.MaintenanceNotice, title=ODD, message="{{services}} rests.", channels=["EMAIL", "IN_APP"],
+            severity=models.MaintenanceSeverity.MAJOR, status=models.MaintenanceStatus.SCHEDULED, automatic=True,
+            audience=models.MaintenanceAudience.EVERYONE, **planned,
+        )  # fmt: skip
+        unit.insert(models.MaintenanceService, notice_id=notice.id, service_id=service.id)
+        update = unit.insert(
+            models.MaintenanceHappening, notice_id=notice.id, kind=models.HappeningKind.POSTED, message=ODD,
+            message_html="<p>x</p>", status=models.MaintenanceStatus.SCHEDULED, author_id=director.id, at=unit.now,
+            told_at=None,
+        )  # fmt: skip
         comment = unit.insert(models.Comment, ticket_id=ticket.uuid, **words, **told_by)
         lasting = {"created_at": unit.now, "last_used_at": None, "expires_at": unit.now, "revoked_at": None}
         secret = {"hint": "dwt_abcd", "digest": "d", "scope": models.ApiTokenScope.READ}
@@ -100,6 +115,9 @@ async def keys(customer, ticket, problem, support, director, database, work, mai
         "Category": problem.id,
         "Department": support.id,
         "RoutingRule": rule.id,
+        "Service": service.id,
+        "MaintenanceNotice": notice.id,
+        "MaintenanceUpdate": update.id,
         "SlaPolicy": policy.id,
         "BusinessCalendar": calendar.id,
         "Escalation": escalation.id,

@@ -14,6 +14,8 @@ KINDS = {
     "dep": "Department",
     "cat": "Category",
     "svc": "Service",
+    "mnt": "MaintenanceNotice",
+    "mup": "MaintenanceUpdate",
     "rul": "RoutingRule",
     "ntf": "Notification",
     "evt": "TicketSubmitted",
@@ -43,6 +45,15 @@ async def ids(desk, house, database, work, mailbox, api, admin, customer, suppor
         """mutation { saveRoutingRule(input: {name: "A"}) {
             ... on SaveRoutingRuleSuccess { routingRule { id } } } }""",
     )
+    service = await house.service("Mail")
+    schedule = """mutation ($input: ScheduleMaintenanceInput!) { scheduleMaintenance(input: $input) {
+        ... on ScheduleMaintenanceSuccess { notice { id } } } }"""
+    post = """mutation ($input: PostMaintenanceUpdateInput!) { postMaintenanceUpdate(input: $input) {
+        ... on PostMaintenanceUpdateSuccess { notice { id } update { id } } } }"""
+    window = {"startsAt": "2101-01-01T00:00:00Z", "endsAt": "2101-01-02T00:00:00Z", "serviceIds": [service.gid]}
+    notice = await api(admin, schedule, input={"title": "M", "message": "m", "severity": "INFO", **window})
+    notice_id = notice["scheduleMaintenance"]["notice"]["id"]
+    posted = await api(admin, post, input={"noticeId": notice_id, "message": "m"})
     query = """query ($id: ID!) { ticket(id: $id) { events { nodes { id } } attachments { nodes { id } } }
         viewer { notifications { nodes { id } } } }"""
     seen = await api(admin, query, id=ticket.gid)
@@ -51,7 +62,9 @@ async def ids(desk, house, database, work, mailbox, api, admin, customer, suppor
         "per": customer.gid,
         "dep": support.gid,
         "cat": problem.gid,
-        "svc": (await house.service("Mail")).gid,
+        "svc": service.gid,
+        "mnt": notice_id,
+        "mup": posted["postMaintenanceUpdate"]["update"]["id"],
         "rul": made["saveRoutingRule"]["routingRule"]["id"],
         "ntf": seen["viewer"]["notifications"]["nodes"][0]["id"],
         "evt": seen["ticket"]["events"]["nodes"][0]["id"],

@@ -38,6 +38,7 @@ DOORS = {  # to every list: the field's coordinate, and a document in whose plac
     "Query.departments": "{ departments(%s }",
     "Query.categories": "{ categories(%s }",
     "Query.services": "{ services(%s }",
+    "Query.maintenanceNotices": "{ maintenanceNotices(%s }",
     "Query.routingRules": "{ routingRules(%s }",
     "Query.auditEntries": "{ auditEntries(%s }",
     "Query.deadLetters": "{ deadLetters(%s }",
@@ -49,8 +50,11 @@ DOORS = {  # to every list: the field's coordinate, and a document in whose plac
     "Department.members": "{ departments(first: 5) { nodes { members(%s } } }",
 }
 ARCHIVED = {"Query.departments", "Query.categories", "Query.services"}
+REACH = '{ maintenanceReach(serviceIds: ["svc_00000000-0000-7000-8000-000000000000"], audience: STAFF) { emailCount } }'
 PROBES = {  # other roots, of which some are refused to some
     "Query.node": '{ node(id: "tkt_00000000-0000-7000-8000-000000000000") { id } }',
+    "Query.maintenanceReach": REACH,
+    "Query.maintenanceNotice": '{ maintenanceNotice(id: "mnt_00000000-0000-7000-8000-000000000000") { id } }',
     "Query.nodes": "{ nodes(ids: []) { id } }",
     "Query.ticket": '{ ticket(id: "tkt_00000000-0000-7000-8000-000000000000") { id } }',
     "Query.ticketByNumber": "{ ticketByNumber(number: 0) { id } }",

@@ -23,6 +23,8 @@ PREFIXES = {
     models.Department: "dep",
     models.Category: "cat",
     models.Service: "svc",
+    models.MaintenanceNotice: "mnt",
+    models.MaintenanceHappening: "mup",
     models.RoutingRule: "rul",
     models.SlaPolicy: "slp",
     models.BusinessCalendar: "cal",
@@ -43,6 +45,9 @@ PREFIXES = {
 }
 
 
+TYPES: dict[Any, str] = {models.MaintenanceHappening: "MaintenanceUpdate"}  # where they are called otherwise in the API
+
+
 class Rows:
     """The rows by model."""
 
@@ -56,6 +61,7 @@ class Rows:
         self.seq = 7_000_000
         self._house()
         self._people()
+        self._maintenance()
         self._rules()
         self._policies()
         for number in range(40):
@@ -102,7 +108,9 @@ class Rows:
         self.rows[model].append(row)
         if model in PREFIXES:
             self.ids[row.id] = f"{PREFIXES[model]}_{row.id}"
-            self.kinds[self.ids[row.id]] = values.get("kind") if model is models.Event else model.__name__
+            self.kinds[self.ids[row.id]] = (
+                values.get("kind") if model is models.Event else TYPES.get(model, model.__name__)
+            )
         return row
 
     def word(self, before: str = "") -> str:
@@ -742,6 +750,52 @@ class Rows:
             at=self.moment(),
             data=data,
         )
+
+    def _maintenance(self) -> None:
+        luck, people = self.luck, self.rows[models.Person]
+        for service in self.rows[models.Service]:
+            for person in luck.sample(people, 4):
+                self.add(models.ServiceSubscription, service_id=service.id, person_id=person.id)
+        for number in range(12):
+            begins = self.own_moment()
+            status = list(models.MaintenanceStatus)[number % 4]
+            notice = self.add(
+                models.MaintenanceNotice,
+                title=self.text().replace("\n", " "),
+                message=f"{self.text()} {{{{services}}}}",
+                severity=luck.choice(list(models.MaintenanceSeverity)),
+                status=status,
+                audience=list(models.MaintenanceAudience)[number % 3],
+                channels=luck.sample(["EMAIL", "IN_APP"], luck.choice([1, 2])),
+                starts_at=begins,
+                ends_at=begins + dt.timedelta(hours=1),
+                started_at=self.maybe(begins) if status.value > 1 else None,
+                ended_at=begins if status.value > 2 else None,
+                remind_before_seconds=self.maybe(600),
+                reminder_at=None,
+                automatic=luck.random() < 0.5,
+                timer_at=None,
+                version=1,
+                changed_at=begins,
+                created_by_id=luck.choice(people).id,
+                created_at=begins,
+            )
+            for service in luck.sample(self.rows[models.Service], luck.choice([1, 2])):
+                self.add(models.MaintenanceService, notice_id=notice.id, service_id=service.id)
+            self.add(models.MaintenanceRecipient, notice_id=notice.id, person_id=luck.choice(people).id)
+            for _ in range(luck.choice([1, 2])):
+                said = self.maybe(self.word(), 0.7)
+                self.add(
+                    models.MaintenanceHappening,
+                    notice_id=notice.id,
+                    kind=models.HappeningKind.POSTED,
+                    status=status,
+                    message=said,
+                    message_html=said and f"<p>{said}</p>",
+                    author_id=self.maybe(luck.choice(people).id),
+                    at=self.moment(),
+                    told_at=None,
+                )
 
     def _notifications(self) -> None:
         luck = self.luck

@@ -101,6 +101,7 @@ class Reader:
                 yield from self.of_ticket(ticket, works=self.works_on(ticket))
         if self.viewer.role is not None and self.viewer.ticket_id is None:
             yield from self.of_notifications()
+        yield from self.of_maintenance()
         yield from self.of_people()
         yield from self.of_tokens()
         yield from self.of_house()
@@ -177,6 +178,27 @@ class Reader:
                 for template in own if entry.ticket_id in seen else []:
                     if template.kind is entry.kind and template.locale == "en":
                         yield from WORD.findall(template.subject + template.body)
+
+    def of_maintenance(self) -> Iterable[str]:
+        """Notices in whose audience they are, or of which they were told; who did it for staff alone."""
+        if self.viewer.role is None or self.viewer.ticket_id is not None:
+            return
+        every, mine = self.rows.rows, self.viewer.id
+        subscribed = {row.service_id for row in every[models.ServiceSubscription] if row.person_id == mine}
+        told = {row.notice_id for row in every[models.MaintenanceRecipient] if row.person_id == mine}
+        for notice in every[models.MaintenanceNotice]:
+            those = {row.service_id for row in every[models.MaintenanceService] if row.notice_id == notice.id}
+            meant = {
+                models.MaintenanceAudience.EVERYONE: True,
+                models.MaintenanceAudience.STAFF: False,
+                models.MaintenanceAudience.SUBSCRIBERS: bool(those & subscribed) or notice.id in told,
+            }[notice.audience]
+            if self.staff or meant:
+                self.known |= those
+                yield from self.texts(notice, "title", "message")
+                for update in every[models.MaintenanceHappening]:
+                    if update.notice_id == notice.id:
+                        yield from self.texts(update, "message", "message_html")
 
     def of_people(self) -> Iterable[str]:
         """All for staff, for others those whom they met; how to reach them for staff and themselves."""

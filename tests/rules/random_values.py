@@ -21,10 +21,10 @@ LONGEST_SEARCH = 200
 LOOKED_UP = (
     models.Ticket, models.Event, models.Notification, models.Attachment, models.Comment, models.Person,
     models.Department, models.Category, models.Service, models.RoutingRule, models.Event, models.Ticket,
-    models.SlaPolicy, models.BusinessCalendar,
     models.Escalation, models.EscalationRule, models.MessageTemplate, models.TicketView,
     models.Escalation, models.EscalationRule, models.MessageTemplate, models.AuditEntry,
     models.DeadLetter,
+    models.SlaPolicy, models.BusinessCalendar, models.MaintenanceNotice, models.MaintenanceHappening,
     models.Escalation, models.EscalationRule, models.MessageTemplate,
     models.Article, models.ArticleCategory, models.ArticleVersion, models.Article,
 )  # fmt: skip
@@ -37,6 +37,9 @@ IDS_OF = {  # which model's ids an argument or input field takes; any of those a
     "Query.article.id": models.Article,
     "Query.articleSuggestions.categoryId": models.Category,
     "ArticleFilter.categoryIds": models.ArticleCategory,
+    "Query.maintenanceNotice.id": models.MaintenanceNotice,
+    "Query.maintenanceReach.serviceIds": models.Service,
+    "MaintenanceFilter.serviceIds": models.Service,
     "TicketFilter.categoryIds": models.Category,
     "TicketFilter.departmentIds": models.Department,
     "TicketFilter.serviceIds": models.Service,

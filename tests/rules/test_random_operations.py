@@ -104,6 +104,7 @@ async def test_everyone_reads_all_that_they_may_and_nothing_else(both_ways: Both
         "departments",
         "categories",
         "services",
+        "maintenanceNotices",
         "routingRules",
         "escalationRules",
         "messageTemplates",

@@ -1,0 +1,137 @@
+"""What a notice says to one reader: its message with times by their clock, in their language."""
+
+import datetime as dt
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy import Select, func, select
+
+from domain import maintenance, templates, words
+from domain.access import Viewer
+from domain.wording import Wording, marked
+from infra.desk import Desk
+from models import (
+    HappeningKind,
+    MaintenanceHappening,
+    MaintenanceNotice,
+    MaintenanceService,
+    MaintenanceStatus,
+    Person,
+    Service,
+)
+
+# What is told of what happened: by its kind, and of updates by the state from then on.
+TITLES = {
+    HappeningKind.ANNOUNCED: marked("Planned maintenance: {title}"),
+    HappeningKind.CHANGED: marked("Maintenance has changed: {title}"),
+    HappeningKind.REMINDED: marked("Maintenance begins soon: {title}"),
+    MaintenanceStatus.SCHEDULED: marked("News of maintenance: {title}"),
+    MaintenanceStatus.IN_PROGRESS: marked("Maintenance is going on: {title}"),
+    MaintenanceStatus.COMPLETED: marked("Maintenance is done: {title}"),
+    MaintenanceStatus.CANCELLED: marked("Maintenance was cancelled: {title}"),
+}
+TIMES = marked("From {start} to {end}. Services: {services}.")
+UNSEEN = marked("Maintenance")  # to whoever may not see any more what it was
+
+# --- A notice ---------------------------------------------------------------------------------------------------------
+
+
+def facts(viewer: Viewer, notice: Any) -> tuple[Any, ...]:
+    """The columns that `message_of` and `html_of` are made of."""
+    reader = select(Person).where(Person.id == viewer.id)
+    locale, zone = (reader.with_only_columns(column).scalar_subquery() for column in (Person.locale, Person.time_zone))
+    return (notice.message, seconds(notice.starts_at), seconds(notice.ends_at), names(notice), locale, zone)
+
+
+def seconds(moment: Any) -> Any:
+    """A moment as a number, from which `moment_of` makes it again."""
+    return sa.cast(func.extract("epoch", moment), sa.Float)
+
+
+def moment_of(seconds: float) -> dt.datetime:
+    """The moment of this number."""
+    return dt.datetime.fromtimestamp(seconds, dt.UTC)
+
+
+def names(notice: Any) -> Any:
+    """The names of the services that a notice concerns, as one text."""
+    rows = select(Service.name).join(MaintenanceService, MaintenanceService.service_id == Service.id)
+    rows = rows.where(MaintenanceService.notice_id == notice.id).order_by(Service.name)
+    return func.array_to_string(func.array(rows.scalar_subquery()), sa.literal_column("', '"))
+
+
+def message_of(
+    _desk: Desk, message: str, starts: float, ends: float, names: str, locale: str | None, zone: str | None
+) -> str:
+    """The message as Markdown, filled in for its reader."""
+    return filled(Wording(locale, zone), message, moment_of(starts), moment_of(ends), names)
+
+
+def html_of(desk: Desk, *columns: Any) -> str:
+    """The same as HTML."""
+    return words.html(message_of(desk, *columns))
+
+
+def filled(w: Wording, message: str, starts_at: dt.datetime, ends_at: dt.datetime, names: str) -> str:
+    """A message with these facts in the reader's words."""
+    return templates.filled(message, {"startsAt": w.moment(starts_at), "endsAt": w.moment(ends_at), "services": names})
+
+
+# --- What happened to one ---------------------------------------------------------------------------------------------
+
+
+def of(viewer: Viewer, happening_id: Any) -> Select[*tuple[Any, ...]]:
+    """What is said of something that happened, for whoever can see its notice."""
+    notice, happening = MaintenanceNotice, MaintenanceHappening
+    rows = maintenance.visible(viewer).join(happening, happening.notice_id == notice.id)
+    return rows.where(happening.id == happening_id).with_only_columns(
+        notice.title,
+        notice.message,
+        sa.cast(notice.severity, sa.Text).label("severity"),
+        sa.cast(notice.status, sa.Text).label("notice_status"),
+        seconds(notice.starts_at).label("starts"),
+        seconds(notice.ends_at).label("ends"),
+        names(notice).label("services"),
+        sa.cast(happening.kind, sa.Text).label("kind"),
+        sa.cast(happening.status, sa.Text).label("status"),
+        happening.message.label("said"),
+        happening.message_html.label("said_html"),
+        maintain_column_froms=True,
+    )
+
+
+def notice_of(viewer: Viewer, happening_id: Any) -> Select[MaintenanceNotice]:
+    """The notice that something happened to, if the viewer can see it."""
+    happening = MaintenanceHappening
+    rows = maintenance.visible(viewer).join(happening, happening.notice_id == MaintenanceNotice.id)
+    return rows.where(happening.id == happening_id)
+
+
+def told(viewer: Viewer, happening_id: Any) -> Any:
+    """What a notification says of it, as JSON in a text that `in_app` reads; NULL without sight of it."""
+    found = of(viewer, happening_id).subquery("happened")
+    return select(sa.cast(func.to_jsonb(sa.literal_column("happened")), sa.Text)).select_from(found).scalar_subquery()
+
+
+def title_of(w: Wording, fact: Any) -> str:
+    """One line on what happened; `fact`: a row of `of`."""
+    kind = HappeningKind[fact["kind"]]
+    text = TITLES[MaintenanceStatus[fact["status"]] if kind is HappeningKind.POSTED else kind]
+    return w.said(text, title=fact["title"])
+
+
+def times_of(w: Wording, fact: Any) -> str:
+    """When it is, and what it concerns."""
+    start, end = (w.moment(moment_of(fact[name])) for name in ("starts", "ends"))
+    return w.said(TIMES, start=start, end=end, services=fact["services"])
+
+
+def in_app(about: str | None, locale: str | None, zone: str | None) -> tuple[str, str | None]:
+    """Title and text of a notification."""
+    w = Wording(locale, zone)
+    if about is None:
+        return w.said(UNSEEN), None
+    fact = orjson.loads(about)
+    said = f"\n{templates.plain(fact['said'])}" if fact["said"] else ""
+    return title_of(w, fact), f"{times_of(w, fact)}{said}"

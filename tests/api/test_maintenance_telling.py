@@ -1,0 +1,321 @@
+"""Who is told of maintenance: in the app and by email, each of what happened once, and what became of it."""
+
+import datetime as dt
+
+import pytest
+
+from domain import broadcasting, mailing, sessions
+from domain.jobs import SendMaintenance, TellMaintenance
+from infra import jobs
+from infra.unit import Unit, now
+from models import Role
+
+SCHEDULE = """mutation ($input: ScheduleMaintenanceInput!) { scheduleMaintenance(input: $input) {
+  ... on ScheduleMaintenanceSuccess { notice { id } } } }"""
+UPDATE = "mutation ($input: UpdateMaintenanceInput!) { updateMaintenance(input: $input) { __typename } }"
+POST = "mutation ($input: PostMaintenanceUpdateInput!) { postMaintenanceUpdate(input: $input) { __typename } }"
+SUBSCRIBE = "mutation ($input: SubscribeToServiceInput!) { subscribeToService(input: $input) { __typename } }"
+UNSUBSCRIBE = "mutation ($input: UnsubscribeFromServiceInput!) { unsubscribeFromService(input: $input) { __typename } }"
+FEED = """{ viewer { notifications { nodes { kind title body actor { name }
+  subject { __typename ... on MaintenanceNotice { title message } } } } } }"""
+DELIVERIES = """query ($id: ID!) { maintenanceNotice(id: $id) { deliveries {
+  channel queuedCount sentCount failedCount skippedCount readCount } } }"""
+
+
+def at(**later):
+    return (now() + dt.timedelta(**later)).isoformat()
+
+
+@pytest.fixture
+async def manager(house, support):
+    return await house.person("Mia Manager", Role.MANAGER, support)
+
+
+@pytest.fixture
+async def mail(house):
+    return await house.service("Mail")
+
+
+@pytest.fixture
+def schedule(api, manager, mail):
+    async def done(**given):
+        usual = {"title": "New disks", "message": "{{services}} rests.", "severity": "MAJOR", "serviceIds": [mail.gid]}
+        usual |= {"startsAt": "2101-06-01T10:00:00Z", "endsAt": "2101-06-01T12:30:00Z", **given}
+        return (await api(manager, SCHEDULE, input=usual))["scheduleMaintenance"]["notice"]["id"]
+
+    return done
+
+
+@pytest.fixture
+def subscribe(api, mail):
+    async def done(viewer, query=SUBSCRIBE):
+        await api(viewer, query, input={"serviceId": mail.gid})
+
+    return done
+
+
+@pytest.fixture
+def feed(api):
+    """What somebody reads in the app, oldest first."""
+
+    async def read(viewer):
+        return (await api(viewer, FEED))["viewer"]["notifications"]["nodes"][::-1]
+
+    return read
+
+
+@pytest.fixture
+def deliveries(api, manager):
+    """What became of it by channel: queued, sent, failed, skipped, read."""
+
+    async def counts(notice):
+        found = (await api(manager, DELIVERIES, id=notice))["maintenanceNotice"]["deliveries"]
+        return {each.pop("channel"): tuple(each.values()) for each in found}
+
+    return counts
+
+
+def plain(text):
+    return text.replace("\u202f", " ")
+
+
+async def test_the_audience_is_told_in_its_own_words(
+    schedule, subscribe, feed, work, mailbox, database, customer, stranger, agent
+):
+    await subscribe(customer)
+    await database.rows("UPDATE people SET locale = 'de', time_zone = 'Europe/Berlin' WHERE id = :id", id=customer.id)
+    await schedule(message="Canary zq1q, {{services}} rests until {{endsAt}}.")
+    await work.run()
+
+    (letter,) = mailbox.to(customer.email)
+    text = plain(letter.get_body(("plain",)).get_content())
+    assert letter["Subject"] == "Geplante Wartung: New disks"
+    assert "Von 1. Juni 2101, 12:00 MESZ bis 1. Juni 2101, 14:30 MESZ. Dienste: Mail." in text
+    assert "Canary zq1q, Mail rests until 1. Juni 2101, 14:30 MESZ." in text
+    assert "zq1q" in letter.get_body(("html",)).get_content()
+    (entry,) = await feed(customer)
+    assert (entry["kind"], entry["title"]) == ("MAINTENANCE", "Geplante Wartung: New disks")
+    assert plain(entry["body"]).startswith("Von 1. Juni 2101, 12:00 MESZ bis")
+    assert entry["subject"]["__typename"] == "MaintenanceNotice"
+    assert entry["actor"] is None
+    (letter,) = mailbox.to(agent.email)
+    assert letter["Subject"] == "Planned maintenance: New disks"
+    assert "10:00 AM UTC" in plain(letter.get_body(("plain",)).get_content())
+    assert [each["title"] for each in await feed(agent)] == ["Planned maintenance: New disks"]
+    assert (mailbox.to(stranger.email), await feed(stranger)) == ([], [])
+
+
+async def test_a_notice_for_staff_reaches_staff_alone(schedule, subscribe, feed, work, mailbox, customer, agent):
+    await subscribe(customer)
+    await schedule(audience="STAFF", title="Canary zq2q")
+    await work.run()
+    assert (mailbox.to(customer.email), await feed(customer)) == ([], [])
+    assert len(mailbox.to(agent.email)) == len(await feed(agent)) == 1
+
+
+async def test_what_is_told_once_is_not_told_again(schedule, work, database, mailbox, desk, customer, agent):
+    await schedule(audience="EVERYONE")
+    (asked,) = await work.asked(TellMaintenance)
+    await work.run()
+    before = await database.counts()
+    async with desk.writes.begin() as unit:  # as if the job were performed twice
+        await broadcasting.tell(unit, asked.happening_id, None)
+    async with desk.writes.begin() as unit:
+        unit.enqueue(SendMaintenance(asked.happening_id))
+    await work.run()
+    assert {**await database.counts(), "jobs": 0} == {**before, "jobs": 0}
+    assert len(mailbox.to(customer.email)) == 1
+
+
+async def test_changes_are_told_to_those_who_were_told_before_and_those_who_are_meant_now(
+    api, schedule, subscribe, feed, work, mailbox, manager, customer, stranger
+):
+    await subscribe(customer)
+    notice = await schedule()
+    await work.run()
+    await subscribe(customer, UNSUBSCRIBE)
+    await subscribe(stranger)
+    mailbox.letters.clear()
+    await api(manager, UPDATE, input={"noticeId": notice, "title": "Newer disks"})
+    await work.run()
+    for viewer, count in ((customer, 2), (stranger, 1)):
+        (letter,) = mailbox.to(viewer.email)
+        assert letter["Subject"] == "Maintenance has changed: Newer disks"
+        entries = await feed(viewer)
+        assert (len(entries), entries[-1]["title"]) == (count, "Maintenance has changed: Newer disks")
+        assert entries[-1]["subject"]["title"] == "Newer disks"
+    for given, title in (
+        ({"status": "IN_PROGRESS"}, "Maintenance is going on: Newer disks"),
+        ({"message": "It takes *longer*."}, "Maintenance is going on: Newer disks"),
+        ({"status": "CANCELLED", "message": "No."}, "Maintenance was cancelled: Newer disks"),
+    ):
+        mailbox.letters.clear()
+        await api(manager, POST, input={"noticeId": notice, **given})
+        await work.run()
+        for viewer in (customer, stranger):
+            (letter,) = mailbox.to(viewer.email)
+            assert letter["Subject"] == title
+            assert given.get("message", "") in letter.get_body(("plain",)).get_content()
+            assert (await feed(viewer))[-1]["title"] == title
+
+
+async def test_what_is_not_to_be_told_is_not(api, schedule, work, mailbox, manager, customer, feed):
+    notice = await schedule(audience="EVERYONE", channels=["IN_APP"])
+    await api(manager, UPDATE, input={"noticeId": notice, "title": "x", "notify": False})
+    await api(manager, POST, input={"noticeId": notice, "message": "x", "notify": False})
+    assert len(await work.asked(TellMaintenance)) == 1
+    await work.run()
+    assert mailbox.letters == []
+    assert len(await feed(customer)) == 1
+
+
+@pytest.mark.parametrize("severity", ["INFO", "MINOR", "MAJOR", "CRITICAL"])
+async def test_nobody_turns_off_what_is_critical(
+    api, schedule, work, mailbox, feed, deliveries, database, manager, customer, severity
+):
+    await database.rows(
+        "INSERT INTO notification_preferences VALUES (:id, 'MAINTENANCE', 'EMAIL', false),"
+        " (:id, 'MAINTENANCE', 'IN_APP', false)",
+        id=customer.id,
+    )
+    notice = await schedule(audience="EVERYONE", severity=severity)
+    await work.run()
+    told = int(severity == "CRITICAL")
+    assert (len(mailbox.to(customer.email)), len(await feed(customer))) == (told, told)
+    assert await deliveries(notice) == {
+        "EMAIL": (0, 1 + told, 0, 1 - told, None),
+        "IN_APP": (0, 1 + told, 0, 1 - told, 0),
+    }
+    way_out = [letter["List-Unsubscribe"] is None for letter in mailbox.letters]
+    assert way_out == [severity == "CRITICAL"] * (1 + told)
+
+
+async def test_the_report_is_for_managers(api, schedule, house, work, deliveries, database, mailbox, customer, agent):
+    await house.person("Robot", email="no-reply@example.com")
+    notice = await schedule(audience="EVERYONE")
+    assert await deliveries(notice) == {"EMAIL": (0, 0, 0, 0, None), "IN_APP": (0, 0, 0, 0, 0)}
+    mailbox.refusal = "550 Nobody here"
+    await work.run()
+    await database.rows("UPDATE notifications SET read_at = now() WHERE person_id = :id", id=customer.id)
+    assert await deliveries(notice) == {"EMAIL": (0, 0, 3, 1, None), "IN_APP": (0, 4, 0, 0, 1)}
+    for viewer in (customer, agent):
+        assert (await api(viewer, DELIVERIES, id=notice))["maintenanceNotice"] == {"deliveries": None}
+
+
+async def test_many_are_told_in_batches_and_one_job_at_a_time(
+    schedule, work, mailbox, database, monkeypatch, customer, stranger, agent, deliveries
+):
+    monkeypatch.setattr(broadcasting, "BATCH", 2)
+    monkeypatch.setattr(mailing, "MOST_SENT", 1)
+    notice = await schedule(audience="EVERYONE")
+    done = await work.run()
+    assert (done["TellMaintenance"], done["SendMessage"]) == (3, 0)
+    assert done["SendMaintenance"] >= 4
+    assert sorted(letter.bcc[0] for letter in mailbox.letters) == sorted(
+        row["email"] for row in await database.rows("SELECT email FROM people")
+    )
+    assert await deliveries(notice) == {"EMAIL": (0, 4, 0, 0, None), "IN_APP": (0, 4, 0, 0, 0)}
+
+
+async def test_a_cancellation_ends_what_is_under_way(
+    api, schedule, work, mailbox, desk, monkeypatch, database, customer, manager, feed, deliveries
+):
+    monkeypatch.setattr(broadcasting, "BATCH", 1)
+    notice = await schedule(audience="EVERYONE")
+    (asked,) = await work.asked(TellMaintenance)
+    async with desk.writes.begin() as unit:
+        await broadcasting.tell(unit, asked.happening_id, None)  # the first of two people, and no email has left
+    await api(manager, POST, input={"noticeId": notice, "status": "CANCELLED"})
+    await work.run()
+    assert {letter["Subject"] for letter in mailbox.letters} == {"Maintenance was cancelled: New disks"}
+    assert len(mailbox.letters) == 2
+    assert sum([len(await feed(viewer)) for viewer in (customer, manager)]) == 3
+    assert await deliveries(notice) == {"EMAIL": (0, 2, 0, 1, None), "IN_APP": (0, 3, 0, 0, 0)}
+
+
+async def test_a_mail_server_that_is_away_loses_nothing(
+    schedule, work, mailbox, database, customer, manager, deliveries
+):
+    notice = await schedule(audience="EVERYONE")
+    mailbox.refusal = "451 Later"
+    for _ in range(2):
+        (row,) = await database.rows("SELECT id FROM jobs WHERE state = 'QUEUED' ORDER BY id LIMIT 1")
+        assert await jobs.perform(work.desk, row["id"])
+    assert await deliveries(notice) == {"EMAIL": (2, 0, 0, 0, None), "IN_APP": (0, 2, 0, 0, 0)}
+    mailbox.refusal = None
+    await database.rows("UPDATE messages SET not_before = now() - interval '1 minute'")
+    await database.rows("UPDATE jobs SET due_at = now() - interval '1 minute' WHERE state = 'QUEUED'")
+    await work.run()
+    assert await deliveries(notice) == {"EMAIL": (0, 2, 0, 0, None), "IN_APP": (0, 2, 0, 0, 0)}
+    assert len(mailbox.letters) == 2
+
+
+async def test_who_may_not_see_it_any_more_reads_nothing_of_it(schedule, feed, work, database, desk, agent, mailbox):
+    await schedule(audience="STAFF", title="Canary zq3q")
+    await work.run()
+    assert "zq3q" in str(await feed(agent))
+    await database.rows("UPDATE people SET role = 'CUSTOMER' WHERE id = :id", id=agent.id)
+    async with desk.writes.begin() as unit:
+        agent.token = (await sessions.open_for(desk, unit, agent.id)).access_token
+    (entry,) = await feed(agent)
+    assert (entry["title"], entry["body"], entry["subject"]) == ("Maintenance", None, None)
+
+
+async def test_a_ticket_for_a_service_under_maintenance_says_so(
+    api, schedule, submit, house, work, mailbox, manager, customer, problem, mail
+):
+    web = await house.service("Web")
+    notice = await schedule(channels=["IN_APP"], startsAt=at(hours=1), endsAt=at(hours=2))
+    staff = await schedule(channels=["IN_APP"], audience="STAFF", serviceIds=[web.gid])
+    said = "Maintenance of Mail is going on"
+
+    async def letter(**given):
+        await submit(customer, problem, **given)
+        await work.run()
+        return mailbox.to(customer.email).pop().get_body(("plain",)).get_content()
+
+    assert "Maintenance" not in await letter(serviceId=mail.gid)
+    for each in (notice, staff):
+        await api(manager, POST, input={"noticeId": each, "status": "IN_PROGRESS"})
+    assert said in await letter(serviceId=mail.gid)
+    for given in ({"serviceId": web.gid}, {}):
+        assert "Maintenance" not in await letter(**given)
+    shown = "{ tickets { nodes { service { name status } } } }"
+    nodes = (await api(customer, shown))["tickets"]["nodes"]
+    assert {"service": {"name": "Mail", "status": "UNDER_MAINTENANCE"}} in nodes
+    assert {"service": {"name": "Web", "status": "OPERATIONAL"}} in nodes
+    await api(manager, POST, input={"noticeId": notice, "status": "COMPLETED"})
+    assert "Maintenance" not in await letter(serviceId=mail.gid)
+
+
+async def test_no_email_is_forgotten_when_the_last_are_written_while_the_sender_looks_for_more(
+    schedule, deliveries, work, database, monkeypatch, customer, stranger, agent
+):
+    monkeypatch.setattr(broadcasting, "BATCH", 2)
+    notice = await schedule(audience="EVERYONE")
+
+    async def first(kind):
+        rows = await database.rows(
+            "SELECT id FROM jobs WHERE state = 'QUEUED' AND kind = :kind ORDER BY created_at, id", kind=kind
+        )
+        return rows[0]["id"] if rows else None
+
+    assert await jobs.perform(work.desk, await first("TellMaintenance"))
+    run, looks = Unit.run, []
+
+    async def telling_meanwhile(self, build, *values):
+        found = await run(self, build, *values)
+        if build in (broadcasting.stand_of, broadcasting.waiting):
+            looks.append(build)
+            if len(looks) == 3:  # the first look after this job's emails have been sent
+                while row := await first("TellMaintenance"):
+                    assert await jobs.perform(work.desk, row)
+        return found
+
+    monkeypatch.setattr(Unit, "run", telling_meanwhile)
+    assert await jobs.perform(work.desk, await first("SendMaintenance"))
+    assert len(looks) == 4
+    await work.run()
+
+    everyone = len(await database.rows("SELECT id FROM people"))
+    assert (await deliveries(notice))["EMAIL"] == (0, everyone, 0, 0, None)
