@@ -170,7 +170,7 @@ async def _letter(unit: Unit, desk: Desk, message: Message) -> Letter | None:
         text=_text.get_template("letter.txt").render(facts),
         html=_html.get_template("letter.html").render(facts),
         message_id=messages.address(message.id, desk.settings),
-        reply_to=inbound.reply_address(desk.settings, desk.signer, message.id) if message.ticket_id else None,
+        reply_to=inbound.reply_address(desk.settings, desk.signer, message.id) if message.event_ids else None,
         headers=draft.headers,
     )
 

@@ -126,6 +126,13 @@ class Arrival:
             return False
         return person.active and person.id == message.recipient_id
 
+    @property
+    def misfit(self) -> str:
+        """Why it does not."""
+        if self.message is not None and self.message.ticket_id is None:
+            return "It answers news of several tickets."
+        return "The sender is nobody that this was sent to."
+
 
 def _known(digest: Any) -> Select[InboundMail]:
     return select(InboundMail).where(InboundMail.digest == digest)
@@ -160,7 +167,7 @@ async def take(desk: Desk, came: Incoming) -> None:
         except Refusal as refusal:
             await _unknown(desk, arrival, refusal.message)
     else:
-        await _unknown(desk, arrival, "The sender is nobody that this was sent to.")
+        await _unknown(desk, arrival, arrival.misfit)
 
 
 async def _arrived(desk: Desk, came: Incoming) -> Arrival | None:

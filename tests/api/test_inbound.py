@@ -225,6 +225,14 @@ async def test_whoever_has_the_address_alone_can_not_write_as_its_owner(
     assert b"Me too." in b"".join([chunk async for chunk in chunks])
 
 
+async def test_an_answer_to_news_of_several_tickets_waits(send, reply_to, customer, database):
+    await database.rows("UPDATE messages SET ticket_id = NULL WHERE kind = 'TICKET_RECEIVED'")
+    assert await send(mail(customer.email), reply_to) == 250
+    (row,) = await database.rows("SELECT outcome, reason, ticket_id FROM inbound_mails")
+    assert row == {"outcome": "WAITING", "reason": "It answers news of several tickets.", "ticket_id": None}
+    assert await bodies(database) == []
+
+
 async def test_an_address_that_was_not_made_here_names_nothing(send, reply_to, customer, database, ticket):
     local, _, domain = reply_to.partition("@")
     forged = [
