@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
-from uuid import UUID
 
 import jinja2
 import sqlalchemy as sa
 from markupsafe import Markup
 from sqlalchemy import Select, select
 
-from domain import history, inbound, messages, news, preferences, templates, words
+from domain import inbound, messages, news, preferences, templates, words
 from domain.access import Viewer
 from domain.jobs import SendMessage
 from domain.messages import link_token, ticket_link
@@ -21,7 +20,6 @@ from infra.mail import Later, Letter, Undeliverable
 from infra.unit import Unit
 from models import (
     DeliveryStatus,
-    Event,
     Message,
     MessageChannel,
     MessageKind,
@@ -125,22 +123,10 @@ async def deliver(work: Work[SendMessage]) -> None:
             status, error = DeliveryStatus.FAILED, str(later)
     async with work.settle() as unit:
         message = await unit.lock(_message, message_id)
-        if message is not None:
+        if message is not None and message.status is DeliveryStatus.QUEUED:  # it may have come back meanwhile
             sent_at = unit.now if status is DeliveryStatus.SENT else None
             unit.change(message, status=status, sent_at=sent_at, last_error=error and storable(error))
-            for ticket_id in await _of_tickets(unit, message):
-                unit.publish(history.channel(ticket_id), str(ticket_id))
-
-
-def _its_tickets(event_ids: Any) -> Select[*tuple[Any, ...]]:
-    return select(Event.ticket_id).where(Event.id == sa.func.any(event_ids)).distinct()
-
-
-async def _of_tickets(unit: Unit, message: Message) -> list[UUID]:
-    """The tickets that it tells of."""
-    if message.ticket_id is not None or not message.event_ids:
-        return [message.ticket_id] if message.ticket_id else []
-    return [record[0] for record in await unit.run(_its_tickets, list(message.event_ids))]
+            await messages.tell(unit, message)
 
 
 async def _letter(unit: Unit, desk: Desk, message: Message) -> Letter | None:

@@ -198,6 +198,42 @@ async def test_a_report_of_what_was_not_delivered_is_a_bounce(send, reply_to, cu
     assert await database.counts() == before | {"inbound_mails": 1}
 
 
+def bounce(message_id, action="failed", head="text/rfc822-headers"):
+    return (
+        f"From: MAILER-DAEMON@mail.example\r\nMessage-ID: <{action}@mail.example>\r\nMIME-Version: 1.0\r\n"
+        'Content-Type: multipart/report; report-type=delivery-status; boundary="x"\r\n\r\n'
+        "--x\r\nContent-Type: text/plain\r\n\r\nIt did not arrive.\r\n"
+        "--x\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mail.example\r\n\r\n"
+        f"Final-Recipient: rfc822; c@example.com\r\nAction: {action}\r\nStatus: 5.1.1\r\n"
+        "Diagnostic-Code: smtp; 550 5.1.1 No such\r\n user here\r\n\r\n"
+        f"--x\r\nContent-Type: {head}\r\n\r\nSubject: Yours\r\nMessage-ID: {message_id}\r\n\r\n--x--\r\n"
+    ).encode()
+
+
+SENT = "SELECT status, last_error FROM messages WHERE kind = 'TICKET_RECEIVED'"
+
+
+@pytest.mark.parametrize("head", ["text/rfc822-headers", "message/rfc822"])
+async def test_a_mail_that_comes_back_did_not_arrive(send, reply_to, mailbox, customer, database, head):
+    message_id = mailbox.to(customer.email)[0]["Message-ID"]
+    before = await database.counts()
+
+    assert await send(bounce(message_id, "delayed", head), reply_to, "") == 250
+    assert (
+        await send(bounce("<ticket.0193a000-0000-7000-8000-000000000000@example.com>", head=head), reply_to, "") == 250
+    )
+    assert await send(bounce("<somebody@else.example>", "relayed", head), reply_to, "") == 250
+    assert await database.rows(SENT) == [{"status": "SENT", "last_error": None}]
+
+    for sender in ("", "mailer-daemon@mail.example"):
+        content = bounce(message_id, head=head).replace(b"<failed@", f"<{len(sender)}@".encode())
+        assert await send(content, "support@example.com", sender) == 250
+    failed = {"status": "FAILED", "last_error": "5.1.1 smtp; 550 5.1.1 No such user here"}
+    assert await database.rows(SENT) == [failed]
+    assert await database.counts() == before | {"inbound_mails": 5}
+    assert set(await outcomes(database)) == {"BOUNCED"}
+
+
 async def test_our_own_mail_that_comes_back_goes_no_further(send, reply_to, mailbox, customer, database):
     (letter,) = mailbox.to(customer.email)
 
