@@ -1,5 +1,6 @@
 """Emails put into words as things are when they are sent, handed over, and what became of them."""
 
+import datetime as dt
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from infra.jobs import Work, storable
 from infra.mail import Later, Letter, Undeliverable
 from infra.unit import Unit
 from models import (
+    Comment,
     DeliveryStatus,
     Message,
     MessageChannel,
@@ -28,6 +30,7 @@ from models import (
     NotificationKind,
     Person,
     SignInLink,
+    TicketChannel,
     TicketStatus,
 )
 
@@ -38,6 +41,10 @@ _text = jinja2.Environment(  # noqa: S701 # plain text; its twin below escapes
     lstrip_blocks=True,
 )
 _html = _text.overlay(autoescape=True)
+
+# Of what nobody wrote, and of what came by mail, as many emails about a ticket go to one person in so long.
+MOST_AUTOMATIC, AUTOMATIC_WITHIN = 5, dt.timedelta(hours=1)
+AUTOMATIC = (MessageKind.TICKET_RECEIVED, MessageKind.STATUS_CHANGED, MessageKind.TICKET_REOPENED)
 
 
 class Link(NamedTuple):
@@ -101,6 +108,8 @@ async def deliver(work: Work[SendMessage]) -> None:
         message = await unit.lock(_message, message_id)
         if message is None or message.status is not DeliveryStatus.QUEUED:
             return
+        if held_until := await _held_until(unit, message):
+            unit.change(message, not_before=held_until)
         early = message.not_before > unit.now
         if not early:
             unit.change(message, attempts=message.attempts + 1)
@@ -127,6 +136,41 @@ async def deliver(work: Work[SendMessage]) -> None:
             sent_at = unit.now if status is DeliveryStatus.SENT else None
             unit.change(message, status=status, sent_at=sent_at, last_error=error and storable(error))
             await messages.tell(unit, message)
+
+
+def _turn(key: Any) -> Select[*tuple[Any, ...]]:
+    return select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(key, 0)))
+
+
+def _came_by_mail(comment_id: Any) -> Select[Comment]:
+    return select(Comment).where(Comment.id == comment_id, Comment.channel == TicketChannel.EMAIL)
+
+
+def _automatic(message_id: Any, ticket_id: Any, recipient_id: Any, since: Any) -> Select[Message]:
+    """The message before which as many as may be went out since then: the last of them, if there are so many."""
+    by_itself = sa.or_(Message.kind.in_(AUTOMATIC), Comment.channel == TicketChannel.EMAIL)
+    rows = select(Message).outerjoin(Comment, Comment.id == Message.comment_id).where(by_itself)
+    rows = rows.where(Message.ticket_id == ticket_id, Message.recipient_id == recipient_id, Message.id != message_id)
+    rows = rows.where(Message.attempts > 0, Message.status.in_((DeliveryStatus.SENT, DeliveryStatus.QUEUED)))
+    went = sa.func.coalesce(Message.sent_at, sa.func.now())
+    return rows.where(went > since).order_by(went.desc(), Message.id).offset(MOST_AUTOMATIC - 1).limit(1)
+
+
+async def _held_until(unit: Unit, message: Message) -> dt.datetime | None:
+    """When it may go out, where it would be one too many that nobody wrote, or that answers a mail; None: at once.
+
+    Two programs that answer each other, of which neither says that it is one, are slowed down so; nothing is lost.
+    """
+    if message.ticket_id is None or message.attempts > 0:
+        return None
+    if message.kind not in AUTOMATIC and (
+        message.comment_id is None or await unit.read(_came_by_mail, message.comment_id) is None
+    ):
+        return None
+    await unit.run(_turn, f"mails {message.ticket_id} {message.recipient_id}")
+    since = unit.now - AUTOMATIC_WITHIN
+    before = await unit.read(_automatic, message.id, message.ticket_id, message.recipient_id, since)
+    return None if before is None else (before.sent_at or unit.now) + AUTOMATIC_WITHIN
 
 
 async def _letter(unit: Unit, desk: Desk, message: Message) -> Letter | None:

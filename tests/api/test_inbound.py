@@ -10,7 +10,7 @@ import pytest
 
 from domain import inbound
 from domain.inbound import reading
-from infra import mail_door
+from infra import jobs, mail_door
 from infra.mail_door import Door
 from models import Role
 
@@ -23,10 +23,11 @@ async def door(desk):
     kept = []
     opened = []
 
-    async def open_(**options):
+    async def open_(protocol="smtp", **options):
         settings = desk.settings
         is_ours = partial(inbound.is_reply if "keep" in options else inbound.is_ours, settings)
-        opened.append(await mail_door.listen("127.0.0.1", 0, Door(partial(inbound.take, desk), is_ours, **options)))
+        here = Door(partial(inbound.take, desk), is_ours, **options)
+        opened.append(await mail_door.listen("127.0.0.1", 0, here, protocol))
         return opened[-1].sockets[0].getsockname()[1]
 
     yield SimpleNamespace(open=open_, kept=kept)
@@ -259,6 +260,58 @@ async def test_whoever_has_the_address_alone_can_not_write_as_its_owner(
     (row,) = await database.rows("SELECT file_key FROM inbound_mails WHERE sender = 'who@elsewhere.example'")
     _, chunks = await desk.files.open(row["file_key"])
     assert b"Me too." in b"".join([chunk async for chunk in chunks])
+
+
+async def test_programs_that_answer_each_other_are_slowed_down(
+    send, reply_to, customer, agent, api, ticket, desk, mailbox, database
+):
+    async def work():
+        """Perform what is due, until nothing is."""
+        due = "SELECT id FROM jobs WHERE state = 'QUEUED' AND due_at <= now() ORDER BY id"
+        while rows := await database.rows(due):
+            for row in rows:
+                assert await jobs.perform(desk, row["id"])
+
+    await database.rows("UPDATE tickets SET assignee_id = :id", id=agent.id)
+    before = len(mailbox.to(agent.email))
+    for number in range(7):
+        assert await send(mail(customer.email, f"I am away. {number}"), reply_to) == 250
+    await work()
+    assert len(mailbox.to(agent.email)) - before == 5
+    held = "SELECT not_before - now() AS wait FROM messages WHERE status = 'QUEUED' AND recipient_id = :id"
+    rows = await database.rows(held, id=agent.id)
+    assert [55 < row["wait"].total_seconds() / 60 <= 60 for row in rows] == [True, True]
+    other = {"ticketId": ticket.gid, "body": "This was written here."}
+    assert (await api(customer, ADD, input=other))["addComment"]["__typename"] == "AddCommentSuccess"
+    await work()
+    assert len(mailbox.to(agent.email)) - before == 6
+
+    await database.rows("UPDATE messages SET sent_at = sent_at - interval '1 hour', not_before = now()")
+    await database.rows("UPDATE jobs SET due_at = now() WHERE state = 'QUEUED'")
+    await work()
+    assert len(mailbox.to(agent.email)) - before == 8
+
+
+async def test_by_lmtp_each_address_has_its_answer(door, reply_to, customer, database, desk, monkeypatch):
+    taken = inbound.take
+
+    async def fails_for_others(desk, came):
+        if came.recipient != reply_to:
+            raise RuntimeError
+        await taken(desk, came)
+
+    monkeypatch.setattr(inbound, "take", fails_for_others)
+    port = await door.open(protocol="lmtp")
+
+    def talk():
+        with smtplib.LMTP("127.0.0.1", port, timeout=30) as client:
+            client.ehlo()
+            client.mail(customer.email)
+            accepted = [client.rcpt(to)[0] for to in ("support@example.com", reply_to, "nobody@else.example")]
+            return accepted, client.data(mail(customer.email).as_bytes())[0], client.getreply()[0]
+
+    assert await asyncio.to_thread(talk) == ([250, 250, 550], 451, 250)
+    assert await bodies(database) == ["It still burns."]
 
 
 async def test_an_answer_to_news_of_several_tickets_waits(send, reply_to, customer, database):
