@@ -115,6 +115,7 @@ class House:
     agents: dict[UUID, list[UUID]] = field(default_factory=lambda: defaultdict(list))  # by department
     categories: list[tuple[UUID, UUID]] = field(default_factory=list)  # with their departments
     services: list[UUID] = field(default_factory=list)
+    sla_policy_id: UUID | None = None
     sla_version_id: UUID | None = None
 
 
@@ -214,8 +215,8 @@ async def _house(connection: asyncpg.Connection, luck: random.Random) -> House:
         (Inbox, inboxes),
     ):
         await _copy(connection, model, rows)
-    house = House(requesters=[row["id"] for row in customers], sla_version_id=next(ids))
-    await _policy(connection, next(ids), house.sla_version_id, moment)
+    house = House([row["id"] for row in customers], sla_version_id=next(ids), sla_policy_id=next(ids))
+    await _policy(connection, house.sla_policy_id, house.sla_version_id, moment)
     for row in await connection.fetch("SELECT department_id, person_id FROM memberships ORDER BY 1, 2"):
         house.agents[row[0]].append(row[1])
     found = await connection.fetch("SELECT id, department_id FROM categories WHERE NOT is_other ORDER BY position, id")
@@ -225,7 +226,7 @@ async def _house(connection: asyncpg.Connection, luck: random.Random) -> House:
 
 
 async def _policy(
-    connection: asyncpg.Connection, policy_id: UUID, version_id: UUID | None, moment: dt.datetime
+    connection: asyncpg.Connection, policy_id: UUID | None, version_id: UUID | None, moment: dt.datetime
 ) -> None:
     """The policy by which these tickets have targets; a desk's own goes before it."""
     position = await connection.fetchval("SELECT count(*) FROM sla_policies")
@@ -332,7 +333,7 @@ def _made(house: House, luck: random.Random, numbers: range) -> Iterator[Made]:
         comments = list(_comments(luck, ticket, end))
         clocks = list(_clocks(ticket, end))
         ticket |= _due(house, clocks)
-        happened = [*_events(ticket), *_commented(comments), *_missed(clocks)]
+        happened = [*_events(ticket, house.sla_policy_id), *_commented(comments), *_missed(clocks)]
         events = _in_order(luck, ticket, sorted(happened, key=lambda one: one.at))
         public = [event for event in events if event["public_seq"]]
         yield Made(
@@ -379,7 +380,7 @@ class Happened(NamedTuple):
     internal: bool = False
 
 
-def _events(ticket: dict[str, Any]) -> Iterator[Happened]:
+def _events(ticket: dict[str, Any], policy_id: UUID | None) -> Iterator[Happened]:
     """That it was submitted, routed, and given to whoever has it."""
     at = ticket["created_at"]
     submitted = {
@@ -388,6 +389,7 @@ def _events(ticket: dict[str, Any]) -> Iterator[Happened]:
         "initial_requester_id": ticket["requester_id"],
         "initial_service_id": ticket["service_id"],
         "initial_tags": ticket["tags"],
+        "initial_policy_id": policy_id if ticket["sla_version_id"] else None,
         "channel": ticket["channel"],
     }
     yield Happened(at, "TicketSubmitted", ticket["requester_id"], submitted)

@@ -43,6 +43,7 @@ class TicketSubmitted(Happening):
     initial_requester_id: UUID
     initial_service_id: UUID | None
     initial_tags: list[str]
+    initial_policy_id: UUID | None  # of the SLA; no event of its own tells of it
     channel: TicketChannel
 
 

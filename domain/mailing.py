@@ -4,7 +4,6 @@ import datetime as dt
 import time
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
-from uuid import UUID
 
 import jinja2
 import sqlalchemy as sa
@@ -14,7 +13,6 @@ from sqlalchemy import Select, select
 from domain import (
     broadcasting,
     dead_letters,
-    history,
     inbound,
     maintenance,
     messages,
@@ -34,8 +32,8 @@ from infra.jobs import Work, storable
 from infra.mail import Later, Letter, Undeliverable
 from infra.unit import Unit
 from models import (
+    Comment,
     DeliveryStatus,
-    Event,
     HappeningKind,
     MaintenanceSeverity,
     MaintenanceStatus,
@@ -49,6 +47,7 @@ from models import (
     Service,
     SignInLink,
     Ticket,
+    TicketChannel,
     TicketStatus,
 )
 
@@ -59,6 +58,10 @@ _text = jinja2.Environment(  # noqa: S701 # plain text; its twin below escapes
     lstrip_blocks=True,
 )
 _html = _text.overlay(autoescape=True)
+
+# Of what nobody wrote, and of what came by mail, as many emails about a ticket go to one person in so long.
+MOST_AUTOMATIC, AUTOMATIC_WITHIN = 5, dt.timedelta(hours=1)
+AUTOMATIC = (MessageKind.TICKET_RECEIVED, MessageKind.STATUS_CHANGED, MessageKind.TICKET_REOPENED)
 
 
 class Link(NamedTuple):
@@ -122,6 +125,8 @@ async def deliver(work: Work[SendMessage]) -> None:
         message = await unit.lock(_message, message_id)
         if message is None or message.status is not DeliveryStatus.QUEUED:
             return
+        if held_until := await _held_until(unit, message):
+            unit.change(message, not_before=held_until)
         early = message.not_before > unit.now
         if not early:
             unit.change(message, attempts=message.attempts + 1)
@@ -138,7 +143,7 @@ async def deliver(work: Work[SendMessage]) -> None:
         status, error = DeliveryStatus.FAILED, str(later)
     async with work.settle() as unit:
         message = await unit.lock(_message, message_id)
-        if message is not None:
+        if message is not None and message.status is DeliveryStatus.QUEUED:  # it may have come back meanwhile
             await _became(unit, message, status, error)
 
 
@@ -148,8 +153,7 @@ async def _became(unit: Unit, message: Message, status: DeliveryStatus, error: s
     unit.change(message, status=status, sent_at=sent_at, last_error=error and storable(error))
     if error is not None:
         dead_letters.give_up(unit, message, error)
-    for ticket_id in await _of_tickets(unit, message):
-        unit.publish(history.channel(ticket_id), str(ticket_id))
+    await messages.tell(unit, message)
 
 
 async def _handed_over(desk: Desk, letter: Letter | None) -> tuple[DeliveryStatus, str | None]:
@@ -227,15 +231,39 @@ async def _send(desk: Desk, message_ids: list[UUID]) -> bool:
     return failed == IN_A_ROW
 
 
-def _its_tickets(event_ids: Any) -> Select[*tuple[Any, ...]]:
-    return select(Event.ticket_id).where(Event.id == sa.func.any(event_ids)).distinct()
+def _turn(key: Any) -> Select[*tuple[Any, ...]]:
+    return select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(key, 0)))
 
 
-async def _of_tickets(unit: Unit, message: Message) -> list[UUID]:
-    """The tickets that it tells of."""
-    if message.ticket_id is not None or not message.event_ids:
-        return [message.ticket_id] if message.ticket_id else []
-    return [record[0] for record in await unit.run(_its_tickets, list(message.event_ids))]
+def _came_by_mail(comment_id: Any) -> Select[Comment]:
+    return select(Comment).where(Comment.id == comment_id, Comment.channel == TicketChannel.EMAIL)
+
+
+def _automatic(message_id: Any, ticket_id: Any, recipient_id: Any, since: Any) -> Select[Message]:
+    """The message before which as many as may be went out since then: the last of them, if there are so many."""
+    by_itself = sa.or_(Message.kind.in_(AUTOMATIC), Comment.channel == TicketChannel.EMAIL)
+    rows = select(Message).outerjoin(Comment, Comment.id == Message.comment_id).where(by_itself)
+    rows = rows.where(Message.ticket_id == ticket_id, Message.recipient_id == recipient_id, Message.id != message_id)
+    rows = rows.where(Message.attempts > 0, Message.status.in_((DeliveryStatus.SENT, DeliveryStatus.QUEUED)))
+    went = sa.func.coalesce(Message.sent_at, sa.func.now())
+    return rows.where(went > since).order_by(went.desc(), Message.id).offset(MOST_AUTOMATIC - 1).limit(1)
+
+
+async def _held_until(unit: Unit, message: Message) -> dt.datetime | None:
+    """When it may go out, where it would be one too many that nobody wrote, or that answers a mail; None: at once.
+
+    Two programs that answer each other, of which neither says that it is one, are slowed down so; nothing is lost.
+    """
+    if message.ticket_id is None or message.attempts > 0:
+        return None
+    if message.kind not in AUTOMATIC and (
+        message.comment_id is None or await unit.read(_came_by_mail, message.comment_id) is None
+    ):
+        return None
+    await unit.run(_turn, f"mails {message.ticket_id} {message.recipient_id}")
+    since = unit.now - AUTOMATIC_WITHIN
+    before = await unit.read(_automatic, message.id, message.ticket_id, message.recipient_id, since)
+    return None if before is None else (before.sent_at or unit.now) + AUTOMATIC_WITHIN
 
 
 async def _letter(unit: Unit, desk: Desk, message: Message) -> Letter | None:
@@ -266,7 +294,7 @@ async def _letter(unit: Unit, desk: Desk, message: Message) -> Letter | None:
         text=_text.get_template("letter.txt").render(facts),
         html=_html.get_template("letter.html").render(facts),
         message_id=messages.address(message.id, desk.settings),
-        reply_to=inbound.reply_address(desk.settings, desk.signer, message.id) if message.ticket_id else None,
+        reply_to=inbound.reply_address(desk.settings, desk.signer, message.id) if message.event_ids else None,
         headers=draft.headers,
     )
 

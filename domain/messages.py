@@ -7,15 +7,16 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy import func
+from sqlalchemy import Select, func, select
 
 from domain import history
 from domain.happenings import MessageSent
 from domain.jobs import SendMessage
+from infra.jobs import storable
 from infra.settings import Settings
 from infra.signing import BadToken, Signer
 from infra.unit import Unit
-from models import DeliveryStatus, Message, MessageChannel, MessageKind, NotificationKind, SignInLink, Ticket
+from models import DeliveryStatus, Event, Message, MessageChannel, MessageKind, NotificationKind, SignInLink, Ticket
 
 SIGN_IN_LINK = "link"  # purposes of signed tokens
 TICKET_LINK = "ticket"
@@ -129,6 +130,26 @@ def write_about(
         history.record(unit, None, part.ticket, sent)
 
 
+def _its_tickets(event_ids: Any) -> Select[*tuple[Any, ...]]:
+    return select(Event.ticket_id).where(Event.id == sa.func.any(event_ids)).distinct()
+
+
+async def tell(unit: Unit, message: Message) -> None:
+    """Have those who see a ticket that it tells of see what became of it."""
+    ticket_ids = [message.ticket_id] if message.ticket_id else []
+    if not ticket_ids and message.event_ids:
+        ticket_ids = [record[0] for record in await unit.run(_its_tickets, list(message.event_ids))]
+    for ticket_id in ticket_ids:
+        unit.publish(history.channel(ticket_id), str(ticket_id))
+
+
+async def came_back(unit: Unit, message: Message, reason: str) -> None:
+    """Say of a locked message that it did not arrive after all, unless that is known."""
+    if message.status in {DeliveryStatus.SENT, DeliveryStatus.QUEUED}:
+        unit.change(message, status=DeliveryStatus.FAILED, sent_at=None, last_error=storable(reason))
+        await tell(unit, message)
+
+
 def ticket_link(public_url: str, signer: Signer, ticket_id: UUID, person_id: UUID) -> str:
     """Where one person reads one ticket without an account, for 90 days."""
     token = signer.sign(TICKET_LINK, {"ticket": str(ticket_id), "person": str(person_id)}, TICKET_LINK_SECONDS)
@@ -158,6 +179,17 @@ def unsubscriber(signer: Signer, text: str) -> tuple[UUID, NotificationKind] | N
 def address(message_id: UUID, settings: Settings) -> str:
     """The Message-ID of an email."""
     return f"<{message_id}@{_domain(settings)}>"
+
+
+def of_address(text: str, settings: Settings) -> UUID | None:
+    """The message that has this Message-ID; None when it is none of ours."""
+    name, _, domain = text.strip().removeprefix("<").removesuffix(">").partition("@")
+    if domain.lower() != _domain(settings).lower():
+        return None
+    try:
+        return UUID(name)
+    except ValueError:
+        return None
 
 
 def thread(ticket_id: UUID, settings: Settings) -> str:

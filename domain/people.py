@@ -13,6 +13,7 @@ from sqlalchemy.orm import aliased
 from domain import access, availability, departments, links, words
 from domain.access import Viewer
 from domain.refusals import Conflict, ConflictReason, InvalidInput, NotAllowed, Problems
+from domain.wording import Wording
 from infra.desk import Desk
 from infra.settings import Settings
 from infra.unit import Unit
@@ -161,6 +162,16 @@ def departments_of(person: Any) -> Select[Department]:
 def by_email_for_anyone(email: Any) -> Select[Person]:
     """Whoever has this address, active or not. Nothing of it may be told."""
     return select(Person).where(Person.email == email)
+
+
+def _for_anyone(person_id: Any) -> Select[Person]:
+    return select(Person).where(Person.id == person_id)
+
+
+async def wording(unit: Unit, person_id: UUID) -> Wording:
+    """How this person is spoken to; somebody who is not known, in the desk's own language."""
+    person = await unit.read(_for_anyone, person_id)
+    return Wording(None) if person is None else Wording(person.locale, person.time_zone)
 
 
 # --- Writing ----------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from domain.words import email as email_address
 from infra.desk import Desk
 from infra.signing import BadToken
 from infra.unit import Unit, now
-from models import MessageKind, Person, Role, Session, Ticket
+from models import MessageKind, Person, Role, Session, SignInLink, Ticket
 
 ACCESS, REFRESH = "access", "refresh"  # purposes of signed tokens
 AUDIENCE = "deskwire"
@@ -298,7 +298,12 @@ def _old(moment: Any) -> sa.Delete:
     return sa.delete(Session).where(Session.expires_at < moment)
 
 
+def _old_links(moment: Any) -> sa.Delete:
+    return sa.delete(SignInLink).where(SignInLink.expires_at < moment)
+
+
 async def sweep(desk: Desk) -> None:
-    """Forget sessions that ended by themselves a month ago."""
+    """Forget sessions, and links to sign in, that ended by themselves a month ago."""
     async with desk.writes.begin() as unit:
         await unit.run(_old, now() - KEPT)
+        await unit.run(_old_links, now() - KEPT)

@@ -1,17 +1,19 @@
-"""Where mail comes in: an SMTP server that answers only once what it took has been seen to."""
+"""Where mail comes in: an SMTP or LMTP server that answers only once what it took has been seen to."""
 
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
+from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP
 
 from infra.logs import report
 
 MOST_BYTES: Final = 40 * 1024 * 1024
 TAKEN, LATER = "250 2.0.0 Taken", "451 4.3.0 This can't be taken now. Try again."
+LONGEST_LINE: Final = 1024 * 1024  # programs break the standard's limit, and whoever wrote can't help it
 NOBODY = "550 5.1.1 Nobody here has this address."
 
 
@@ -25,7 +27,17 @@ class Incoming:
 
 
 class _Server(SMTP):
-    line_length_limit = 1024 * 1024  # programs break the standard's own, and whoever wrote can't help it
+    line_length_limit = LONGEST_LINE
+
+
+class _LocalServer(LMTP):
+    line_length_limit = LONGEST_LINE
+
+
+SERVERS: Final = {"smtp": _Server, "lmtp": _LocalServer}
+
+
+Protocol = Literal["smtp", "lmtp"]
 
 
 class Door:
@@ -51,14 +63,19 @@ class Door:
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"
 
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 (as above)
-        """Take one message; aiosmtpd calls this."""
-        ours = [address for address in dict.fromkeys(envelope.rcpt_tos) if self._is_ours(address)]
+    async def handle_DATA(self, server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 (as above)
+        """Take one message; aiosmtpd calls this. By LMTP there is an answer for each address, in their order."""
+        answers = {address: await self._handed_in(envelope, address) for address in dict.fromkeys(envelope.rcpt_tos)}
+        if isinstance(server, LMTP):
+            return "\r\n".join(answers[address] for address in envelope.rcpt_tos)
+        return LATER if LATER in answers.values() else TAKEN
+
+    async def _handed_in(self, envelope: Any, address: str) -> str:
         try:
-            for address in ours:
+            if self._is_ours(address):
                 sender = (envelope.mail_from or "").removeprefix("<").removesuffix(">")  # nobody may be written <>
                 await self._take(Incoming(envelope.original_content, sender, address))
-            if self._keep is not None and len(ours) < len(set(envelope.rcpt_tos)):
+            elif self._keep is not None:
                 self._keep(envelope.original_content)
         except Exception as error:  # noqa: BLE001 # whatever it was, the sender still has the mail
             report(error)
@@ -66,22 +83,24 @@ class Door:
         return TAKEN
 
 
-async def serve(host: str, port: int, door: Door) -> None:
+async def serve(host: str, port: int, door: Door, protocol: Protocol = "smtp") -> None:
     """Take mail at this port until SIGTERM or SIGINT. What is under way then is not taken."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
-    server = await listen(host, port, door)
+    server = await listen(host, port, door, protocol)
     await stop.wait()
     server.close()
 
 
-async def listen(host: str, port: int, door: Door) -> asyncio.Server:
+async def listen(host: str, port: int, door: Door, protocol: Protocol = "smtp") -> asyncio.Server:
     """Begin to take mail at this port; 0: at any."""
     loop = asyncio.get_running_loop()
     return await loop.create_server(
-        lambda: _Server(door, data_size_limit=MOST_BYTES, enable_SMTPUTF8=True, hostname="deskwire", loop=loop),
+        lambda: SERVERS[protocol](
+            door, data_size_limit=MOST_BYTES, enable_SMTPUTF8=True, hostname="deskwire", loop=loop
+        ),
         host,
         port,
     )

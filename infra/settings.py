@@ -88,6 +88,7 @@ class Settings(BaseSettings):
     )
     mail_door_port: Port | None = None  # where `desk receive` takes mail that is for REPLY_DOMAIN
     mail_door_host: str = "127.0.0.1"
+    mail_door_protocol: Literal["smtp", "lmtp"] = "smtp"
     inbound_unknown: Literal["wait", "ticket", "ignore"] = "wait"  # what becomes of mail that fits no ticket
 
     # An OpenID Connect provider whose tokens are accepted beside our own.

@@ -65,7 +65,7 @@ class Message(Record):
     ticket_id: Mapped[UUID | None] = mapped_column(ForeignKey("tickets.id"), index=True)
     event_ids: Mapped[list[UUID]] = mapped_column(server_default=text("'{}'::uuid[]"))  # what it tells of, in order
     comment_id: Mapped[UUID | None] = mapped_column(ForeignKey("comments.id"))
-    link_id: Mapped[UUID | None] = mapped_column(ForeignKey("sign_in_links.id"))
+    link_id: Mapped[UUID | None] = mapped_column(ForeignKey("sign_in_links.id", ondelete="SET NULL"), index=True)
     not_before: Mapped[dt.datetime]
     attempts: Mapped[int]
     last_error: Mapped[str | None]

@@ -13,9 +13,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from domain import audit, messages, preferences, refusals, sessions
+from domain import audit, messages, people, preferences, refusals, sessions
 from domain.access import Viewer
 from domain.tickets.actions import AFTER_CLOSING
+from domain.wording import Wording, marked
 from infra.auditing import acting
 from infra.desk import Desk
 from infra.ids import new_id
@@ -252,6 +253,25 @@ def _sign_in(desk: Desk) -> Endpoint:
     return answer
 
 
+_UNSUBSCRIBE = {
+    "of_these": marked("You will get no more emails like the one that led here."),
+    "no_more_of_these": marked("No more of these"),
+    "of_all": marked("Or none at all, but those that a ticket needs of you."),
+    "no_more_at_all": marked("No more at all"),
+}
+_ALL_OFF = marked("You will get no more emails about tickets, but those that a ticket needs of you.")
+_KIND_OFF = marked("You will get no more emails like that one. It can be turned on again in {desk_name}.")
+
+
+def _unsubscribing(desk: Desk, w: Wording, *, asking: bool = False, done: str = "") -> Response:
+    name = desk.settings.desk_name
+    facts: dict[str, Any] = {key: w.said(text) for key, text in _UNSUBSCRIBE.items()} | {
+        "done": w.said(done, desk_name=name)
+    }
+    title = w.said(marked("No more emails"))
+    return _page(desk, "unsubscribe.html", title, language=w.tag, asking=asking, **facts)
+
+
 def _unsubscribe(desk: Desk) -> Endpoint:
     """Turns off emails of one kind, or all that can be turned off. A mail program's own POST is one click, RFC 8058."""
     bodies = Bodies(MOST_BYTES)
@@ -261,18 +281,19 @@ def _unsubscribe(desk: Desk) -> Endpoint:
         if found is None:
             said = "This link is not right, or too old."
             return _page(desk, "gone.html", "No such page", 404, said=said)
-        if request.method != "POST":
-            return _page(desk, "unsubscribe.html", "No more emails", state="ask")
-        try:
-            form = _form(await bodies.read(dict(request.scope["headers"]), request.receive))
-        except Wrong as wrong:
-            return _page(desk, "gone.html", "Not like this", wrong.status, said=TOO_LONG)
         person_id, kind = found
         try:
             async with desk.writes.begin() as unit:
+                w = await people.wording(unit, person_id)
+            if request.method != "POST":
+                return _unsubscribing(desk, w, asking=True)
+            form = _form(await bodies.read(dict(request.scope["headers"]), request.receive))
+            async with desk.writes.begin() as unit:
                 await preferences.turn_off_mail(unit, person_id, None if "all" in form else kind)
+        except Wrong as wrong:
+            return _page(desk, "gone.html", "Not like this", wrong.status, said=TOO_LONG)
         except Unavailable as error:
             return _page(desk, "gone.html", "Not now", 503, said=str(error))
-        return _page(desk, "unsubscribe.html", "No more emails", state="all" if "all" in form else "done")
+        return _unsubscribing(desk, w, done=_ALL_OFF if "all" in form else _KIND_OFF)
 
     return answer

@@ -18,7 +18,7 @@ async def receive(settings: Settings, port: int) -> None:
     desk = await Desk.open(settings)
     try:
         door = Door(partial(inbound.take, desk), partial(inbound.is_ours, settings))
-        await mail_door.serve(settings.mail_door_host, port, door)
+        await mail_door.serve(settings.mail_door_host, port, door, settings.mail_door_protocol)
     finally:
         await desk.close()
 

@@ -280,7 +280,7 @@ class Floor:
             submitted, orjson.dumps({
                 "initial_priority": priority, "initial_category_id": str(category_id),
                 "initial_requester_id": str(person), "initial_service_id": None, "initial_tags": [],
-                "channel": "PORTAL",
+                "initial_policy_id": None, "channel": "PORTAL",
             }).decode(),
             routed, orjson.dumps({
                 "from_department_id": None, "to_department_id": str(department_id), "rule_id": None,

@@ -9,7 +9,8 @@ address is the recipient's. What fits becomes a comment; of what does not, INBOU
 - `ticket`: it opens a ticket of the category for everything else, for a new customer when nobody has the address.
 - `ignore`: its row alone tells that it came.
 
-What a machine wrote is never answered, and opens and reopens nothing (RFC 3834).
+What a machine wrote is never answered, and opens and reopens nothing (RFC 3834). A report that one of our mails was
+given up (RFC 3464) sets what became of that mail, known by the Message-ID in what it returns.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, select
 
-from domain import comments, people, tickets
+from domain import comments, messages, people, tickets
 from domain.access import NOBODY, Viewer
 from domain.comments import Words
 from domain.inbound import files, reading
@@ -54,6 +55,7 @@ from models import (
 
 REPLY, SEALED = "reply", 16  # purpose of seals, and bytes of a message's id
 _ADDRESS = re.compile(r"reply\+([a-z2-7]{45})@(.+)", re.IGNORECASE)  # 52 characters before the @, of 64 that may be
+MOST_REASON = 1000  # characters of what a server says
 MOST_HOPS = 5  # from a ticket into the one that took it in
 # What only staff are told: their answers are for staff as well.
 FOR_STAFF = frozenset(
@@ -126,6 +128,13 @@ class Arrival:
             return False
         return person.active and person.id == message.recipient_id
 
+    @property
+    def misfit(self) -> str:
+        """Why it does not."""
+        if self.message is not None and self.message.ticket_id is None:
+            return "It answers news of several tickets."
+        return "The sender is nobody that this was sent to."
+
 
 def _known(digest: Any) -> Select[InboundMail]:
     return select(InboundMail).where(InboundMail.digest == digest)
@@ -149,9 +158,10 @@ async def take(desk: Desk, came: Incoming) -> None:
     if arrival is None:
         return
     mail = arrival.mail
-    if mail.automatic:
-        outcome = InboundOutcome.BOUNCED if mail.bounce else InboundOutcome.IGNORED
-        await _noted(desk, arrival, outcome, "Written by a machine.")
+    if mail.bounce:
+        await _bounced(desk, arrival)
+    elif mail.automatic:
+        await _noted(desk, arrival, InboundOutcome.IGNORED, "Written by a machine.")
     elif arrival.fits:
         try:
             await _comment(desk, arrival)
@@ -160,7 +170,7 @@ async def take(desk: Desk, came: Incoming) -> None:
         except Refusal as refusal:
             await _unknown(desk, arrival, refusal.message)
     else:
-        await _unknown(desk, arrival, "The sender is nobody that this was sent to.")
+        await _unknown(desk, arrival, arrival.misfit)
 
 
 async def _arrived(desk: Desk, came: Incoming) -> Arrival | None:
@@ -277,6 +287,21 @@ async def _wait(desk: Desk, arrival: Arrival, reason: str) -> None:
                 quoted = "\n".join(f"> {line}" for line in files.cut(mail.text, MOST_BODY // 2).split("\n"))
                 body = files.cut(f"{told}\n\n{quoted}", MOST_BODY)
                 comments.write(unit, NOBODY, ticket, body, internal=True, channel=TicketChannel.EMAIL)
+    except Seen:
+        return
+
+
+async def _bounced(desk: Desk, arrival: Arrival) -> None:
+    """Say of our mails that came back that they did not arrive, and why; nothing else comes of a bounce."""
+    ours = {messages.of_address(text, desk.settings) for text in arrival.mail.returned} - {None}
+    try:
+        async with desk.writes.begin() as unit:
+            for message_id in sorted(filter(None, ours)):
+                if (message := await unit.lock(_message, message_id)) is not None:
+                    await messages.came_back(unit, message, arrival.mail.failure[:MOST_REASON])
+            _record(
+                unit, arrival, InboundOutcome.BOUNCED, arrival.mail.failure[:MOST_REASON] or "Written by a machine."
+            )
     except Seen:
         return
 

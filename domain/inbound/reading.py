@@ -3,8 +3,9 @@
 import email
 import email.policy
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
-from email.message import EmailMessage, MIMEPart
+from email.message import EmailMessage, Message, MIMEPart
 from email.utils import parseaddr
 
 from domain import words
@@ -13,6 +14,9 @@ from domain.inbound import markdown, quotes
 MOST_HTML = 1_000_000  # characters that are looked at
 AUTOMATIC_PRECEDENCE = {"bulk", "junk", "list", "auto_reply"}
 FROM_MACHINES = ("mailer-daemon@", "postmaster@")
+STATUSES = {"message/delivery-status", "message/global-delivery-status"}
+RETURNED = {"message/rfc822", "message/global"}
+HEADS = {"text/rfc822-headers", "message/global-headers"}
 UNNAMED = "attachment"
 
 
@@ -37,6 +41,8 @@ class Mail:
     files: tuple[File, ...]
     automatic: bool  # written by a machine
     bounce: bool  # tells that a mail was not delivered
+    returned: tuple[str, ...] = ()  # the Message-IDs of those that it says will never be delivered
+    failure: str = ""  # why not
 
 
 def read(content: bytes, envelope_sender: str, recipient: str) -> Mail:
@@ -53,6 +59,8 @@ def read(content: bytes, envelope_sender: str, recipient: str) -> Mail:
         files=tuple(_files(message)),
         automatic=bounce or not envelope_sender or _is_automatic(message),
         bounce=bounce,
+        returned=tuple(_returned(message)) if (failure := _failure(message)) else (),
+        failure=failure,
     )
 
 
@@ -69,12 +77,34 @@ def _digest(message: EmailMessage, content: bytes, recipient: str) -> str:
     return hashlib.sha256(told.encode("utf-8", "replace") + b"\0" + content[head:]).hexdigest()
 
 
-def _header(message: EmailMessage, name: str) -> str:
+def _header(message: Message, name: str) -> str:
     return " ".join(str(message.get(name, "")).split())
 
 
 def _is_report(message: EmailMessage) -> bool:
     return message.get_content_type() == "multipart/report"
+
+
+def _failure(message: EmailMessage) -> str:
+    """Why a mail was given up, as a delivery status notification tells (RFC 3464); empty when it was not."""
+    for part in message.walk():
+        if part.get_content_type() not in STATUSES or not isinstance(blocks := part.get_payload(), list):
+            continue
+        for block in blocks:
+            if isinstance(block, Message) and _header(block, "Action").lower() == "failed":
+                told = (_header(block, name) for name in ("Status", "Diagnostic-Code"))
+                return " ".join(filter(None, told)) or "It was not delivered."
+    return ""
+
+
+def _returned(message: EmailMessage) -> Iterator[str]:
+    """The Message-ID in what it returns of a mail: all of it, or its head."""
+    for part in message.walk():
+        kind, inner = part.get_content_type(), part.get_payload()
+        if kind in RETURNED and isinstance(inner, list):
+            yield from (_header(each, "Message-ID") for each in inner[:1] if isinstance(each, Message))
+        elif kind in HEADS and isinstance(part, MIMEPart):
+            yield _header(email.message_from_string(_content(part), policy=email.policy.default), "Message-ID")
 
 
 def _is_automatic(message: EmailMessage) -> bool:

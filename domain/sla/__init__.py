@@ -132,8 +132,9 @@ def some_calendars(ids: Any) -> Select[BusinessCalendar]:
 # --- Writing ----------------------------------------------------------------------------------------------------------
 
 
-async def follow(unit: Unit, ticket: Ticket) -> None:
-    """Bring the ticket's clocks in line with what it is now. Every change of a ticket that could matter calls this.
+async def follow(unit: Unit, ticket: Ticket) -> UUID | None:
+    """Bring the ticket's clocks in line with what it is now, and give the policy that applies, if any. Every change of
+    a ticket that could matter calls this.
 
     A new ticket gets the first policy that applies. It keeps the version that it got until its department or category
     changes and the policy's conditions do not hold any more.
@@ -141,7 +142,7 @@ async def follow(unit: Unit, ticket: Ticket) -> None:
     is_new = any(made.id == ticket.id for made in unit.made(Ticket))
     moved = is_new or changed(ticket, "department_id", "category_id")
     if ticket.sla_version_id is None and not moved:
-        return
+        return None
     place = (ticket.department_id, ticket.category_id)
     fresh = [clock for clock in unit.made(SlaClock) if clock.ticket_id == ticket.id]
     [kept, found, present, departments, first, second, calendars] = await unit.read_together(
@@ -164,12 +165,13 @@ async def follow(unit: Unit, ticket: Ticket) -> None:
     if unknown := {clock.calendar_id for clock in clocks} - hours.keys():  # this unit moved it before
         hours |= hours_by_id(await unit.read_all(some_calendars, list(unknown)))
     align(unit, ticket, terms, clocks, hours)
+    return None if version is None else version.policy_id
 
 
 def _change(unit: Unit, ticket: Ticket, before: SlaVersion | None, after: SlaVersion | None, *, is_new: bool) -> None:
     unit.change(ticket, sla_version_id=after.id if after else None)
     old, new = before.policy_id if before else None, after.policy_id if after else None
-    if old != new and not (is_new and old is None):  # what a ticket begins with is no change
+    if old != new and not (is_new and old is None):  # what a ticket begins with is told by its first event
         history.record(unit, None, ticket, SlaPolicyChanged(old, new))
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement
 from domain import access
 from domain.access import Viewer
 from domain.refusals import Conflict, ConflictReason, NotAllowed
-from models import UNRESOLVED, EscalationLevel, Role, Ticket, TicketStatus
+from models import UNRESOLVED, Escalation, EscalationLevel, Role, Ticket, TicketStatus
 
 AFTER_CLOSING = dt.timedelta(days=30)  # as long may a rating be replaced, and may the desk open it again
 NOT_CLOSED = (*UNRESOLVED, TicketStatus.RESOLVED)
@@ -80,7 +80,7 @@ class Rule(NamedTuple):
     asking: States | None = None
     seeing: States | None = None
     in_session: bool = False  # whether a session for one ticket may do it
-    above: bool = False  # whether one must have the level of the escalation in force
+    settling: bool = False  # whether it is for those alone who the escalation in force went to, and those above them
 
 
 CLOSED = "This ticket is closed."
@@ -114,7 +114,7 @@ RULES: dict[TicketAction, Rule] = {
     TicketAction.SETTLE_ESCALATION: Rule(
         "No escalation is in force.",
         working=States(UNRESOLVED, tests=(("escalation_rank", lambda rank: rank > 0),)),
-        above=True,
+        settling=True,
     ),
     TicketAction.LINK: Rule(CLOSED, working=States(ANY)),
     TicketAction.MANAGE_WATCHERS: Rule(CLOSED, working=States(ANY)),
@@ -147,13 +147,21 @@ def _each(viewer: Viewer, ticket: Any) -> list[tuple[TicketAction, ColumnElement
             roads.append(rule.seeing.expression(ticket))
         if roads:
             may = sa.or_(*roads)
-            found.append((action, sa.and_(may, ticket.escalation_rank <= level(viewer)) if rule.above else may))
+            found.append((action, sa.and_(may, _settles(viewer, ticket)) if rule.settling else may))
     return found
 
 
-def level(viewer: Viewer) -> int:
-    """The highest level of escalation at which this viewer may settle one."""
-    return 0 if viewer.role is None else max(0, viewer.role.value - Role.AGENT.value)
+def _settles(viewer: Viewer, ticket: Any) -> ColumnElement[bool]:
+    """Whether an escalation in force went to the viewer, or to those below them; as settling it requires."""
+    if viewer.has(Role.DIRECTOR) or viewer.role is None:
+        return sa.literal(viewer.role is not None)
+    told = sa.exists().where(
+        Escalation.ticket_id == ticket.id,
+        Escalation.ended_at.is_(None),
+        sa.any_(Escalation.escalated_to_ids) == viewer.id,
+    )
+    below = ticket.escalation_rank < viewer.role.value - Role.AGENT.value
+    return sa.or_(sa.and_(below, ticket.department_id.in_(access.departments_of(viewer))), told)
 
 
 def require(viewer: Viewer, ticket: Ticket, action: TicketAction, *, works: bool, now: dt.datetime) -> None:
@@ -176,5 +184,3 @@ def require(viewer: Viewer, ticket: Ticket, action: TicketAction, *, works: bool
     if not any(states.holds(ticket, now) for states in roads):
         said = CLOSED if ticket.status is TicketStatus.CLOSED else rule.otherwise
         raise Conflict(ConflictReason.WRONG_STATE, said, current=(Ticket, ticket.id))
-    if rule.above and ticket.escalation_rank > level(viewer):
-        raise NotAllowed

@@ -103,9 +103,8 @@ async def submit(unit: Unit, viewer: Viewer, said: Submission) -> UUID:
     search.index(unit, ticket.id, ticket, body)
     if ticket.tags:
         search.index(unit, ticket.id, ticket, ", ".join(ticket.tags), internal=True)
-    _record(unit, viewer, ticket, decision)
+    _record(unit, viewer, ticket, decision, policy_id=await sla.follow(unit, ticket))
     assigning.hand(unit, None, ticket, await assigning.choose(unit, ticket, decision.assignee_id))
-    await sla.follow(unit, ticket)
     attachments.attach(unit, ticket, uploads)
     return ticket.id
 
@@ -168,7 +167,7 @@ def _department_in_use(department_id: Any) -> Select[Department]:
     return select(Department).where(Department.id == department_id, Department.archived_at.is_(None))
 
 
-def _record(unit: Unit, viewer: Viewer, ticket: Ticket, decision: routing.Decision) -> None:
+def _record(unit: Unit, viewer: Viewer, ticket: Ticket, decision: routing.Decision, *, policy_id: UUID | None) -> None:
     submitted = TicketSubmitted(
         subject=ticket.subject,
         initial_priority=ticket.priority,
@@ -176,6 +175,7 @@ def _record(unit: Unit, viewer: Viewer, ticket: Ticket, decision: routing.Decisi
         initial_requester_id=ticket.requester_id,
         initial_service_id=ticket.service_id,
         initial_tags=ticket.tags,
+        initial_policy_id=policy_id,
         channel=ticket.channel,
     )
     history.record(unit, viewer.id, ticket, submitted)

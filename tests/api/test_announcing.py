@@ -369,6 +369,7 @@ async def test_staff_get_one_email_of_many_tickets_and_customers_one_of_each(
     assert letters == ["agent", "customer", "customer", "staff_watcher", "watcher"]
     (digest,) = mailbox.to(cast.agent.email)
     assert digest["subject"] == "News of 2 tickets"
+    assert digest["Reply-To"].startswith("reply+")
     text = digest.get_body(("plain",)).get_content()
     assert "Printer on fire" in text
     assert "Second fire" in text

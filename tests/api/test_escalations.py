@@ -176,6 +176,7 @@ async def test_who_may_not_escalate_can_not_tell(api, http, desk, escalate, data
 
 # --- Settling ---------------------------------------------------------------------------------------------------------
 
+CAN = "query($id: ID!) { ticket(id: $id) { viewerCan } }"
 MAY_SETTLE = {
     "TEAM_LEAD": {"lead", "second_lead", "manager", "director", "admin"},
     "MANAGER": {"manager", "director", "admin"},
@@ -202,6 +203,9 @@ async def test_it_is_settled_by_whom_it_was_escalated_to_and_those_above(
     assert await api.refused(None, END, id=made["id"]) == "UNAUTHENTICATED"
     assert await database.counts() == before
 
+    for name, viewer in vars(people).items():
+        seen = (await api(viewer, CAN, id=ticket.gid))["ticket"]
+        assert (seen is not None and "SETTLE_ESCALATION" in seen["viewerCan"]) == (name in MAY_SETTLE[level]), name
     for name in sorted(MAY_SETTLE[level]):
         await database.rows("UPDATE escalations SET acknowledged_at = NULL, acknowledged_by_id = NULL")
         answer = await acknowledge(getattr(people, name), made["id"])
@@ -212,10 +216,13 @@ async def test_it_is_settled_by_whom_it_was_escalated_to_and_those_above(
         await database.rows("UPDATE tickets SET escalation_rank = 1")
 
 
-async def test_a_lead_who_came_later_is_not_among_those_it_was_escalated_to(escalate, acknowledge, house, support):
+async def test_a_lead_who_came_later_is_not_among_those_it_was_escalated_to(
+    api, escalate, acknowledge, house, support, ticket
+):
     made = await escalate()
     late = await house.person("Lou Late", Role.TEAM_LEAD, support)
     assert (await acknowledge(late, made["id"]))["__typename"] == "NotAllowed"
+    assert "SETTLE_ESCALATION" not in (await api(late, CAN, id=ticket.gid))["ticket"]["viewerCan"]
 
 
 async def test_an_escalation_is_acknowledged_once(api, escalate, acknowledge, database, people, ticket):

@@ -10,7 +10,7 @@ import pytest
 
 from domain import inbound
 from domain.inbound import reading
-from infra import mail_door
+from infra import jobs, mail_door
 from infra.mail_door import Door
 from models import Role
 
@@ -23,10 +23,11 @@ async def door(desk):
     kept = []
     opened = []
 
-    async def open_(**options):
+    async def open_(protocol="smtp", **options):
         settings = desk.settings
         is_ours = partial(inbound.is_reply if "keep" in options else inbound.is_ours, settings)
-        opened.append(await mail_door.listen("127.0.0.1", 0, Door(partial(inbound.take, desk), is_ours, **options)))
+        here = Door(partial(inbound.take, desk), is_ours, **options)
+        opened.append(await mail_door.listen("127.0.0.1", 0, here, protocol))
         return opened[-1].sockets[0].getsockname()[1]
 
     yield SimpleNamespace(open=open_, kept=kept)
@@ -198,6 +199,42 @@ async def test_a_report_of_what_was_not_delivered_is_a_bounce(send, reply_to, cu
     assert await database.counts() == before | {"inbound_mails": 1}
 
 
+def bounce(message_id, action="failed", head="text/rfc822-headers"):
+    return (
+        f"From: MAILER-DAEMON@mail.example\r\nMessage-ID: <{action}@mail.example>\r\nMIME-Version: 1.0\r\n"
+        'Content-Type: multipart/report; report-type=delivery-status; boundary="x"\r\n\r\n'
+        "--x\r\nContent-Type: text/plain\r\n\r\nIt did not arrive.\r\n"
+        "--x\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mail.example\r\n\r\n"
+        f"Final-Recipient: rfc822; c@example.com\r\nAction: {action}\r\nStatus: 5.1.1\r\n"
+        "Diagnostic-Code: smtp; 550 5.1.1 No such\r\n user here\r\n\r\n"
+        f"--x\r\nContent-Type: {head}\r\n\r\nSubject: Yours\r\nMessage-ID: {message_id}\r\n\r\n--x--\r\n"
+    ).encode()
+
+
+SENT = "SELECT status, last_error FROM messages WHERE kind = 'TICKET_RECEIVED'"
+
+
+@pytest.mark.parametrize("head", ["text/rfc822-headers", "message/rfc822"])
+async def test_a_mail_that_comes_back_did_not_arrive(send, reply_to, mailbox, customer, database, head):
+    message_id = mailbox.to(customer.email)[0]["Message-ID"]
+    before = await database.counts()
+
+    assert await send(bounce(message_id, "delayed", head), reply_to, "") == 250
+    assert (
+        await send(bounce("<ticket.0193a000-0000-7000-8000-000000000000@example.com>", head=head), reply_to, "") == 250
+    )
+    assert await send(bounce("<somebody@else.example>", "relayed", head), reply_to, "") == 250
+    assert await database.rows(SENT) == [{"status": "SENT", "last_error": None}]
+
+    for sender in ("", "mailer-daemon@mail.example"):
+        content = bounce(message_id, head=head).replace(b"<failed@", f"<{len(sender)}@".encode())
+        assert await send(content, "support@example.com", sender) == 250
+    failed = {"status": "FAILED", "last_error": "5.1.1 smtp; 550 5.1.1 No such user here"}
+    assert await database.rows(SENT) == [failed]
+    assert await database.counts() == before | {"inbound_mails": 5}
+    assert set(await outcomes(database)) == {"BOUNCED"}
+
+
 async def test_our_own_mail_that_comes_back_goes_no_further(send, reply_to, mailbox, customer, database):
     (letter,) = mailbox.to(customer.email)
 
@@ -223,6 +260,66 @@ async def test_whoever_has_the_address_alone_can_not_write_as_its_owner(
     (row,) = await database.rows("SELECT file_key FROM inbound_mails WHERE sender = 'who@elsewhere.example'")
     _, chunks = await desk.files.open(row["file_key"])
     assert b"Me too." in b"".join([chunk async for chunk in chunks])
+
+
+async def test_programs_that_answer_each_other_are_slowed_down(
+    send, reply_to, customer, agent, api, ticket, desk, mailbox, database
+):
+    async def work():
+        """Perform what is due, until nothing is."""
+        due = "SELECT id FROM jobs WHERE state = 'QUEUED' AND due_at <= now() ORDER BY id"
+        while rows := await database.rows(due):
+            for row in rows:
+                assert await jobs.perform(desk, row["id"])
+
+    await database.rows("UPDATE tickets SET assignee_id = :id", id=agent.id)
+    before = len(mailbox.to(agent.email))
+    for number in range(7):
+        assert await send(mail(customer.email, f"I am away. {number}"), reply_to) == 250
+    await work()
+    assert len(mailbox.to(agent.email)) - before == 5
+    held = "SELECT not_before - now() AS wait FROM messages WHERE status = 'QUEUED' AND recipient_id = :id"
+    rows = await database.rows(held, id=agent.id)
+    assert [55 < row["wait"].total_seconds() / 60 <= 60 for row in rows] == [True, True]
+    other = {"ticketId": ticket.gid, "body": "This was written here."}
+    assert (await api(customer, ADD, input=other))["addComment"]["__typename"] == "AddCommentSuccess"
+    await work()
+    assert len(mailbox.to(agent.email)) - before == 6
+
+    await database.rows("UPDATE messages SET sent_at = sent_at - interval '1 hour', not_before = now()")
+    await database.rows("UPDATE jobs SET due_at = now() WHERE state = 'QUEUED'")
+    await work()
+    assert len(mailbox.to(agent.email)) - before == 8
+
+
+async def test_by_lmtp_each_address_has_its_answer(door, reply_to, customer, database, desk, monkeypatch):
+    taken = inbound.take
+
+    async def fails_for_others(desk, came):
+        if came.recipient != reply_to:
+            raise RuntimeError
+        await taken(desk, came)
+
+    monkeypatch.setattr(inbound, "take", fails_for_others)
+    port = await door.open(protocol="lmtp")
+
+    def talk():
+        with smtplib.LMTP("127.0.0.1", port, timeout=30) as client:
+            client.ehlo()
+            client.mail(customer.email)
+            accepted = [client.rcpt(to)[0] for to in ("support@example.com", reply_to, "nobody@else.example")]
+            return accepted, client.data(mail(customer.email).as_bytes())[0], client.getreply()[0]
+
+    assert await asyncio.to_thread(talk) == ([250, 250, 550], 451, 250)
+    assert await bodies(database) == ["It still burns."]
+
+
+async def test_an_answer_to_news_of_several_tickets_waits(send, reply_to, customer, database):
+    await database.rows("UPDATE messages SET ticket_id = NULL WHERE kind = 'TICKET_RECEIVED'")
+    assert await send(mail(customer.email), reply_to) == 250
+    (row,) = await database.rows("SELECT outcome, reason, ticket_id FROM inbound_mails")
+    assert row == {"outcome": "WAITING", "reason": "It answers news of several tickets.", "ticket_id": None}
+    assert await bodies(database) == []
 
 
 async def test_an_address_that_was_not_made_here_names_nothing(send, reply_to, customer, database, ticket):

@@ -120,6 +120,16 @@ async def test_all_that_can_be_is_turned_off(http, on_hold, database, customer):
     assert {row["kind"] for row in rows} == {kind.name for kind in NotificationKind} - others
 
 
+async def test_they_are_asked_in_their_language(http, on_hold, database, customer):
+    letter = await on_hold(customer)
+    path = letter["List-Unsubscribe"].strip("<>").removeprefix("http://desk.test")
+    await database.rows("UPDATE people SET locale = 'de-AT' WHERE id = :id", id=customer.id)
+    shown, done = await http.get(path), await http.post(path)
+    assert all('<html lang="de-AT">' in page.text for page in (shown, done))
+    assert "Keine solchen mehr" in shown.text
+    assert "Es kommen keine solchen E-Mails mehr. In Deskwire" in done.text
+
+
 async def test_a_forged_link_turns_off_nothing(http, on_hold, database, customer):
     letter = await on_hold(customer)
     path = letter["List-Unsubscribe"].strip("<>").removeprefix("http://desk.test")

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from domain import attempts, links, messages
+from domain import attempts, links, messages, sessions
 from domain.jobs import SendSignInLink
 from infra import unit
 
@@ -316,3 +316,15 @@ async def test_a_link_about_a_ticket_that_is_theirs_no_more_opens_nothing(
 
     assert await sign_in(ticket_token) == WRONG
     assert await database.counts() == before
+
+
+async def test_links_are_forgotten_a_month_after_they_ended(desk, database, request_link, work, customer):
+    await request_link(customer.email)
+    await work.run()
+    await sessions.sweep(desk)
+    assert len(await database.rows("SELECT id FROM sign_in_links")) == 1
+
+    await database.rows("UPDATE sign_in_links SET expires_at = now() - interval '31 days'")
+    await sessions.sweep(desk)
+    assert await database.rows("SELECT id FROM sign_in_links") == []
+    assert await database.rows("SELECT link_id FROM messages") == [{"link_id": None}]

@@ -23,7 +23,7 @@ def literals(node):
 def texts():
     """All that the code marks or says."""
     found = set()
-    for path in (ROOT / "domain").rglob("*.py"):
+    for path in (*(ROOT / "domain").rglob("*.py"), *(ROOT / "web").glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):
                 name = getattr(node.func, "id", None) or getattr(node.func, "attr", None)

@@ -34,6 +34,7 @@ LEVELS = {"TEAM_LEAD": 1, "MANAGER": 2, "DIRECTOR": 3}
 def _submitted(state: State, data: State, texts: State) -> None:
     state |= {name: data[f"initial_{name}"] for name in ("priority", "category_id", "requester_id", "service_id")}
     state |= {"status": "OPEN", "subject": texts["subject"], "tags": set(data["initial_tags"])}
+    state["policy_id"] = data["initial_policy_id"]
 
 
 def _sets(**names: str) -> Callable[[State, State, State], None]:

@@ -21,6 +21,7 @@ ROW = """SELECT t.status, t.priority, t.category_id::text, t.department_id::text
     t.merged_into_id::text, t.rating, t.last_seq, t.public_seq, t.closed_at, t.resolved_at,
     (SELECT r.id::text FROM resolutions r WHERE r.ticket_id = t.id ORDER BY r.id DESC LIMIT 1) AS resolution_id,
     ARRAY(SELECT person_id::text FROM watchers w WHERE w.ticket_id = t.id) AS watchers,
+    (SELECT v.policy_id::text FROM sla_versions v WHERE v.id = t.sla_version_id) AS policy_id,
     ARRAY(SELECT target FROM sla_clocks c WHERE c.ticket_id = t.id AND breached_at IS NOT NULL) AS breaches,
     (SELECT coalesce(jsonb_object_agg(other_id::text, kind), '{}')
         FROM ticket_links l WHERE l.ticket_id = t.id) AS links,
@@ -274,6 +275,7 @@ async def check(database, life):
     for name in (
         "status", "priority", "category_id", "department_id", "assignee_id", "requester_id", "service_id", "subject",
         "escalation_rank", "merged_into_id", "rating", "resolution_id", "links", "comments",
+        "policy_id",
     ):  # fmt: skip
         assert told[name] == row[name], (name, "\n".join(life.done))
     assert told["tags"] == set(row["tags"])
