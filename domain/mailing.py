@@ -4,6 +4,7 @@ import datetime as dt
 import time
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import jinja2
 import sqlalchemy as sa
