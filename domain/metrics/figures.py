@@ -14,7 +14,7 @@ from domain import access
 from domain.access import Viewer
 from domain.metrics.facts import GAMMA
 from domain.metrics.sums import NOBODY, Split
-from models import MEASURES, Category, Department, Fact, Histogram, JobRow, Person, Role, Sums, Ticket, TicketPriority
+from models import MEASURES, Department, Fact, JobRow, Person, Role, Sums, Ticket, TicketPriority
 
 LONGEST = dt.timedelta(days=731)  # two years, one of them with a leap day
 MOST_PERIODS = 400
@@ -210,13 +210,15 @@ def _labelled(scope: Any, found: Any, first: Any, last: Any, backlog: Any) -> Se
     """A row of figures, with what it is of, for what is read beside the sums."""
     each = [func.coalesce(getattr(found, name), 0).label(name) for name in MEASURES]
     of = [getattr(scope, name).label(name) for name in SCOPE]
+    which = _split(scope, None)
+    of += [which.label("which"), _places(scope, which).label("places")]
     return select(*each, backlog.label("backlog"), first.label("first"), last.label("last"), *of)
 
 
 def _sums(scope: Any, first: Any, last: Any, *, by: By | None = None, mine: Any = None) -> Select[Any]:
     """The sums over a span: one row, or one for each key. `mine`: of this agent alone."""
     where = _within(scope) + ([] if mine is None else [Sums.agent_id == mine])
-    table, found, weight = _blocks(Sums, where, scope, first, last, by=by)
+    table, found, weight = _blocks(where, scope, first, last, by=by)
     each = {name: func.sum(found[name] * weight) for name in MEASURES}
     named = [total.label(name) for name, total in each.items()]
     if by is None:
@@ -231,7 +233,7 @@ def _sums(scope: Any, first: Any, last: Any, *, by: By | None = None, mine: Any 
 
 def _backlog(scope: Any, at: Any) -> Any:
     """How many were unresolved at a moment."""
-    table, found, weight = _blocks(Sums, _within(scope), scope, EVER, at)
+    table, found, weight = _blocks(_within(scope), scope, EVER, at)
     rows = select(func.coalesce(func.sum(found.opened * weight), 0)).select_from(table)
     return sa.cast(rows.scalar_subquery(), sa.Integer)
 
@@ -247,7 +249,6 @@ def _within(scope: Any) -> list[ColumnElement[bool]]:
 
 
 def _blocks(
-    model: type[Sums] | type[Histogram],
     where: list[ColumnElement[bool]],
     scope: Any,
     first: Any,
@@ -265,18 +266,14 @@ def _blocks(
     )
     quarters = which == Split.EVERYTHING.value
     blocks = func.deskwire_blocks(first, last, quarters).table_valued(*columns).render_derived(name="b")
-    every = func.array(select(Department.id).scalar_subquery(), type_=ARRAY(sa.Uuid()))
-    departments = sa.case(
-        (which == Split.ALL.value, array([NOBODY], type_=sa.Uuid())), else_=func.coalesce(scope.department_ids, every)
-    )
-    place = func.unnest(departments).table_valued(sa.column("id", sa.Uuid)).render_derived(name="d")
+    place = func.unnest(_places(scope, which)).table_valued(sa.column("id", sa.Uuid)).render_derived(name="d")
     # By their names: SQLAlchemy would add the tables to the innermost SELECT that speaks of their columns.
-    rows = select(*model.__table__.c).where(
-        model.split == which,
-        model.grain == sa.literal_column("b.grain", sa.SmallInteger()),
-        model.department_id == sa.literal_column("d.id", sa.Uuid()),
-        model.start >= sa.literal_column("b.first", MOMENT),
-        model.start < sa.literal_column("b.last", MOMENT),
+    rows = select(*Sums.__table__.c).where(
+        Sums.split == which,
+        Sums.grain == sa.literal_column("b.grain", sa.SmallInteger()),
+        Sums.department_id == sa.literal_column("d.id", sa.Uuid()),
+        Sums.start >= sa.literal_column("b.first", MOMENT),
+        Sums.start < sa.literal_column("b.last", MOMENT),
         *where,
     )
     # As a sub-select that can't be pulled up: PostgreSQL then looks each block up by its beginning and end.
@@ -284,20 +281,16 @@ def _blocks(
     return place.join(blocks, sa.true()).join(found, sa.true()), found.c, blocks.c.weight
 
 
+def _places(scope: Any, which: Any) -> Any:
+    """The departments whose sums are read: those that count, or the one that stands for all."""
+    return func.deskwire_places(which, scope.department_ids, type_=ARRAY(sa.Uuid()))
+
+
 def _split(scope: Any, by: By | None) -> Any:
     """The split that has what is asked for, and least beside it."""
-    narrowed = {By.AGENT: scope.agent_ids, By.CATEGORY: scope.category_ids, By.PRIORITY: scope.priorities}
-    named = {part: sa.true() if part is by else given.is_not(None) for part, given in narrowed.items()}
-    count = sum((sa.cast(each, sa.Integer) for each in named.values()), sa.literal_column("0", sa.Integer))
-    alone = sa.true() if by is By.DEPARTMENT else scope.department_ids.is_not(None)
-    return sa.case(
-        (count > 1, Split.EVERYTHING.value),
-        (named[By.AGENT], Split.AGENT.value),
-        (named[By.CATEGORY], Split.CATEGORY.value),
-        (named[By.PRIORITY], Split.PRIORITY.value),
-        (alone, Split.DEPARTMENT.value),
-        else_=Split.ALL.value,
-    )
+    part = sa.null() if by is None else sa.literal_column(f"'{by.value}'")
+    asked = (getattr(scope, name) for name in SCOPE)
+    return func.deskwire_split(part, *asked, type_=sa.Integer())
 
 
 # --- Durations --------------------------------------------------------------------------------------------------------
@@ -306,45 +299,11 @@ def _split(scope: Any, by: By | None) -> Any:
 def percentile(row: Any, measure: str, share: float) -> Any:
     """The duration that this share of those measured took at most, in seconds, within 2 %; NULL when there are none.
 
-    DDSketch by Masson, Rim and Lee (2019), section 2.2: the middle of the bucket in which that one lies.
+    DDSketch by Masson, Rim and Lee (2019), section 2.2: the middle of the bucket in which that one lies. A function of
+    the database, since a dashboard asks for some hundred of them, each of which would be a page of the statement.
     """
-    where = [*_of_key(row), Histogram.measure == sa.literal_column(f"'{measure}'")]
-    table, of, weight = _blocks(Histogram, where, row, row.first, row.last)
-    count = func.sum(of["count"] * weight)
-    found = select(of.bucket.label("bucket"), count.label("count")).select_from(table)
-    each = found.group_by(of.bucket).having(count > 0).subquery("each")
-    reached = func.sum(each.c.count).over(order_by=each.c.bucket)
-    ranked = select(each.c.bucket, reached.label("reached"), func.sum(each.c.count).over().label("all")).subquery("h")
-    middle = sa.case(
-        (ranked.c.bucket == 0, 0),
-        else_=func.round(sa.cast(2 / (GAMMA + 1) * func.power(GAMMA, ranked.c.bucket - 1), sa.Numeric)),
-    )
-    rows = select(sa.cast(middle, sa.Integer)).where(ranked.c.reached >= func.ceil(ranked.c.all * share))
-    return rows.order_by(ranked.c.bucket).limit(1).scalar_subquery()
-
-
-def _of_key(row: Any) -> list[ColumnElement[bool]]:
-    """The conditions on a histogram's key, each as one of some values, so that its index leads there."""
-    whole = _split(row, None) == Split.EVERYTHING.value
-    agents = select(Person.id).where(Person.role != Role.CUSTOMER).union_all(select(NOBODY))
-    every: tuple[tuple[Any, Any, Any, Any], ...] = (
-        (row.agent_ids, Histogram.agent_id, agents, NOBODY),
-        (row.category_ids, Histogram.category_id, select(Category.id), NOBODY),
-        (
-            row.priorities,
-            Histogram.priority,
-            select(func.generate_series(1, len(TicketPriority))),
-            sa.literal_column("0"),
-        ),
-    )
-    found = []
-    for ids, column, all_of_them, none in every:
-        item: Any = sa.Integer() if column is Histogram.priority else sa.Uuid()
-        rest = sa.case(
-            (whole, func.array(all_of_them.scalar_subquery(), type_=ARRAY(item))), else_=array([none], type_=item)
-        )
-        found.append(column == func.any(func.coalesce(ids, rest, type_=ARRAY(item))))
-    return found
+    key = (row.which, row.places, row.agent_ids, row.category_ids, row.priorities)
+    return func.deskwire_percentile(*key, row.first, row.last, measure, share, GAMMA, type_=sa.Integer())
 
 
 def mean(seconds: Any, count: Any) -> Any:
