@@ -259,7 +259,9 @@ _KIND_OFF = marked("You will get no more emails like that one. It can be turned 
 
 def _unsubscribing(desk: Desk, w: Wording, *, asking: bool = False, done: str = "") -> Response:
     name = desk.settings.desk_name
-    facts: dict[str, Any] = {key: w.said(text) for key, text in _UNSUBSCRIBE.items()} | {"done": w.said(done, desk_name=name)}
+    facts: dict[str, Any] = {key: w.said(text) for key, text in _UNSUBSCRIBE.items()} | {
+        "done": w.said(done, desk_name=name)
+    }
     title = w.said(marked("No more emails"))
     return _page(desk, "unsubscribe.html", title, language=w.tag, asking=asking, **facts)
 
