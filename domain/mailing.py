@@ -126,7 +126,7 @@ async def deliver(work: Work[SendMessage]) -> None:
         message = await unit.lock(_message, message_id)
         if message is None or message.status is not DeliveryStatus.QUEUED:
             return
-        if held_until := await _held_until(unit, message):
+        if message.not_before <= unit.now and (held_until := await _held_until(unit, message)):
             unit.change(message, not_before=held_until)
         early = message.not_before > unit.now
         if not early:

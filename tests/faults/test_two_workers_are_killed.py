@@ -1,0 +1,103 @@
+"""Two workers are killed in the middle of escalating many tickets, and of telling of it."""
+
+import asyncpg
+import pytest
+
+from domain.people import Newcomer, add
+from infra.desk import Desk
+from models import EscalationLevel, EscalationRule, EscalationTrigger, Role
+from tests.faults.conftest import HASTY, Program
+
+TICKETS = 25
+
+
+@pytest.fixture
+async def second(real):
+    """Another worker."""
+    program = Program(["-c", HASTY, "work"], real.worker.environment, real.folder / "second.log")
+    program.start()
+    yield program
+    program.end()
+
+
+@pytest.fixture
+async def lead(real):
+    """Whom a ticket is escalated to at once, once a rule is active."""
+    desk = await Desk.open(real.settings)
+    (department,) = await real.rows("SELECT id FROM departments WHERE name = 'Support'")
+    async with desk.writes.begin() as unit:
+        given = ("Lea Lead", "lea@example.com", Role.TEAM_LEAD, [department["id"]], None)
+        lead_id = await add(unit, Newcomer(*given, invite=False))
+        unit.insert(
+            EscalationRule,
+            name="At once",
+            active=False,
+            trigger=EscalationTrigger.UNASSIGNED,
+            after_seconds=0,
+            level=EscalationLevel.TEAM_LEAD,
+            priorities=[],
+            department_ids=[],
+            changed_at=unit.now,
+        )
+    await desk.close()
+    yield lead_id
+    await real.rows("DELETE FROM escalation_rules")
+    await real.rows("UPDATE people SET active = false WHERE id = $1", lead_id)
+
+
+async def killed_while_they_wait(real, second, table, begin):
+    """Kills both workers while they want to write to this table, in the midst of what `begin` begins; starts others."""
+    holder = await asyncpg.connect(real.settings.database_url)
+    try:
+        await holder.execute(f"BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        await begin()
+
+        async def waiting():
+            return await real.rows("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+
+        await real.until(waiting)
+        real.worker.kill()
+        second.kill()
+    finally:
+        await holder.close()
+    real.worker.start()
+    second.start()
+
+
+async def test_each_level_fires_once_and_each_is_told_once(real, second, lead):
+    ids = [(await real.submitted(f"Escalated {number}"))[4:] for number in range(TICKETS)]
+    await real.all_settled()
+
+    async def due():
+        await real.rows("UPDATE escalation_rules SET active = true")
+        await real.rows("UPDATE tickets SET timer_at = now() WHERE id = ANY($1)", ids)
+
+    async def nothing():
+        pass
+
+    async def raised():
+        (row,) = await real.rows("SELECT count(*) FROM escalations WHERE ticket_id = ANY($1)", ids)
+        return row["count"] == TICKETS
+
+    await killed_while_they_wait(real, second, "escalations", due)
+    await killed_while_they_wait(real, second, "notifications", nothing)
+    await real.until(raised)
+    await real.all_settled()
+
+    fired = await real.rows("SELECT ticket_id, level, count(*) FROM escalations GROUP BY 1, 2")
+    assert sorted(str(row["ticket_id"]) for row in fired) == sorted(ids)
+    assert {(row["level"], row["count"]) for row in fired} == {("TEAM_LEAD", 1)}
+    told = await real.rows(
+        "SELECT ticket_id, count(*) FROM notifications WHERE person_id = $1 AND kind = 'TICKET_ESCALATED' GROUP BY 1",
+        lead,
+    )
+    assert sorted(str(row["ticket_id"]) for row in told) == sorted(ids)
+    assert {row["count"] for row in told} == {1}
+    owed = await real.rows("SELECT id, recipient_id, event_ids, status FROM messages WHERE kind = 'TICKET_ESCALATED'")
+    events = [(row["recipient_id"], event) for row in owed for event in row["event_ids"]]
+    assert len(events) == len(set(events)) == 2 * TICKETS
+    assert {person_id for person_id, _ in events} == {lead, real.customer_id}
+    assert {row["status"] for row in owed} == {"SENT"}
+    arrived = [letter["Message-ID"] for letter in real.mail.letters]
+    assert sorted(arrived) == sorted(set(arrived))
+    assert {f"<{row['id']}@example.com>" for row in owed} <= set(arrived)
