@@ -102,6 +102,19 @@ def check() -> None:
 
 
 @app.command()
+def status() -> None:
+    """Show how it is: what is outside, workers alive, queues, dead jobs, and mail that is not sent."""
+    from rich.console import Console
+
+    from infra import status as looked
+
+    results = asyncio.run(looked.status(_settings(), _head()))
+    Console(soft_wrap=True).print(looked.table(results))
+    if not all(result.good for result in results):
+        raise typer.Exit(1)
+
+
+@app.command()
 def invite(email: str, role: Annotated[str, typer.Option(help="Such as ADMIN or AGENT.")]) -> None:
     """Invite somebody who works here; this makes the first admin of an installation."""
     from domain import people

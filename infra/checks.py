@@ -10,6 +10,7 @@ import asyncpg
 import obstore
 from redis.asyncio import Redis
 
+from infra.ids import new_id
 from infra.issuer import Issuer
 from infra.settings import Settings
 
@@ -27,16 +28,25 @@ class Result:
 
 async def check(settings: Settings, head: str | None) -> list[Result]:
     """Looks at everything at once. `head` is the migration that the database should be at."""
-    mail = _mail(settings.smtp_url) if settings.smtp_url else _unset()
-    looks = {
-        "database": _database(settings.database_url, head),
-        "redis": _redis(settings.redis_url),
-        "files": _files(settings.storage_url),
-        "mail": mail,
-    }
+    looks = [
+        _look("database", _database(settings.database_url, head)),
+        _look("redis", _redis(settings.redis_url)),
+        files(settings),
+        mail(settings),
+    ]
     if settings.oidc_issuer:
-        looks["identity provider"] = Issuer(settings).check()
-    return list(await asyncio.gather(*(_look(name, look) for name, look in looks.items())))
+        looks.append(_look("identity provider", Issuer(settings).check()))
+    return list(await asyncio.gather(*looks))
+
+
+async def files(settings: Settings) -> Result:
+    """Whether the place for files takes one."""
+    return await _look("files", _files(settings.storage_url))
+
+
+async def mail(settings: Settings) -> Result:
+    """Whether the mail server answers."""
+    return await _look("mail", _mail(settings.smtp_url) if settings.smtp_url else _unset())
 
 
 async def _look(name: str, look: Awaitable[str]) -> Result:
@@ -71,8 +81,9 @@ async def _redis(url: str) -> str:
 
 async def _files(url: str) -> str:
     store = obstore.store.from_url(url, mkdir=True) if url.startswith("file:") else obstore.store.from_url(url)
-    await obstore.put_async(store, ".check", b"Deskwire was here.")
-    await obstore.delete_async(store, ".check")
+    name = f".check-{new_id()}"  # another process may look at the same moment
+    await obstore.put_async(store, name, b"Deskwire was here.")
+    await obstore.delete_async(store, name)
     return f"{urlsplit(url).scheme} takes and deletes a file"
 
 

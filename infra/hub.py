@@ -133,6 +133,7 @@ class Hub:
         self._listeners: dict[str, Hear] = {}
         self._link: _Link | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self.connections = 0  # so far: the first, and one for each that broke
 
     @property
     def connected(self) -> bool:
@@ -242,6 +243,7 @@ class Hub:
             async with asyncio.timeout(CONNECT_SECONDS):
                 await pubsub.connect()
             link = self._link = _Link(pubsub, {*self._listeners, *self._waiting})
+            self.connections += 1
             tasks = [asyncio.create_task(link.speak()), asyncio.create_task(link.listen(self._hear))]
             try:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

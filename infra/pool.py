@@ -7,11 +7,11 @@ from typing import Any, TypeVar
 
 import asyncpg
 
-from infra.postgres import Unavailable, is_farewell
+from infra.postgres import Slots, Unavailable, is_farewell
 
 Result = TypeVar("Result")
 
-WAIT_SECONDS = 2  # for a free connection, a new one, or a sign of life
+WAIT_SECONDS = 2  # for a new connection, or a sign of life
 ANSWER_SECONDS = 18  # longer than the server's own timeout, for a server that says nothing at all
 MOST_STATEMENTS = 300  # prepared on one connection
 SETTINGS = {
@@ -41,7 +41,7 @@ class Pool:
     def __init__(self, url: str, *, size: int) -> None:
         """`url`: of the database; `size`: most connections at once, of which the first is opened when it is needed."""
         self._url = url
-        self._slots = asyncio.Semaphore(size)
+        self.slots = Slots(size)
         self._idle: list[asyncpg.Connection] = []
         self._closed = False
 
@@ -53,18 +53,11 @@ class Pool:
         """
         if self._closed:
             raise Unavailable
-        try:
-            if self._slots.locked():
-                async with asyncio.timeout(WAIT_SECONDS):
-                    await self._slots.acquire()
-            else:
-                await self._slots.acquire()
-        except TimeoutError as error:
-            raise Unavailable from error
+        await self.slots.take()
         try:
             return await self._begun(first)
         except BaseException:
-            self._slots.release()
+            self.slots.give_back()
             raise
 
     def give_back(self, driver: asyncpg.Connection) -> None:
@@ -73,7 +66,7 @@ class Pool:
             driver.terminate()
         else:
             self._idle.append(driver)
-        self._slots.release()
+        self.slots.give_back()
 
     async def close(self) -> None:
         """Close what is idle, and what is in use as soon as it is given back."""

@@ -52,6 +52,37 @@ def is_farewell(error: BaseException) -> bool:
     return isinstance(error, asyncpg.InternalClientError) or getattr(error, "severity_en", None) in {"FATAL", "PANIC"}
 
 
+class Slots:
+    """So many connections at once: who comes when all are taken waits for one."""
+
+    __slots__ = ("_free", "in_use", "size", "waiting")
+
+    def __init__(self, size: int) -> None:
+        """`size`: most at once."""
+        self._free = asyncio.Semaphore(size)
+        self.size, self.in_use, self.waiting = size, 0, 0
+
+    async def take(self) -> None:
+        """Have one until it is given back. Raises Unavailable when none is free within 2 seconds."""
+        if self._free.locked():
+            self.waiting += 1
+            try:
+                async with asyncio.timeout(WAIT_SECONDS):
+                    await self._free.acquire()
+            except TimeoutError as error:
+                raise Unavailable from error
+            finally:
+                self.waiting -= 1
+        else:
+            await self._free.acquire()
+        self.in_use += 1
+
+    def give_back(self) -> None:
+        """Let it be another's."""
+        self.in_use -= 1
+        self._free.release()
+
+
 class Connection:
     """A connection and what is prepared on it."""
 
@@ -86,7 +117,7 @@ class Reads:
         """`url`: of the database, postgresql://…; `size`: most connections at once."""
         self.url, self.size = url, size
         self.idle: list[Connection] = []
-        self.slots = asyncio.Semaphore(size)
+        self.slots = Slots(size)
         self.closed = False
 
     async def fetch(self, sql: str, arguments: list[Any]) -> list[asyncpg.Record]:
@@ -96,14 +127,7 @@ class Reads:
         """
         if self.closed:
             raise Unavailable
-        if not self.slots.locked():
-            await self.slots.acquire()
-        else:
-            try:
-                async with asyncio.timeout(WAIT_SECONDS):
-                    await self.slots.acquire()
-            except TimeoutError:
-                raise Unavailable from None
+        await self.slots.take()
         try:
             while self.idle:
                 connection = self.idle.pop()
@@ -116,7 +140,7 @@ class Reads:
         except Lost as error:
             raise Unavailable from error
         finally:
-            self.slots.release()
+            self.slots.give_back()
 
     async def use(self, connection: Connection, sql: str, arguments: list[Any]) -> list[asyncpg.Record]:
         """The rows of one statement on a connection, which is idle afterwards unless it broke. Raises Lost."""

@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 TELL_SECONDS = 2.0
 ANSWER_SECONDS = 5.0  # a Redis that is silent for so long is given up: redis-py itself would wait for ever
 QUEUE = "deskwire:jobs"
+WORKERS = "deskwire:workers"  # when each was heard of last
+ALIVE_SECONDS = 15.0  # a worker tells of itself three times in that
 PERFORM = "perform"  # the one function that workers offer: it performs the row that it is given
 
 Command = tuple[str | bytes | int, ...]
@@ -101,6 +103,22 @@ class Bus:
                 may_be_stale = False
             else:
                 return
+
+    async def here(self, worker: str) -> None:
+        """This worker is alive. Raises RedisError or OSError."""
+        moment = dt.datetime.now(dt.UTC).timestamp()
+        gone = f"({moment - ALIVE_SECONDS}"
+        await self._send([("ZADD", WORKERS, str(moment), worker), ("ZREMRANGEBYSCORE", WORKERS, "-inf", gone)])
+
+    async def gone(self, worker: str) -> None:
+        """This worker ends. Raises RedisError or OSError."""
+        await self._send([("ZREM", WORKERS, worker)])
+
+    async def workers(self) -> int:
+        """How many are alive. Raises RedisError or OSError."""
+        moment = dt.datetime.now(dt.UTC).timestamp()
+        async with asyncio.timeout(TELL_SECONDS):
+            return int(await self._redis.zcount(WORKERS, moment - ALIVE_SECONDS, "+inf"))
 
     async def ready(self) -> bool:
         """Whether Redis answers."""

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from infra.auditing import Trail
 from infra.ids import new_id
 from infra.pool import FAULTS, WAIT_SECONDS, Pool, answering, to_the_end
+from infra.postgres import Slots
 from infra.rows import Model, State, has_id, row, row_of, state_of
 from infra.statements import Prepared, prepare, prepare_together
 from infra.writing import Verb, parts_of, written
@@ -272,6 +273,11 @@ class Writes:
     async def open(cls, url: str, after_commit: AfterCommit, *, size: int) -> "Writes":
         """Over at most `size` connections, of which the first is opened when it is needed."""
         return cls(Pool(url, size=size), after_commit)
+
+    @property
+    def slots(self) -> Slots:
+        """Its connections, as they are taken."""
+        return self._pool.slots
 
     async def close(self) -> None:
         """Tell Redis what it has not heard yet, then close the connections."""

@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import datetime as dt
+import os
 import signal
+import socket
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID
@@ -18,7 +20,7 @@ from infra import jobs
 from infra.desk import Desk
 from infra.logs import report
 from infra.postgres import Unavailable
-from infra.redis import PERFORM, QUEUE, working_side
+from infra.redis import ALIVE_SECONDS, PERFORM, QUEUE, working_side
 from infra.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -42,6 +44,7 @@ async def work(settings: Settings, ticks: Sequence[Tick]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     relay = asyncio.create_task(jobs.relay_forever(desk))
+    present = asyncio.create_task(_present(desk))
     stopped = asyncio.create_task(stopping.wait())
     try:
         while not stopping.is_set():
@@ -55,10 +58,23 @@ async def work(settings: Settings, ticks: Sequence[Tick]) -> None:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(asyncio.shield(stopped), BACK_OFF_SECONDS)
     finally:
-        relay.cancel()
-        stopped.cancel()
-        await asyncio.gather(relay, stopped, return_exceptions=True)
+        for task in (relay, present, stopped):
+            task.cancel()
+        await asyncio.gather(relay, present, stopped, return_exceptions=True)
         await desk.close()
+
+
+async def _present(desk: Desk) -> None:
+    """Have whoever asks know that this worker is alive."""
+    name = f"{socket.gethostname()}:{os.getpid()}"
+    try:
+        while True:
+            with contextlib.suppress(RedisError, OSError):  # the relay tells of a Redis that is away
+                await desk.bus.here(name)
+            await asyncio.sleep(ALIVE_SECONDS / 3)
+    finally:
+        with contextlib.suppress(RedisError, OSError):
+            await desk.bus.gone(name)
 
 
 def _worker(settings: Settings, desk: Desk, ticks: Sequence[Tick]) -> Worker:

@@ -69,6 +69,7 @@ class Engine:
         hidden = () if introspection else (graphql.NoSchemaIntrospectionCustomRule,)
         self.most, self.texts = most, Texts(self.schema, (*graphql.specified_rules, *hidden), most)
         self.plans: Bounded[Hashable, Any] = Bounded(MOST_PLANS, HEAVIEST_PLANS)
+        self.plan_misses = 0  # plans that had to be made
         self.prices: Bounded[Hashable, Price] = Bounded(MOST_PRICES, HEAVIEST_PRICES)
         self.mutations: dict[str, Mutation] = {}  # of the schema, by name, as they come to be needed
         prepare(self.schema)
@@ -236,6 +237,7 @@ class Engine:
         """The plan under a key. A refusal is kept as well: a build says the same to all that the key stands for."""
         found = self.plans.get(key)
         if found is None:
+            self.plan_misses += 1
             try:
                 found = make()
             except self.refusals as refusal:

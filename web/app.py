@@ -16,7 +16,7 @@ from infra.logs import configure, report
 from infra.settings import Settings, load
 from planner.engine import Engine
 from resolvers.root import schema
-from web import counters, files, graphiql, health, mailbox, pages
+from web import files, gauges, graphiql, health, mailbox, pages
 from web.cohorts import Cohorts
 from web.graphql import GraphQL
 from web.identity import Identities
@@ -34,6 +34,7 @@ class App:
         self._sockets: ASGIApp | None = None
         self._rest = Starlette(lifespan=lambda _: self.running())
         self.desk: Desk | None = None
+        self.engine: Engine | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan" and scope["path"] == ENDPOINT:
@@ -48,7 +49,7 @@ class App:
         """Open the pipes, serve, and close them."""
         settings, rest = self._settings, self._rest
         self.desk = desk = await Desk.open(settings)
-        engine = Engine(
+        self.engine = engine = Engine(
             schema,
             desk.reads,
             refusals=refusals.Refusal,
@@ -65,7 +66,7 @@ class App:
         rest.router.routes += [
             Route("/health/live", health.live),
             Route("/health/ready", health.ready(desk)),
-            Route("/metrics", counters.metrics),
+            Route("/metrics", gauges.metrics(desk, engine)),
             *files.routes(settings, desk.files, desk.signer, Uploads(desk)),
             *pages.routes(desk, engine),
         ]

@@ -2,9 +2,7 @@
 
 from time import perf_counter
 
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
-from starlette.requests import Request
-from starlette.responses import Response
+from prometheus_client import Counter, Gauge, Histogram
 
 SECONDS = Histogram(
     "deskwire_operation_seconds",
@@ -37,8 +35,3 @@ class Timed:
         _SECONDS[self._kind].observe(perf_counter() - self._started)
         if kind is not None and issubclass(kind, Exception):
             _FAILURES[self._kind].inc()
-
-
-async def metrics(_request: Request) -> Response:
-    """What was counted so far in this process."""
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

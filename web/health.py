@@ -1,16 +1,20 @@
 """Whether this process lives, and whether it can serve."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import asyncpg
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from infra import checks
 from infra.desk import Desk
 from infra.postgres import Unavailable
 
 ANSWER_SECONDS = 3
+FRESH_SECONDS = 30.0  # anybody may ask, and what is outside must not be asked as often
+MOMENT_SECONDS = 0.2  # a probe is not kept waiting for what does not decide
 
 
 async def live(_request: Request) -> Response:
@@ -18,12 +22,57 @@ async def live(_request: Request) -> Response:
     return JSONResponse({"status": "live"})
 
 
+class Known:
+    """Whether something outside is well, looked at in the background when somebody asks and it was long ago."""
+
+    def __init__(self, look: Callable[[], Awaitable[bool | None]]) -> None:
+        """`look`: raises nothing."""
+        self._look = look
+        self._looking: asyncio.Task[None] | None = None
+        self._until = 0.0
+        self._well: bool | None = None
+
+    async def well(self) -> bool | None:
+        """What was found last, waiting a moment at most for what is being found; None while nothing was."""
+        if self._looking is None and time.monotonic() >= self._until:
+            self._looking = asyncio.create_task(self._found())
+        if self._looking is not None:
+            await asyncio.wait({self._looking}, timeout=MOMENT_SECONDS)
+        return self._well
+
+    async def _found(self) -> None:
+        try:
+            self._well = await self._look()
+        finally:
+            self._until = time.monotonic() + FRESH_SECONDS
+            self._looking = None
+
+
 def ready(desk: Desk) -> Callable[[Request], Awaitable[Response]]:
-    """PostgreSQL answers. Redis is told of but not needed: without it all works, and what is live waits."""
+    """PostgreSQL answers. Redis, mail and files are told of but not needed: without them all that is read and written
+    is answered, what is live waits for its sweep, mail waits in its table, and files say that they are away.
+    """
+    settings = desk.settings
+
+    async def mail() -> bool | None:
+        return (await checks.mail(settings)).good if settings.smtp_url else None
+
+    async def storage() -> bool | None:
+        return (await checks.files(settings)).good
+
+    mail_known, storage_known = Known(mail), Known(storage)
 
     async def answer(_request: Request) -> Response:
-        database, redis = await asyncio.gather(_database(desk), desk.bus.ready())
-        status = {"status": "ready" if database else "unavailable", "database": database, "redis": redis}
+        database, redis, sends, keeps = await asyncio.gather(
+            _database(desk), desk.bus.ready(), mail_known.well(), storage_known.well()
+        )
+        status = {
+            "status": "ready" if database else "unavailable",
+            "database": database,
+            "redis": redis,
+            "mail": sends,
+            "files": keeps,
+        }
         return JSONResponse(status, status_code=200 if database else 503)
 
     return answer

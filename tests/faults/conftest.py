@@ -189,11 +189,8 @@ class Town:
 
         async def ready():
             with contextlib.suppress(httpx.HTTPError):
-                return (await self.http.get("/health/ready")).json() == {
-                    "status": "ready",
-                    "database": True,
-                    "redis": True,
-                }
+                parts = (await self.http.get("/health/ready")).json()
+                return (parts["status"], parts["database"], parts["redis"]) == ("ready", True, True)
 
         await self.until(ready)
 

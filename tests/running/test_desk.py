@@ -1,6 +1,7 @@
 """The whole of Deskwire, started and stopped as people do it."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -49,6 +50,9 @@ def test_one_command_starts_it_and_one_ctrl_c_ends_it(start):
     checked = one.desk("check")
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert [line[:2] for line in checked.stdout.splitlines()] == ["ok"] * 4
+    shown = one.desk("status")
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert re.search(r"^ok +workers +1 alive *$", shown.stdout, re.MULTILINE)
     assert (one.data_dir / "secret-key").stat().st_mode & 0o777 == 0o600
     assert (one.data_dir / "environment").stat().st_mode & 0o777 == 0o600
 

@@ -1,0 +1,89 @@
+"""What an orchestrator is told: who is well, and who decides."""
+
+import asyncio
+import json
+import time
+
+import pytest
+
+from infra import embedded
+from infra.desk import Desk
+from web import health
+from web.health import Known
+
+ALL = {"status": "ready", "database": True, "redis": True, "mail": True, "files": True}
+
+
+@pytest.fixture
+def nowhere():
+    """A port that nobody listens at."""
+    return embedded.free_port()
+
+
+@pytest.fixture
+def asked(migrated, monkeypatch):
+    """Gives the status and the parts that a process with other settings tells."""
+    monkeypatch.setattr(health, "MOMENT_SECONDS", 5)
+
+    async def ask(**changed):
+        desk = await Desk.open(migrated.model_copy(update=changed))
+        try:
+            answer = await health.ready(desk)(None)
+        finally:
+            await desk.close()
+        return answer.status_code, json.loads(answer.body)
+
+    return ask
+
+
+async def test_all_are_well(asked):
+    assert await asked() == (200, ALL)
+
+
+async def test_without_the_database_nothing_can_be_served(asked, nowhere):
+    status, parts = await asked(database_url=f"postgresql://nobody@127.0.0.1:{nowhere}/none")
+
+    assert status == 503
+    assert parts == ALL | {"status": "unavailable", "database": False}
+
+
+async def test_what_is_not_needed_is_told_and_does_not_decide(asked, nowhere):
+    assert await asked(redis_url=f"redis://127.0.0.1:{nowhere}") == (200, ALL | {"redis": False})
+    assert await asked(smtp_url=f"smtp://127.0.0.1:{nowhere}") == (200, ALL | {"mail": False})
+
+
+async def test_files_that_have_gone_are_told_and_do_not_decide(asked, tmp_path, monkeypatch):
+    folder = tmp_path / "files"
+    opening = Desk.open
+
+    async def opened(settings):
+        desk = await opening(settings)
+        folder.rmdir()
+        folder.write_text("no folder any more")
+        return desk
+
+    monkeypatch.setattr(Desk, "open", opened)
+
+    assert await asked(storage_url=folder.as_uri()) == (200, ALL | {"files": False})
+
+
+async def test_mail_that_is_not_set_up_is_neither(asked):
+    assert await asked(smtp_url=None) == (200, ALL | {"mail": None})
+
+
+async def test_nobody_waits_for_what_does_not_answer_and_it_is_not_asked_again_and_again():
+    looks = []
+
+    async def slow():
+        looks.append(time.monotonic())
+        await asyncio.sleep(0.5)
+        return False
+
+    known = Known(slow)
+    began = time.monotonic()
+    assert await asyncio.gather(*(known.well() for _ in range(10))) == [None] * 10
+    assert time.monotonic() - began < 0.45
+    await asyncio.sleep(0.5)
+
+    assert [await known.well() for _ in range(10)] == [False] * 10
+    assert len(looks) == 1

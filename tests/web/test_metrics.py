@@ -1,0 +1,155 @@
+"""What Prometheus is told: of this process, and of what waits in the database."""
+
+import asyncio
+
+import pytest
+
+from infra import postgres, waiting
+from infra.ids import new_id
+from infra.postgres import Reads
+from web.gauges import metrics
+
+DESK = {"query": "{ desk { __typename } }"}
+
+
+@pytest.fixture
+async def told(desk, application, monkeypatch):
+    """Gives what is told now, by name and labels."""
+    monkeypatch.setattr(waiting, "FRESH_SECONDS", 0)
+    answer = metrics(desk, application.engine)
+
+    async def ask():
+        lines = (await answer(None)).body.decode().splitlines()
+        return {name: float(value) for name, value in (x.rsplit(" ", 1) for x in lines if not x.startswith("#"))}
+
+    return ask
+
+
+async def owe(database, state, ago, kind="Nothing"):
+    await database.rows(
+        "INSERT INTO jobs (id, kind, payload, state, attempts, due_at, created_at, settled_at) VALUES"
+        " (CAST(:id AS uuid), :kind, '{}', CAST(:state AS text), 1, now() - make_interval(secs => :ago), now(),"
+        " CASE WHEN CAST(:state AS text) IN ('DEAD', 'DONE') THEN now() END)",
+        id=new_id(),
+        kind=kind,
+        state=state,
+        ago=ago,
+    )
+
+
+async def test_jobs_are_told_by_state_and_how_long_the_oldest_is_owed(told, database):
+    await database.rows("DELETE FROM jobs")
+    for state, ago in (("QUEUED", 90), ("QUEUED", -3600), ("RUNNING", -10), ("DEAD", 9000), ("DEAD", 1), ("DONE", 1)):
+        await owe(database, state, ago)
+
+    now = await told()
+
+    assert {name: value for name, value in now.items() if name.startswith("deskwire_jobs{")} == {
+        'deskwire_jobs{state="queued"}': 2,
+        'deskwire_jobs{state="running"}': 1,
+        'deskwire_jobs{state="dead"}': 2,
+    }
+    assert 90 <= now["deskwire_oldest_due_job_seconds"] < 120
+    assert now["deskwire_database_up"] == 1
+
+
+async def test_what_is_due_later_is_not_owed(told, database):
+    await database.rows("DELETE FROM jobs")
+    await owe(database, "QUEUED", -60)
+
+    assert (await told())["deskwire_oldest_due_job_seconds"] == 0
+
+
+async def test_unsent_mail_is_told_until_it_is_sent(told, database, work, ticket):  # it has a mail sent
+    await work.run()
+    await database.rows("UPDATE messages SET status = 'QUEUED', not_before = now() - interval '200 s'")
+    before = await told()
+    await database.rows("UPDATE messages SET status = 'SENT'")
+    after = await told()
+
+    assert before["deskwire_unsent_mail"] >= 1
+    assert 200 <= before["deskwire_oldest_unsent_mail_seconds"] < 230
+    assert (after["deskwire_unsent_mail"], after["deskwire_oldest_unsent_mail_seconds"]) == (0, 0)
+
+
+async def test_a_database_that_is_away_makes_nothing_fail_and_is_told(told, desk, monkeypatch):
+    async def away(_self, _sql, _arguments):
+        raise postgres.Unavailable
+
+    monkeypatch.setattr(type(desk.reads), "fetch", away)
+
+    now = await told()
+
+    assert now["deskwire_database_up"] == 0
+    assert "deskwire_hub_connected" in now
+    assert not [name for name in now if name.startswith(("deskwire_jobs", "deskwire_oldest", "deskwire_unsent"))]
+
+
+async def test_the_database_is_asked_once_in_a_while_however_many_ask(desk, monkeypatch):
+    asked = []
+    fetch = type(desk.reads).fetch
+
+    async def counted(self, sql, arguments):
+        asked.append(sql)
+        return await fetch(self, sql, arguments)
+
+    monkeypatch.setattr(type(desk.reads), "fetch", counted)
+    watched = waiting.Watched(desk.reads)
+
+    found = await asyncio.gather(*(watched.now() for _ in range(20)))
+
+    assert asked == [waiting.STATEMENT]
+    assert len(set(found)) == 1
+
+
+async def test_it_walks_indexes_of_what_is_left_to_do(engine, database):  # empties it
+    async with engine.begin() as connection:
+        await connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        found = await connection.exec_driver_sql(f"EXPLAIN {waiting.STATEMENT}")
+        plan = "\n".join(line for (line,) in found)
+
+    assert "Seq Scan" not in plan
+    for index in ("jobs_owed_idx", "jobs_dead_idx", "messages_waiting_idx"):
+        assert index in plan
+
+
+async def test_plans_are_counted_and_those_that_had_to_be_made(told, http):
+    asked = {"query": "query MissedOnce { desk { __typename } }"}
+    before = await told()
+    await http.post("/graphql", json=asked)
+    once = await told()
+    await http.post("/graphql", json=asked)
+    twice = await told()
+
+    misses = [each["deskwire_plan_misses_total"] for each in (before, once, twice)]
+    assert misses == [misses[0], misses[0] + 1, misses[0] + 1]
+    assert once["deskwire_plans"] == before["deskwire_plans"] + 1
+
+
+async def test_pools_tell_who_uses_and_who_waits(migrated, told):
+    reads = Reads(migrated.database_url, size=1)
+    asking = [asyncio.create_task(reads.fetch("SELECT pg_sleep(0.3)", [])) for _ in range(3)]
+    await asyncio.sleep(0.1)
+
+    assert (reads.slots.size, reads.slots.in_use, reads.slots.waiting) == (1, 1, 2)
+    await asyncio.gather(*asking)
+    assert (reads.slots.in_use, reads.slots.waiting) == (0, 0)
+    await reads.close()
+    names = {
+        f'deskwire_pool_{what}{{pool="{pool}"}}' for what in ("size", "in_use", "waiting") for pool in ("read", "write")
+    }
+    assert names <= (await told()).keys()
+
+
+async def test_it_is_served(http):
+    answer = await http.get("/metrics")
+
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain")
+    for name in (
+        "deskwire_sockets",
+        "deskwire_subscriptions",
+        "deskwire_hub_connected",
+        "deskwire_hub_reconnects_total",
+    ):
+        assert f"\n{name} " in answer.text

@@ -1,0 +1,69 @@
+"""What stands in this process and its database right now, for Prometheus."""
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+from starlette.requests import Request
+from starlette.responses import Response
+
+from infra.desk import Desk
+from infra.waiting import Waiting, Watched
+from planner.engine import Engine
+
+
+class _Standing(Collector):
+    def __init__(self, desk: Desk, engine: Engine, waiting: Waiting | None) -> None:
+        self._desk, self._engine, self._waiting = desk, engine, waiting
+
+    def collect(self) -> Iterable[Metric]:
+        desk, engine = self._desk, self._engine
+        yield GaugeMetricFamily("deskwire_plans", "Plans that are kept.", len(engine.plans.kept))
+        yield CounterMetricFamily("deskwire_plan_misses", "Plans that had to be made.", engine.plan_misses)
+        pools = {"read": desk.reads.slots, "write": desk.writes.slots}
+        size = GaugeMetricFamily("deskwire_pool_size", "Most connections at once.", labels=["pool"])
+        in_use = GaugeMetricFamily("deskwire_pool_in_use", "Connections that are in use.", labels=["pool"])
+        waits = GaugeMetricFamily("deskwire_pool_waiting", "Who waits for a connection.", labels=["pool"])
+        for name, slots in pools.items():
+            size.add_metric([name], slots.size)
+            in_use.add_metric([name], slots.in_use)
+            waits.add_metric([name], slots.waiting)
+        yield from (size, in_use, waits)
+        yield GaugeMetricFamily(
+            "deskwire_hub_connected", "Whether messages of other processes arrive.", int(desk.hub.connected)
+        )
+        reconnects = max(0, desk.hub.connections - 1)
+        yield CounterMetricFamily("deskwire_hub_reconnects", "Connections to Redis after a broken one.", reconnects)
+        yield GaugeMetricFamily("deskwire_database_up", "Whether PostgreSQL answers.", int(self._waiting is not None))
+        if self._waiting is not None:  # what nobody knows is left out, not told as nothing
+            yield from _of_database(self._waiting)
+
+
+def _of_database(waiting: Waiting) -> Iterator[Metric]:
+    jobs = GaugeMetricFamily("deskwire_jobs", "Jobs that are not done, at most 100,000.", labels=["state"])
+    for state in ("queued", "running", "dead"):
+        jobs.add_metric([state], getattr(waiting, state))
+    yield jobs
+    yield GaugeMetricFamily(
+        "deskwire_oldest_due_job_seconds", "How long the job that is owed most waits.", waiting.oldest_due_seconds
+    )
+    yield GaugeMetricFamily("deskwire_unsent_mail", "Mail to be sent, at most 100,000.", waiting.unsent_mail)
+    yield GaugeMetricFamily(
+        "deskwire_oldest_unsent_mail_seconds",
+        "How long the mail that is owed most waits.",
+        waiting.oldest_unsent_mail_seconds,
+    )
+
+
+def metrics(desk: Desk, engine: Engine) -> Callable[[Request], Awaitable[Response]]:
+    """What this process has counted, and what stands now. It answers without a database, too."""
+    watched = Watched(desk.reads)
+
+    async def answer(_request: Request) -> Response:
+        standing = CollectorRegistry()
+        standing.register(_Standing(desk, engine, await watched.now()))
+        return Response(generate_latest(REGISTRY) + generate_latest(standing), media_type=CONTENT_TYPE_LATEST)
+
+    return answer
