@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "6d0c9a1e57b4"
-down_revision = "2022ea663d7c"
+down_revision = "c41d7e02b9a6"
 branch_labels = None
 depends_on = None
 
