@@ -192,7 +192,7 @@ async def test_what_one_unit_records_is_one_job(desk, work, ticket, customer):
         history.record(unit, customer.id, row, PriorityChanged(TicketPriority.LOW, TicketPriority.HIGH))
         second = history.record(unit, customer.id, row, TicketReopened(None))
 
-    assert await work.asked() == [Announce([first.id, second.id])]
+    assert await work.asked(Announce) == [Announce([first.id, second.id])]
 
 
 async def test_what_concerns_nobody_asks_for_nothing(work, happen, cast):
@@ -201,7 +201,7 @@ async def test_what_concerns_nobody_asks_for_nothing(work, happen, cast):
         PriorityChanged(TicketPriority.LOW, TicketPriority.HIGH),
         WatchersChanged([cast.stranger.id], []),
     )
-    assert await work.asked() == []
+    assert await work.asked(Announce) == []
 
 
 async def test_a_status_is_told_to_those_whose_ticket_it_is(happen, told, give, cast):

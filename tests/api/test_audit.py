@@ -146,6 +146,7 @@ def test_rows_that_the_log_tells_of_are_written_through_the_unit():
     }
     assert found == {
         ("domain/sessions.py", "Session"),
+        ("domain/sessions.py", "SignInLink"),  # swept, long after they ended
         ("domain/external.py", "Session"),  # told of in so many words
         ("domain/links.py", "SignInLink"),  # none of before works any more: told as the address that changed
         ("domain/api_tokens.py", "ApiToken"),

@@ -5,7 +5,7 @@ from unittest.mock import ANY
 import pytest
 
 from domain import sessions
-from domain.jobs import Announce
+from domain.jobs import Announce, Count
 from infra import unit
 
 SUBMIT = """mutation($input: SubmitTicketInput!) { submitTicket(input: $input) { __typename } }"""
@@ -24,7 +24,7 @@ async def test_a_customer_submits_and_all_that_is_due_is_asked_for(api, submit, 
     ticket = await submit(customer, problem)
 
     assert ticket == {"id": ANY, "number": ANY, "subject": "Printer on fire", "status": "OPEN", "priority": "NORMAL"}
-    assert await work.asked() == [Announce(ANY)]
+    assert await work.asked() == [Announce(ANY), Count(ANY)]
     seen = (await api(customer, SEEN, id=ticket["id"]))["ticket"]
     assert seen["department"] == {"name": "Technical Support"}
     assert seen["bodyHtml"] == "<p>It <strong>burns</strong>.</p>"

@@ -138,7 +138,8 @@ async def test_the_jobs_of_a_killed_worker_are_done_once(real):
     key = ticket_id.removeprefix("tkt_")
     told = await real.rows("SELECT person_id, count(*) FROM notifications WHERE ticket_id = $1 GROUP BY 1", key)
     assert {row["person_id"]: row["count"] for row in told} == {real.customer_id: 1, real.agent_id: 1}
-    attempts = await real.rows("SELECT kind, attempts FROM jobs ORDER BY created_at DESC, id DESC LIMIT 4")
+    told = "SELECT kind, attempts FROM jobs WHERE kind <> 'Count' ORDER BY created_at DESC, id DESC LIMIT 4"
+    attempts = await real.rows(told)
     # The mail of the first was being sent, the second was being told; its mail and the first's telling went at once.
     assert [(row["kind"], row["attempts"]) for row in attempts] == [
         ("SendMessage", 1),

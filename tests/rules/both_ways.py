@@ -179,7 +179,9 @@ class BothWays:
 
     def is_planned(self, asked: Asked) -> bool:
         """Whether it can be one statement."""
-        return self.usual.document(asked.text).operation(asked.name).planned
+        viewed = ("TicketView", "tickets")  # whose filter is known once the view was read
+        goes_on = any((type_, name) == viewed for (type_, _), name in asked.keys.items())
+        return not goes_on and self.usual.document(asked.text).operation(asked.name).planned
 
     async def checked(self, asked: Asked, name: str, variables: dict[str, Any]) -> Any:
         """The answer to one of them."""
@@ -273,7 +275,7 @@ def everything(type_: Any, depth: int, prefix: str = "") -> str:
         elif name in {"nodes", "edges", "node"} or is_part(named):
             parts.append(f"{said} {everything(named, depth)}")  # it is a part of this, and no step away
         elif depth or type_.name == "Category" or (is_many(field.type) and not field.args):
-            page = "(first: 100)" if "first" in field.args else ""
+            page = "(first: 100)" if named.name.endswith("Connection") and "first" in field.args else ""
             parts.append(f"{said}{page} {everything(named, max(0, depth - 1))}")
     return f"{{ {' '.join(parts)} }}"
 
