@@ -218,6 +218,18 @@ def test_graphql_core_is_not_needed(name):
     assert (Mutation(SCHEMA, MUTATIONS[name]).hindrance is not None) == (name in BY_GRAPHQL_CORE)
 
 
+# Whoever may see none of its two fields is told of the one that was read first, which may be either.
+EITHER = {"PostMaintenanceUpdateSuccess"}
+
+
+def without_place(answer):
+    """The answer without where its one error is, and without what of the field its id here tells."""
+    said = orjson.loads(answer.body)
+    (error,) = said["errors"]
+    del error["locations"], error["path"][1:], error["extensions"]["id"]
+    return answer._replace(body=orjson.dumps(said))
+
+
 @pytest.mark.parametrize("name", sorted(MUTATIONS.keys() - BY_GRAPHQL_CORE))
 async def test_every_type_is_answered_alike(answering, desk, keys, customer, agent, director, name):
     text, field = asked(name), MUTATIONS[name]
@@ -240,6 +252,8 @@ async def test_every_type_is_answered_alike(answering, desk, keys, customer, age
         context = Context(desk, answering, viewer)
         reference = await answering.execute(operation, variables, context, None, cost, Done({name: returned}))
 
+        if type_.name in EITHER and b'"errors"' in answer.body:
+            answer, reference = (without_place(each) for each in (answer, reference))
         assert answer == reference, (type_, full, viewer)
         assert orjson.loads(answer.body)["data"].keys() == {name}
 
