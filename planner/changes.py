@@ -18,7 +18,7 @@ from planner.live import Changing
 from planner.plan import Plan, Planner
 from planner.rows import Row, source
 from planner.selection import selections
-from planner.text import Asked, chain, compiled
+from planner.text import Asked, chain
 
 MOST_HELD = 2_000  # keys that one subscription remembers, the longest untouched are forgotten
 OVERLAP = dt.timedelta(seconds=60)  # what was written so long before a look may have been committed after it
@@ -53,11 +53,11 @@ class Looks:
         names = func.array(said.names.order_by(sa.text("1")).scalar_subquery(), type_=ARRAY(sa.Text()))
         held = said.held.subquery("held")
         first = select(func.now(), names, *map(func.array_agg, held.c)).select_from(held)
-        self.first = self._plan(planner, first)
+        self.first = planner.reading(first)
         moment = bind(sa.DateTime(timezone=True), lambda request: request.payload)
         found = said.recent(moment).subquery("recent")
-        self.recent = self._plan(planner, select(func.now(), func.array(select(*found.c).scalar_subquery())))
-        self.look = self._plan(planner, self._look(planner, said, type_, nodes, names))
+        self.recent = planner.reading(select(func.now(), func.array(select(*found.c).scalar_subquery())))
+        self.look = planner.reading(self._look(planner, said, type_, nodes, names))
 
     @property
     def weight(self) -> int:
@@ -87,12 +87,6 @@ class Looks:
     async def _rows(self, reads: Reads, plan: Plan, request: Request, payload: Any = None) -> Any:
         values = plan.values(request._replace(payload=payload))
         return await reads.fetch(plan.statement.sql, plan.statement.arguments(values))
-
-    def _plan(self, planner: Planner, statement: Any) -> Plan:
-        made, needed = compiled(statement, planner.binder.asked)
-        reads = [planner.binder.asked[name][1] for name in needed]
-        walk = planner.walk
-        return Plan(made, None, reads, planner.binder.checks, walk.computed, walk.setting.cards, walk.continued)
 
     def _look(self, planner: Planner, said: Changing, type_: Any, nodes: list[FieldNode], names: Any) -> Any:
         bind = planner.binder.bind

@@ -239,9 +239,12 @@ class Planner:
 
     def plan(self, parts: Parts, *, by_key: bool) -> Plan:
         """The plan of a text. `by_key`: whether it's worth answering many requests together."""
-        root = cast(chain(parts), sa.VARCHAR)
+        return self.reading(select(cast(chain(parts), sa.VARCHAR)), by_key=by_key)
+
+    def reading(self, rows: Any, *, by_key: bool = False) -> Plan:
+        """The plan of a statement whose values hold such texts. `by_key`: as for `plan`."""
         asked = self.binder.asked
-        statement, needed = compiled(select(root), asked)
+        statement, needed = compiled(rows, asked)
         together = None
         if by_key and needed and not any(isinstance(asked[name][0], ARRAY) for name in needed):
             together = for_many(statement, [asked[name][0] for name in needed])

@@ -15,7 +15,7 @@ from planner.arguments import Request
 from planner.plan import Plan, Planner
 from planner.rows import Held
 from planner.selection import selections
-from planner.text import Asked, chain, compiled
+from planner.text import Asked, chain
 
 
 class Common:
@@ -51,11 +51,10 @@ class Common:
         parts, _ = walk.read(type_, selections(nodes), built(one), where)
         found = func.array(select(seeing.c.key).scalar_subquery(), type_=ARRAY(sa.Uuid()))
         both: Any = select(cast(chain(parts), sa.VARCHAR), found)
-        statement, needed = compiled(both, binder.asked)
-        if own.key in needed or walk.continued:
+        plan = planner.reading(both)
+        if binder.asked[own.key][1] in plan.reads or plan.continued:
             return None
-        reads = [binder.asked[each][1] for each in needed]
-        return cls(Plan(statement, None, reads, binder.checks, walk.computed, walk.setting.cards), name)
+        return cls(plan, name)
 
     def member(self, request: Request) -> Any:
         """The viewer's id."""

@@ -22,7 +22,7 @@ from planner.plan import Plan, Planner
 from planner.rows import Row, source
 from planner.selection import selections
 from planner.sharing import Common
-from planner.text import Asked, Parts, chain, compiled
+from planner.text import Asked, Parts, chain
 
 LARGEST_CATCH = 100  # items of a feed that one statement reads
 
@@ -194,9 +194,7 @@ class StreamPlans:
         found = select(*(func.array_agg(chain(parts), type_=ARRAY(sa.Text)) for parts in (place, item)))
         columns = found.select_from(source(row)).subquery("found")
         seen: Any = sa.true() if said.seen is None else sa.exists(said.seen)
-        statement, needed = compiled(select(seen, *columns.c), binder.asked)
-        reads = [binder.asked[name][1] for name in needed]
-        return Plan(statement, None, reads, binder.checks, walk.computed, walk.setting.cards, walk.continued)
+        return planner.reading(select(seen, *columns.c))
 
 
 def key_of(channel: Channel, asked: dict[str, Any]) -> Read | None:
