@@ -9,6 +9,7 @@ from sqlalchemy import Select, select
 from domain import access
 from domain.access import Viewer
 from domain.refusals import WrongCredentials
+from domain.spans import within
 from infra.auditing import table_name
 from infra.desk import Desk
 from models import AuditEntry, Person, Role
@@ -57,12 +58,7 @@ def listed(viewer: Viewer, asked: Conditions) -> Select[AuditEntry]:
         rows = rows.where(AuditEntry.subject_id == key, AuditEntry.subject_table == table_name(model))
     if asked.actions is not None:
         rows = rows.where(AuditEntry.action == sa.func.any(asked.actions))
-    since, until = asked.within
-    if since is not None:
-        rows = rows.where(AuditEntry.at >= since)
-    if until is not None:
-        rows = rows.where(AuditEntry.at < until)
-    return rows
+    return within(rows, AuditEntry.at, asked.within)
 
 
 # --- Writing ----------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from domain import access
 from domain.access import Viewer
 from domain.jobs import SendMessage
 from domain.refusals import Conflict, ConflictReason, InvalidInput
+from domain.spans import within
 from infra.unit import Unit
 from models import (
     DeadLetter,
@@ -56,12 +57,7 @@ def listed(viewer: Viewer, asked: Conditions) -> Select[DeadLetter]:
         rows = rows.where(DeadLetter.kind == asked.kind)
     if asked.name is not None:
         rows = rows.where(DeadLetter.name == asked.name)
-    since, until = asked.failed
-    if since is not None:
-        rows = rows.where(DeadLetter.failed_at >= since)
-    if until is not None:
-        rows = rows.where(DeadLetter.failed_at < until)
-    return rows
+    return within(rows, DeadLetter.failed_at, asked.failed)
 
 
 def seen(viewer: Viewer, letter_id: Any) -> Select[DeadLetter]:

@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql
 from domain import access, sla, tickets
 from domain.access import Viewer, Works
 from domain.refusals import Refusal
+from domain.spans import within
 from domain.tickets import ratings, search
 from models import Department, Role, Ticket, TicketChannel, TicketPriority, TicketStatus
 
@@ -136,16 +137,9 @@ def _meeting(rows: Select[Ticket], viewer: Viewer, asked: Conditions, works: Wor
 
 
 def _within(rows: Select[Ticket], asked: Conditions, works: Works) -> Select[Ticket]:
-    for moment, (start, end) in (
-        (Ticket.created_at, asked.created),
-        (_changed_at(works), asked.updated),
-        (Ticket.resolved_at, asked.resolved),
-    ):
-        if start is not None:
-            rows = rows.where(moment >= start)
-        if end is not None:
-            rows = rows.where(moment < end)
-    return rows
+    rows = within(rows, Ticket.created_at, asked.created)
+    rows = within(rows, _changed_at(works), asked.updated)
+    return within(rows, Ticket.resolved_at, asked.resolved)
 
 
 def _hidden(asked: Conditions) -> Iterator[ColumnElement[bool]]:
