@@ -106,7 +106,7 @@ async def save(unit: Unit, viewer: Viewer, category_id: UUID | None, form: Form)
         "ticket_category_ids": named,
     }
     if row is None:
-        slug = _free(texts.slug(name, "category"), {other.slug for other in tree.values()})
+        slug = texts.free(texts.slug(name, "category"), {other.slug for other in tree.values()})
         archived_at = unit.now if form.archived else None
         row = unit.insert(ArticleCategory, slug=slug, position=0, path="", archived_at=archived_at, **values)
         tree[row.id] = row
@@ -169,11 +169,3 @@ def _put_in_order(unit: Unit, tree: dict[UUID, ArticleCategory], row: ArticleCat
             walk(each.id, its)
 
     walk(None, "")
-
-
-def _free(slug: str, taken: set[str]) -> str:
-    found, number = slug, 1
-    while found in taken:
-        number += 1
-        found = f"{slug}-{number}"
-    return found

@@ -3,6 +3,7 @@
 import html
 import re
 import unicodedata
+from collections.abc import Container
 
 from domain import words
 
@@ -41,17 +42,22 @@ def slug(title: str, otherwise: str = "article") -> str:
     return found[:MOST_SLUG].rstrip("-") or otherwise
 
 
+def free(name: str, taken: Container[str]) -> str:
+    """The name, or, where that is taken, the first that is not of those with a number behind it."""
+    found, number = name, 1
+    while found in taken:
+        number += 1
+        found = f"{name}-{number}"
+    return found
+
+
 def rendered(markdown: str) -> str:
     """The Markdown as HTML that is safe to insert, each heading with an anchor of its own."""
     used: set[str] = set()
 
     def anchored(found: re.Match[str]) -> str:
         name, inner = found.groups()
-        first = slug(html.unescape(_TAG.sub("", inner)), "section")
-        anchor, number = first, 1
-        while anchor in used:
-            number += 1
-            anchor = f"{first}-{number}"
+        anchor = free(slug(html.unescape(_TAG.sub("", inner)), "section"), used)
         used.add(anchor)
         return f'<{name} id="{html.escape(anchor)}">{inner}</{name}>'
 

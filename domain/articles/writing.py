@@ -250,12 +250,10 @@ async def _slug(unit: Unit, article: Article | None, title: str) -> str:
     """A slug for the title that leads to no other article, or did."""
     await positions.hold(unit, ArticleSlug)
     slug = texts.slug(title)
-    taken = {row.slug: row.article_id for row in await unit.read_all(_slugs_like, slug)}
-    found, number = slug, 1
-    while found in taken and (article is None or taken[found] != article.id):
-        number += 1
-        found = f"{slug}-{number}"
-    if article is not None and found not in taken:
+    rows = await unit.read_all(_slugs_like, slug)
+    own = {row.slug for row in rows if article is not None and row.article_id == article.id}
+    found = texts.free(slug, {row.slug for row in rows} - own)
+    if article is not None and found not in own:
         unit.insert(ArticleSlug, slug=found, article_id=article.id)
     return found
 
