@@ -94,7 +94,7 @@ async def count(unit: Unit, ticket_ids: Iterable[UUID]) -> None:
     happened: dict[UUID, list[tuple[int, Happened]]] = defaultdict(list)
     for record in await unit.run(events_of, keys):
         ticket_id, seq, *told = record
-        happened[ticket_id].append((seq, _event(*told)))
+        happened[ticket_id].append((seq, event_of(*told)))
     if not happened:
         return
     known = [Subject(*record) for record in await unit.run(subjects, list(happened))]
@@ -115,7 +115,8 @@ async def count(unit: Unit, ticket_ids: Iterable[UUID]) -> None:
         await unit.run(_written, unit.now, *(list(column) for column in zip(*rows, strict=True)))
 
 
-def _event(kind: str, at: dt.datetime, actor_id: UUID | None, public_seq: int | None, data: str) -> Happened:
+def event_of(kind: str, at: dt.datetime, actor_id: UUID | None, public_seq: int | None, data: str) -> Happened:
+    """The event of a record."""
     return Happened(kind, at, actor_id, public_seq is not None, orjson.loads(data))
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from domain.calendars import working
 from domain.calendars.working import Hours
-from models import EscalationLevel, Role, SlaTargetKind, TicketPriority, TicketStatus
+from models import EscalationLevel, SlaTargetKind, TicketPriority, TicketStatus
 
 NOBODY = UUID(int=0)
 QUARTER = 15 * 60
@@ -17,7 +17,6 @@ QUARTER = 15 * 60
 # whole seconds that is exact below 50 and within 2 % from there on.
 GAMMA = 1.01 / 0.99
 LEVELS = {level.name: f"to_{level.name.lower()}" for level in EscalationLevel}
-HISTOGRAMS = ("first_response_seconds", "resolution_seconds")
 
 
 class Key(NamedTuple):
@@ -270,11 +269,6 @@ _APPLY: dict[str, Callable[[_Fold, Happened], None]] = {
     "TicketEscalated": _Fold.escalated,
 }
 KINDS = frozenset(_APPLY)
-
-
-def is_staff(role: Role) -> bool:
-    """Whether people of this role answer for the desk."""
-    return role is not Role.CUSTOMER
 
 
 def rank(priority: str) -> int:

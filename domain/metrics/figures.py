@@ -22,7 +22,7 @@ QUARTER = dt.timedelta(minutes=15)
 MOMENT: Any = sa.DateTime(timezone=True)
 SPAN = ("first", "last")
 SCOPE = ("department_ids", "agent_ids", "category_ids", "priorities")
-# Sums, less those of before, are read as numbers; nothing is 0.
+# Before all that was ever counted.
 EVER: Any = sa.literal_column("'2000-01-01Z'::timestamptz", MOMENT)
 
 

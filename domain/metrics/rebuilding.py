@@ -17,7 +17,7 @@ from domain.metrics import counting, facts, sums
 from domain.metrics.counting import COLUMNS, Subject
 from domain.metrics.facts import Counted, Happened, State
 from domain.sla import hours_by_id
-from infra.statements import prepare
+from infra.unit import Unit
 from models import BusinessCalendar, Event, Fact, Histogram, MeasuredTicket, Person, Role, Sums, Ticket
 
 BATCH = 5_000  # tickets
@@ -64,10 +64,11 @@ async def rebuild(database_url: str, told: Told) -> int:
             await connection.execute(f"LOCK TABLE {MeasuredTicket.__tablename__} IN EXCLUSIVE MODE")
             for model in (MeasuredTicket, Fact, Sums, Histogram):
                 await connection.execute(f"DELETE FROM {model.__tablename__}")  # noqa: S608 # names of our own
-            done = await _counted(connection, told)
+            unit = Unit(connection)
+            done = await _counted(connection, unit, told)
             for split, grain in sums.KINDS:
                 for build in (_summed, _drawn):
-                    await _fetched(connection, partial(build, split, grain))
+                    await unit.run(partial(build, split, grain))
             await connection.execute(f"DELETE FROM {Fact.__tablename__}")  # noqa: S608 # as above
         for model in (MeasuredTicket, Fact, Sums, Histogram):
             await connection.execute(f"VACUUM (ANALYZE) {model.__tablename__}")
@@ -91,33 +92,21 @@ async def rebuild_and_show(database_url: str) -> int:
         return await rebuild(database_url, told)
 
 
-async def _fetched(connection: asyncpg.Connection, build: Callable[..., Any], *arguments: Any) -> list[Any]:
-    prepared, values = prepare(build, arguments)
-    rows: list[Any] = await connection.fetch(
-        prepared.statement.text, *prepared.statement.arguments(values), timeout=3600
-    )
-    return rows
-
-
-async def _counted(connection: asyncpg.Connection, told: Told) -> int:
+async def _counted(connection: asyncpg.Connection, unit: Unit, told: Told) -> int:
     """Write the facts of all tickets, and how far each was counted."""
     total = await connection.fetchval(f"SELECT count(*) FROM {Ticket.__tablename__}")  # noqa: S608 # as above
-    staff = frozenset(record[0] for record in await _fetched(connection, _staff))
-    rows = await connection.fetch("SELECT * FROM business_calendars")
-    hours = hours_by_id([_calendar(row) for row in rows])
+    staff = frozenset(record[0] for record in await unit.run(_staff))
+    hours = hours_by_id(await unit.read_all(_calendars))
     moment = await connection.fetchval("SELECT now()")
     done, after = 0, FIRST
-    while records := await _fetched(connection, _tickets, after, BATCH):
+    while records := await unit.run(_tickets, after, BATCH):
         last = {record[0]: record[1] for record in records}
         happened: dict[UUID, list[Happened]] = defaultdict(list)
-        for ticket_id, kind, at, actor_id, public_seq, data in await _fetched(
-            connection, _events, list(last), list(facts.KINDS)
-        ):
-            event = Happened(kind, at, actor_id, public_seq is not None, orjson.loads(data))
-            happened[ticket_id].append(event)
+        for ticket_id, *event in await unit.run(_events, list(last), list(facts.KINDS)):
+            happened[ticket_id].append(counting.event_of(*event))
         found: list[Counted] = []
         measured = []
-        for record in await _fetched(connection, counting.subjects, list(last)):
+        for record in await unit.run(counting.subjects, list(last)):
             subject = Subject(*record)
             state = State()
             found += facts.folded(state, happened[subject.ticket_id], counting.about(subject, hours, staff))
@@ -137,10 +126,3 @@ async def _counted(connection: asyncpg.Connection, told: Told) -> int:
         done, after = done + len(records), records[-1][0]
         told(done, total)
     return done
-
-
-def _calendar(record: Any) -> BusinessCalendar:
-    values = dict(record)
-    for name in ("hours", "holidays"):
-        values[name] = orjson.loads(values[name])
-    return BusinessCalendar(**values)
