@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import graphql
@@ -255,10 +255,11 @@ def is_many(type_: Any) -> bool:
     return graphql.is_list_type(graphql.get_nullable_type(type_))
 
 
-def everything(type_: Any, depth: int, prefix: str = "") -> str:
+def everything(type_: Any, depth: int, prefix: str = "", known: Collection[str] = ()) -> str:
     """A selection of all fields of a type, and of those that its objects lead to in so many steps.
 
-    `prefix`: of the names in the answer, where fields of several types stand side by side.
+    `prefix`: of the names in the answer, where fields of several types stand side by side. `known`: fields whose
+    objects are named only, since they are read elsewhere.
     """
     if graphql.is_abstract_type(type_):
         kinds = " ".join(
@@ -272,6 +273,8 @@ def everything(type_: Any, depth: int, prefix: str = "") -> str:
         said = f"{prefix}{name}: {name}" if prefix else name
         if graphql.is_leaf_type(named):
             parts.append(said)
+        elif name in known:
+            parts.append(f"{said} {{ __typename ... on Node {{ id }} }}")
         elif name in {"nodes", "edges", "node"} or is_part(named):
             parts.append(f"{said} {everything(named, depth)}")  # it is a part of this, and no step away
         elif depth or type_.name == "Category" or (is_many(field.type) and not field.args):
