@@ -1,7 +1,7 @@
 """Emails put into words as things are when they are sent, handed over, and what became of them."""
 
 import datetime as dt
-import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -23,7 +23,7 @@ from domain import (
     words,
 )
 from domain.access import Viewer
-from domain.jobs import SendMaintenance, SendMessage
+from domain.jobs import SendMessage
 from domain.maintenance import saying
 from domain.messages import link_token, ticket_link
 from domain.news import Block, Section
@@ -137,7 +137,7 @@ async def deliver(work: Work[SendMessage]) -> None:
             unit.enqueue(SendMessage(message_id), delay=(message.not_before - unit.now).total_seconds())
         return
     try:
-        status, error = await _handed_over(desk, letter)
+        status, error = await handed_over(desk, letter)
     except Later as later:
         if not work.last_attempt:
             raise
@@ -145,10 +145,10 @@ async def deliver(work: Work[SendMessage]) -> None:
     async with work.settle() as unit:
         message = await unit.lock(_message, message_id)
         if message is not None and message.status is DeliveryStatus.QUEUED:  # it may have come back meanwhile
-            await _became(unit, message, status, error)
+            await became(unit, message, status, error)
 
 
-async def _became(unit: Unit, message: Message, status: DeliveryStatus, error: str | None) -> None:
+async def became(unit: Unit, message: Message, status: DeliveryStatus, error: str | None) -> None:
     """Say what became of the message, to those who look at its tickets too."""
     sent_at = unit.now if status is DeliveryStatus.SENT else None
     unit.change(message, status=status, sent_at=sent_at, last_error=error and storable(error))
@@ -157,79 +157,15 @@ async def _became(unit: Unit, message: Message, status: DeliveryStatus, error: s
     await messages.tell(unit, message)
 
 
-async def _handed_over(desk: Desk, letter: Letter | None) -> tuple[DeliveryStatus, str | None]:
+async def handed_over(desk: Desk, letter: Letter | None, *, bulk: bool = False) -> tuple[DeliveryStatus, str | None]:
     """What became of a letter, and why it failed. Raises Later when it may still be sent."""
     if letter is None:
         return DeliveryStatus.SKIPPED, None
     try:
-        await desk.mail.send(letter)
+        await desk.mail.send(letter, bulk=bulk)
     except Undeliverable as refused:
         return DeliveryStatus.FAILED, str(refused)
     return DeliveryStatus.SENT, None
-
-
-# --- Very many --------------------------------------------------------------------------------------------------------
-
-MOST_SENT, MOST_SKIPPED = 50, 500  # by one job
-BULK_SECONDS = 5.0  # after which a job sends no more, so that others get their turn
-IN_A_ROW = 3  # letters that could not be sent, after which the next ones wait too
-BREATH = dt.timedelta(seconds=10)
-
-
-async def deliver_some(work: Work[SendMaintenance]) -> None:
-    """Send some of the emails about what happened to a notice, one after the other, and ask for the rest.
-
-    A crash repeats at most one of them, under the same Message-ID. A cancellation ends the sending.
-    """
-    desk, happening_id = work.desk, work.job.happening_id
-    async with desk.writes.begin() as unit:
-        stand = await unit.run(broadcasting.stand_of, happening_id)
-        over = bool(stand) and broadcasting.is_over(
-            *(MaintenanceStatus[stand[0][n]] for n in ("notice_status", "status"))
-        )
-        waiting = await unit.run(broadcasting.waiting, happening_id, MOST_SKIPPED if over else MOST_SENT)
-        if over and waiting:
-            await unit.run(broadcasting.skipped, [record["id"] for record in waiting])
-    held_up = not over and await _send(desk, [each["id"] for each in waiting if each["not_before"] <= unit.now])
-    async with work.settle() as unit:
-        # In this order: what was written before the telling was over is among what is left.
-        stand = await unit.run(broadcasting.stand_of, happening_id)
-        left = await unit.run(broadcasting.waiting, happening_id, 1)
-        if left:
-            soonest = max(left[0]["not_before"], unit.now + (BREATH if held_up else dt.timedelta(0)))
-            unit.enqueue(SendMaintenance(happening_id), delay=(soonest - unit.now).total_seconds())
-        elif stand and stand[0]["told_at"] is None:  # more are being written
-            unit.enqueue(SendMaintenance(happening_id), delay=1.0)
-
-
-async def _send(desk: Desk, message_ids: list[UUID]) -> bool:
-    """Whether it stopped because none could be sent."""
-    until, failed = time.monotonic() + BULK_SECONDS, 0
-    for message_id in message_ids:
-        if time.monotonic() > until or failed == IN_A_ROW:
-            break
-        async with desk.writes.begin() as unit:
-            message = await unit.lock(_message, message_id)
-            if message is None or message.status is not DeliveryStatus.QUEUED:
-                continue
-            unit.change(message, attempts=message.attempts + 1)
-            letter, attempts = await _letter(unit, desk, message), message.attempts
-        try:
-            (status, error), again = await _handed_over(desk, letter), False
-            failed = 0
-        except Later as later:
-            status, error, again = DeliveryStatus.FAILED, str(later), attempts <= SendMaintenance.retries
-            failed += 1
-        async with desk.writes.begin() as unit:
-            message = await unit.lock(_message, message_id)
-            if message is None:
-                continue
-            if again:
-                wait = dt.timedelta(seconds=min(2.0 ** min(attempts, 12), SendMaintenance.longest_wait))
-                unit.change(message, not_before=unit.now + wait, last_error=error and storable(error))
-            else:
-                await _became(unit, message, status, error)
-    return failed == IN_A_ROW
 
 
 def _turn(key: Any) -> Select[*tuple[Any, ...]]:
@@ -275,8 +211,12 @@ async def _letter(unit: Unit, desk: Desk, message: Message) -> Letter | None:
     w = Wording(person.locale, person.time_zone)
     says = _of_maintenance if message.kind is MessageKind.MAINTENANCE else _sign_in if message.link_id else _about
     draft = await says(unit, desk, message, person, w)
-    if draft is None:
-        return None
+    return None if draft is None else written(desk, message.id, message.event_ids, person, draft)
+
+
+def written(desk: Desk, message_id: UUID, event_ids: Sequence[UUID], person: Any, draft: Draft) -> Letter:
+    """What is handed over; `person`: who reads it."""
+    w = Wording(person.locale, person.time_zone)
     greeting = w.said("Hello {name},", name=person.name) if draft.greeting is None else draft.greeting
     facts = {
         "title": draft.subject,
@@ -294,8 +234,8 @@ async def _letter(unit: Unit, desk: Desk, message: Message) -> Letter | None:
         subject=draft.subject,
         text=_text.get_template("letter.txt").render(facts),
         html=_html.get_template("letter.html").render(facts),
-        message_id=messages.address(message.id, desk.settings),
-        reply_to=inbound.reply_address(desk.settings, desk.signer, message.id) if message.event_ids else None,
+        message_id=messages.address(message_id, desk.settings),
+        reply_to=inbound.reply_address(desk.settings, desk.signer, message_id) if event_ids else None,
         headers=draft.headers,
     )
 
@@ -333,9 +273,18 @@ async def _of_maintenance(unit: Unit, desk: Desk, message: Message, person: Pers
     records = await unit.run(saying.of, Viewer(person.role, person.id), message.event_ids[0])
     if not records:
         return None
-    fact, settings = records[0], desk.settings
+    own = await own_words(unit, NotificationKind.MAINTENANCE, MessageTemplateUse.EMAIL, w.tag)
+    return about_maintenance(desk, records[0], person, own)
+
+
+def about_maintenance(desk: Desk, fact: Any, person: Any, own: MessageTemplate | None) -> Draft | None:
+    """What a letter says of what happened to a notice; None when it was cancelled since.
+
+    `fact`: a row of `saying.of`, for somebody who sees the notice; `own`: the desk's own words.
+    """
     if broadcasting.is_over(MaintenanceStatus[fact["notice_status"]], MaintenanceStatus[fact["status"]]):
         return None
+    settings, w = desk.settings, Wording(person.locale, person.time_zone)
     blocks = [Block(saying.times_of(w, fact))]
     if fact["said"]:
         blocks.append(news.quoted(fact["said"], fact["said_html"]))
@@ -344,15 +293,13 @@ async def _of_maintenance(unit: Unit, desk: Desk, message: Message, person: Pers
         blocks.append(news.quoted(saying.filled(w, fact["message"], starts, ends, fact["services"])))
     button = Link(w.said("Open {desk_name}", desk_name=settings.desk_name), settings.public_url)
     draft = Draft(saying.title_of(w, fact), [Piece(fact["title"], blocks)], button)
-    kind = NotificationKind.MAINTENANCE
     if fact["severity"] != MaintenanceSeverity.CRITICAL.name:
-        _add_way_out(draft, desk, person, kind, w)
-    own = await own_words(unit, kind, MessageTemplateUse.EMAIL, w.tag)
+        _add_way_out(draft, desk, person, NotificationKind.MAINTENANCE, w)
     facts = {"name": person.name, "desk": settings.desk_name, "link": button.link, "subject": fact["title"]}
     return draft if own is None else _in_own_words(draft, own, facts)
 
 
-def _add_way_out(draft: Draft, desk: Desk, person: Person, kind: NotificationKind, w: Wording) -> None:
+def _add_way_out(draft: Draft, desk: Desk, person: Any, kind: NotificationKind, w: Wording) -> None:
     """How to get no more emails of this kind."""
     url = messages.unsubscribe_link(desk.settings.public_url, desk.signer, person.id, kind)
     draft.unsubscribe = Link(w.said("No more emails like this one"), url)

@@ -2,8 +2,9 @@
 
 import asyncio
 import importlib
+import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from email.charset import QP, Charset
 from email.errors import MessageError
@@ -13,7 +14,7 @@ from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 from email.policy import compat32
 from email.utils import format_datetime, formataddr, localtime, parseaddr
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import aiosmtplib
@@ -24,6 +25,9 @@ from infra.settings import Settings
 SEND_SECONDS: Final = 20
 GOODBYE_SECONDS: Final = 2
 KEPT_SECONDS: Final = 5  # a connection without a letter: servers let go of idle ones after a minute or more
+FRESH_SECONDS: Final = 1  # after a letter, in which a connection need not be asked whether it's still there
+BULK_SHARE: Final = 0.75  # of the connections: the others are for mail that somebody waits for
+CLOSING: Final = 421  # a server says so before it ends a connection
 PERMANENT: Final = 500  # from here on, an SMTP server says that trying again is no use
 # What SES says of a message, as opposed to our account, our speed or its own health.
 SES_PERMANENT: Final = frozenset({"MessageRejected", "BadRequestException", "InvalidParameterValue"})
@@ -55,18 +59,29 @@ class Letter:
     reply_to: str | None = None  # where an answer goes; None: to the sender
 
 
+class _Kept(NamedTuple):
+    """A connection without a letter: what closes it, and when it had its last one."""
+
+    client: aiosmtplib.SMTP
+    ending: asyncio.TimerHandle
+    since: float
+
+
 class Mailer:
-    """Hands letters over for one process. A connection that a letter went over is kept for those that follow soon."""
+    """Hands letters over for one process, over few connections, each kept for the letters that follow soon."""
 
     def __init__(self, settings: Settings) -> None:
         """SMTP_URL is `smtp://user:password@host:port` (with TLS when the server offers it), `smtp+starttls://` (never
         without), `smtps://`, or `ses://region`.
         """
         self._settings = settings
-        self._idle: list[tuple[aiosmtplib.SMTP, asyncio.TimerHandle]] = []
+        self._idle: list[_Kept] = []
+        self.most_in_bulk = max(1, int(settings.smtp_pool_size * BULK_SHARE))
+        self._all, self._bulk = asyncio.Semaphore(settings.smtp_pool_size), asyncio.Semaphore(self.most_in_bulk)
 
-    async def send(self, letter: Letter) -> None:
-        """Hand a letter over, within `SEND_SECONDS`.
+    async def send(self, letter: Letter, *, bulk: bool = False) -> None:
+        """Hand a letter over, within `SEND_SECONDS` once a connection is free. `bulk`: one of so many that others, of
+        which each has somebody who waits for it, are not to stand behind them.
 
         Raises `Undeliverable`, or `Later` when it should be tried again.
         """
@@ -75,41 +90,64 @@ class Mailer:
         sender = _sender(self._settings)
         message = _message(sender, letter)
         url = urlsplit(self._settings.smtp_url)
-        if url.scheme == "ses":
-            await _send_by_ses(url.hostname or "", sender, letter, message)
-        else:
-            await self._send_by_smtp(url, sender, letter, message)
+        async with self._bulk if bulk else nullcontext(), self._all:
+            if url.scheme == "ses":
+                await _send_by_ses(url.hostname or "", sender, letter, message)
+            else:
+                await self._send_by_smtp(url, sender, letter, message)
 
     async def close(self) -> None:
         """Say goodbye to the servers."""
         while self._idle:
-            client, ending = self._idle.pop()
-            ending.cancel()
-            await _goodbye(client)
+            kept = self._idle.pop()
+            kept.ending.cancel()
+            await _goodbye(kept.client)
 
     async def _send_by_smtp(self, url: SplitResult, sender: Address, letter: Letter, message: bytes) -> None:
         client: aiosmtplib.SMTP | None = None
+        options = [] if letter.to.isascii() else ["SMTPUTF8", "BODY=8BITMIME"]
         try:
             async with asyncio.timeout(SEND_SECONDS):
-                client = await self._kept() or await _connected(url)
-                options = [] if letter.to.isascii() else ["SMTPUTF8", "BODY=8BITMIME"]
-                if options and not client.supports_extension("smtputf8"):
-                    raise Undeliverable("The mail server takes no addresses beyond ASCII.")
-                await client.sendmail(sender.addr_spec, [letter.to], message, mail_options=options)
+                while True:
+                    kept = client = await self._kept()
+                    client = client or await _connected(url)
+                    if options and not client.supports_extension("smtputf8"):
+                        raise Undeliverable("The mail server takes no addresses beyond ASCII.")
+                    try:
+                        await client.sendmail(sender.addr_spec, [letter.to], message, mail_options=options)
+                        break
+                    except SMTPSenderRefused as refused:
+                        if kept is None or refused.code != CLOSING:
+                            raise
+                        client.close()  # it took as many as it takes over one connection
         except BaseException as failed:
             if client is not None:
-                client.close()
+                await self._after(failed, client)
             if isinstance(failed, SMTPException | OSError):
                 raise _reason(failed) from failed
             raise
+        self._keep(client)
+
+    async def _after(self, failed: BaseException, client: aiosmtplib.SMTP) -> None:
+        """Keep the connection if the server refused the letter alone."""
+        if isinstance(failed, SMTPRecipientsRefused | SMTPSenderRefused | SMTPDataError):
+            with suppress(SMTPException, OSError):
+                await client.rset(timeout=GOODBYE_SECONDS)
+                self._keep(client)
+                return
+        client.close()
+
+    def _keep(self, client: aiosmtplib.SMTP) -> None:
         ending = asyncio.get_running_loop().call_later(KEPT_SECONDS, self._let_go, client)
-        self._idle.append((client, ending))
+        self._idle.append(_Kept(client, ending, time.monotonic()))
 
     async def _kept(self) -> aiosmtplib.SMTP | None:
         """A connection that still answers; without one, None."""
         while self._idle:
-            client, ending = self._idle.pop()
+            client, ending, since = self._idle.pop()
             ending.cancel()
+            if client.is_connected and time.monotonic() - since < FRESH_SECONDS:
+                return client
             try:
                 await client.noop(timeout=GOODBYE_SECONDS)
             except (SMTPException, OSError):
@@ -119,7 +157,7 @@ class Mailer:
         return None
 
     def _let_go(self, client: aiosmtplib.SMTP) -> None:
-        self._idle = [kept for kept in self._idle if kept[0] is not client]
+        self._idle = [kept for kept in self._idle if kept.client is not client]
         client.close()
 
 

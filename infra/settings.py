@@ -78,6 +78,7 @@ class Settings(BaseSettings):
     worker_count: Count = 1  # processes that serve the API
     read_pool_size: Count = 10  # connections per process
     write_pool_size: Count = 10
+    smtp_pool_size: Count = 20  # connections to the mail server per process, of which bulk mail takes three quarters
     job_count: Count = 20  # jobs at once, per worker process
 
     desk_name: str = "Deskwire"

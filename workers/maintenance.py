@@ -1,6 +1,6 @@
 """Who is told of maintenance, a batch each."""
 
-from domain import broadcasting, mailing
+from domain import broadcasting, mass_mailing
 from domain.jobs import SendMaintenance, TellMaintenance
 from infra.jobs import Work, performs
 
@@ -13,4 +13,4 @@ async def tell_maintenance(work: Work[TellMaintenance]) -> None:
 
 @performs(SendMaintenance)
 async def send_maintenance(work: Work[SendMaintenance]) -> None:
-    await mailing.deliver_some(work)
+    await mass_mailing.deliver_some(work)

@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from domain import broadcasting, mailing, sessions
+from domain import broadcasting, mass_mailing, sessions
 from domain.jobs import SendMaintenance, TellMaintenance
 from infra import jobs
 from infra.unit import Unit, now
@@ -206,7 +206,7 @@ async def test_many_are_told_in_batches_and_one_job_at_a_time(
     schedule, work, mailbox, database, monkeypatch, customer, stranger, agent, deliveries
 ):
     monkeypatch.setattr(broadcasting, "BATCH", 2)
-    monkeypatch.setattr(mailing, "MOST_SENT", 1)
+    monkeypatch.setattr(mass_mailing, "MOST_SENT", 1)
     notice = await schedule(audience="EVERYONE")
     done = await work.run()
     assert (done["TellMaintenance"], done["SendMessage"]) == (3, 0)
