@@ -273,26 +273,38 @@ async def _of_maintenance(unit: Unit, desk: Desk, message: Message, person: Pers
     records = await unit.run(saying.of, Viewer(person.role, person.id), message.event_ids[0])
     if not records:
         return None
+    said = said_of_maintenance(w, records[0])
     own = await own_words(unit, NotificationKind.MAINTENANCE, MessageTemplateUse.EMAIL, w.tag)
-    return about_maintenance(desk, records[0], person, own)
+    return None if said is None else about_maintenance(desk, records[0], said, person, own)
 
 
-def about_maintenance(desk: Desk, fact: Any, person: Any, own: MessageTemplate | None) -> Draft | None:
-    """What a letter says of what happened to a notice; None when it was cancelled since.
+def said_of_maintenance(w: Wording, fact: Any) -> tuple[str, list[Block]] | None:
+    """Subject and text of a letter on what happened to a notice, for all who read it in these words; None when it was
+    cancelled since.
 
-    `fact`: a row of `saying.of`, for somebody who sees the notice; `own`: the desk's own words.
+    `fact`: a row of `saying.of`.
     """
     if broadcasting.is_over(MaintenanceStatus[fact["notice_status"]], MaintenanceStatus[fact["status"]]):
         return None
-    settings, w = desk.settings, Wording(person.locale, person.time_zone)
     blocks = [Block(saying.times_of(w, fact))]
     if fact["said"]:
         blocks.append(news.quoted(fact["said"], fact["said_html"]))
     elif fact["kind"] != HappeningKind.POSTED.name:
         starts, ends = (saying.moment_of(fact[name]) for name in ("starts", "ends"))
         blocks.append(news.quoted(saying.filled(w, fact["message"], starts, ends, fact["services"])))
-    button = Link(w.said("Open {desk_name}", desk_name=settings.desk_name), settings.public_url)
-    draft = Draft(saying.title_of(w, fact), [Piece(fact["title"], blocks)], button)
+    return saying.title_of(w, fact), blocks
+
+
+def about_maintenance(
+    desk: Desk, fact: Any, said: tuple[str, list[Block]], person: Any, own: MessageTemplate | None
+) -> Draft:
+    """What a letter says to somebody who sees the notice; `own`: the desk's own words."""
+    settings, w = desk.settings, Wording(person.locale, person.time_zone)
+    (subject, blocks), button = (
+        said,
+        Link(w.said("Open {desk_name}", desk_name=settings.desk_name), settings.public_url),
+    )
+    draft = Draft(subject, [Piece(fact["title"], blocks)], button)
     if fact["severity"] != MaintenanceSeverity.CRITICAL.name:
         _add_way_out(draft, desk, person, NotificationKind.MAINTENANCE, w)
     facts = {"name": person.name, "desk": settings.desk_name, "link": button.link, "subject": fact["title"]}

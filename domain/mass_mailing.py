@@ -19,7 +19,7 @@ from domain.maintenance import saying
 from domain.wording import Wording
 from infra.desk import Desk
 from infra.jobs import Work, storable
-from infra.mail import Later
+from infra.mail import Later, Letter
 from infra.unit import Unit
 from models import (
     DeliveryStatus,
@@ -117,6 +117,7 @@ class Sending:
     ) -> None:
         """`fact`: what happened. `readers`: by the email that is for them. `own`: the desk's own words by language."""
         self.desk, self.happening_id, self.fact, self.readers, self.own = desk, happening_id, fact, readers, own
+        self.said: dict[tuple[Any, Any], Any] = {}  # by language and zone: the same for all who share them
         self.waiting = deque(message_ids)
         self.until = time.monotonic() + BULK_SECONDS
         self.failed = 0  # in a row
@@ -150,12 +151,15 @@ class Sending:
             else:
                 await self._not_sent(message_id, error, again=False)
 
-    def _letter(self, message_id: UUID, reader: Any) -> Any:
-        person = SimpleNamespace(**reader)
-        draft = mailing.about_maintenance(
-            self.desk, self.fact, person, self.own[Wording(person.locale, person.time_zone).tag]
-        )
-        return draft and mailing.written(self.desk, message_id, [self.happening_id], person, draft)
+    def _letter(self, message_id: UUID, reader: Any) -> Letter | None:
+        person, key = SimpleNamespace(**reader), (reader["locale"], reader["time_zone"])
+        if key not in self.said:
+            self.said[key] = mailing.said_of_maintenance(Wording(*key), self.fact)
+        said = self.said[key]
+        if said is None:
+            return None
+        draft = mailing.about_maintenance(self.desk, self.fact, said, person, self.own[Wording(*key).tag])
+        return mailing.written(self.desk, message_id, [self.happening_id], person, draft)
 
     async def _settle(self, status: DeliveryStatus, message_id: UUID) -> None:
         """Write down what became of it, before the next one goes the same way. Whoever has its turn writes for all."""
