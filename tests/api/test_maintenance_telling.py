@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from domain import broadcasting, mass_mailing, sessions
+from domain import broadcasting, mailing, mass_mailing, sessions
 from domain.jobs import SendMaintenance, TellMaintenance
 from infra import jobs
 from infra.unit import Unit, now
@@ -319,3 +319,40 @@ async def test_no_email_is_forgotten_when_the_last_are_written_while_the_sender_
 
     everyone = len(await database.rows("SELECT id FROM people"))
     assert (await deliveries(notice))["EMAIL"] == (0, everyone, 0, 0, None)
+
+
+async def test_whoever_may_not_see_it_any_more_gets_no_email(
+    schedule, work, database, mailbox, customer, agent, manager, deliveries
+):
+    notice = await schedule(audience="STAFF", title="Canary zq4q")
+    (row,) = await database.rows("SELECT id FROM jobs WHERE kind = 'TellMaintenance'")
+    assert await jobs.perform(work.desk, row["id"])
+    await database.rows("UPDATE people SET role = 'CUSTOMER' WHERE id = :id", id=agent.id)
+    await work.run()
+    assert [len(mailbox.to(each.email)) for each in (customer, agent, manager)] == [0, 0, 1]
+    assert (await deliveries(notice))["EMAIL"] == (0, 1, 0, 1, None)
+
+
+async def test_what_was_handed_over_before_a_fault_is_not_handed_over_again(
+    schedule, work, database, mailbox, monkeypatch, customer, stranger, agent, deliveries
+):
+    notice = await schedule(audience="EVERYONE")
+    written, made = mailing.written, []
+
+    def faulty(*given):
+        made.append(given)
+        if len(made) == 3:
+            raise RuntimeError("A fault of ours.")
+        return written(*given)
+
+    monkeypatch.setattr(mailing, "written", faulty)
+    monkeypatch.setattr(work.desk.mail, "most_in_bulk", 1)
+    (row,) = await database.rows("SELECT id FROM jobs WHERE kind = 'TellMaintenance'")
+    assert await jobs.perform(work.desk, row["id"])
+    (row,) = await database.rows("SELECT id FROM jobs WHERE kind = 'SendMaintenance'")
+    assert not await jobs.perform(work.desk, row["id"])
+    assert (await deliveries(notice))["EMAIL"] == (2, 2, 0, 0, None)
+    await database.rows("UPDATE jobs SET due_at = now() - interval '1 minute' WHERE state = 'QUEUED'")
+    await work.run()
+    assert (await deliveries(notice))["EMAIL"] == (0, 4, 0, 0, None)
+    assert len({letter["Message-ID"] for letter in mailbox.letters}) == len(mailbox.letters) == 4

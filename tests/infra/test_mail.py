@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -93,6 +94,19 @@ async def settings(server, tmp_path):
         )
 
 
+def greeting(server, monkeypatch):
+    """Who has greeted so far, one for each connection."""
+    greeted = []
+
+    async def greets(_server, session, _envelope, hostname, answers):
+        session.host_name = hostname
+        greeted.append(session)
+        return answers
+
+    monkeypatch.setattr(server, "handle_EHLO", greets, raising=False)
+    return greeted
+
+
 async def test_a_letter_arrives_as_it_was_written(settings, server):
     await send(settings, LETTER)
 
@@ -166,14 +180,7 @@ async def test_a_server_that_fails_after_taking_the_letter_has_it(settings, serv
 
 
 async def test_a_connection_is_kept_for_the_letters_that_follow(settings, server, monkeypatch):
-    greeted = []
-
-    async def greets(_server, session, _envelope, hostname, answers):
-        session.host_name = hostname
-        greeted.append(session)
-        return answers
-
-    monkeypatch.setattr(server, "handle_EHLO", greets, raising=False)
+    greeted = greeting(server, monkeypatch)
     mailer = Mailer(settings)
     for _ in range(3):
         await mailer.send(LETTER)
@@ -195,6 +202,67 @@ async def test_a_kept_connection_that_has_gone_is_replaced(settings, server):
     await mailer.send(LETTER)
     assert len(server.messages) == 3
     await mailer.close()
+
+
+async def test_many_letters_go_at_once_and_others_need_not_wait_for_them(settings, server, monkeypatch):
+    greeted = greeting(server, monkeypatch)
+    server.pause = 0.3
+    mailer = Mailer(settings.model_copy(update={"smtp_pool_size": 4}))
+    many = [asyncio.create_task(mailer.send(replace(LETTER, to=f"{n}@example.com"), bulk=True)) for n in range(9)]
+    await asyncio.sleep(0.1)
+    await mailer.send(LETTER)
+    assert sum(task.done() for task in many) <= 3
+    await asyncio.gather(*many)
+    await mailer.close()
+    assert len(server.messages) == 10
+    assert len(greeted) == 4
+
+
+@pytest.mark.parametrize("step", ["MAIL", "RCPT", "DATA"])
+async def test_a_refusal_of_one_letter_costs_no_connection(settings, server, monkeypatch, step):
+    greeted = greeting(server, monkeypatch)
+    mailer = Mailer(settings)
+    server.answers[step] = "550 5.1.1 no such box"
+    with pytest.raises(Undeliverable):
+        await mailer.send(LETTER)
+    server.answers.clear()
+    await mailer.send(LETTER)
+    await mailer.close()
+    assert server.envelopes[-1].rcpt_tos == ["customer@example.com"]
+    assert len(greeted) == 1
+
+
+async def test_a_server_that_takes_so_many_over_one_connection_gets_another(settings, server, monkeypatch):
+    greeted = greeting(server, monkeypatch)
+
+    async def few(_server, session, envelope, address, _options):
+        session.count = getattr(session, "count", 0) + 1
+        if session.count > 2:
+            return "421 4.7.0 Too many messages"
+        envelope.mail_from = address
+        return "250 OK"
+
+    monkeypatch.setattr(server, "handle_MAIL", few)
+    mailer = Mailer(settings)
+    for _ in range(5):
+        await mailer.send(LETTER)
+    await mailer.close()
+    assert (len(server.messages), len(greeted)) == (5, 3)
+
+
+async def test_long_headers_and_lines_arrive_whole(settings, server):
+    link = f"<https://desk.example/unsubscribe/{'x' * 600}>"
+    ids = " ".join(f"<{number:040}@example.com>" for number in range(40))
+    text = f"{'word ' * 400}\n.\nFrom here = there\ttab \n\u00fc\U0001f642\n"
+    headers = {"List-Unsubscribe": link, "References": ids}
+    await send(settings, replace(LETTER, headers=headers, text=text))
+
+    (message,) = server.messages
+    assert message["List-Unsubscribe"] == link
+    assert message["References"].split() == ids.split()
+    plain, _ = message.iter_parts()
+    assert plain.get_content().replace("\r\n", "\n") == text
+    assert max(map(len, server.envelopes[0].original_content.split(b"\r\n"))) < 998
 
 
 async def test_no_server_no_answer_and_no_setting_mean_later(settings, server, monkeypatch):
