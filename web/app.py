@@ -98,6 +98,7 @@ def create() -> ASGIApp:
         allow_origins=settings.allowed_origins,
         allow_methods=["GET", "POST", "PUT"],
         allow_headers=["Authorization", "Content-Type", "X-Visitor"],
+        expose_headers=["X-Visitor"],
         allow_credentials=True,
         max_age=3600,
     )
