@@ -78,7 +78,7 @@ async def test_both_ways_answer_the_same_and_nobody_reads_too_much(both_ways: Bo
     assert seen.counts["with rows"] > seen.counts["answers"] / 2
 
 
-# How far beyond what a root leads to itself: whoever is signed in finds the rest by ids, one step from each. Others find
+# How far beyond what a root leads to itself: whoever is signed in finds the rest by ids, one step on. Others find
 # departments through categories, and what hangs on those.
 DEPTHS = {"viewer": 1, "queue": 1}
 DEPTHS_OF_NOBODY = {"tickets": 0, "categories": 2}
