@@ -44,7 +44,21 @@ def configure(settings: Settings, process: str) -> None:
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
     structlog.contextvars.bind_contextvars(process=process)
     if settings.sentry_dsn:
-        sentry_sdk.init(settings.sentry_dsn, environment=settings.environment, send_default_pii=False)
+        send_errors(settings.sentry_dsn, settings.environment)
+
+
+def send_errors(dsn: str, environment: str, **more: Any) -> None:
+    """Have what is reported sent to a Sentry: the kind of error and where, never what variables or requests hold."""
+    sentry_sdk.init(
+        dsn,
+        environment=environment,
+        include_local_variables=False,
+        max_request_body_size="never",
+        max_breadcrumbs=0,
+        # Each error has its one place where it is reported; frameworks would send it again, with its request.
+        auto_enabling_integrations=False,
+        **more,
+    )
 
 
 def report(error: BaseException, **facts: Any) -> str:
