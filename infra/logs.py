@@ -2,11 +2,16 @@
 
 import logging
 import sys
+from collections.abc import MutableMapping
 from typing import Any
 
 import sentry_sdk
 import structlog
+from sentry_sdk.integrations.atexit import AtexitIntegration
+from sentry_sdk.integrations.dedupe import DedupeIntegration
+from sentry_sdk.integrations.excepthook import ExcepthookIntegration
 
+from infra.faults import told, traced
 from infra.ids import new_id
 from infra.settings import Settings
 
@@ -26,7 +31,7 @@ def configure(settings: Settings, process: str) -> None:
         if settings.log_format == "console"
         else structlog.processors.JSONRenderer()
     )
-    exceptions: list[Any] = [] if settings.log_format == "console" else [structlog.processors.format_exc_info]
+    exceptions: list[Any] = [] if settings.log_format == "console" else [_traced]
     level = logging.getLevelNamesMapping()[settings.log_level]
     structlog.configure(
         processors=[*shared, *exceptions, renderer],
@@ -47,6 +52,15 @@ def configure(settings: Settings, process: str) -> None:
         send_errors(settings.sentry_dsn, settings.environment)
 
 
+def _traced(_logger: Any, _method: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Structlog's: the entry with its error as text."""
+    found = entry.pop("exc_info", None)
+    error = found if isinstance(found, BaseException) else found[1] if isinstance(found, tuple) else sys.exception()
+    if found and error is not None:
+        entry["exception"] = traced(error)
+    return entry
+
+
 def send_errors(dsn: str, environment: str, **more: Any) -> None:
     """Have what is reported sent to a Sentry: the kind of error and where, never what variables or requests hold."""
     sentry_sdk.init(
@@ -55,10 +69,22 @@ def send_errors(dsn: str, environment: str, **more: Any) -> None:
         include_local_variables=False,
         max_request_body_size="never",
         max_breadcrumbs=0,
-        # Each error has its one place where it is reported; frameworks would send it again, with its request.
+        # Each error has its one place where it is reported; others would send it again, with requests or arguments.
+        default_integrations=False,
         auto_enabling_integrations=False,
+        integrations=[DedupeIntegration(), ExcepthookIntegration(), AtexitIntegration(callback=lambda *_: None)],
+        before_send=_without_words,
         **more,
     )
+
+
+def _without_words(event: Any, hint: dict[str, Any]) -> Any:
+    """What is sent of an error: not its text, which may quote anybody."""
+    for each in event.get("exception", {}).get("values", []):
+        each["value"] = ""
+    if found := hint.get("exc_info"):
+        event["exception"]["values"][-1]["value"] = told(found[1])  # the last is what was raised at last
+    return event
 
 
 def report(error: BaseException, **facts: Any) -> str:

@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 
 from infra import jobs
 from infra.desk import Desk
+from infra.faults import told
 from infra.logs import report
 from infra.postgres import Unavailable
 from infra.redis import ALIVE_SECONDS, PERFORM, QUEUE, working_side
@@ -104,7 +105,7 @@ def _cron(desk: Desk, every_seconds: int, do: Callable[[Desk], Awaitable[object]
         try:
             await do(desk)
         except Unavailable as error:
-            log.warning("tick_without_database", tick=do.__qualname__, error=repr(error.__cause__ or error))
+            log.warning("tick_without_database", tick=do.__qualname__, error=told(error.__cause__ or error))
         except Exception as error:  # noqa: BLE001 # the next tick tries again, and the worker goes on
             report(error, tick=do.__qualname__)
 
@@ -117,7 +118,7 @@ def _cron(desk: Desk, every_seconds: int, do: Callable[[Desk], Awaitable[object]
 def _tell(running: asyncio.Task[None]) -> None:
     error = None if running.cancelled() else running.exception()
     if isinstance(error, RedisError | OSError):
-        log.warning("worker_lost_redis", error=repr(error))
+        log.warning("worker_lost_redis", error=told(error))
     elif error is not None:
         report(error)
 
