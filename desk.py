@@ -127,6 +127,42 @@ def invite(email: str, role: Annotated[str, typer.Option(help="Such as ADMIN or 
 
 
 @app.command()
+def export(
+    email: str,
+    output: Annotated[Path, typer.Option(help="The file to write, a zip.", dir_okay=False)],
+) -> None:
+    """Write what the desk holds of a person to an archive: JSON, and their files."""
+    from domain import exporting
+    from domain.refusals import Refusal
+
+    try:
+        asyncio.run(exporting.export(_settings(), email, output, typer.echo))
+    except Refusal as refused:
+        _refuse(refused.message)
+    typer.echo(f"Written: {output}")
+
+
+@app.command()
+def erase(email: str, *, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Erase a person: what they wrote and what is written of them is blanked; histories and figures stay whole."""
+    from domain import erasing
+    from domain.refusals import Refusal
+
+    def agreed(found: erasing.Found) -> bool:
+        typer.echo(f"{found.name} <{email}>, {found.role}, {found.tickets:,} tickets.")
+        typer.echo("All that was said on these, their files, and what they wrote elsewhere is blanked for good.")
+        return yes or typer.confirm("Erase them?")
+
+    try:
+        done = asyncio.run(erasing.erase(_settings(), email, agreed, typer.echo))
+    except Refusal as refused:
+        _refuse(refused.message)
+    if not done:
+        _refuse("Nothing was changed.")
+    typer.echo("Erased. Workers erase the bytes of files within moments; backups hold all of it until they are gone.")
+
+
+@app.command()
 def rebuild_metrics() -> None:
     """Count all figures anew from the tickets' histories. The desk may go on meanwhile."""
     from domain.metrics import rebuilding

@@ -55,7 +55,7 @@ class Unassign(Job):
     """Put back the tickets of somebody who works here no more: a batch of those with keys above `after`, then more."""
 
     person_id: UUID
-    actor_id: UUID
+    actor_id: UUID | None  # None: whoever operates the desk
     after: UUID
 
 

@@ -45,6 +45,14 @@ class LostClaim(Exception):
     """Somebody else performs this job now, since its lease had ended."""
 
 
+class NoPerformer(Exception):
+    """Nobody here performs jobs of this kind."""
+
+    def __init__(self, kind: str) -> None:
+        self.told = f"No performer of {kind} here: workers are to be deployed before what asks for their jobs."
+        super().__init__(self.told)
+
+
 @dataclasses.dataclass(slots=True)
 class Work(Generic[AJob]):
     """A job that this worker has claimed. Its changes and its end are one transaction: open it with `settle`."""
@@ -143,9 +151,7 @@ async def _performed(desk: Desk, row_id: UUID, kind: str, payload: str, attempt:
     known = Job.kinds.get(kind)
     try:
         if known is None or known not in _performers:
-            raise LookupError(
-                f"No performer of {kind} here: workers are to be deployed before what asks for their jobs."
-            )
+            raise NoPerformer(kind)
         work = Work(desk, loads(known, payload), row_id, attempt, attempt > known.retries)
         async with asyncio.timeout(JOB_SECONDS):
             with acting(f"{kind[0].lower()}{kind[1:]}"):
@@ -163,13 +169,12 @@ async def _performed(desk: Desk, row_id: UUID, kind: str, payload: str, attempt:
         raise
     except Exception as error:  # noqa: BLE001 # whatever it is, the row must tell, and the next job go on
         dead, open_to_see = attempt > (known or Job).retries, None
-        said = f"{type(error).__name__}: {error}"
+        said = told(error)  # what it says itself may quote anybody
         if isinstance(error, EXPECTED) and not dead:
-            log.warning("job_tried_again_later", error=told(error))
+            log.warning("job_tried_again_later", error=said)
         else:
             fault = report(error, dead=dead)
             said += f" ({fault})"
-            # What an error says may quote anybody: for that there is the log.
             open_to_see = f"{type(error).__name__}: the log has more under {fault}." if dead else None
         await _failed(desk, row_id, attempt, said, dead=open_to_see, wait=_back_off(known or Job, attempt))
         return False

@@ -173,7 +173,8 @@ def _sender(settings: Settings) -> Address:
     try:
         return Address(display_name=name or settings.desk_name, addr_spec=address)
     except (MessageError, ValueError, IndexError) as wrong:
-        raise Later(f"MAIL_FROM can't be used: {wrong}") from wrong
+        said = f"MAIL_FROM can't be used: {wrong}"
+        raise Later(said, said) from wrong
 
 
 def _message(sender: Address, letter: Letter) -> bytes:
@@ -229,7 +230,8 @@ async def _send_by_ses(region: str, sender: Address, letter: Letter, message: by
         boto3, config = importlib.import_module("boto3"), importlib.import_module("botocore.config")
         errors: Any = importlib.import_module("botocore.exceptions")
     except ModuleNotFoundError as missing:
-        raise Later("SMTP_URL is ses://…, and that needs the package boto3, which is not installed.") from missing
+        said = "SMTP_URL is ses://…, and that needs the package boto3, which is not installed."
+        raise Later(said, said) from missing
 
     def call() -> None:
         limits = config.Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 1})

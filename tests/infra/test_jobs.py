@@ -170,7 +170,7 @@ async def test_a_failure_is_tried_again_later_and_at_last_given_up(desk, databas
             assert not await jobs.perform(desk, row_id)
         failed = await row(row_id)
         assert (failed["state"], failed["attempts"], failed["settled_at"]) == ("QUEUED", attempt, None)
-        assert failed["last_error"] == f"ValueError: It does not work. ({logs[0]['error_id']})"
+        assert failed["last_error"] == f"ValueError ({logs[0]['error_id']})"  # its text may quote anybody
         assert abs(failed["due_in"].total_seconds() - wait) < 0.5
         await lease_ends(database, row_id)
 
