@@ -22,7 +22,7 @@ from infra.settings import Settings
 from infra.unit import RETRIED, Unit
 from models import AuditEntry, Comment, Person, Ticket
 
-BATCH = 2000  # rows that are looked at by one transaction
+BATCH = 500  # rows that are looked at by one transaction
 FIRST = UUID(int=0)  # before every key
 TRIES = 5  # where another unit came in the way
 Told = Callable[[str], None]
