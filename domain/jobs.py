@@ -117,6 +117,17 @@ class TellMaintenance(Job, retries=100, longest_wait=60):
 
 
 @dataclass(frozen=True, slots=True)
+class TellOperator(Job, retries=200, longest_wait=300):
+    """Mail whoever operates the desk that something broke: its kind, its place, and ids of what was being done."""
+
+    error_id: str
+    fault: str
+    place: str
+    about: dict[str, str]
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
 class SendMaintenance(Job, retries=1500, longest_wait=60):
     """Send some of the emails about this, and ask for the next: however many there are, it is one job at a time."""
 

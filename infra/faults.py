@@ -3,12 +3,14 @@
 import ssl
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 
 import asyncpg
 import redis.exceptions
 
 from infra.postgres import Unavailable
 
+ROOT, ELSEWHERE = f"{Path(__file__).resolve().parents[1]}/", "/site-packages/"
 # Their texts name code, machines or files, never what somebody wrote. Others quote values: a KeyError its key.
 NAMING = (
     *(AttributeError, TypeError, NameError, ImportError, ArithmeticError, RecursionError, NotImplementedError),
@@ -41,11 +43,11 @@ def traced(error: BaseException) -> str:
 def place(error: BaseException) -> str:
     """Where it was raised: the last line of code that is ours, or of all code when none is."""
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if "site-packages" not in frame.filename and "<" not in frame.filename]
-    if not (ours or frames):
+    ours = [frame for frame in frames if frame.filename.startswith(ROOT) and ELSEWHERE not in frame.filename]
+    if not frames:
         return "nowhere"
     frame = (ours or frames)[-1]
-    return f"{'/'.join(frame.filename.split('/')[-2:])}:{frame.name}:{frame.lineno}"
+    return f"{frame.filename.removeprefix(ROOT)}:{frame.lineno} {frame.name}"
 
 
 def _lines(error: BaseException, seen: set[int]) -> Iterator[str]:

@@ -1,8 +1,10 @@
 """Structured logs, and errors that are reported under an id."""
 
+import contextlib
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
+from dataclasses import dataclass
 from typing import Any
 
 import sentry_sdk
@@ -11,11 +13,24 @@ from sentry_sdk.integrations.atexit import AtexitIntegration
 from sentry_sdk.integrations.dedupe import DedupeIntegration
 from sentry_sdk.integrations.excepthook import ExcepthookIntegration
 
-from infra.faults import told, traced
+from infra.faults import place, told, traced
 from infra.ids import new_id
 from infra.settings import Settings
 
 log = structlog.get_logger("deskwire")
+
+_REPORTED = "_reported_as"
+_listeners: list[Callable[["Fault"], None]] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An error that was reported: what may be told of it to those who keep the desk running."""
+
+    error_id: str
+    kind: str
+    place: str
+    about: dict[str, str]  # ids and names of what was being done
 
 
 def configure(settings: Settings, process: str) -> None:
@@ -88,10 +103,31 @@ def _without_words(event: Any, hint: dict[str, Any]) -> Any:
 
 
 def report(error: BaseException, **facts: Any) -> str:
-    """Log an unexpected error and send it on; gives the id that finds it again, which may be shown to anyone."""
+    """Log an unexpected error and send it on; gives the id that finds it again, which may be shown to anyone.
+
+    An error that comes to several, such as all who watch the same, is one fault, with one id.
+    """
+    if known := getattr(error, "__dict__", {}).get(_REPORTED):
+        return str(known)
     error_id = str(new_id())
+    with contextlib.suppress(AttributeError, TypeError):  # some take no attributes
+        setattr(error, _REPORTED, error_id)
     log.error("unexpected_error", error_id=error_id, exc_info=error, **facts)
+    about = {name: str(value) for name, value in (structlog.contextvars.get_contextvars() | facts).items()}
     with sentry_sdk.new_scope() as scope:
-        scope.set_tag("error_id", error_id)
+        for name, value in ({"error_id": error_id} | about).items():
+            scope.set_tag(name, value)
         scope.capture_exception(error)
+    for listener in _listeners:
+        listener(Fault(error_id, told(error), place(error), about))
     return error_id
+
+
+@contextlib.contextmanager
+def listening(listener: Callable[[Fault], None]) -> Iterator[None]:
+    """Have the listener called with each fault that is reported in this process. It must not fail."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)

@@ -72,6 +72,7 @@ class Settings(BaseSettings):
     smtp_url: str | None = Field(None, repr=False)  # None: mail waits
     storage_url: str = _from(lambda known: (known["data_dir"] / "files").as_uri(), secret=True)
     sentry_dsn: str | None = Field(None, repr=False)
+    operator_email: str | None = None  # who is told of faults
     log_format: Literal["console", "json"] = _from(lambda known: "console" if known.get("embedded") else "json")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -119,6 +120,13 @@ class Settings(BaseSettings):
     @classmethod
     def _without_slash(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
         return value.rstrip("/") if isinstance(value, str) else tuple(word.rstrip("/") for word in value)
+
+    @field_validator("operator_email")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is not None and (value.count("@") != 1 or any(letter.isspace() for letter in value)):
+            raise ValueError("is one address, such as operator@example.com")
+        return value
 
     @field_validator("secret_key")
     @classmethod

@@ -11,6 +11,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from domain import refusals
+from domain.alarms import watching
 from domain.attachments import Uploads
 from infra.desk import Desk
 from infra.logs import configure, report
@@ -80,7 +81,8 @@ class App:
         gc.collect()
         gc.freeze()
         try:
-            yield
+            async with watching(desk):
+                yield
         finally:
             self._graphql = self._sockets = None
             await identities.stop()

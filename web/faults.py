@@ -5,6 +5,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from infra.logs import report
 from planner.engine import APOLOGY
+from web import traces
 
 
 class Reported:
@@ -16,6 +17,8 @@ class Reported:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """An error comes to nobody else, unless the answer has begun: then the server has to cut it off."""
         began = False
+        if scope["type"] == "http":
+            traces.begun(dict(scope["headers"]))
 
         async def said(message: Message) -> None:
             nonlocal began

@@ -72,6 +72,7 @@ def test_a_real_one_is_closed_by_default(outside):
         ({"SECRET_KEY": "short"}, "SECRET_KEY: must have at least 32 characters; `openssl rand -hex 32` makes one"),
         ({"DATABASE_URL": "mysql://secret@db"}, "DATABASE_URL: must begin with postgresql:// or postgres://"),
         ({"SMTP_URL": "smtp://mail"}, "MAIL_FROM: is required with SMTP_URL"),
+        ({"OPERATOR_EMAIL": "a@b, c@d"}, "OPERATOR_EMAIL: is one address, such as operator@example.com"),
         ({"SECRETS_DIR": "/no/such/folder"}, "SECRETS_DIR: there is no such folder"),
     ],
 )
