@@ -90,14 +90,20 @@ def seed(*, large: Annotated[bool, typer.Option(help="With 1,000,000 tickets.")]
 
 
 @app.command()
-def check() -> None:
-    """Tell whether the settings can be used, and whether the database, Redis, mail and files answer."""
-    from infra import checks
+def check(*, strict: Annotated[bool, typer.Option("--strict", help="Also fail for what is weak.")] = False) -> None:
+    """Tell whether the settings can be used, whether the database, Redis, mail and files answer, and what is weak."""
+    from domain import opening
+    from infra import checks, weaknesses
 
-    results = asyncio.run(checks.check(_settings(), _head()))
+    settings = _settings()
+    results = asyncio.run(checks.check(settings, _head()))
+    weak = weaknesses.of(settings)
+    if results[0].good:  # the database
+        weak += asyncio.run(opening.missing(settings))
+    results += [checks.Result(name, good=True, weak=True, said=said) for name, said in weak]
     for result in results:
-        typer.echo(f"{'ok ' if result.good else 'BAD'}  {result.name}: {result.said}")
-    if not all(result.good for result in results):
+        typer.echo(f"{'BAD ' if not result.good else 'WEAK' if result.weak else 'ok  '}  {result.name}: {result.said}")
+    if not all(result.good for result in results) or (strict and any(result.weak for result in results)):
         raise typer.Exit(1)
 
 
