@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from uuid import UUID
 
 import orjson
@@ -252,7 +252,7 @@ async def _fill(desk: Desk, archive: zipfile.ZipFile, person_id: UUID, told: Tol
     for part in PARTS:
         count = 0
         files: list[tuple[str, str]] = []
-        with archive.open(f"{part.name}.json", "w", force_zip64=True) as out:
+        with _entry(archive, f"{part.name}.json") as out:
             async for row in _rows(desk, part, person_id):
                 key = row.pop("key")
                 if stored := row.pop("stored", None):
@@ -269,7 +269,8 @@ async def _fill(desk: Desk, archive: zipfile.ZipFile, person_id: UUID, told: Tol
         told(said[-1])
     moment = now().isoformat(timespec="seconds")
     text = f"What {desk.settings.desk_name} holds of a person, {moment}.\n\n" + "\n".join(said) + "\n"
-    archive.writestr("README.txt", text)
+    with _entry(archive, "README.txt") as out:
+        out.write(text.encode())
 
 
 async def _rows(desk: Desk, part: Part, person_id: UUID) -> AsyncIterator[dict[str, Any]]:
@@ -293,10 +294,18 @@ async def _copied(desk: Desk, archive: zipfile.ZipFile, name: str, key: str) -> 
         _, chunks = await desk.files.open(key)
     except FileNotFoundError:
         return False
-    with archive.open(name, "w", force_zip64=True) as out:
+    with _entry(archive, name) as out:
         async for chunk in chunks:
             out.write(chunk)
     return True
+
+
+def _entry(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
+    """Where a file of the archive is written to."""
+    about = zipfile.ZipInfo(name, now().timetuple()[:6])
+    about.compress_type = zipfile.ZIP_DEFLATED
+    about.external_attr = 0o600 << 16
+    return archive.open(about, "w", force_zip64=True)
 
 
 def _safe(filename: str) -> str:

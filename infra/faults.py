@@ -11,6 +11,7 @@ import redis.exceptions
 from infra.postgres import Unavailable
 
 ROOT, ELSEWHERE = f"{Path(__file__).resolve().parents[1]}/", "/site-packages/"
+PIPES = (f"{ROOT}infra/", f"{ROOT}planner/")
 # Their texts name code, machines or files, never what somebody wrote. Others quote values: a KeyError its key.
 NAMING = (
     *(AttributeError, TypeError, NameError, ImportError, ArithmeticError, RecursionError, NotImplementedError),
@@ -41,12 +42,12 @@ def traced(error: BaseException) -> str:
 
 
 def place(error: BaseException) -> str:
-    """Where it was raised: the last line of code that is ours, or of all code when none is."""
+    """Where it was raised: the last line of ours, and not of the pipes, which all else goes through, if it can be."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if frame.filename.startswith(ROOT) and ELSEWHERE not in frame.filename]
     if not frames:
         return "nowhere"
-    frame = (ours or frames)[-1]
+    frame = ([frame for frame in ours if not frame.filename.startswith(PIPES)] or ours or frames)[-1]
     return f"{frame.filename.removeprefix(ROOT)}:{frame.lineno} {frame.name}"
 
 
