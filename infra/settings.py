@@ -1,4 +1,4 @@
-"""What may be set from outside: environment variables, or files of the same name in `SECRETS_DIR`."""
+"""What may be set from outside: environment variables, files of the same name in `SECRETS_DIR`, or a secret at AWS."""
 
 import os
 from collections.abc import Callable
@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    AWSSecretsManagerSettingsSource,
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 DAY = 24 * 60 * 60
 SCHEMES = {
@@ -106,6 +112,22 @@ class Settings(BaseSettings):
     max_attachment_bytes: Count = 25 * 1024 * 1024
     attachment_types: Words = ATTACHMENT_TYPES
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 # there is no such file
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Pydantic's: where values come from, the first that has one winning."""
+        here = init_settings, env_settings, file_secret_settings
+        secret = os.environ.get("AWS_SECRET_ID")
+        if not secret:
+            return here
+        return *here, AWSSecretsManagerSettingsSource(settings_cls, secret, case_sensitive=False)
+
     @field_validator("allowed_origins", "attachment_types", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
@@ -166,6 +188,8 @@ def read(**given: Any) -> Settings:
         raise InvalidSettingsError("SECRETS_DIR: there is no such folder")
     try:
         return Settings(_secrets_dir=folder, **given)
+    except ImportError:
+        raise InvalidSettingsError("AWS_SECRET_ID: needs the package boto3, which is not installed") from None
     except ValidationError as invalid:
         lines = []
         for error in invalid.errors(include_url=False, include_context=False, include_input=False):
@@ -174,6 +198,11 @@ def read(**given: Any) -> Settings:
             said = error["msg"].removeprefix("Value error, ")
             lines.append(f"{str(error['loc'][0]).upper()}: {said}" if error["loc"] else said)
         raise InvalidSettingsError("\n".join(lines)) from None
+    except Exception as failed:
+        if not os.environ.get("AWS_SECRET_ID"):
+            raise
+        code = getattr(failed, "response", {}).get("Error", {}).get("Code", type(failed).__name__)
+        raise InvalidSettingsError(f"AWS_SECRET_ID: can't be read: {code}") from failed
 
 
 @cache
