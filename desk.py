@@ -140,11 +140,12 @@ def export(
     """Write what the desk holds of a person to an archive: JSON, and their files."""
     from domain import exporting
     from domain.refusals import Refusal
+    from infra.postgres import Unavailable
 
     try:
         asyncio.run(exporting.export(_settings(), email, output, typer.echo))
-    except Refusal as refused:
-        _refuse(refused.message)
+    except (Refusal, Unavailable) as refused:
+        _refuse(str(refused))
     typer.echo(f"Written: {output}")
 
 
@@ -153,6 +154,7 @@ def erase(email: str, *, yes: Annotated[bool, typer.Option("--yes", help="Do not
     """Erase a person: what they wrote and what is written of them is blanked; histories and figures stay whole."""
     from domain import erasing
     from domain.refusals import Refusal
+    from infra.postgres import Unavailable
 
     def agreed(found: erasing.Found) -> bool:
         typer.echo(f"{found.name} <{email}>, {found.role}, {found.tickets:,} tickets.")
@@ -161,8 +163,8 @@ def erase(email: str, *, yes: Annotated[bool, typer.Option("--yes", help="Do not
 
     try:
         done = asyncio.run(erasing.erase(_settings(), email, agreed, typer.echo))
-    except Refusal as refused:
-        _refuse(refused.message)
+    except (Refusal, Unavailable) as refused:
+        _refuse(str(refused))
     if not done:
         _refuse("Nothing was changed.")
     typer.echo("Erased. Workers erase the bytes of files within moments; backups hold all of it until they are gone.")

@@ -4,6 +4,7 @@ For whoever operates the desk. It goes through all tables in batches that are tr
 is to wait for it and no index has to be kept for it; and it can be begun again wherever it ended.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,13 +19,14 @@ from domain.jobs import EraseFiles
 from domain.refusals import NotFound
 from domain.tickets import search
 from infra.desk import Desk
+from infra.postgres import Unavailable
 from infra.settings import Settings
 from infra.unit import RETRIED, Unit
 from models import AuditEntry, Comment, Person, Ticket
 
 BATCH = 500  # rows that are looked at by one transaction
 FIRST = UUID(int=0)  # before every key
-TRIES = 5  # where another unit came in the way
+PAUSES = (0.1, 0.5, 2.0, 10.0)  # in seconds, before a batch is tried again that came at the wrong moment
 Told = Callable[[str], None]
 
 
@@ -120,10 +122,11 @@ async def _go_through(desk: Desk, rule: Rule, person_id: UUID, email: str) -> in
                 files = [record[1] for record in changed if record[1] is not None]
                 for start in range(0, len(files), 500):
                     unit.enqueue(EraseFiles(files[start : start + 500]))
-        except RETRIED:
-            tries += 1
-            if tries == TRIES:
+        except (*RETRIED, Unavailable):  # also when nobody knows whether it was done: what is done stays so
+            if tries == len(PAUSES):
                 raise
+            await asyncio.sleep(PAUSES[tries])
+            tries += 1
             continue
         after, count, tries = last[0][0], count + len(changed), 0
 

@@ -175,7 +175,7 @@ RULES = [
     Rule(Escalation, on_theirs(Escalation.ticket_id, Escalation.escalated_by_id), {"reason": None}),
     Rule(InboundMail, _of_mail, {"sender": "", "reason": None}, file="file_key"),
     Rule(Message, by(Message.recipient_id), {"last_error": None}),
-    Rule(ArticleVersion, by(ArticleVersion.edited_by_id), {"note": None}),
+    Rule(ArticleVersion, by(ArticleVersion.published_by_id), {"note": None}),
     Rule(Article, by(Article.publishes_by_id), {"publishes_note": None}),
     Rule(TicketView, lambda person_id, _: sa.and_(TicketView.owner_id == person_id, TicketView.department_id.is_(None)),
          None, gone=("name", "filter")),
