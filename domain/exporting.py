@@ -19,6 +19,8 @@ import sqlalchemy as sa
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import aliased
 
+from domain import ranges
+from domain.ranges import FIRST
 from domain.refusals import InvalidInput, NotFound
 from infra.desk import Desk
 from infra.settings import Settings
@@ -51,8 +53,7 @@ from models import (
     Watcher,
 )
 
-BATCH = 500
-FIRST = UUID(int=0)  # before every key
+BATCH = 5000  # rows that are looked at by one statement
 MOST_NAME = 100  # characters of a file's own name in the archive
 JSON = {"filter", "changes", "texts"}  # columns that PostgreSQL gives as text
 Told = Callable[[str], None]
@@ -60,7 +61,7 @@ Told = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One file of the archive: its name, what it says, its rows by their key, and that key."""
+    """One file of the archive: its name, what it says, its rows, and by which key; None: of an index there are few."""
 
     name: str
     says: str
@@ -206,12 +207,18 @@ def _by_email(email: Any) -> Select[Person]:
     return select(Person).where(Person.email == email)
 
 
-def _some(part: Part, person_id: Any, after: Any, most: int) -> Select[*tuple[Any, ...]]:
-    """The next rows of a part, with their keys."""
+def _end(part: Part, after: Any, most: Any) -> Select[*tuple[Any, ...]]:
+    return ranges.end(part.key, after, most)
+
+
+def _batch(part: Part, person_id: Any, after: Any, last: Any) -> Select[*tuple[Any, ...]]:
+    """What is theirs of a batch of a part's table, with its keys."""
     rows = part.rows(person_id)
-    if part.key is None:
-        return rows.add_columns(sa.null().label("key"))
-    return rows.add_columns(part.key.label("key")).where(part.key > after).order_by(part.key).limit(most)
+    return rows.add_columns(part.key.label("key")).where(ranges.within(part.key, after, last)).order_by(part.key)
+
+
+def _whole(part: Part, person_id: Any) -> Select[*tuple[Any, ...]]:
+    return part.rows(person_id).add_columns(sa.null().label("key"))
 
 
 async def export(settings: Settings, email: str, path: Path, told: Told) -> None:
@@ -274,18 +281,25 @@ async def _fill(desk: Desk, archive: zipfile.ZipFile, person_id: UUID, told: Tol
 
 
 async def _rows(desk: Desk, part: Part, person_id: UUID) -> AsyncIterator[dict[str, Any]]:
+    """The rows of a part, found by going through its table, since no index knows who wrote what."""
     after = FIRST
     while True:
         async with desk.writes.begin() as unit:
-            records = await unit.run(_some, part, person_id, after, BATCH)
+            if part.key is None:
+                last, records = None, await unit.run(_whole, part, person_id)
+            elif ended := await unit.run(_end, part, after, BATCH):
+                last = ended[0][0]
+                records = await unit.run(_batch, part, person_id, after, last)
+            else:
+                return
         for record in records:
             yield {
                 name: orjson.loads(value) if name in JSON and isinstance(value, str) else value
                 for name, value in record.items()
             }
-        if part.key is None or len(records) < BATCH:
+        if last is None:
             return
-        after = records[-1]["key"]
+        after = last
 
 
 async def _copied(desk: Desk, archive: zipfile.ZipFile, name: str, key: str) -> bool:

@@ -16,6 +16,7 @@ from sqlalchemy import Select, func, select
 from domain import history, profiles
 from domain.erasing.rules import ERASED, PERSON, RULES, Rule
 from domain.jobs import EraseFiles
+from domain.ranges import FIRST
 from domain.refusals import NotFound
 from domain.tickets import search
 from infra.desk import Desk
@@ -25,7 +26,6 @@ from infra.unit import RETRIED, Unit
 from models import AuditEntry, Comment, Person, Ticket
 
 BATCH = 500  # rows that are looked at by one transaction
-FIRST = UUID(int=0)  # before every key
 PAUSES = (0.1, 0.5, 2.0, 10.0)  # in seconds, before a batch is tried again that came at the wrong moment
 Told = Callable[[str], None]
 

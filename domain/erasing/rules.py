@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import aliased
 
 import models
+from domain import ranges
 from models import (
     ApiToken,
     Article,
@@ -67,15 +68,13 @@ class Rule:
         """The columns that it is about."""
         return {*(self.blank or ()), *self.gone}
 
-    def end(self, after: Any, most: int) -> sa.Select[*tuple[Any, ...]]:
-        """Where the batch ends that begins after this key: about so many rows later. No row when none is left."""
-        rows = select(self.key.label("key")).where(self.key > after).order_by(self.key).limit(most).subquery()
-        last = rows.c.key
-        return select(last).order_by(last.desc()).limit(1)
+    def end(self, after: Any, most: Any) -> sa.Select[*tuple[Any, ...]]:
+        """Where the batch ends that begins after this key."""
+        return ranges.end(self.key, after, most)
 
     def apply(self, person_id: Any, email: Any, after: Any, last: Any) -> Any:
         """Does it in one batch; gives the keys of rows that changed, and of their files. What is done stays so."""
-        here = self.key > after, self.key <= last, self.whose(person_id, email)
+        here = ranges.within(self.key, after, last), self.whose(person_id, email)
         told = self.key, self.file.label("file")
         if self.blank is None:
             return sa.delete(self.model).where(*here).returning(*told)
