@@ -28,6 +28,8 @@ from infra.unit import now
 from models import (
     ApiToken,
     Article,
+    ArticleFeedback,
+    ArticleReview,
     Attachment,
     AuditEntry,
     Category,
@@ -152,6 +154,23 @@ def _watched(person_id: Any) -> Select[*tuple[Any, ...]]:
     return select(_number(Watcher.ticket_id)).where(Watcher.person_id == person_id)
 
 
+def _feedback(person_id: Any) -> Select[*tuple[Any, ...]]:
+    said = (ArticleFeedback.helpful, ArticleFeedback.rating, ArticleFeedback.comment, ArticleFeedback.at)
+    rows = select(Article.title, Article.slug, ArticleFeedback.version_number, *said)
+    return rows.join(Article, Article.id == ArticleFeedback.article_id).where(ArticleFeedback.person_id == person_id)
+
+
+def _reviews(person_id: Any) -> Select[*tuple[Any, ...]]:
+    asked, closed = ArticleReview.requested_by_id == person_id, ArticleReview.closed_by_id == person_id
+    note, outcome = (
+        sa.case((theirs, said), else_=sa.null()).label(said.key)
+        for theirs, said in ((asked, ArticleReview.note), (closed, ArticleReview.outcome))
+    )
+    moments = (ArticleReview.requested_at, ArticleReview.closed_at)
+    rows = select(Article.title, Article.slug, ArticleReview.status, note, outcome, *moments)
+    return rows.join(Article, Article.id == ArticleReview.article_id).where(sa.or_(asked, closed))
+
+
 def _subscriptions(person_id: Any) -> Select[*tuple[Any, ...]]:
     return select(Service.name).join(ServiceSubscription, ServiceSubscription.service_id == Service.id).where(
         ServiceSubscription.person_id == person_id
@@ -188,6 +207,8 @@ PARTS = [
          _of(NotificationPreference, NotificationPreference.person_id, "kind", "channel", "enabled"), None),
     Part("views", "the lists of tickets that they saved", _of(TicketView, TicketView.owner_id, "name", "filter"),
          TicketView.id),
+    Part("feedback", "what they think of articles", _feedback, ArticleFeedback.id),
+    Part("reviews", "which reviews of articles they asked for or closed", _reviews, ArticleReview.id),
     Part("articles", "the articles that they wrote",
          _of(Article, Article.author_id, "title", "slug", "status", "published_at"), Article.id),
     Part("sessions", "when they were signed in",

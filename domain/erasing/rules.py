@@ -17,6 +17,8 @@ from domain import ranges
 from models import (
     ApiToken,
     Article,
+    ArticleFeedback,
+    ArticleReview,
     ArticleVersion,
     Attachment,
     AuditEntry,
@@ -129,6 +131,11 @@ def _of_text(person_id: Any, _: Any) -> ColumnElement[bool]:
     return sa.exists().where(event.id == EventText.event_id, sa.case((_OF_SUBJECT, subject), else_=said))
 
 
+def _of_feedback(person_id: Any, _: Any) -> ColumnElement[bool]:
+    """What was said: feedback that only rates stays as it is."""
+    return sa.and_(ArticleFeedback.person_id == person_id, ArticleFeedback.comment.is_not(None))
+
+
 def _of_mail(person_id: Any, email: Any) -> ColumnElement[bool]:
     theirs = sa.or_(InboundMail.person_id == person_id, InboundMail.sender == email)
     return sa.or_(theirs, on_theirs(InboundMail.ticket_id)(person_id, email))
@@ -176,6 +183,9 @@ RULES = [
     Rule(Message, by(Message.recipient_id), {"last_error": None}),
     Rule(ArticleVersion, by(ArticleVersion.published_by_id), {"note": None}),
     Rule(Article, by(Article.publishes_by_id), {"publishes_note": None}),
+    Rule(ArticleFeedback, _of_feedback, {"comment": ERASED}),
+    Rule(ArticleReview, by(ArticleReview.requested_by_id), {"note": None}),
+    Rule(ArticleReview, by(ArticleReview.closed_by_id), {"outcome": None}),
     Rule(TicketView, lambda person_id, _: sa.and_(TicketView.owner_id == person_id, TicketView.department_id.is_(None)),
          None, gone=("name", "filter")),
     Rule(ApiToken, by(ApiToken.owner_id), {"name": ERASED, "hint": ""}),

@@ -168,6 +168,7 @@ async def _by_hand(c, own, avatar):
             models.ArticleVersion, article_id=article.id, number=1, title="t", summary="", body="", body_html="",
             edited_by_id=person_id, edited_at=moment, published_by_id=person_id, published_at=moment, note=text(),
         )  # fmt: skip
+    await _of_articles(c)
     await c.database.rows("UPDATE messages SET last_error = :said WHERE recipient_id = :id", said=text(), id=person_id)
     await c.database.rows(
         """UPDATE people SET locale = 'canary', time_zone = 'canary', password_hash = 'canary', avatar_type = 'canary',
@@ -181,6 +182,23 @@ async def _by_hand(c, own, avatar):
     entry += " VALUES (:id, now(), :actor, 'signInRefused', 'people', :subject, 'Said.', '[]', 'canary-network')"
     await c.database.rows(entry, id=new_id(), actor=None, subject=person_id)
     await c.database.rows(entry, id=new_id(), actor=person_id, subject=None)
+
+
+async def _of_articles(c):
+    """What they think of an article, and a review of it."""
+    person_id = c.person.id
+    (row,) = await c.database.rows("SELECT id FROM articles")
+    async with c.desk.writes.begin() as unit:
+        unit.insert(
+            models.ArticleFeedback, article_id=row["id"], version_number=1, reader_id=person_id, person_id=person_id,
+            helpful=None, rating=None, comment=c.word(), badness=0, source=models.ArticleFeedbackSource.ARTICLE,
+            at=unit.now, saved_at=None, saved_category_id=None, saved_department_id=None,
+        )  # fmt: skip
+        unit.insert(
+            models.ArticleReview, article_id=row["id"], reason=models.ArticleReviewReason.REQUESTED, note=c.word(),
+            status=models.ArticleReviewStatus.DISMISSED, since=unit.now, requested_at=unit.now,
+            requested_by_id=person_id, assignee_id=None, closed_at=unit.now, closed_by_id=person_id, outcome=c.word(),
+        )  # fmt: skip
 
 
 async def holding(database, model, name):
