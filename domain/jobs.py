@@ -62,7 +62,7 @@ class Unassign(Job):
     """Put back the tickets of somebody who works here no more: a batch of those with keys above `after`, then more."""
 
     person_id: UUID
-    actor_id: UUID
+    actor_id: UUID | None  # None: whoever operates the desk
     after: UUID
 
 
@@ -121,6 +121,17 @@ class TellMaintenance(Job, retries=100, longest_wait=60):
 
     happening_id: UUID
     after: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class TellOperator(Job, retries=200, longest_wait=300):
+    """Mail whoever operates the desk that something broke: its kind, its place, and ids of what was being done."""
+
+    error_id: str
+    fault: str
+    place: str
+    about: dict[str, str]
+    at: str
 
 
 @dataclass(frozen=True, slots=True)

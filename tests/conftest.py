@@ -16,10 +16,12 @@ from uuid import UUID
 import asyncpg
 import httpx
 import pytest
+import sentry_sdk
 import structlog
 from aiosmtpd.controller import Controller
 from alembic import command
 from alembic.config import Config
+from sentry_sdk.transport import Transport
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -28,6 +30,7 @@ from domain import sessions
 from domain.people import Newcomer, add
 from infra import embedded, jobs
 from infra import settings as infra_settings
+from infra.logs import send_errors
 from infra.unit import Job
 from models import Role
 from web.app import App
@@ -196,6 +199,27 @@ async def database(engine, application, emptied):
     found = Database(engine)
     yield found
     await emptied()
+
+
+class Kept(Transport):
+    """Keeps what would be sent."""
+
+    def __init__(self):
+        super().__init__()
+        self.events = []
+
+    def capture_envelope(self, envelope):
+        self.events += [item.payload.json for item in envelope.items if item.type == "event"]
+
+
+@pytest.fixture
+def sent():
+    """What was sent to a Sentry in this test."""
+    transport = Kept()
+    send_errors("https://key@sentry.test/1", "tests", transport=transport)
+    yield transport.events
+    sentry_sdk.get_client().close()
+    sentry_sdk.get_global_scope().set_client(None)
 
 
 class Jobs:

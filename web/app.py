@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from domain import refusals
+from domain.alarms import watching
 from domain.attachments import Uploads
 from infra.desk import Desk
 from infra.logs import configure, report
@@ -18,6 +20,7 @@ from planner.engine import Engine
 from resolvers.root import schema
 from web import files, gauges, graphiql, health, mailbox, pages
 from web.cohorts import Cohorts
+from web.faults import Reported
 from web.graphql import GraphQL
 from web.identity import Identities
 from web.sockets import Sockets
@@ -32,7 +35,7 @@ class App:
         self._settings = settings
         self._graphql: ASGIApp | None = None
         self._sockets: ASGIApp | None = None
-        self._rest = Starlette(lifespan=lambda _: self.running())
+        self._rest = Starlette(lifespan=lambda _: self.running(), middleware=[Middleware(Reported)])
         self.desk: Desk | None = None
         self.engine: Engine | None = None
 
@@ -78,7 +81,8 @@ class App:
         gc.collect()
         gc.freeze()
         try:
-            yield
+            async with watching(desk):
+                yield
         finally:
             self._graphql = self._sockets = None
             await identities.stop()

@@ -21,7 +21,7 @@ from planner.errors import PersistedQueryNotFound
 from planner.streams import Stream
 from resolvers.sessions import COOKIE
 from schema.context import Context
-from web import event_streams, graphiql
+from web import event_streams, graphiql, traces
 from web.cohorts import Cohorts
 from web.event_streams import EventStream
 from web.identity import Identities
@@ -48,6 +48,7 @@ class GraphQL:
         method: str = scope["method"]
         accept = headers.get(b"accept", b"").lower() or b"*/*"
         kind = PLAIN_JSON
+        traces.begun(headers)
         try:
             if method == "GET" and self._wants_page(scope, accept):
                 await graphiql.page(self._desk.settings)(scope, receive, send)
@@ -84,6 +85,7 @@ class GraphQL:
             operation = found(self._engine, asked)
             if isinstance(operation, Answer):
                 return operation
+            traces.asked(context.viewer.id, operation.name)
             if operation.kind == "mutation" and method == "GET":
                 raise Wrong(405, "Mutations are sent by POST.", allow="POST")
             if operation.kind == "subscription" and not streams:

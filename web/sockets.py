@@ -19,7 +19,7 @@ from planner.engine import APOLOGY, Answer, Engine
 from planner.errors import BadRequest
 from planner.streams import Stream
 from schema.context import Context
-from web import counters
+from web import counters, traces
 from web.cohorts import Cohorts
 from web.identity import Identities
 from web.operations import Asked, Malformed, Unwritable, asked
@@ -97,6 +97,7 @@ class _Socket:
 
     async def run(self) -> None:
         """Talk until one side ends it."""
+        traces.begun(dict(self._websocket.scope["headers"]))
         tasks = [asyncio.create_task(self._receive()), asyncio.create_task(self._watch())]
         try:
             ends: list[asyncio.Future[Any]] = [*tasks, self._ended]
@@ -252,6 +253,7 @@ class _Socket:
         operation = found(self._engine, asked)
         if isinstance(operation, Answer):
             return errors_in(operation)
+        traces.asked(context.viewer.id, operation.name)
         answer = await begun(self._engine, asked, operation, context)
         if isinstance(answer, Stream):
             await live(self._cohorts, self._desk.hub, answer, outlet)
