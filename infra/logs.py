@@ -4,6 +4,7 @@ import contextlib
 import logging
 import sys
 from collections.abc import Callable, Iterator, MutableMapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,8 @@ from infra.settings import Settings
 
 log = structlog.get_logger("deskwire")
 
+# What is being done, as ids and names by their names: asked for when something is told of it, which is seldom.
+doing: ContextVar[Callable[[], dict[str, str]] | None] = ContextVar("doing", default=None)
 _REPORTED = "_reported_as"
 _listeners: list[Callable[["Fault"], None]] = []
 
@@ -37,6 +40,7 @@ def configure(settings: Settings, process: str) -> None:
     """Log to standard error, as JSON or for a terminal, and report errors to Sentry if there is one."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        _doing,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -65,6 +69,16 @@ def configure(settings: Settings, process: str) -> None:
     structlog.contextvars.bind_contextvars(process=process)
     if settings.sentry_dsn:
         send_errors(settings.sentry_dsn, settings.environment)
+
+
+def _about() -> dict[str, Any]:
+    found = doing.get()
+    return {} if found is None else found()
+
+
+def _doing(_logger: Any, _method: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Structlog's: the entry with what is being done."""
+    return {**_about(), **entry}
 
 
 def _traced(_logger: Any, _method: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -113,7 +127,7 @@ def report(error: BaseException, **facts: Any) -> str:
     with contextlib.suppress(AttributeError, TypeError):  # some take no attributes
         setattr(error, _REPORTED, error_id)
     log.error("unexpected_error", error_id=error_id, exc_info=error, **facts)
-    about = {name: str(value) for name, value in (structlog.contextvars.get_contextvars() | facts).items()}
+    about = {name: str(value) for name, value in (structlog.contextvars.get_contextvars() | _about() | facts).items()}
     with sentry_sdk.new_scope() as scope:
         for name, value in ({"error_id": error_id} | about).items():
             scope.set_tag(name, value)

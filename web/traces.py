@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
-from structlog.contextvars import bind_contextvars
+from infra.logs import doing
 
 _PROCESS: Final = secrets.token_hex(6)  # so that no two processes call requests alike
 _numbers = itertools.count(1)
@@ -16,19 +16,37 @@ _TRACE = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")  # 
 MOST_NAME = 100
 
 
+class Request:
+    """A request; what is told of it is made only then."""
+
+    __slots__ = ("given", "number", "operation", "parent", "viewer_id")
+
+    def __init__(
+        self, number: int, given: bytes, parent: bytes, viewer_id: UUID | None = None, operation: str | None = None
+    ) -> None:
+        """`given`: its name by a proxy (X-Request-ID). `parent`: what it is part of (traceparent)."""
+        self.number, self.given, self.parent = number, given, parent
+        self.viewer_id, self.operation = viewer_id, operation
+
+    def __call__(self) -> dict[str, str]:
+        """What the logs tell of it. An operation's name is part of a document, so nobody's words."""
+        trace = _TRACE.fullmatch(self.parent)
+        found = {
+            "request_id": self.given.decode() if _ID.fullmatch(self.given) else f"{_PROCESS}-{self.number:x}",
+            "trace_id": trace and trace[1].decode(),
+            "viewer_id": self.viewer_id and str(self.viewer_id),
+            "operation": self.operation and self.operation[:MOST_NAME],
+        }
+        return {name: value for name, value in found.items() if value}
+
+
 def begun(headers: Mapping[bytes, bytes]) -> None:
-    """A request has come in. A proxy may have named it (X-Request-ID), or say what it is part of (traceparent)."""
-    given = headers.get(b"x-request-id")
-    name = given.decode() if given is not None and _ID.fullmatch(given) else f"{_PROCESS}-{next(_numbers):x}"
-    trace = _TRACE.fullmatch(headers.get(b"traceparent", b""))
-    if trace is None:
-        bind_contextvars(request_id=name)
-    else:
-        bind_contextvars(request_id=name, trace_id=trace[1].decode())
+    """A request has come in."""
+    doing.set(Request(next(_numbers), headers.get(b"x-request-id", b""), headers.get(b"traceparent", b"")))
 
 
 def asked(viewer_id: UUID | None, operation: str | None) -> None:
-    """Who asks, and what their client calls the operation; its name is part of a document, so nobody's words."""
-    bind_contextvars(
-        viewer_id=None if viewer_id is None else str(viewer_id), operation=operation and operation[:MOST_NAME]
-    )
+    """Who asks, and what their client calls the operation."""
+    request = doing.get()
+    if isinstance(request, Request):
+        doing.set(Request(request.number, request.given, request.parent, viewer_id, operation))
