@@ -146,8 +146,10 @@ def _of_job(*states: JobState) -> Whose:
 
 
 def _about(person_id: Any, _: Any) -> ColumnElement[bool]:
+    """Of them, and of their tokens; also of those that are gone, which they alone made."""
     tokens = select(ApiToken.id).where(ApiToken.owner_id == person_id)
-    return sa.or_(AuditEntry.subject_id == person_id, AuditEntry.subject_id.in_(tokens))
+    gone = sa.and_(AuditEntry.subject_table == ApiToken.__tablename__, AuditEntry.actor_id == person_id)
+    return sa.or_(AuditEntry.subject_id == person_id, AuditEntry.subject_id.in_(tokens), gone)
 
 
 def _came_from(person_id: Any, _: Any) -> ColumnElement[bool]:

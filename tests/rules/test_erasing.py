@@ -179,9 +179,16 @@ async def _by_hand(c, own, avatar):
     entry = (
         "INSERT INTO audit_entries (id, at, actor_id, action, subject_table, subject_id, summary, changes, ip_address)"
     )
-    entry += " VALUES (:id, now(), :actor, 'signInRefused', 'people', :subject, 'Said.', '[]', 'canary-network')"
-    await c.database.rows(entry, id=new_id(), actor=None, subject=person_id)
-    await c.database.rows(entry, id=new_id(), actor=person_id, subject=None)
+    entry += (
+        " VALUES (:id, now(), :actor, 'anAction', :table, :subject, 'Said.', CAST(:changes AS jsonb), 'canary-network')"
+    )
+    token = json.dumps([{"field": "name", "before": None, "after": text()}])  # of one that is gone
+    for actor, table, subject, changes in (
+        (None, "people", person_id, "[]"),
+        (person_id, "departments", new_id(), "[]"),
+        (person_id, "api_tokens", new_id(), token),
+    ):
+        await c.database.rows(entry, id=new_id(), actor=actor, table=table, subject=subject, changes=changes)
 
 
 async def _of_articles(c):
