@@ -82,6 +82,12 @@ def visible(value: str) -> str:
     return _UNSAFE.sub("", value)
 
 
+def filename(path: str) -> str:
+    """What a file is called, without the folders it lay in and without what can't be seen; nothing if that is all."""
+    name = _TURNING.sub("", visible(re.split(r"[/\\]", path)[-1]))
+    return "" if name.strip() in {".", ".."} else name
+
+
 def html(markdown: str) -> str:
     """The Markdown as HTML that is safe to insert."""
     return _cleaner.clean(_markdown.render(markdown)).strip()
