@@ -65,7 +65,8 @@ async def test_an_id_that_was_changed_is_another_or_none(api, ticket, customer):
         f" tkt_{key}", f"tkt_{key} ", f"tkt_{key}\n", f"tkt__{key}", f"tkt{key}", key, f"tkt_{key}' OR '1'='1",
         base64.b64encode(f"Ticket:{key}".encode()).decode(), f"per_{key}", f"com_{key}", f"evt_{key}", f"ntf_{key}",
         f"tkt_{key[:-1]}", f"tkt_{key}0", f"tkt_{key[:-1]}g", f"tkt_{key[:-1]}\u0660", "tkt_" + "0" * 32,
-        "tkt_*", "tkt_%",        quote(f"tkt_{key}", safe=""), f"tkt_{key}%00", "tkt_0", "[]", '{"$ne": null}', "../tkt_" + key,
+        "tkt_*", "tkt_%", quote(f"tkt_{key}", safe=""), f"tkt_{key}%00", "tkt_0", "[]", '{"$ne": null}',
+        "../tkt_" + key,
     ]  # fmt: skip
     for text in changed:
         answer = await api.answer(customer, BY_ID, id=text)
