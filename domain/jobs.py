@@ -15,9 +15,16 @@ class Announce(Job):
 
 @dataclass(frozen=True, slots=True)
 class Count(Job, retries=200, longest_wait=30):
-    """Count what has happened to these tickets since they were counted last."""
+    """Count what has happened to these tickets since they were counted last, and add up what is counted."""
 
     ticket_ids: list[UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class TellReview(Job, retries=200, longest_wait=30):
+    """Tell whoever is to review an article."""
+
+    review_id: UUID
 
 
 @dataclass(frozen=True, slots=True)

@@ -368,7 +368,8 @@ class Api:
 
     async def post(self, viewer, query, **variables):
         """The response."""
-        headers = {"Authorization": f"Bearer {viewer.token}"} if viewer else {}
+        token = getattr(viewer, "token", None)  # visitors have headers of their own
+        headers = {"Authorization": f"Bearer {token}"} if token else getattr(viewer, "headers", {})
         return await self.http.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
 
     async def answer(self, viewer, query, **variables):

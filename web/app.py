@@ -1,7 +1,7 @@
 """The ASGI application: which path is answered by what."""
 
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
@@ -90,14 +90,19 @@ def create() -> ASGIApp:
     """The application of this process, with the settings of its environment."""
     settings = load()
     configure(settings, "api")
-    app = App(settings)
-    if not settings.allowed_origins:
+    return opened_to(settings.allowed_origins, App(settings))
+
+
+def opened_to(origins: Sequence[str], app: ASGIApp) -> ASGIApp:
+    """The application, as programs on pages of these origins may use it too."""
+    if not origins:
         return app
     return CORSMiddleware(
         app,
-        allow_origins=settings.allowed_origins,
+        allow_origins=origins,
         allow_methods=["GET", "POST", "PUT"],
         allow_headers=["Authorization", "Content-Type", "X-Visitor"],
+        expose_headers=["X-Visitor"],
         allow_credentials=True,
         max_age=3600,
     )

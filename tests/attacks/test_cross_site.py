@@ -68,7 +68,7 @@ async def test_a_cookie_is_nobody(http, cookie, method):
 async def test_a_cookie_is_nobody_on_a_socket(socket, cookie):
     client = await socket(**cookie)
     await client.send(type="connection_init", payload={})
-    assert await client.receive() == {"type": "connection_ack"}
+    assert (await client.receive())["type"] == "connection_ack"
     await client.subscribe(WHO)
     assert await client.item() == {"viewer": None}
 

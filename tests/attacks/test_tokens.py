@@ -124,6 +124,7 @@ def forged(desk, customer, ticket):
             download_url(desk.settings, desk.signer, key="k", filename="f", content_type="text/plain", size_bytes=1)
         ),
         "a link to send a file": sign("upload", {"id": str(uuid4())} | claims, 600),
+        "a visitor's": sign("visitor", {"id": str(customer.id)} | claims, 600),
         "a program's token that was never made": "dwt_" + "A" * 43,
     }
 

@@ -67,6 +67,7 @@ RIGHTS = {
         "articles": everyone,
         "articleSuggestions": everyone,
         "articleCategories": everyone,
+        "articleReviews": staff,
     },
     "mutation": {
         "signUp": everyone,
@@ -135,6 +136,10 @@ RIGHTS = {
         "publishArticle": leads,
         "archiveArticle": leads,
         "restoreArticleVersion": staff,
+        "recordArticleView": everyone,
+        "giveArticleFeedback": everyone,
+        "requestArticleReview": staff,
+        "closeArticleReview": staff,
     },
     "subscription": {
         "ticketUpdated": signed_in,

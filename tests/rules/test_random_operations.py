@@ -112,6 +112,7 @@ async def test_everyone_reads_all_that_they_may_and_nothing_else(both_ways: Both
         "people",
         "articles",
         "articleCategories",
+        "articleReviews",
     ):
         field = QUERY.fields[root]
         page = "(first: 100)" if "first" in field.args else ""

@@ -26,7 +26,7 @@ TOKEN = """mutation ($scope: ApiTokenScope!) { createApiToken(input: {name: "T",
 # Of what is not made here, an id that nothing has.
 UNKNOWN = {
     "noticeId": "mnt", "versionId": "arv", "escalationId": "esc", "ticketViewId": "tvw", "apiTokenId": "tok",
-    "deadLetterIds": "ded", "notificationId": "ntf",
+    "deadLetterIds": "ded", "notificationId": "ntf", "reviewId": "rev",
 }  # fmt: skip
 LAST = {"signOut"}  # after which nobody is there
 NOTHING_DONE = {"null", "NotFound", "InvalidInput", "Conflict", "WrongCredentials", "RateLimited"}
@@ -34,10 +34,11 @@ NOTHING_DONE = {"null", "NotFound", "InvalidInput", "Conflict", "WrongCredential
 IDLE = {
     "query": {"articleBySlug", "maintenanceNotice", "ticketByNumber"},
     "mutation": {
-        "acknowledgeEscalation", "createPerson", "createUpload", "deleteTicketView", "discardDeadLetters",
-        "endEscalation", "escalateTicket", "postMaintenanceUpdate", "refreshSession", "requestSignInLink",
-        "restoreArticleVersion", "retryDeadLetters", "revokeApiToken", "saveBusinessCalendar", "saveSlaPolicy",
-        "scheduleMaintenance", "setPassword", "signIn", "signInWithLink", "signUp", "triageTicket", "updateMaintenance",
+        "acknowledgeEscalation", "closeArticleReview", "createPerson", "createUpload", "deleteTicketView",
+        "discardDeadLetters", "endEscalation", "escalateTicket", "giveArticleFeedback", "postMaintenanceUpdate",
+        "refreshSession", "requestSignInLink", "restoreArticleVersion", "retryDeadLetters", "revokeApiToken",
+        "saveBusinessCalendar", "saveSlaPolicy", "scheduleMaintenance", "setPassword", "signIn", "signInWithLink",
+        "signUp", "triageTicket", "updateMaintenance",
     },
 }  # fmt: skip
 # What is given to a field in place of what its arguments' names say.
