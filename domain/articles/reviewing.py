@@ -55,14 +55,14 @@ def _answers(article_id: Any, number: Any, reader_id: Any, since: Any) -> Any:
 def _writers(article_id: Any, author_id: Any) -> Select[Person]:
     """Who of those who wrote it still works here: its author, or else whoever published or edited it last."""
     version = ArticleVersion
-    wrote = select(version.published_by_id, version.edited_by_id, version.number).where(
-        version.article_id == article_id
-    )
-    last = wrote.order_by(version.number.desc()).limit(5).subquery("last")
-    place = sa.case((Person.id == author_id, 1 << 30), else_=func.max(last.c.number))
-    rows = select(Person).outerjoin(last, sa.or_(Person.id == last.c.published_by_id, Person.id == last.c.edited_by_id))
-    rows = rows.where(sa.or_(Person.id == author_id, last.c.number.is_not(None)), _works_here())
-    return rows.group_by(Person.id).order_by(place.desc(), Person.id).limit(1)
+    author: Any = select(sa.cast(author_id, sa.Uuid()).label("person_id"), sa.literal_column("1 << 30").label("place"))
+    others: list[Any] = [
+        select(column, version.number).where(version.article_id == article_id)
+        for column in (version.published_by_id, version.edited_by_id)
+    ]
+    wrote = sa.union_all(author, *others).subquery("wrote")
+    rows = select(Person).join(wrote, wrote.c.person_id == Person.id).where(_works_here())
+    return rows.order_by(wrote.c.place.desc(), Person.id).limit(1)
 
 
 def _works_here() -> Any:
