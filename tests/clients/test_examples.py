@@ -1,11 +1,13 @@
 """The examples do what they say, against a running desk."""
 
 import asyncio
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import httpx
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 WATCH = ROOT / "examples/python/watch_ticket.py"
@@ -43,3 +45,52 @@ async def test_a_refusal_is_said_in_words(live_server):
     async with asyncio.timeout(PATIENCE_SECONDS):
         _, complained = await process.communicate()
     assert (process.returncode, complained.decode().strip()) == (1, "This is not right, or not any more.")
+
+
+@pytest.fixture(scope="session")
+def page(packages):
+    """The ticket page, beside a copy of the schema and with its packages; gives how to run one of its programs."""
+    folder = packages / "examples/typescript"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(ROOT / "examples/typescript", folder)
+    (packages / "schema").mkdir(exist_ok=True)
+    shutil.copy(ROOT / "schema/schema.graphql", packages / "schema")
+
+    def ran(program, *arguments):
+        command = [packages / "node_modules/.bin" / program, *arguments]
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+
+    done = ran("gql-tada", "generate-output")
+    assert done.returncode == 0, done.stdout + done.stderr
+    ran.folder = folder
+    return ran
+
+
+async def test_the_ticket_page_is_live(page, run):
+    done = page("tsc")
+    assert done.returncode == 0, done.stdout
+
+    told = await run("ticket_page.mjs")
+
+    assert told == {
+        "name": "Otto Other",
+        "wrong": "This is not right, or not any more.",
+        "first": 0,
+        "comments": ["<p>Is <em>anybody</em> there?</p>", "<p>Hello?</p>"],
+        "empty": "The comment can't be empty.",
+        "hidden": [],
+        "latest": True,
+    }
+
+
+def test_the_ticket_page_is_checked_against_the_schema(page):
+    """What the schema does not have is found before anybody runs it."""
+    source = page.folder / "src/ticket.ts"
+    right = source.read_text()
+    try:
+        source.write_text(right.replace("id number subject status", "id numbre subject status"))
+        done = page("tsc", "--noEmit")
+    finally:
+        source.write_text(right)
+    assert done.returncode != 0
+    assert "src/page.ts" in done.stdout  # where the number is shown
