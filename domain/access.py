@@ -121,8 +121,12 @@ def require_person(viewer: Viewer) -> None:
         raise NotAllowed("A program may not do this.")
 
 
-def require_writing(viewer: Viewer) -> None:
-    """Raises NotAllowed for a program that may only read."""
+def require_writing(viewer: Viewer, *, everyone: bool = False) -> None:
+    """Raises Unauthenticated when nobody is signed in, unless it's for everyone; NotAllowed for a program that may only
+    read.
+    """
+    if not everyone:
+        sign_in_required(viewer)
     if viewer.scope is ApiTokenScope.READ:
         raise NotAllowed("This token is for reading alone.")
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+import ipaddress
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,11 @@ class Limit:
     name: str
     most: int
     seconds: int
+
+    @property
+    def of_networks(self) -> bool:
+        """Whether those who attempt are known by their address alone."""
+        return self.name.endswith(":network")
 
 
 # By whom, and by what for, so that neither one address nor one network can try without end.
@@ -46,7 +52,20 @@ EPOCH = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 SWEPT_AFTER = dt.timedelta(days=1)
 
 
+def _network(address: str) -> str:
+    """Whose address it is: of IPv6 a household or a server has as many as it wants, all in one /64."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return address
+    return str(found.ipv4_mapped or ipaddress.ip_network((int(found), 64), strict=False))
+
+
 def _digest(limit: Limit, subject: str) -> str:
+    if limit.of_networks:
+        subject = _network(subject)
     return f"{limit.name}:{hashlib.sha256(subject.encode()).hexdigest()}"
 
 

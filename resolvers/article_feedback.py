@@ -17,7 +17,8 @@ from schema.inputs import given
 
 @mutation(
     "Counts that an article was opened, at most once an hour for one reader; "
-    "for front ends to call when they show it. Everyone."
+    "for front ends to call when they show it. Everyone.",
+    everyone=True,
 )
 async def record_article_view(unit: Unit, context: Context, input: RecordArticleViewInput) -> RecordArticleViewResult:
     article_id = key_of(input.article_id, models.Article, "articleId")
@@ -27,7 +28,8 @@ async def record_article_view(unit: Unit, context: Context, input: RecordArticle
 
 @mutation(
     "Says what a reader thinks of an article; again replaces it. At least one of helpful, rating and comment. "
-    "Poor ratings request a review. Everyone; without signing in at most 10 an hour for one network address."
+    "Poor ratings request a review. Everyone; without signing in at most 10 an hour for one network address.",
+    everyone=True,
 )
 async def give_article_feedback(
     unit: Unit, context: Context, input: GiveArticleFeedbackInput

@@ -25,10 +25,10 @@ from schema.inputs import given
 TRIES = 3  # of a unit that met another one in its way
 
 
-def mutation(description: str) -> Callable[[Callable[..., Awaitable[Any]]], Any]:
-    """Declare a mutation. `perform(unit, context, input)` runs in a unit that is committed when it returns;
-    `perform(context, input)`, for what signs in, opens its own. Both answer with the Success; what they raise of
-    `domain.refusals` becomes a type of the result, and nothing has changed.
+def mutation(description: str, *, everyone: bool = False) -> Callable[[Callable[..., Awaitable[Any]]], Any]:
+    """Declare a mutation, for whoever is signed in unless it's for `everyone`. `perform(unit, context, input)` runs in
+    a unit that is committed when it returns; `perform(context, input)`, for what signs in, opens its own. Both answer
+    with the Success; what they raise of `domain.refusals` becomes a type of the result, and nothing has changed.
     """
 
     def declare(perform: Callable[..., Awaitable[Any]]) -> Any:
@@ -45,7 +45,7 @@ def mutation(description: str) -> Callable[[Callable[..., Awaitable[Any]]], Any]
 
         async def answered(context: Context, input: Any) -> Any:
             try:
-                access.require_writing(context.viewer)
+                access.require_writing(context.viewer, everyone=everyone)
                 if not in_unit:
                     return await perform(context, input)
                 return await _in_unit(perform, context, input, possible)

@@ -65,7 +65,7 @@ class Identities:
         else:
             try:
                 found = sessions.bearer(self._desk, token)
-            except (KeyError, ValueError, TypeError) as error:  # it is of another version
+            except (AttributeError, KeyError, ValueError, TypeError) as error:  # it is of another version
                 raise BadToken("The token is not like those of today.") from error
         if heard == self._heard:  # else what was found may be of before
             self._known[token] = found

@@ -1,52 +1,15 @@
-"""What tests of the API share: files on their way."""
+"""What tests of the API share."""
 
 from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
 from knowledge import GIVE, SEEN, VIEW
-from uploads import CREATE, PNG
 
 from domain import visitors
 from domain.access import Viewer
 from domain.articles import categories, writing
 from models import ArticleAudience, Role
-
-
-@pytest.fixture
-def create(api):
-    """Asks for a place for a file, and gives it or the refusal."""
-
-    async def created(viewer, **given):
-        given = {"filename": "cat.png", "contentType": "image/png", "sizeBytes": len(PNG)} | given
-        answer = (await api(viewer, CREATE, input=given))["createUpload"]
-        return answer.get("upload") or answer
-
-    return created
-
-
-@pytest.fixture
-def send(http):
-    """Sends bytes to an upload's place as it says, and gives the response."""
-
-    async def sent(upload, body=PNG):
-        path = upload["url"].removeprefix("http://desk.test")
-        headers = {header["name"]: header["value"] for header in upload["headers"]}
-        return await http.request(upload["method"], path, content=body, headers=headers)
-
-    return sent
-
-
-@pytest.fixture
-def uploaded(create, send):
-    """Announces and sends a file, and gives its upload's id."""
-
-    async def done(viewer, body=PNG, **given):
-        upload = await create(viewer, sizeBytes=len(body), **given)
-        assert (await send(upload, body)).status_code == 204
-        return upload["id"]
-
-    return done
 
 
 @pytest.fixture
