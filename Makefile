@@ -5,6 +5,9 @@ PYTHON ?= python3
 LOCKING = .venv/bin/python -m uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 \
 	--no-header $(if $(UPGRADE),--upgrade) --quiet
 
+# Programs that are run now and then, each in an environment of its own.
+TOOL := .venv/bin/python -m uv tool run
+
 # Makes .venv when it is missing, broken, or was made in another place; installs the lock $(1) when it has changed,
 # which also gives all that the locks $(2) would.
 define install
@@ -30,7 +33,7 @@ define install-dev
 	$(call install,requirements-dev.lock,requirements-embedded.lock)
 endef
 
-.PHONY: help run test check schema migration lock demo-day bench clean
+.PHONY: help run test check schema migration lock sbom audit demo-day bench clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -68,6 +71,15 @@ lock: ## Lock the dependencies again; UPGRADE=1 takes the newest
 	$(LOCKING) -o requirements.lock
 	$(LOCKING) --extra embedded -c requirements.lock -o requirements-embedded.lock
 	$(LOCKING) --extra embedded --group dev -c requirements-embedded.lock -o requirements-dev.lock
+
+sbom: ## Write down what Deskwire is made of, as CycloneDX: sbom.json
+	$(install-dev)
+	$(TOOL) --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements.lock --output-reproducible -o sbom.json
+
+audit: ## Ask for known vulnerabilities of all that is locked; needs the internet
+	$(install-dev)
+	@for lock in requirements.lock requirements-dev.lock; do \
+		$(TOOL) pip-audit==2.10.1 --disable-pip --require-hashes -r "$$lock" || exit 1; done
 
 demo-day: ## Play a day at the desk: one ticket from its submission to its rating, as six people live it
 	$(install-dev)

@@ -48,8 +48,8 @@ PERMISSIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Whoever asks. Without a role nobody is signed in; with a ticket the session sees that ticket alone; with a scope
-    it is a program with a token of the person's.
+    """Whoever asks. Without a role nobody is signed in, and `id` is a visitor's; with a ticket the session sees that
+    ticket alone; with a scope it is a program with a token of the person's.
 
     In a statement that is being built, `id` and `ticket_id` are bind parameters, so rights can't branch on them.
     """
@@ -60,6 +60,11 @@ class Viewer:
     scope: ApiTokenScope | None = None
 
     bindable: ClassVar[tuple[str, ...]] = ("id", "ticket_id")
+
+    @property
+    def person_id(self) -> Any:
+        """The id of whoever is signed in; None for a visitor."""
+        return None if self.role is None else self.id
 
     @property
     def is_staff(self) -> bool:
@@ -116,8 +121,12 @@ def require_person(viewer: Viewer) -> None:
         raise NotAllowed("A program may not do this.")
 
 
-def require_writing(viewer: Viewer) -> None:
-    """Raises NotAllowed for a program that may only read."""
+def require_writing(viewer: Viewer, *, everyone: bool = False) -> None:
+    """Raises Unauthenticated when nobody is signed in, unless it's for everyone; NotAllowed for a program that may only
+    read.
+    """
+    if not everyone:
+        sign_in_required(viewer)
     if viewer.scope is ApiTokenScope.READ:
         raise NotAllowed("This token is for reading alone.")
 

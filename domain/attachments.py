@@ -65,7 +65,7 @@ async def create_upload(
     """Make a place for one file of this name, type and size. Raises InvalidInput before a byte has flowed."""
     access.sign_in_required(viewer)
     problems = Problems()
-    name = words.line(problems, "filename", filename, most=MOST_FILENAME, what="The file name")
+    name = words.line(problems, "filename", words.filename(filename), most=MOST_FILENAME, what="The file name")
     claimed = content_type.partition(";")[0].strip().lower()
     if not (_MEDIA_TYPE.fullmatch(claimed) and accepted(claimed, settings.attachment_types)):
         problems.add("contentType", "Files of this type are not accepted.")

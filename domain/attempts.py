@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+import ipaddress
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
+from domain.access import Viewer
 from domain.refusals import RateLimited
 from infra.unit import Unit, Writes, now
 from models import Attempt
@@ -22,6 +24,11 @@ class Limit:
     name: str
     most: int
     seconds: int
+
+    @property
+    def of_networks(self) -> bool:
+        """Whether those who attempt are known by their address alone."""
+        return self.name.endswith(":network")
 
 
 # By whom, and by what for, so that neither one address nor one network can try without end.
@@ -37,11 +44,28 @@ COMMENT_BY_CUSTOMER = Limit("comment:customer", 60, 60 * 60)
 COMMENT_BY_STAFF = Limit("comment:staff", 1_000, 60 * 60)
 UPLOAD_BY_PERSON = Limit("upload:person", 200, 60 * 60)
 PRESENCE_BY_PERSON = Limit("presence:person", 3_600, 60 * 60)
+FEEDBACK_BY_NETWORK = Limit("feedback:network", 10, 60 * 60)
+FEEDBACK_BY_PERSON = Limit("feedback:person", 60, 60 * 60)
+VIEW_BY_NETWORK = Limit("view:network", 1_000, 60 * 60)
+VIEW_BY_PERSON = Limit("view:person", 1_000, 60 * 60)
 EPOCH = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 SWEPT_AFTER = dt.timedelta(days=1)
 
 
+def _network(address: str) -> str:
+    """Whose address it is: of IPv6 a household or a server has as many as it wants, all in one /64."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return address
+    return str(found.ipv4_mapped or ipaddress.ip_network((int(found), 64), strict=False))
+
+
 def _digest(limit: Limit, subject: str) -> str:
+    if limit.of_networks:
+        subject = _network(subject)
     return f"{limit.name}:{hashlib.sha256(subject.encode()).hexdigest()}"
 
 
@@ -66,6 +90,15 @@ async def take(writes: Writes, limit: Limit, subject: str) -> None:
 async def count(unit: Unit, limit: Limit, subject: str) -> None:
     """Count one attempt if the unit is committed. Raises RateLimited when it is one too many."""
     check(unit, limit, await unit.run(*counting(unit, limit, subject)))
+
+
+def of_reader(viewer: Viewer, network: str, limits: tuple[Limit, Limit]) -> tuple[Limit, str]:
+    """Which of both holds for a reader, and its subject: the first for visitors.
+
+    They can be as many as somebody likes, but all from one network.
+    """
+    of_networks, of_people = limits
+    return (of_networks, network) if viewer.role is None else (of_people, str(viewer.id))
 
 
 def counting(unit: Unit, limit: Limit, subject: str) -> tuple[Any, ...]:

@@ -30,6 +30,7 @@ from models import (
 )
 
 MOST_SUBJECT, MOST_TEXT, MOST_PLACES = 200, 200, 100
+MOST_FILLED = 2 * words.MOST_BODY  # the longest text, with the longest comment in it
 ONLY_PLACEHOLDERS = "Only placeholders such as {{name}} are possible."
 
 # --- Filling in -------------------------------------------------------------------------------------------------------
@@ -63,7 +64,7 @@ def names_in(text: str) -> list[str]:
     """The placeholders of a text, each once. Raises ValueError, with a sentence, for anything else in braces."""
     try:
         parsed = _jinja.parse(text)
-    except jinja2.TemplateSyntaxError:
+    except (jinja2.TemplateSyntaxError, RecursionError, ValueError):  # of braces without end, of a number without end
         raise ValueError(ONLY_PLACEHOLDERS) from None
     found = [part for output in parsed.body for part in getattr(output, "nodes", [output])]
     if "{#" in text or not all(isinstance(part, nodes.TemplateData | nodes.Name) for part in found):
@@ -92,11 +93,12 @@ def _compiled(text: str) -> jinja2.Template:
 
 
 def filled(text: str, facts: Mapping[str, str]) -> str:
-    """The text with these facts in place of its placeholders; one without a fact stays as it is.
+    """The text with these facts in place of its placeholders; one without a fact stays as it is. It ends where it has
+    become too long, since a long fact may stand in many places.
 
     Raises ValueError for a text that is more than placeholders.
     """
-    return _compiled(text).render(facts)
+    return _compiled(text).render(facts)[:MOST_FILLED]
 
 
 def plain(markdown: str) -> str:

@@ -1,6 +1,9 @@
 """What people write: checked, tidied, and made into safe HTML."""
 
+import importlib
 import re
+import unicodedata
+from typing import Any
 
 import nh3
 from email_validator import EmailNotValidError, validate_email
@@ -11,7 +14,9 @@ from domain.refusals import Problems
 MOST_SUBJECT, MOST_BODY, MOST_NAME, MOST_TOPIC, MOST_TAGS = 200, 20_000, 200, 200, 20
 MOST_REMOVED = 100  # tags at once
 
-_UNSAFE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_UNSAFE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
+_TURNING = re.compile(r"[\u202a-\u202e\u2066-\u2069]")  # which would turn around what stands beside a name or subject
+_UNSEEN = {"Cc", "Cf", "Zl", "Zp", "Zs"}
 _BREAKS = re.compile(r"[\t\n\r\x85\u2028\u2029]+")
 # Raw HTML is shown as text, and a picture as a link, since fetching it would tell who reads. Line breaks stay as people
 # wrote them. The result is sanitised again: the renderer is not the last line of defence.
@@ -20,6 +25,9 @@ _markdown = (
     .enable(["table", "strikethrough", "linkify"])
     .disable("image")
 )
+# Cells that the rows of a table may leave out, which are made all the same: the 65,536 of the renderer take seconds.
+_tables: Any = importlib.import_module("markdown_it.rules_block.table")  # its package has a function of this name
+_tables.MAX_AUTOCOMPLETED_CELLS = 1_000
 _cleaner = nh3.Cleaner(
     tags={
         "a", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre",
@@ -33,8 +41,8 @@ _cleaner = nh3.Cleaner(
 
 def line(problems: Problems, field: str, value: str, *, most: int, what: str) -> str:
     """One line of 1 to `most` characters, without what can't be seen; adds a problem when it is none."""
-    tidy = _BREAKS.sub(" ", _UNSAFE.sub("", value)).strip()
-    if not tidy:
+    tidy = _BREAKS.sub(" ", _TURNING.sub("", _UNSAFE.sub("", value))).strip()
+    if _empty(tidy):
         problems.add(field, f"{what} can't be empty.")
     elif len(tidy) > most:
         problems.add(field, f"{what} has {len(tidy):,} characters; at most {most:,} are possible.")
@@ -43,7 +51,7 @@ def line(problems: Problems, field: str, value: str, *, most: int, what: str) ->
 
 def optional_line(problems: Problems, field: str, value: str | None, *, most: int, what: str) -> str | None:
     """A line or nothing; an empty one is nothing."""
-    if value is None or not value.strip():
+    if value is None or _empty(value):
         return None
     return line(problems, field, value, most=most, what=what)
 
@@ -58,16 +66,26 @@ def text(
 ) -> str:
     """Plain text of several lines, of at most `most` characters, or of none if it may be."""
     tidy = _UNSAFE.sub("", value.replace("\r\n", "\n").replace("\r", "\n")).strip()
-    if not tidy and not may_be_empty:
+    if not may_be_empty and _empty(tidy):
         problems.add(field, f"{what} can't be empty.")
     elif len(tidy) > most:
         problems.add(field, f"{what} has {len(tidy):,} characters; at most {most:,} are possible.")
     return tidy
 
 
+def _empty(tidy: str) -> bool:
+    return all(unicodedata.category(letter) in _UNSEEN for letter in tidy)
+
+
 def visible(value: str) -> str:
     """The text without characters that can't be stored or seen."""
     return _UNSAFE.sub("", value)
+
+
+def filename(path: str) -> str:
+    """What a file is called, without the folders it lay in and without what can't be seen; nothing if that is all."""
+    name = _TURNING.sub("", visible(re.split(r"[/\\]", path)[-1]))
+    return "" if name.strip() in {".", ".."} else name
 
 
 def html(markdown: str) -> str:

@@ -98,7 +98,8 @@ class Issuer:
 
     def _said(self, claims: dict[str, Any]) -> Said:
         audience, subject = claims.get("aud"), claims.get("sub")
-        expires, begins, now = _time(claims.get("exp")), _time(claims.get("nbf", claims.get("iat", 0))), time.time()
+        expires, issued, now = _time(claims.get("exp")), _time(claims.get("iat")), time.time()
+        begins = max(issued, _time(claims.get("nbf", issued)))
         if claims.get("iss") != self.url or self._audience not in (
             audience if isinstance(audience, list) else [audience]
         ):

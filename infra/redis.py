@@ -16,6 +16,8 @@ from redis.asyncio import ConnectionPool, Redis
 from redis.exceptions import ConnectionError as LostConnection
 from redis.exceptions import RedisError
 
+from infra.faults import told
+
 log = structlog.get_logger(__name__)
 
 TELL_SECONDS = 2.0
@@ -61,7 +63,7 @@ class Bus:
         try:
             await self._send([*_published(channels), *_woken(wakes)])
         except (RedisError, OSError) as error:
-            log.warning("redis_not_told", jobs=len(jobs), channels=len(channels), error=repr(error))
+            log.warning("redis_not_told", jobs=len(jobs), channels=len(channels), error=told(error))
 
     async def relay(self, owed: Iterable[tuple[UUID, int]]) -> None:
         """Wake jobs again, given with the number of their attempts. What waits in the queue already stays in its place.

@@ -191,7 +191,7 @@ class StreamPlans:
             "node": lambda inner: walk.one_of(named["node"], inner, row),
         }
         item = walk.object(self.type, selections(nodes), row, known)
-        found = select(*(func.array_agg(chain(parts), type_=ARRAY(sa.Text)) for parts in (place, item)))
+        found = select(*(func.array_agg(cast(chain(parts), sa.Text), type_=ARRAY(sa.Text)) for parts in (place, item)))
         columns = found.select_from(source(row)).subquery("found")
         seen: Any = sa.true() if said.seen is None else sa.exists(said.seen)
         return planner.reading(select(seen, *columns.c))

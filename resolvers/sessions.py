@@ -75,7 +75,8 @@ def _only_one(context: Context) -> None:
 
 @mutation(
     "Asks to become a customer; a sign-in link goes to the address. Says nothing about whether the address is known. "
-    "Everyone; at most 5 an hour for one network address."
+    "Everyone; at most 5 an hour for one network address.",
+    everyone=True,
 )
 async def sign_up(context: Context, input: SignUpInput) -> SignUpResult:
     address = await signing_up.ask(
@@ -84,7 +85,7 @@ async def sign_up(context: Context, input: SignUpInput) -> SignUpResult:
     return SignUpSuccess(email=address)
 
 
-@mutation("Signs in by email address and password. Everyone.")
+@mutation("Signs in by email address and password. Everyone.", everyone=True)
 async def sign_in(context: Context, input: SignInInput) -> SignInResult:
     _only_one(context)
     opened = await sessions.sign_in(context.desk, context.network, email=input.email, password=input.password)
@@ -92,7 +93,8 @@ async def sign_in(context: Context, input: SignInInput) -> SignInResult:
 
 
 @mutation(
-    "Sends a link that signs in once, within 15 minutes. Says nothing about whether the address is known. Everyone."
+    "Sends a link that signs in once, within 15 minutes. Says nothing about whether the address is known. Everyone.",
+    everyone=True,
 )
 async def request_sign_in_link(context: Context, input: RequestSignInLinkInput) -> RequestSignInLinkResult:
     return RequestSignInLinkSuccess(email=await sessions.request_link(context.desk, context.network, email=input.email))
@@ -100,7 +102,8 @@ async def request_sign_in_link(context: Context, input: RequestSignInLinkInput) 
 
 @mutation(
     "Signs in by the token of an emailed link. A link in an email about a ticket opens a session that sees this ticket "
-    "alone: enough to read, comment, confirm and rate without an account. Everyone."
+    "alone: enough to read, comment, confirm and rate without an account. Everyone.",
+    everyone=True,
 )
 async def sign_in_with_link(context: Context, input: SignInWithLinkInput) -> SignInWithLinkResult:
     _only_one(context)
@@ -109,7 +112,8 @@ async def sign_in_with_link(context: Context, input: SignInWithLinkInput) -> Sig
 
 
 @mutation(
-    "Trades a refresh token for a new session. A token that comes back a second time ends its whole chain. Everyone."
+    "Trades a refresh token for a new session. A token that comes back a second time ends its whole chain. Everyone.",
+    everyone=True,
 )
 async def refresh_session(context: Context, input: RefreshSessionInput) -> RefreshSessionResult:
     _only_one(context)
@@ -121,7 +125,6 @@ async def refresh_session(context: Context, input: RefreshSessionInput) -> Refre
 
 @mutation("Ends this session and its sockets.")
 async def sign_out(unit: Unit, context: Context, input: SignOutInput) -> SignOutResult:
-    access.sign_in_required(context.viewer)
     ended = await sessions.sign_out(unit, context.viewer, context.session_id, everywhere=input.everywhere)
     context.set_cookie(COOKIE, "", unit.now)
     return SignOutSuccess(ended_session_count=ended)

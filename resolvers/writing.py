@@ -10,7 +10,7 @@ from uuid import UUID
 import strawberry
 from strawberry.utils.str_converters import to_camel_case
 
-from domain import access, audit, idempotency, refusals
+from domain import access, audit, idempotency, refusals, visitors
 from infra.auditing import acting
 from infra.postgres import Unavailable
 from infra.unit import RETRIED, Unit
@@ -25,10 +25,10 @@ from schema.inputs import given
 TRIES = 3  # of a unit that met another one in its way
 
 
-def mutation(description: str) -> Callable[[Callable[..., Awaitable[Any]]], Any]:
-    """Declare a mutation. `perform(unit, context, input)` runs in a unit that is committed when it returns;
-    `perform(context, input)`, for what signs in, opens its own. Both answer with the Success; what they raise of
-    `domain.refusals` becomes a type of the result, and nothing has changed.
+def mutation(description: str, *, everyone: bool = False) -> Callable[[Callable[..., Awaitable[Any]]], Any]:
+    """Declare a mutation, for whoever is signed in unless it's for `everyone`. `perform(unit, context, input)` runs in
+    a unit that is committed when it returns; `perform(context, input)`, for what signs in, opens its own. Both answer
+    with the Success; what they raise of `domain.refusals` becomes a type of the result, and nothing has changed.
     """
 
     def declare(perform: Callable[..., Awaitable[Any]]) -> Any:
@@ -40,12 +40,12 @@ def mutation(description: str) -> Callable[[Callable[..., Awaitable[Any]]], Any]
         action = to_camel_case(perform.__name__)
 
         async def answer(context: Context, input: Any) -> Any:
-            with acting(action, context.viewer.id, context.network):
+            with acting(action, context.viewer.person_id, context.network):
                 return await answered(context, input)
 
         async def answered(context: Context, input: Any) -> Any:
             try:
-                access.require_writing(context.viewer)
+                access.require_writing(context.viewer, everyone=everyone)
                 if not in_unit:
                     return await perform(context, input)
                 return await _in_unit(perform, context, input, possible)
@@ -91,7 +91,10 @@ async def _once(
     key = given(getattr(input, "idempotency_key", None))
     if key is None:
         return await perform(unit, context, input)
-    access.sign_in_required(context.viewer)
+    if context.arrived:
+        context.viewer = visitors.newcomer(context.network, key)
+    if context.viewer.id is None:
+        raise refusals.Unauthenticated
     row, answer = await idempotency.claim(unit, context.viewer.id, perform.__name__, key, input)
     if answer is not None:
         return await _again(unit, context, answer, possible)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Protocol
 
 from infra.hub import Hub, Watch
+from infra.logs import doing
 from infra.postgres import Unavailable
 from planner.streams import Stream
 
@@ -105,6 +106,7 @@ class Cohort:
             self.task = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
+        doing.set(None)  # it was the first member's, who is one of many
         try:
             async with self._hub.watching(self._stream.channels) as changed:
                 self._changed = changed

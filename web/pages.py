@@ -224,6 +224,9 @@ def _sign_in(desk: Desk) -> Endpoint:
     async def answer(request: Request) -> Response:
         if request.method != "POST":
             return _page(desk, "sign_in.html", "Sign in", state="ask")
+        if request.headers.get("sec-fetch-site", "none") not in {"same-origin", "none"}:
+            # Else a page of elsewhere could sign its visitors in as somebody whose link it has.
+            return _page(desk, "gone.html", "Not from here", 403, said="Open the link from the email itself.")
         network = request.client.host if request.client else ""
         try:
             with acting("signInWithLink", None, network):

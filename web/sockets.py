@@ -8,6 +8,7 @@ import orjson
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from domain import visitors
 from domain.access import NOBODY
 from domain.sessions import Bearer
 from infra.desk import Desk
@@ -18,7 +19,7 @@ from planner.engine import APOLOGY, Answer, Engine
 from planner.errors import BadRequest
 from planner.streams import Stream
 from schema.context import Context
-from web import counters
+from web import counters, traces
 from web.cohorts import Cohorts
 from web.identity import Identities
 from web.operations import Asked, Malformed, Unwritable, asked
@@ -96,6 +97,7 @@ class _Socket:
 
     async def run(self) -> None:
         """Talk until one side ends it."""
+        traces.begun(dict(self._websocket.scope["headers"]))
         tasks = [asyncio.create_task(self._receive()), asyncio.create_task(self._watch())]
         try:
             ends: list[asyncio.Future[Any]] = [*tasks, self._ended]
@@ -182,11 +184,19 @@ class _Socket:
         self._context = Context(self._desk, self._engine, NOBODY, network=client.host if client else "")
         given = payload or {}
         authorization = given.get("authorization") or given.get("Authorization")
+        acknowledged: dict[str, Any] = {"type": "connection_ack"}
         if authorization is not None:
             self._bearer = await self._bearer_of(authorization, self._context.network)
             self._context.viewer, self._context.session_id = self._bearer.viewer, self._bearer.session_id
+        else:
+            token = given.get("visitor") or self._websocket.headers.get("x-visitor")
+            token = token or self._websocket.cookies.get(visitors.NAME)
+            visitor = visitors.known(self._desk.signer, token) if isinstance(token, str) else None
+            self._context.viewer = visitor or visitors.newcomer(self._context.network)
+            if visitor is None:
+                acknowledged["payload"] = {"visitor": visitors.token(self._desk.signer, self._context.viewer)}
         self._initialised.set()
-        await self._send(b'{"type":"connection_ack"}')
+        await self._send(orjson.dumps(acknowledged))
 
     async def _bearer_of(self, authorization: Any, network: str) -> Bearer:
         try:
@@ -243,6 +253,7 @@ class _Socket:
         operation = found(self._engine, asked)
         if isinstance(operation, Answer):
             return errors_in(operation)
+        traces.asked(context.viewer.id, operation.name)
         answer = await begun(self._engine, asked, operation, context)
         if isinstance(answer, Stream):
             await live(self._cohorts, self._desk.hub, answer, outlet)

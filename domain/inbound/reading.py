@@ -149,5 +149,6 @@ def _files(message: EmailMessage) -> list[File]:
         content = part.get_payload(decode=True)
         name = part.get_filename()
         if isinstance(content, bytes) and content and (name or part.get_content_maintype() != "text"):
-            found.append(File(" ".join(words.visible(name or UNNAMED).split()), part.get_content_type(), content))
+            known = " ".join(words.filename(name or "").split()) or UNNAMED
+            found.append(File(known, part.get_content_type(), content))
     return found

@@ -5,6 +5,7 @@ import re
 
 import graphql
 import pytest
+from inputs import value_of
 
 from infra.ids import new_id
 from models import Role
@@ -28,32 +29,9 @@ DOORS = [
 ]
 COMMENT = """mutation ($input: AddCommentInput!) { addComment(input: $input) {
   ... on AddCommentSuccess { comment { id } } } }"""
-VALUES = {"String": "words", "Int": 1, "Boolean": True, "DateTime": "2026-01-01T00:00:00Z", "Float": 1.0}
 RESULT = """__typename ... on InvalidInput { field message problems { field message } }
   ... on NotFound { field message } ... on NotAllowed { message }
   ... on Conflict { reason message current { __typename id } } ... on Refusal { message }"""
-
-
-def value_of(type_, ids, path):
-    """A value that fits the type, with these ids where something is named."""
-    if graphql.is_non_null_type(type_):
-        return value_of(type_.of_type, ids, path)
-    if graphql.is_list_type(type_):
-        return [value_of(type_.of_type, ids, path)]
-    if graphql.is_enum_type(type_):
-        return next(iter(type_.values))
-    if graphql.is_input_object_type(type_):
-        fields = type_.fields.items()
-        if type_.is_one_of:
-            fields = list(fields)[:1]
-        return {
-            name: value_of(field.type, ids, name)
-            for name, field in fields
-            if name in ids or type_.is_one_of or graphql.is_required_input_field(field)
-        }
-    if type_.name == "ID":
-        return ids.get(path) or ids["other"](path)
-    return VALUES.get(type_.name, "words")
 
 
 @pytest.fixture

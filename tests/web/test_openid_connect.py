@@ -295,6 +295,8 @@ def forged(provider):
         "endless": made(exp=1e300),
         "of tomorrow": made(nbf=now + 86400),
         "issued tomorrow": made(iat=now + 86400),
+        "issued tomorrow, for today": made(iat=now + 86400, nbf=now - 1),
+        "never issued": made(without=("iat",)),
         "nobody's": made(without=("sub",)),
         "of a number": made(sub=7),
         "of an empty subject": made(sub=""),

@@ -45,6 +45,13 @@ class Client:
         async with asyncio.timeout(PATIENCE_SECONDS):
             return json.loads(await self.socket.recv())
 
+    async def receive_or_code(self):
+        """The next message and None; or None and the code with which the server closes."""
+        try:
+            return await self.receive(), None
+        except ConnectionClosed as error:
+            return None, error.rcvd.code
+
     async def closed(self):
         """The code with which the server closes, whatever it says before."""
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -93,7 +100,7 @@ def signed_in(socket):
         client = await socket()
         payload = {"authorization": f"Bearer {viewer.token}"} if viewer else {}
         await client.send(type="connection_init", payload=payload)
-        assert await client.receive() == {"type": "connection_ack"}
+        assert (await client.receive())["type"] == "connection_ack"
         return client
 
     return opened

@@ -1,0 +1,41 @@
+// The ticket page's own modules, without its page: signs in, watches a ticket, says something twice under one key.
+
+import { randomUUID } from "node:crypto";
+import { parse } from "graphql";
+import { Desk, Refused } from "./examples/typescript/dist/desk.js";
+import { latest, say, states } from "./examples/typescript/dist/ticket.js";
+
+const desk = new Desk(`${process.argv[2]}/graphql`);
+const refused = async (doing) => {
+  try {
+    await doing();
+  } catch (error) {
+    return error instanceof Refused ? error.message : String(error);
+  }
+};
+const wrong = await refused(() => desk.signIn("other.customer@example.com", "not this one"));
+const { name } = await desk.signIn("other.customer@example.com", "deskwire-demo");
+const category = (await desk.ask(parse("{ categories(first: 1) { nodes { id } } }"), {})).categories.nodes[0].id;
+const submitted = await desk.ask(
+  parse(`mutation ($input: SubmitTicketInput!) { submitTicket(input: $input) {
+    ... on SubmitTicketSuccess { ticket { id } } } }`),
+  { input: { subject: "On the page", body: "It burns.", categoryId: category } },
+);
+const { id } = submitted.submitTicket.ticket;
+const key = randomUUID();
+const counts = [];
+let comments;
+for await (const ticket of states(desk, id)) {
+  comments = ticket.comments.nodes.map((comment) => comment.bodyHtml);
+  counts.push(comments.length);
+  if (counts.length === 1) {
+    await say(desk, id, "Is *anybody* there?", key);
+    await say(desk, id, "Is *anybody* there?", key);
+    await say(desk, id, "Hello?", randomUUID());
+  }
+  if (comments.length === 2) break;
+}
+const empty = await refused(() => say(desk, id, " ", randomUUID()));
+const hidden = [];
+for await (const ticket of states(desk, "tkt_00000000-0000-7000-8000-000000000000")) hidden.push(ticket);
+console.log(JSON.stringify({ name, wrong, first: counts[0], comments, empty, hidden, latest: (await latest(desk)) === id }));
