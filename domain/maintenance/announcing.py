@@ -119,8 +119,12 @@ async def change(unit: Unit, viewer: Viewer, notice_id: UUID, wanted: dict[str, 
     if notice.status is MaintenanceStatus.SCHEDULED and values.keys() & {"starts_at", "remind_before_seconds"}:
         seconds = values.get("remind_before_seconds", notice.remind_before_seconds)
         values["reminder_at"] = _reminder(unit, values.get("starts_at", notice.starts_at), seconds)
-    record(unit, notice, HappeningKind.CHANGED, author_id=viewer.id, notify=notify, values=values)
+    told = notify and (replaced or bool(values.keys() - UNTOLD))
+    record(unit, notice, HappeningKind.CHANGED, author_id=viewer.id, notify=told, values=values)
     return notice.id
+
+
+UNTOLD = {"automatic", "remind_before_seconds", "reminder_at"}  # how the desk goes about it is nobody's news
 
 
 # What must be there when it is named, and the field's name in the API.

@@ -169,6 +169,19 @@ async def test_what_is_not_to_be_told_is_not(api, schedule, work, mailbox, manag
     assert len(await feed(customer)) == 1
 
 
+@pytest.mark.parametrize("given", [{"automatic": False}, {"remindBeforeSeconds": 3600}, {"remindBeforeSeconds": None}])
+async def test_how_the_desk_goes_about_it_is_nobodys_news(api, schedule, work, mailbox, manager, customer, feed, given):
+    notice = await schedule(audience="EVERYONE", remindBeforeSeconds=7200)
+    await work.run()
+    mailbox.letters.clear()
+    await api(manager, UPDATE, input={"noticeId": notice, **given})
+    await work.run()
+    assert (mailbox.letters, len(await feed(customer))) == ([], 1)
+    await api(manager, UPDATE, input={"noticeId": notice, "title": "Newer disks", **given})
+    await work.run()
+    assert (len(mailbox.to(customer.email)), len(await feed(customer))) == (1, 2)
+
+
 @pytest.mark.parametrize("severity", ["INFO", "MINOR", "MAJOR", "CRITICAL"])
 async def test_nobody_turns_off_what_is_critical(
     api, schedule, work, mailbox, feed, deliveries, database, manager, customer, severity
