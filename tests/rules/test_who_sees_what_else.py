@@ -1,5 +1,6 @@
-"""Who sees settings, people, the audit log and dead letters, by which door: a word in each text, as for tickets."""
+"""Who sees settings, people, maintenance, the log and dead letters, by which door: each text has a word of its own."""
 
+import datetime as dt
 import json
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ RULE = """name words emailDomains addTags target: department { name } assignee {
   categories { name } services { name }"""
 ENTRY = """action summary ipAddress actor { name } subject { ... on RoutingRule { name } }
   changes { field before after }"""
+NOTICE = "title message messageHtml services { name } updates(first: 5) { totalCount nodes { message messageHtml } }"
 LETTER = "name error recipient settledBy { name } subject { id }"
 DOORS = {
     "departments": f"{{ departments {{ totalCount nodes {{ {DEPARTMENT} }} }} }}",
@@ -24,6 +26,8 @@ DOORS = {
     "all categories": f"{{ categories(includeArchived: true) {{ totalCount nodes {{ {CATEGORY} }} }} }}",
     "services": "{ services { totalCount nodes { name description } } }",
     "all services": "{ services(includeArchived: true) { totalCount nodes { name description } } }",
+    "maintenance": f"{{ maintenanceNotices {{ totalCount nodes {{ {NOTICE} }} }} }}",
+    "serviced maintenance": f"{{ services {{ nodes {{ maintenanceNotices(first: 5) {{ nodes {{ {NOTICE} }} }} }} }} }}",
     "rules": f"{{ routingRules {{ totalCount nodes {{ {RULE} }} }} }}",
     "log": f"""{{ auditEntries(filter: {{actions: ["[entry-action]"]}}) {{ totalCount nodes {{ {ENTRY} }} }} }}""",
     "letters": f"{{ deadLetters(filter: {{statuses: DISCARDED}}) {{ totalCount nodes {{ {LETTER} }} }} }}",
@@ -31,6 +35,7 @@ DOORS = {
 BY_ID = f"""query ($id: ID!) {{ node(id: $id) {{ id ... on Department {{ {DEPARTMENT} }}
   ... on Category {{ {CATEGORY} }} ... on Service {{ name description }} ... on RoutingRule {{ {RULE} }}
   ... on Person {{ name email locale timeZone active lastSeenAt departments {{ name }} }}
+  ... on MaintenanceNotice {{ {NOTICE} }} ... on MaintenanceUpdate {{ said: message html: messageHtml }}
   ... on AuditEntry {{ {ENTRY} }} ... on DeadLetter {{ {LETTER} }} }} }}"""
 BY_IDS = BY_ID.replace("$id: ID!", "$id: [ID!]!").replace("node(id: $id)", "nodes(ids: $id)")
 
@@ -39,7 +44,17 @@ ARCHIVED = {"departments": "old-department", "categories": "old-category", "serv
 RULES = frozenset({"rule", "rule-word", "rule-domain", "rule-tag"})
 LOG = frozenset({"entry", *(f"entry-{name}" for name in ("action", "address", "field", "before", "after"))})
 LETTERS = frozenset({"letter", "letter-error"})
+NOTICES = {  # by whom they are for
+    audience: frozenset(f"{audience}-{part}" for part in ("notice", "message", "update"))
+    for audience in ("everyone", "subscribers", "staff")
+}
+OF_ADMINS = {
+    "rules": {*RULES, "department", "category", "service", "member", "member-email"},
+    "log": {*LOG, "member", "rule"},
+    "letters": {*LETTERS, "member", "member-email"},
+}
 EVERYTHING = {*IN_USE, *PERSON, *RULES, *LOG, *LETTERS, *ARCHIVED.values(), "category", "service", "gone", "gone-email"}
+EVERYTHING |= frozenset().union(*NOTICES.values())
 EVERYTHING |= {f"{name}-text" for name in ("department", "category", "service", *ARCHIVED.values())}
 
 
@@ -84,6 +99,8 @@ async def scene(desk, house, database, submit, work, mailbox, support, problem, 
             service_ids=[service.id], words=["[rule-word]"], email_domains=["[rule-domain]"],
             department_id=department.id, assignee_id=member.id, priority=None, add_tags=["[rule-tag]"],
         )  # fmt: skip
+        for audience in models.MaintenanceAudience:
+            announced(unit, ids, audience, service, member)
         change = {part: f"[entry-{part}]" for part in ("field", "before", "after")}
         entry = unit.insert(
             models.AuditEntry, at=unit.now, actor_id=member.id, action="[entry-action]", subject_table="routing_rules",
@@ -100,6 +117,27 @@ async def scene(desk, house, database, submit, work, mailbox, support, problem, 
     for role in (Role.AGENT, Role.TEAM_LEAD, Role.MANAGER, Role.DIRECTOR):
         people[role] = await house.person(f"A {role.name}", role, *([] if role is Role.DIRECTOR else [support]))
     return SimpleNamespace(people=people, ids=ids)
+
+
+def announced(unit, ids, audience, service, author):
+    """Maintenance of the service for these people, with an update."""
+    name = audience.name.lower()
+    notice = unit.insert(
+        models.MaintenanceNotice, title=f"[{name}-notice]", message=f"[{name}-message]", audience=audience,
+        severity=models.MaintenanceSeverity.MAJOR, status=models.MaintenanceStatus.SCHEDULED, channels=["IN_APP"],
+        starts_at=unit.now, ends_at=unit.now + dt.timedelta(hours=1), started_at=None, ended_at=None,
+        remind_before_seconds=None, reminder_at=None, automatic=False, timer_at=None,
+        version=0, changed_at=unit.now, created_by_id=author.id,
+        created_at=unit.now,
+    )  # fmt: skip
+    unit.insert(models.MaintenanceService, notice_id=notice.id, service_id=service.id)
+    update = unit.insert(
+        models.MaintenanceHappening, notice_id=notice.id, kind=models.HappeningKind.POSTED, status=notice.status,
+        message=f"[{name}-update]", message_html=f"<p>[{name}-update]</p>", author_id=author.id, at=unit.now,
+        told_at=unit.now,
+    )  # fmt: skip
+    setattr(ids, f"{name}_notice", f"mnt_{notice.id}")
+    setattr(ids, f"{name}_update", f"mup_{update.id}")
 
 
 async def session_for(desk, customer, ticket):
@@ -128,13 +166,24 @@ def is_staff(who):
     return isinstance(who, Role) and who is not Role.CUSTOMER
 
 
+def notices_of(who):
+    """What of maintenance is for whom: nobody here has subscribed."""
+    if is_staff(who):
+        return set().union(*NOTICES.values())
+    return set(NOTICES["everyone"]) if who is Role.CUSTOMER else set()
+
+
 def may_read(who, door):
     """What this door shows to whom."""
     noun, all_of_them = door.rpartition(" ")[2], door.startswith("all ")
     if door == "departments" and who is None:
         return set()
-    if (all_of_them or door in {"rules", "log", "letters"}) and who is not Role.ADMIN:
+    if (all_of_them or door in OF_ADMINS) and who is not Role.ADMIN:
         return set()
+    if noun == "maintenance":
+        return notices_of(who) | ({"service"} if notices_of(who) else set())
+    if noun in OF_ADMINS:
+        return OF_ADMINS[noun]
     people = PERSON if is_staff(who) else set()
     match noun:
         case "departments":
@@ -143,12 +192,6 @@ def may_read(who, door):
             words = {"category", "category-text", "department", "department-text", *people}
         case "services":
             words = {"service", "service-text"}
-        case "rules":
-            return {*RULES, "department", "category", "service", "member", "member-email"}
-        case "log":
-            return {*LOG, "member", "rule"}
-        case "letters":
-            return {*LETTERS, "member", "member-email"}
     if all_of_them:
         words |= {ARCHIVED[noun], f"{ARCHIVED[noun]}-text"}
         words |= {"old-department", "old-department-text"} if noun == "categories" else set()
@@ -160,7 +203,7 @@ async def test_each_word_is_read_by_exactly_those_who_may(api, scene, door):
     for who, viewer in scene.people.items():
         answer = await api.answer(viewer, DOORS[door])
         assert read(answer) == may_read(who, door), who
-        assert ("errors" in answer) == (not may_read(who, door)), who
+        assert ("errors" in answer) == (not may_read(who, door) and "maintenance" not in door), who
 
 
 async def test_only_admins_count_what_is_archived(api, scene):
@@ -189,6 +232,8 @@ async def test_what_is_found_by_its_id_is_what_may_be_known(api, scene, query):
         "letter": admins,
         "member": staff,
         "gone": staff,
+        **dict.fromkeys(("everyone_notice", "everyone_update"), staff | {Role.CUSTOMER}),
+        **dict.fromkeys(("subscribers_notice", "subscribers_update", "staff_notice", "staff_update"), staff),
     }.items():
         gid = getattr(scene.ids, name)
         for who, viewer in scene.people.items():
@@ -205,6 +250,8 @@ async def test_what_is_hidden_looks_like_what_is_not_there(api, scene):
         "old_service": lambda who: not is_staff(who),
         **dict.fromkeys(("rule", "entry", "letter"), lambda who: who is not Role.ADMIN),
         "member": lambda who: not is_staff(who),
+        "everyone_notice": lambda who: not (is_staff(who) or who is Role.CUSTOMER),
+        **dict.fromkeys(("subscribers_notice", "staff_notice", "staff_update"), lambda who: not is_staff(who)),
     }
     for name, from_whom in hidden.items():
         gid = getattr(scene.ids, name)
