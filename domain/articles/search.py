@@ -17,6 +17,7 @@ NEAREST = 5  # words that a misspelt one may have been meant as
 SHORTEST_MISSPELT, SHORT = 4, 6  # shorter ones are near to too much; short ones have one letter wrong
 MOST_SUGGESTED = 10
 RAREST, MOST_FOUND = 8, 3_000  # of a question the rarest words count, as long as no more articles have them
+MOST_READ = 500  # of those that have them, the ones that fit best
 HEADING = 3.0  # how much more a word counts in a heading
 PREFERRED = 1.5  # how much better an article fits of the category that is asked about
 LOOKED_THROUGH = 10_000  # characters of a text for the passage that fits
@@ -134,14 +135,14 @@ def suggested(viewer: Viewer, text: Any, category_id: Any | None, most: Any) -> 
     asked = _rarest(viewer, said)
     term = sa.cast(func.quote_literal(asked.c.word), TSQUERY())
     top = sa.case((ArticleWords.heading.op("@@")(term), HEADING), else_=1.0)
+    share = (func.sum(asked.c.weight * top) / func.max(asked.c.whole)).label("share")
     found = (
-        select(
-            ArticleWords.article_id,
-            (func.sum(asked.c.weight * top) / func.max(asked.c.whole)).label("share"),
-            func.max(asked.c.together).label("asked"),
-        )
+        select(ArticleWords.article_id, share, func.max(asked.c.together).label("asked"))
         .join_from(asked, ArticleWords, ArticleWords.words.op("@@")(term))
+        .where(ArticleWords.audience.in_(articles.audiences(viewer)))
         .group_by(ArticleWords.article_id)
+        .order_by(share.desc(), ArticleWords.article_id)
+        .limit(sa.literal_column(str(MOST_READ)))
         .subquery("found")
     )
     score: Any = found.c.share / (HEADING * PREFERRED)
