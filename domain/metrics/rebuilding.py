@@ -17,6 +17,7 @@ from domain.metrics import counting, facts, sums
 from domain.metrics.counting import COLUMNS, Subject
 from domain.metrics.facts import Counted, Happened, State
 from domain.sla import hours_by_id
+from infra.pulse import Pulse
 from infra.unit import Unit
 from models import BusinessCalendar, Event, Fact, Histogram, MeasuredTicket, Person, Role, Sums, Ticket
 
@@ -64,7 +65,7 @@ async def rebuild(database_url: str, told: Told) -> int:
             await connection.execute(f"LOCK TABLE {MeasuredTicket.__tablename__} IN EXCLUSIVE MODE")
             for model in (MeasuredTicket, Fact, Sums, Histogram):
                 await connection.execute(f"DELETE FROM {model.__tablename__}")  # noqa: S608 # names of our own
-            unit = Unit(connection)
+            unit = Unit(connection, Pulse(database_url))
             done = await _counted(connection, unit, told)
             for split, grain in sums.KINDS:
                 for build in (_summed, _drawn):
