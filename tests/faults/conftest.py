@@ -181,9 +181,11 @@ class Asking:
         return answer["data"]["submitTicket"]["ticket"]["id"]
 
     @contextlib.asynccontextmanager
-    async def connected(self, by=None):
-        """A socket that is signed in."""
-        async with connect(f"ws://{self.address}/graphql", subprotocols=["graphql-transport-ws"]) as socket:
+    async def connected(self, by=None, *, port=None):
+        """A socket that is signed in. `port`: of what stands before the API."""
+        async with connect(
+            f"ws://127.0.0.1:{port or self.port}/graphql", subprotocols=["graphql-transport-ws"]
+        ) as socket:
             client = Socket(socket)
             await client.send(type="connection_init", payload={"authorization": f"Bearer {by or self.token}"})
             assert await client.receive() == {"type": "connection_ack"}
@@ -359,6 +361,8 @@ class Far(Asking):
     def __init__(self, town):
         self.town, self.proxies = town, town.proxies
         self.ask_at(embedded.free_port())
+        self.proxies["clients"] = Proxy(lambda: self.port)
+        self.proxies["clients"].start()
         changed = {"PORT": str(self.port)}
         urls = {"DATABASE_URL": (town.postgres, "postgres"), "REDIS_URL": (town.valkey, "valkey")}
         for name, (server, proxy) in urls.items():

@@ -13,7 +13,8 @@ class Proxy:
     """Passes all that comes to its port on to another. What is set here holds at once, for both directions.
 
     It has a thread and a loop of its own, so a test that waits does not hold it up. While it is a `hole` nothing passes
-    and nobody is told: what was sent arrives once it isn't any more, as TCP would repeat it.
+    and nobody is told: what was sent arrives once it is none any more, as TCP would repeat it, unless its sender gave
+    the connection up meanwhile.
     """
 
     def __init__(self, target):
@@ -88,7 +89,11 @@ class Proxy:
     async def _pass(self, reader, writer):
         while said := await reader.read(MOST_BYTES):
             await asyncio.sleep(self.delay)
-            await self._passable()
+            if not self._open.is_set():
+                await self._passable()
+                await asyncio.sleep(0.01)  # so that an end that came meanwhile is known
+                if reader.at_eof() or reader.exception():
+                    break
             self.passed += len(said)
             writer.write(said)
             await writer.drain()
