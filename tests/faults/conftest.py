@@ -398,11 +398,11 @@ def kept(record_property):
     return Kept(partial(record_property, PROPERTY))
 
 
-@pytest.fixture(autouse=True)
-def promise(request, record_property):
-    """Tells the table what the test's mark says."""
-    if mark := request.node.get_closest_marker("promise"):
-        record_property("promise", [mark.args[0], mark.kwargs["injected"]])
+def pytest_collection_modifyitems(items):
+    """Tells the table what the marks of tests say."""
+    for item in items:
+        if mark := item.get_closest_marker("promise"):
+            item.user_properties.append(("promise", [mark.args[0], mark.kwargs["injected"]]))
 
 
 def pytest_terminal_summary(terminalreporter):
