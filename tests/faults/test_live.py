@@ -40,10 +40,12 @@ class Follower:
                     self.connections += 1
                     variables = {"id": self.ticket_id, "after": self.cursor}
                     await socket.send(id="1", type="subscribe", payload={"query": FEED, "variables": variables})
-                    while True:
-                        item = await socket.item()
+                    while (message := await socket.receive())["type"] == "next":
+                        item = message["payload"]["data"]["ticketUpdated"]
                         self.cursor = item["cursor"]
                         self.seqs.append(item["node"]["seq"])
+                    # It began while the database was cut off, and is told to come again.
+                    assert message["payload"][0]["extensions"]["code"] == "UNAVAILABLE", message
             await asyncio.sleep(0.02)
 
 
@@ -55,7 +57,8 @@ async def following(far, ticket_id):
         yield follower
     finally:
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 async def all_told(real, follower, last):
