@@ -90,14 +90,20 @@ def seed(*, large: Annotated[bool, typer.Option(help="With 1,000,000 tickets.")]
 
 
 @app.command()
-def check() -> None:
-    """Tell whether the settings can be used, and whether the database, Redis, mail and files answer."""
-    from infra import checks
+def check(*, strict: Annotated[bool, typer.Option("--strict", help="Also fail for what is weak.")] = False) -> None:
+    """Tell whether the settings can be used, whether the database, Redis, mail and files answer, and what is weak."""
+    from domain import opening
+    from infra import checks, weaknesses
 
-    results = asyncio.run(checks.check(_settings(), _head()))
+    settings = _settings()
+    results = asyncio.run(checks.check(settings, _head()))
+    weak = weaknesses.of(settings)
+    if results[0].good:  # the database
+        weak += asyncio.run(opening.missing(settings))
+    results += [checks.Result(name, good=True, weak=True, said=said) for name, said in weak]
     for result in results:
-        typer.echo(f"{'ok ' if result.good else 'BAD'}  {result.name}: {result.said}")
-    if not all(result.good for result in results):
+        typer.echo(f"{'BAD ' if not result.good else 'WEAK' if result.weak else 'ok  '}  {result.name}: {result.said}")
+    if not all(result.good for result in results) or (strict and any(result.weak for result in results)):
         raise typer.Exit(1)
 
 
@@ -124,6 +130,44 @@ def invite(email: str, role: Annotated[str, typer.Option(help="Such as ADMIN or 
         typer.echo(asyncio.run(people.invite(_settings(), email, role)))
     except Refusal as refused:
         _refuse(refused.message)
+
+
+@app.command()
+def export(
+    email: str,
+    output: Annotated[Path, typer.Option(help="The file to write, a zip.", dir_okay=False)],
+) -> None:
+    """Write what the desk holds of a person to an archive: JSON, and their files."""
+    from domain import exporting
+    from domain.refusals import Refusal
+    from infra.postgres import Unavailable
+
+    try:
+        asyncio.run(exporting.export(_settings(), email, output, typer.echo))
+    except (Refusal, Unavailable) as refused:
+        _refuse(str(refused))
+    typer.echo(f"Written: {output}")
+
+
+@app.command()
+def erase(email: str, *, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Erase a person: what they wrote and what is written of them is blanked; histories and figures stay whole."""
+    from domain import erasing
+    from domain.refusals import Refusal
+    from infra.postgres import Unavailable
+
+    def agreed(found: erasing.Found) -> bool:
+        typer.echo(f"{found.name} <{email}>, {found.role}, {found.tickets:,} tickets.")
+        typer.echo("All that was said on these, their files, and what they wrote elsewhere is blanked for good.")
+        return yes or typer.confirm("Erase them?")
+
+    try:
+        done = asyncio.run(erasing.erase(_settings(), email, agreed, typer.echo))
+    except (Refusal, Unavailable) as refused:
+        _refuse(str(refused))
+    if not done:
+        _refuse("Nothing was changed.")
+    typer.echo("Erased. Workers erase the bytes of files within moments; backups hold all of it until they are gone.")
 
 
 @app.command()

@@ -48,8 +48,8 @@ PERMISSIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Whoever asks. Without a role nobody is signed in; with a ticket the session sees that ticket alone; with a scope
-    it is a program with a token of the person's.
+    """Whoever asks. Without a role nobody is signed in, and `id` is a visitor's; with a ticket the session sees that
+    ticket alone; with a scope it is a program with a token of the person's.
 
     In a statement that is being built, `id` and `ticket_id` are bind parameters, so rights can't branch on them.
     """
@@ -60,6 +60,11 @@ class Viewer:
     scope: ApiTokenScope | None = None
 
     bindable: ClassVar[tuple[str, ...]] = ("id", "ticket_id")
+
+    @property
+    def person_id(self) -> Any:
+        """The id of whoever is signed in; None for a visitor."""
+        return None if self.role is None else self.id
 
     @property
     def is_staff(self) -> bool:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
+from domain.access import Viewer
 from domain.refusals import RateLimited
 from infra.unit import Unit, Writes, now
 from models import Attempt
@@ -37,6 +38,10 @@ COMMENT_BY_CUSTOMER = Limit("comment:customer", 60, 60 * 60)
 COMMENT_BY_STAFF = Limit("comment:staff", 1_000, 60 * 60)
 UPLOAD_BY_PERSON = Limit("upload:person", 200, 60 * 60)
 PRESENCE_BY_PERSON = Limit("presence:person", 3_600, 60 * 60)
+FEEDBACK_BY_NETWORK = Limit("feedback:network", 10, 60 * 60)
+FEEDBACK_BY_PERSON = Limit("feedback:person", 60, 60 * 60)
+VIEW_BY_NETWORK = Limit("view:network", 1_000, 60 * 60)
+VIEW_BY_PERSON = Limit("view:person", 1_000, 60 * 60)
 EPOCH = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 SWEPT_AFTER = dt.timedelta(days=1)
 
@@ -66,6 +71,15 @@ async def take(writes: Writes, limit: Limit, subject: str) -> None:
 async def count(unit: Unit, limit: Limit, subject: str) -> None:
     """Count one attempt if the unit is committed. Raises RateLimited when it is one too many."""
     check(unit, limit, await unit.run(*counting(unit, limit, subject)))
+
+
+def of_reader(viewer: Viewer, network: str, limits: tuple[Limit, Limit]) -> tuple[Limit, str]:
+    """Which of both holds for a reader, and its subject: the first for visitors.
+
+    They can be as many as somebody likes, but all from one network.
+    """
+    of_networks, of_people = limits
+    return (of_networks, network) if viewer.role is None else (of_people, str(viewer.id))
 
 
 def counting(unit: Unit, limit: Limit, subject: str) -> tuple[Any, ...]:

@@ -10,7 +10,8 @@ from sqlalchemy import Select, select
 from domain import people, services, sessions
 from domain.access import Viewer
 from domain.articles import categories as article_categories
-from domain.articles import writing
+from domain.articles import feedback, views, writing
+from domain.articles.feedback import Opinion
 from domain.maintenance import announcing
 from domain.people import Newcomer
 from domain.tickets import submitting
@@ -21,6 +22,7 @@ from infra.unit import Unit
 from models import (
     ArticleAudience,
     ArticleCategory,
+    ArticleFeedbackSource,
     AssignmentMethod,
     BusinessCalendar,
     Category,
@@ -128,6 +130,22 @@ ARTICLES = (
 )
 
 
+# Which category of tickets they answer.
+ANSWERED = {"Getting started": "Technical problem", "Invoices and payment": "Billing"}
+# What readers say of them.
+ON_PAGE = ArticleFeedbackSource.ARTICLE
+MISSED = "No mail came, and it was not among the junk either."
+OPINIONS = {
+    "Reset your password": (
+        ("customer@example.com", Opinion(helpful=True, rating=5, comment=None, source=ON_PAGE)),
+        ("other.customer@example.com", Opinion(helpful=False, rating=2, comment=MISSED, source=ON_PAGE)),
+    ),
+    "Change the address on invoices": (
+        ("customer@example.com", Opinion(helpful=True, rating=4, comment="Quickly done.", source=ON_PAGE)),
+    ),
+}
+
+
 def _person(email: Any) -> Select[Person]:
     return select(Person).where(Person.email == email)
 
@@ -218,13 +236,21 @@ async def _articles(unit: Unit) -> None:
         raise LookupError("The demo has people before it has articles.")
     viewer = Viewer(writer.role, writer.id)
     for name, description, texts in ARTICLES:
-        form = article_categories.Form(name, description, None, [], None, archived=False)
+        about = [row.id for row in await unit.read_all(_category, ANSWERED[name])]
+        form = article_categories.Form(name, description, None, about, None, archived=False)
         category_id = await article_categories.save(unit, viewer, None, form)
         await unit.flush()
         for title, body, audience in texts:
             said = writing.Beginning(title, None, body, category_id, audience, [], "en", None)
             article_id = await writing.create(unit, viewer, said)
             await writing.publish(unit, viewer, article_id, None, None)
+            await unit.flush()
+            for email, opinion in OPINIONS.get(title, ()):
+                if reader := await unit.read(_person, email):
+                    asking = Viewer(reader.role, reader.id)
+                    await views.record(unit, asking, "", article_id)
+                    await feedback.give(unit, asking, "", article_id, opinion)
+                    await unit.flush()
 
 
 def _office_hours(unit: Unit) -> UUID:

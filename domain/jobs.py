@@ -15,9 +15,16 @@ class Announce(Job):
 
 @dataclass(frozen=True, slots=True)
 class Count(Job, retries=200, longest_wait=30):
-    """Count what has happened to these tickets since they were counted last."""
+    """Count what has happened to these tickets since they were counted last, and add up what is counted."""
 
     ticket_ids: list[UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class TellReview(Job, retries=200, longest_wait=30):
+    """Tell whoever is to review an article."""
+
+    review_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,7 @@ class Unassign(Job):
     """Put back the tickets of somebody who works here no more: a batch of those with keys above `after`, then more."""
 
     person_id: UUID
-    actor_id: UUID
+    actor_id: UUID | None  # None: whoever operates the desk
     after: UUID
 
 
@@ -114,6 +121,17 @@ class TellMaintenance(Job, retries=100, longest_wait=60):
 
     happening_id: UUID
     after: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class TellOperator(Job, retries=200, longest_wait=300):
+    """Mail whoever operates the desk that something broke: its kind, its place, and ids of what was being done."""
+
+    error_id: str
+    fault: str
+    place: str
+    about: dict[str, str]
+    at: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from domain import (
     words,
 )
 from domain.access import Viewer
+from domain.articles import reviews
 from domain.jobs import SendMaintenance, SendMessage
 from domain.maintenance import saying
 from domain.messages import link_token, ticket_link
@@ -273,7 +274,7 @@ async def _letter(unit: Unit, desk: Desk, message: Message) -> Letter | None:
     if person is None or not person.active:
         return None
     w = Wording(person.locale, person.time_zone)
-    says = _of_maintenance if message.kind is MessageKind.MAINTENANCE else _sign_in if message.link_id else _about
+    says = OF_OTHERS.get(message.kind) or (_sign_in if message.link_id else _about)
     draft = await says(unit, desk, message, person, w)
     if draft is None:
         return None
@@ -347,9 +348,45 @@ async def _of_maintenance(unit: Unit, desk: Desk, message: Message, person: Pers
     kind = NotificationKind.MAINTENANCE
     if fact["severity"] != MaintenanceSeverity.CRITICAL.name:
         _add_way_out(draft, desk, person, kind, w)
+    return await _worded(unit, desk, kind, draft, person, w)
+
+
+async def _worded(unit: Unit, desk: Desk, kind: NotificationKind, draft: Draft, person: Person, w: Wording) -> Draft:
+    """The same in the desk's own words, if it has some for what is not about tickets."""
     own = await own_words(unit, kind, MessageTemplateUse.EMAIL, w.tag)
-    facts = {"name": person.name, "desk": settings.desk_name, "link": button.link, "subject": fact["title"]}
-    return draft if own is None else _in_own_words(draft, own, facts)
+    if own is None:
+        return draft
+    facts = {"name": person.name, "desk": desk.settings.desk_name, "link": desk.settings.public_url}
+    return _in_own_words(draft, own, facts | {"subject": draft.sections[0].heading or ""})
+
+
+# --- Reviews ----------------------------------------------------------------------------------------------------------
+
+
+REASONS = {
+    "POOR_RATING": marked("A reader has rated it with 1 or 2 of 5."),
+    "OFTEN_UNHELPFUL": marked("Of those who answered in the last 30 days, fewer than half found it helpful."),
+    "REQUESTED": marked("{name} asks for it to be reviewed:"),
+}
+
+
+async def _of_review(unit: Unit, desk: Desk, message: Message, person: Person, w: Wording) -> Draft | None:
+    """That an article is to be reviewed, and why; None when that is done."""
+    records = await unit.run(reviews.of, Viewer(person.role, person.id), message.event_ids[0])
+    if not records:
+        return None
+    fact, settings = records[0], desk.settings
+    blocks = [Block(w.said(REASONS[fact["reason"]], name=fact["requested_by"] or settings.desk_name))]
+    blocks += [news.quoted(text) for text in (fact["note"], *fact["comments"]) if text]
+    button = Link(w.said("Open {desk_name}", desk_name=settings.desk_name), settings.public_url)
+    subject = w.said("Please review: {title}", title=fact["title"])
+    draft = Draft(subject, [Piece(fact["title"], blocks)], button)
+    kind = NotificationKind.REVIEW_REQUESTED
+    _add_way_out(draft, desk, person, kind, w)
+    return await _worded(unit, desk, kind, draft, person, w)
+
+
+OF_OTHERS = {MessageKind.MAINTENANCE: _of_maintenance, MessageKind.REVIEW_REQUESTED: _of_review}  # than tickets
 
 
 def _add_way_out(draft: Draft, desk: Desk, person: Person, kind: NotificationKind, w: Wording) -> None:

@@ -12,11 +12,12 @@ from markupsafe import Markup, escape
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import aliased
 
-from domain import access, history, tickets
+from domain import access, articles, history, tickets
 from domain.access import Viewer
 from domain.wording import Wording, marked
-from models import Comment, Department, Escalation, Event, EventText, Person, Resolution, Ticket, TicketStatus
+from models import Article, Comment, Department, Escalation, Event, EventText, Person, Resolution, Ticket, TicketStatus
 
+LONGEST_ARTICLE = 20_000  # characters that an email quotes whole
 OVER = ("RESOLVED", "CLOSED")
 TO_CUSTOMERS = {
     "OPEN": marked("We are working on it."),
@@ -89,6 +90,7 @@ def of(viewer: Viewer, event_ids: Any) -> Select[*tuple[Any, ...]]:
     """The events that this reader may see, ticket by ticket, with what they name as it is now."""
     actor, author, assignee = aliased(Person), aliased(Person), aliased(Person)
     works = access.works_on(viewer, Ticket)
+    whole = func.length(Article.body) <= sa.literal_column(str(LONGEST_ARTICLE))
     texts = select(func.jsonb_object_agg(EventText.name, EventText.text)).where(EventText.event_id == Event.id)
     rows = tickets.visible(viewer).join(Event, Event.ticket_id == Ticket.id)
     rows = rows.where(Event.id == func.any(event_ids), access.if_of_side(works, Event.public_seq.is_not(None)))
@@ -98,6 +100,7 @@ def of(viewer: Viewer, event_ids: Any) -> Select[*tuple[Any, ...]]:
         .outerjoin(Comment, Comment.id == history.id_in(Event, "comment_id"))
         .outerjoin(author, author.id == Comment.author_id)
         .outerjoin(Resolution, Resolution.id == history.id_in(Event, "resolution_id"))
+        .outerjoin(Article, sa.and_(Article.id == Resolution.article_id, articles.readable(viewer, Article)))
         .outerjoin(Escalation, Escalation.id == history.id_in(Event, "escalation_id"))
         .outerjoin(Department, Department.id == Ticket.department_id)
         .order_by(Ticket.id, Event.seq)
@@ -127,6 +130,9 @@ def of(viewer: Viewer, event_ids: Any) -> Select[*tuple[Any, ...]]:
         Resolution.summary,
         Resolution.summary_html,
         Resolution.confirm_by,
+        Article.title.label("article"),
+        sa.case((whole, Article.body), else_=Article.summary).label("article_body"),
+        sa.case((whole, Article.body_html)).label("article_html"),
         Escalation.reason.label("escalation_reason"),
         Escalation.ended_at.label("escalation_ended_at"),
     )
@@ -186,6 +192,9 @@ def _resolved(fact: Fact, w: Wording) -> list[Block]:
     blocks = [Block(w.said("{name} has solved it.", name=fact.actor))]
     if fact.summary:
         blocks.append(quoted(fact.summary, fact.summary_html))
+    if fact.article:
+        blocks.append(Block(w.said("The answer stands in our article “{title}”:", title=fact.article)))
+        blocks.append(quoted(fact.article_body, fact.article_html))
     if fact.requester_id == fact.reader_id and fact.confirm_by:
         ask = marked(
             "Is it solved for you? Please confirm it, or open it again. Without an answer it closes on {moment}."

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from domain import access, templates, tickets
 from domain.access import Viewer
+from domain.articles import reviews
 from domain.maintenance import saying
 from domain.news import LABELS
 from domain.refusals import InvalidInput
@@ -20,6 +21,8 @@ from infra.desk import Desk
 from infra.ids import new_id
 from infra.unit import Unit
 from models import (
+    Article,
+    ArticleReview,
     Department,
     Inbox,
     MaintenanceNotice,
@@ -33,6 +36,7 @@ from models import (
 )
 
 CHANNEL = "person"  # with the person's id behind a colon: where it is told that they have news
+MAINTENANCE, REVIEW = NotificationKind.MAINTENANCE, NotificationKind.REVIEW_REQUESTED
 # What a notification says.
 TITLES = {
     NotificationKind.TICKET_RECEIVED: marked("We have received your ticket #{number}"),
@@ -48,6 +52,7 @@ TITLES = {
     NotificationKind.TICKET_ESCALATED: marked("Ticket #{number} was escalated"),
     NotificationKind.SLA_AT_RISK: marked("Ticket #{number} is due within the hour"),
     NotificationKind.SLA_BREACHED: marked("Ticket #{number} has missed its target"),
+    NotificationKind.REVIEW_REQUESTED: marked("Please review an article"),
 }
 
 # --- Reading ----------------------------------------------------------------------------------------------------------
@@ -108,31 +113,41 @@ def facts(viewer: Viewer, notification: Any, own: Any) -> Any:
         *("name", select(Person.name).where(Person.id == viewer.id).scalar_subquery()),
     )
     found = rows.with_only_columns(sa.cast(known, sa.Text), maintain_column_froms=True).scalar_subquery()
-    notice = notice_of(viewer, notification)
-    known = func.jsonb_build_object(
-        *(
-            "subject",
-            MaintenanceNotice.title,
-            "name",
-            select(Person.name).where(Person.id == viewer.id).scalar_subquery(),
-        )
+    name = select(Person.name).where(Person.id == viewer.id).scalar_subquery()
+
+    def named(rows: Select[Any], title: Any) -> Any:
+        known = func.jsonb_build_object(*("subject", title, "name", name))
+        return rows.with_only_columns(sa.cast(known, sa.Text), maintain_column_froms=True).scalar_subquery()
+
+    article = review_of(viewer, notification).join(Article, Article.id == ArticleReview.article_id)
+    return sa.case(
+        (own.is_(None), sa.null()),
+        (_is_of(notification, MAINTENANCE), named(notice_of(viewer, notification), MaintenanceNotice.title)),
+        (_is_of(notification, REVIEW), named(article, Article.title)),
+        else_=found,
     )
-    of_notice = notice.with_only_columns(sa.cast(known, sa.Text), maintain_column_froms=True).scalar_subquery()
-    return sa.case((sa.and_(own.is_not(None), _is_of_maintenance(notification)), of_notice), (own.is_not(None), found))
 
 
-def _is_of_maintenance(notification: Any) -> Any:
-    return notification.kind == NotificationKind.MAINTENANCE
+def _is_of(notification: Any, kind: NotificationKind) -> Any:
+    return notification.kind == kind
 
 
 def notice_of(viewer: Viewer, notification: Any) -> Select[MaintenanceNotice]:
     """The notice of maintenance that it is about, while the viewer can see it."""
-    return saying.notice_of(viewer, notification.cause_id).where(_is_of_maintenance(notification))
+    return saying.notice_of(viewer, notification.cause_id).where(_is_of(notification, MAINTENANCE))
+
+
+def review_of(viewer: Viewer, notification: Any) -> Select[ArticleReview]:
+    """The review that it asks for, while the viewer can see it."""
+    return reviews.one(viewer, notification.cause_id).where(_is_of(notification, REVIEW))
 
 
 def told(viewer: Viewer, notification: Any) -> Any:
-    """What it says of maintenance; NULL when it is about something else, or can't be seen any more."""
-    return sa.case((_is_of_maintenance(notification), saying.told(viewer, notification.cause_id)))
+    """What it says of maintenance, or the title of the article to review; NULL without sight of it, or of tickets."""
+    return sa.case(
+        (_is_of(notification, MAINTENANCE), saying.told(viewer, notification.cause_id)),
+        (_is_of(notification, REVIEW), reviews.told(viewer, notification.cause_id)),
+    )
 
 
 def body_of(
@@ -145,10 +160,15 @@ def body_of(
     told: str | None,
     zone: str | None,
 ) -> str | None:
-    """The ticket's subject, what happens to services, or what the desk itself says; None without sight of it."""
+    """The ticket's subject, the article's title, what happens to services, or what the desk itself says.
+
+    None without sight of it.
+    """
     if own is not None and facts is not None:
         return templates.plain(_filled(desk, own, facts, locale))
-    return saying.in_app(told, locale, zone)[1] if kind == NotificationKind.MAINTENANCE.name else subject
+    return (
+        saying.in_app(told, locale, zone)[1] if kind == MAINTENANCE.name else told if kind == REVIEW.name else subject
+    )
 
 
 def title_of(
@@ -157,7 +177,7 @@ def title_of(
     """One line about it, in its reader's language or the desk's own words; `kind`: by its name."""
     if own is not None and facts is not None:
         return " ".join(_filled(desk, own, facts, locale).split())
-    if kind == NotificationKind.MAINTENANCE.name:
+    if kind == MAINTENANCE.name:
         return saying.in_app(told, locale, None)[0]
     text = TITLES.get(NotificationKind[kind])
     return Wording(locale).said(text, number=number) if text else ""

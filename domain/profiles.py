@@ -19,6 +19,7 @@ from models import Membership, Person, Role, Upload
 MOST_AVATAR_BYTES: Final = 2 * 1024 * 1024
 MOST_DEPARTMENTS: Final = 20
 FOR_STAFF: Final = frozenset({"name", "locale"})  # of customers; all else is for admins
+LAST_ADMIN: Final = "The last active admin stays one."
 NEVER_EMPTY: Final = {
     "name": "The name can't be empty.",
     "email": "The email address can't be empty.",
@@ -132,7 +133,7 @@ async def update(unit: Unit, viewer: Viewer, person_id: UUID, given: dict[str, A
     values = await _checked(unit, person, given)
     stops = values.get("active", person.active) is False or values.get("role", person.role) is not Role.ADMIN
     if stops and person.role is Role.ADMIN and person.active and not _others(together, person):
-        raise Conflict(ConflictReason.WRONG_STATE, "The last active admin stays one.", current=(Person, person.id))
+        raise Conflict(ConflictReason.WRONG_STATE, LAST_ADMIN, current=(Person, person.id))
     before = person.active, person.role
     moved = await _move(unit, viewer, person, values.get("role", person.role), given)
     if values:
@@ -140,8 +141,20 @@ async def update(unit: Unit, viewer: Viewer, person_id: UUID, given: dict[str, A
     if "email" in values:
         await links.end_all(unit, person.id)  # they went to the address before
     if moved or (person.active, person.role) != before:
-        await _end_rights(unit, viewer, person, was=before[1])
+        await _end_rights(unit, viewer.id, person, was=before[1])
     return person.id
+
+
+async def shut_out(unit: Unit, person_id: UUID) -> Person:
+    """Whoever operates the desk has somebody come in no more; gives their row, locked. Raises NotFound, Conflict."""
+    together = await unit.lock_all(_with_admins, person_id)
+    person = access.found(next((row for row in together if row.id == person_id), None), "personId", "person")
+    if person.role is Role.ADMIN and person.active and not _others(together, person):
+        raise Conflict(ConflictReason.WRONG_STATE, LAST_ADMIN, current=(Person, person.id))
+    if person.active:
+        unit.change(person, active=False)
+    await _end_rights(unit, None, person, was=person.role)
+    return person
 
 
 def _others(together: list[Person], person: Person) -> bool:
@@ -193,7 +206,7 @@ async def _move(unit: Unit, viewer: Viewer, person: Person, role: Role, given: d
     return before != set(wanted)
 
 
-async def _end_rights(unit: Unit, viewer: Viewer, person: Person, *, was: Role) -> None:
+async def _end_rights(unit: Unit, actor_id: UUID | None, person: Person, *, was: Role) -> None:
     """What is open with the rights of before ends; what can't go on with those of now is taken back."""
     await sessions.end_all(unit, person.id)
     if not person.active:
@@ -202,6 +215,6 @@ async def _end_rights(unit: Unit, viewer: Viewer, person: Person, *, was: Role) 
         await api_tokens.rights_changed(unit, person.id)
     elif was is not Role.CUSTOMER:
         await api_tokens.end_all(unit, person.id)
-        leaving.leave(unit, viewer.id, person.id)
+        leaving.leave(unit, actor_id, person.id)
     theirs = [row.department_id for row in await unit.read_all(_memberships, person.id)]
     history.tell_departments(unit, *theirs)

@@ -8,15 +8,15 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import Select, select
 
-from domain import access, comments, escalations, history, sla, tickets, words
+from domain import access, articles, comments, escalations, history, sla, tickets, words
 from domain.access import Viewer
 from domain.happenings import ResolutionConfirmed, TicketResolved
-from domain.refusals import Conflict, ConflictReason, NotAllowed, Problems
+from domain.refusals import Conflict, ConflictReason, InvalidInput, NotAllowed, Problems
 from domain.tickets import conflicts, ratings, statuses
 from domain.tickets.actions import AFTER_CLOSING
 from infra.settings import Settings
 from infra.unit import Unit
-from models import UNRESOLVED, Resolution, ResolutionState, Ticket, TicketStatus
+from models import UNRESOLVED, ArticleAudience, ArticleStatus, Resolution, ResolutionState, Ticket, TicketStatus
 
 MOST_FEEDBACK, MOST_REASON, MOST_CLOSE_REASON = 2_000, 2_000, 500
 WORST, BEST = 1, 5  # of ratings
@@ -59,6 +59,7 @@ class Solution:
 
     ticket_id: UUID
     summary: str | None = None
+    article_id: UUID | None = None
     if_seq: int | None = None
 
 
@@ -76,12 +77,15 @@ async def resolve(unit: Unit, viewer: Viewer, settings: Settings, said: Solution
     problems = Problems()
     text = words.body(problems, "summary", said.summary or "", what="The summary", may_be_empty=True) or None
     problems.refuse()
+    if said.article_id is not None:
+        await _answering(unit, viewer, said.article_id)
 
     resolution = unit.insert(
         Resolution,
         ticket_id=ticket.id,
         summary=text,
         summary_html=text and words.html(text),
+        article_id=said.article_id,
         resolved_at=unit.now,
         resolved_by_id=viewer.id,
         assignee_id=ticket.assignee_id,
@@ -104,6 +108,13 @@ async def resolve(unit: Unit, viewer: Viewer, settings: Settings, said: Solution
     await escalations.end_in_force(unit, viewer.id, ticket)
     await sla.follow(unit, ticket)
     return ticket.id
+
+
+async def _answering(unit: Unit, viewer: Viewer, article_id: UUID) -> None:
+    """Raises NotFound, and InvalidInput unless customers can read the article."""
+    article = access.found(await unit.read(articles.one, viewer, article_id), "articleId", "article")
+    if article.status is not ArticleStatus.PUBLISHED or article.audience is ArticleAudience.STAFF:
+        raise InvalidInput(("articleId", "Customers can't read this article."))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Whether what Deskwire needs from outside answers: for `desk check`."""
 
 import asyncio
+import time
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
@@ -13,23 +14,34 @@ from redis.asyncio import Redis
 from infra.ids import new_id
 from infra.issuer import Issuer
 from infra.settings import Settings
+from infra.weaknesses import is_here
 
 SECONDS = 5
 
 
+LEAST_POSTGRES = 18
+LEAST_REDIS = 7
+MOST_SKEW_SECONDS = 2.0  # between clocks: what is due by one is not by the other
+
+
 @dataclass(frozen=True)
 class Result:
-    """One thing that was looked at."""
+    """One thing that was looked at. What is weak works, and should not stay so."""
 
     name: str
     good: bool
     said: str
+    weak: bool = False
+
+
+class Weak(Exception):
+    """It works, and should not stay so."""
 
 
 async def check(settings: Settings, head: str | None) -> list[Result]:
     """Looks at everything at once. `head` is the migration that the database should be at."""
     looks = [
-        _look("database", _database(settings.database_url, head)),
+        _look("database", _database(settings, head)),
         _look("redis", _redis(settings.redis_url)),
         files(settings),
         mail(settings),
@@ -53,16 +65,31 @@ async def _look(name: str, look: Awaitable[str]) -> Result:
     try:
         async with asyncio.timeout(SECONDS):
             return Result(name, good=True, said=await look)
+    except Weak as weak:
+        return Result(name, good=True, weak=True, said=str(weak))
     except TimeoutError:
         return Result(name, good=False, said=f"no answer in {SECONDS} s")
     except Exception as failed:  # noqa: BLE001 (whatever it is, it is what there is to tell)
         return Result(name, good=False, said=f"{type(failed).__name__}: {failed}")
 
 
-async def _database(url: str, head: str | None) -> str:
-    connection = await asyncpg.connect(url)
+FACTS = """SELECT current_setting('server_version') AS version,
+    current_setting('server_version_num')::int / 10000 AS major, current_setting('server_encoding') AS encoding,
+    current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int AS connections,
+    extract(epoch FROM clock_timestamp())::float8 AS clock, pg_is_in_recovery() AS copies"""
+
+
+async def _database(settings: Settings, head: str | None) -> str:
+    connection = await asyncpg.connect(settings.database_url)
     try:
-        version = await connection.fetchval("SHOW server_version")
+        (facts,) = await connection.fetch(FACTS)
+        skew = abs(time.time() - facts["clock"])
+        if facts["major"] < LEAST_POSTGRES:
+            raise RuntimeError(f"it is PostgreSQL {facts['version']}: {LEAST_POSTGRES} is the oldest that can be used")
+        if facts["encoding"] != "UTF8":
+            raise RuntimeError(f"its encoding is {facts['encoding']}: it has to be UTF8")
+        if facts["copies"]:
+            raise RuntimeError("it copies another server, so nothing can be written there: name that one")
         if await connection.fetchval("SELECT to_regclass('alembic_version') IS NULL"):
             raise RuntimeError("it has no tables yet: run `desk migrate`")
         stands = await connection.fetchval("SELECT version_num FROM alembic_version")
@@ -70,12 +97,21 @@ async def _database(url: str, head: str | None) -> str:
         await connection.close()
     if stands != head:
         raise RuntimeError(f"it is at migration {stands}, not at {head}: run `desk migrate`")
-    return f"PostgreSQL {version}, at migration {stands}"
+    wanted = (settings.worker_count + 1) * (settings.read_pool_size + settings.write_pool_size)
+    if skew > MOST_SKEW_SECONDS:
+        raise Weak(f"its clock and this machine's differ by {skew:.0f} s: what is due comes as much too late or early")
+    if wanted > facts["connections"]:
+        raise Weak(f"it takes {facts['connections']} connections, and one API and one worker may want {wanted}")
+    return f"PostgreSQL {facts['version']}, at migration {stands}"
 
 
 async def _redis(url: str) -> str:
     async with Redis.from_url(url) as client:
-        about = await client.info("server")
+        about = await client.info()
+    if about.get("role") not in {None, "master"}:
+        raise RuntimeError("it copies another server, so nothing can be written there: name that one")
+    if int(str(about["redis_version"]).partition(".")[0]) < LEAST_REDIS:
+        raise RuntimeError(f"it is Redis {about['redis_version']}: {LEAST_REDIS} is the oldest that can be used")
     return f"{about.get('server_name', 'redis')} {about.get('valkey_version', about['redis_version'])}"
 
 
@@ -102,6 +138,9 @@ async def _mail(url: str) -> str:
     )
     async with client:
         await client.noop()
+        encrypted = client.get_transport_info("sslcontext") is not None
+    if not encrypted and not is_here(parts.hostname):
+        raise Weak(f"{parts.hostname} answers, and takes letters in the clear")
     return f"{parts.hostname} answers"
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from redis.exceptions import RedisError
 
+from infra.faults import told
 from infra.logs import report
 from infra.redis import listening_side
 
@@ -231,7 +232,7 @@ class Hub:
                 if not isinstance(error, RedisError | OSError):
                     report(error)
                 if self._link is not None or not failures:
-                    log.warning("hub_without_redis", error=repr(error))
+                    log.warning("hub_without_redis", error=told(error))
                 failures = 1 if self._link is not None else failures + 1
             self._link = None
             await asyncio.sleep(BACK_OFF_SECONDS[min(failures, len(BACK_OFF_SECONDS)) - 1])

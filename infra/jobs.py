@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 
 from infra.auditing import acting
 from infra.desk import Desk
+from infra.faults import told
 from infra.logs import report
 from infra.mail import Later
 from infra.pool import to_the_end
@@ -42,6 +43,14 @@ AJob = TypeVar("AJob", bound=Job)
 
 class LostClaim(Exception):
     """Somebody else performs this job now, since its lease had ended."""
+
+
+class NoPerformer(Exception):
+    """Nobody here performs jobs of this kind."""
+
+    def __init__(self, kind: str) -> None:
+        self.told = f"No performer of {kind} here: workers are to be deployed before what asks for their jobs."
+        super().__init__(self.told)
 
 
 @dataclasses.dataclass(slots=True)
@@ -132,7 +141,7 @@ async def perform(desk: Desk, row_id: UUID) -> bool:
             return False
         return await _performed(desk, row_id, kind, payload, attempt)
     except Unavailable as error:  # its row says what is owed: the relay comes back to it
-        log.warning("job_without_database", error=repr(error.__cause__ or error))
+        log.warning("job_without_database", error=told(error.__cause__ or error))
         return False
     finally:
         structlog.contextvars.unbind_contextvars("job", "job_id", "attempt")
@@ -142,9 +151,7 @@ async def _performed(desk: Desk, row_id: UUID, kind: str, payload: str, attempt:
     known = Job.kinds.get(kind)
     try:
         if known is None or known not in _performers:
-            raise LookupError(
-                f"No performer of {kind} here: workers are to be deployed before what asks for their jobs."
-            )
+            raise NoPerformer(kind)
         work = Work(desk, loads(known, payload), row_id, attempt, attempt > known.retries)
         async with asyncio.timeout(JOB_SECONDS):
             with acting(f"{kind[0].lower()}{kind[1:]}"):
@@ -161,16 +168,15 @@ async def _performed(desk: Desk, row_id: UUID, kind: str, payload: str, attempt:
             await to_the_end(_failed(desk, row_id, attempt, "The worker was stopped."))
         raise
     except Exception as error:  # noqa: BLE001 # whatever it is, the row must tell, and the next job go on
-        dead, told = attempt > (known or Job).retries, None
-        said = f"{type(error).__name__}: {error}"
+        dead, open_to_see = attempt > (known or Job).retries, None
+        said = told(error)  # what it says itself may quote anybody
         if isinstance(error, EXPECTED) and not dead:
             log.warning("job_tried_again_later", error=said)
         else:
             fault = report(error, dead=dead)
             said += f" ({fault})"
-            # What an error says may quote anybody: for that there is the log.
-            told = f"{type(error).__name__}: the log has more under {fault}." if dead else None
-        await _failed(desk, row_id, attempt, said, dead=told, wait=_back_off(known or Job, attempt))
+            open_to_see = f"{type(error).__name__}: the log has more under {fault}." if dead else None
+        await _failed(desk, row_id, attempt, said, dead=open_to_see, wait=_back_off(known or Job, attempt))
         return False
     return True
 
@@ -262,7 +268,7 @@ async def relay_forever(desk: Desk) -> None:
             if owed:
                 await desk.bus.relay(owed)
         except (RedisError, OSError, Unavailable) as error:
-            log.warning("relay_waits", error=repr(error))
+            log.warning("relay_waits", error=told(error))
         except Exception as error:  # noqa: BLE001 # it must go on as long as the worker lives
             report(error)
 

@@ -1,16 +1,36 @@
 """Structured logs, and errors that are reported under an id."""
 
+import contextlib
 import logging
 import sys
+from collections.abc import Callable, Iterator, MutableMapping
+from dataclasses import dataclass
 from typing import Any
 
 import sentry_sdk
 import structlog
+from sentry_sdk.integrations.atexit import AtexitIntegration
+from sentry_sdk.integrations.dedupe import DedupeIntegration
+from sentry_sdk.integrations.excepthook import ExcepthookIntegration
 
+from infra.faults import place, told, traced
 from infra.ids import new_id
 from infra.settings import Settings
 
 log = structlog.get_logger("deskwire")
+
+_REPORTED = "_reported_as"
+_listeners: list[Callable[["Fault"], None]] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An error that was reported: what may be told of it to those who keep the desk running."""
+
+    error_id: str
+    kind: str
+    place: str
+    about: dict[str, str]  # ids and names of what was being done
 
 
 def configure(settings: Settings, process: str) -> None:
@@ -26,7 +46,7 @@ def configure(settings: Settings, process: str) -> None:
         if settings.log_format == "console"
         else structlog.processors.JSONRenderer()
     )
-    exceptions: list[Any] = [] if settings.log_format == "console" else [structlog.processors.format_exc_info]
+    exceptions: list[Any] = [] if settings.log_format == "console" else [_traced]
     level = logging.getLevelNamesMapping()[settings.log_level]
     structlog.configure(
         processors=[*shared, *exceptions, renderer],
@@ -44,14 +64,70 @@ def configure(settings: Settings, process: str) -> None:
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
     structlog.contextvars.bind_contextvars(process=process)
     if settings.sentry_dsn:
-        sentry_sdk.init(settings.sentry_dsn, environment=settings.environment, send_default_pii=False)
+        send_errors(settings.sentry_dsn, settings.environment)
+
+
+def _traced(_logger: Any, _method: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Structlog's: the entry with its error as text."""
+    found = entry.pop("exc_info", None)
+    error = found if isinstance(found, BaseException) else found[1] if isinstance(found, tuple) else sys.exception()
+    if found and error is not None:
+        entry["exception"] = traced(error)
+    return entry
+
+
+def send_errors(dsn: str, environment: str, **more: Any) -> None:
+    """Have what is reported sent to a Sentry: the kind of error and where, never what variables or requests hold."""
+    sentry_sdk.init(
+        dsn,
+        environment=environment,
+        include_local_variables=False,
+        max_request_body_size="never",
+        max_breadcrumbs=0,
+        # Each error has its one place where it is reported; others would send it again, with requests or arguments.
+        default_integrations=False,
+        auto_enabling_integrations=False,
+        integrations=[DedupeIntegration(), ExcepthookIntegration(), AtexitIntegration(callback=lambda *_: None)],
+        before_send=_without_words,
+        **more,
+    )
+
+
+def _without_words(event: Any, hint: dict[str, Any]) -> Any:
+    """What is sent of an error: not its text, which may quote anybody."""
+    for each in event.get("exception", {}).get("values", []):
+        each["value"] = ""
+    if found := hint.get("exc_info"):
+        event["exception"]["values"][-1]["value"] = told(found[1])  # the last is what was raised at last
+    return event
 
 
 def report(error: BaseException, **facts: Any) -> str:
-    """Log an unexpected error and send it on; gives the id that finds it again, which may be shown to anyone."""
+    """Log an unexpected error and send it on; gives the id that finds it again, which may be shown to anyone.
+
+    An error that comes to several, such as all who watch the same, is one fault, with one id.
+    """
+    if known := getattr(error, "__dict__", {}).get(_REPORTED):
+        return str(known)
     error_id = str(new_id())
+    with contextlib.suppress(AttributeError, TypeError):  # some take no attributes
+        setattr(error, _REPORTED, error_id)
     log.error("unexpected_error", error_id=error_id, exc_info=error, **facts)
+    about = {name: str(value) for name, value in (structlog.contextvars.get_contextvars() | facts).items()}
     with sentry_sdk.new_scope() as scope:
-        scope.set_tag("error_id", error_id)
+        for name, value in ({"error_id": error_id} | about).items():
+            scope.set_tag(name, value)
         scope.capture_exception(error)
+    for listener in _listeners:
+        listener(Fault(error_id, told(error), place(error), about))
     return error_id
+
+
+@contextlib.contextmanager
+def listening(listener: Callable[[Fault], None]) -> Iterator[None]:
+    """Have the listener called with each fault that is reported in this process. It must not fail."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)

@@ -19,6 +19,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import aiosmtplib
 from aiosmtplib import SMTPDataError, SMTPException, SMTPRecipientsRefused, SMTPSenderRefused
 
+from infra.faults import told
 from infra.settings import Settings
 
 SEND_SECONDS: Final = 20
@@ -33,11 +34,20 @@ UTF_8.body_encoding = QP
 POLICY: Final = compat32.clone(linesep="\r\n", max_line_length=900)  # long links stay whole
 
 
-class Undeliverable(Exception):
+class Refused(Exception):
+    """A letter was not taken. What is said of it may quote addresses; `told`, if it is given, does not."""
+
+    def __init__(self, said: str, told: str | None = None) -> None:
+        """`told`: for the log."""
+        super().__init__(said)
+        self.told = told
+
+
+class Undeliverable(Refused):
     """This letter will never arrive: give up."""
 
 
-class Later(Exception):
+class Later(Refused):
     """It could not be handed over now: try again."""
 
 
@@ -71,7 +81,7 @@ class Mailer:
         Raises `Undeliverable`, or `Later` when it should be tried again.
         """
         if not self._settings.smtp_url:
-            raise Later("SMTP_URL is not set.")
+            raise Later("SMTP_URL is not set.", "SMTP_URL is not set")
         sender = _sender(self._settings)
         message = _message(sender, letter)
         url = urlsplit(self._settings.smtp_url)
@@ -154,7 +164,7 @@ def _reason(failed: SMTPException | OSError) -> Undeliverable | Later:
     if isinstance(failed, SMTPSenderRefused | SMTPDataError):
         return _judged(failed.code, failed.message)
     # A timeout is an OSError. A wrong password is ours to mend, so the letter waits.
-    return Later(str(failed) or type(failed).__name__)
+    return Later(str(failed) or type(failed).__name__, told(failed))
 
 
 def _sender(settings: Settings) -> Address:
@@ -163,7 +173,8 @@ def _sender(settings: Settings) -> Address:
     try:
         return Address(display_name=name or settings.desk_name, addr_spec=address)
     except (MessageError, ValueError, IndexError) as wrong:
-        raise Later(f"MAIL_FROM can't be used: {wrong}") from wrong
+        said = f"MAIL_FROM can't be used: {wrong}"
+        raise Later(said, said) from wrong
 
 
 def _message(sender: Address, letter: Letter) -> bytes:
@@ -210,7 +221,7 @@ def _written(to: Address) -> str:
 
 def _judged(code: int, said: str) -> Undeliverable | Later:
     reason = f"{code} {said}"
-    return Undeliverable(reason) if code >= PERMANENT else Later(reason)
+    return (Undeliverable if code >= PERMANENT else Later)(reason, f"the mail server says {code}")
 
 
 async def _send_by_ses(region: str, sender: Address, letter: Letter, message: bytes) -> None:
@@ -219,7 +230,8 @@ async def _send_by_ses(region: str, sender: Address, letter: Letter, message: by
         boto3, config = importlib.import_module("boto3"), importlib.import_module("botocore.config")
         errors: Any = importlib.import_module("botocore.exceptions")
     except ModuleNotFoundError as missing:
-        raise Later("SMTP_URL is ses://…, and that needs the package boto3, which is not installed.") from missing
+        said = "SMTP_URL is ses://…, and that needs the package boto3, which is not installed."
+        raise Later(said, said) from missing
 
     def call() -> None:
         limits = config.Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 1})
@@ -233,6 +245,6 @@ async def _send_by_ses(region: str, sender: Address, letter: Letter, message: by
         await asyncio.to_thread(call)
     except errors.ClientError as refused:
         code = refused.response.get("Error", {}).get("Code")
-        raise (Undeliverable if code in SES_PERMANENT else Later)(str(refused)) from refused
+        raise (Undeliverable if code in SES_PERMANENT else Later)(str(refused), f"Amazon SES says {code}") from refused
     except errors.BotoCoreError as failed:
-        raise Later(str(failed)) from failed
+        raise Later(str(failed), type(failed).__name__) from failed

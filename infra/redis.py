@@ -17,6 +17,8 @@ from redis.asyncio import ConnectionPool, Redis
 from redis.exceptions import ConnectionError as LostConnection
 from redis.exceptions import RedisError
 
+from infra.faults import told
+
 log = structlog.get_logger(__name__)
 
 TELL_SECONDS = 2.0
@@ -69,7 +71,7 @@ class Bus:
         try:
             await self._send([*_published(channels), *_woken(wakes)])
         except (RedisError, OSError) as error:
-            log.warning("redis_not_told", jobs=len(jobs), channels=len(channels), error=repr(error))
+            log.warning("redis_not_told", jobs=len(jobs), channels=len(channels), error=told(error))
             self._untold |= dict.fromkeys(channels.items())
             while len(self._untold) > MOST_UNTOLD:
                 del self._untold[next(iter(self._untold))]

@@ -1,4 +1,4 @@
-"""What may be set from outside: environment variables, or files of the same name in `SECRETS_DIR`."""
+"""What may be set from outside: environment variables, files of the same name in `SECRETS_DIR`, or a secret at AWS."""
 
 import os
 from collections.abc import Callable
@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    AWSSecretsManagerSettingsSource,
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 DAY = 24 * 60 * 60
 SCHEMES = {
@@ -72,6 +78,7 @@ class Settings(BaseSettings):
     smtp_url: str | None = Field(None, repr=False)  # None: mail waits
     storage_url: str = _from(lambda known: (known["data_dir"] / "files").as_uri(), secret=True)
     sentry_dsn: str | None = Field(None, repr=False)
+    operator_email: str | None = None  # who is told of faults
     log_format: Literal["console", "json"] = _from(lambda known: "console" if known.get("embedded") else "json")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -111,6 +118,22 @@ class Settings(BaseSettings):
     max_attachment_bytes: Count = 25 * 1024 * 1024
     attachment_types: Words = ATTACHMENT_TYPES
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 # there is no such file
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Pydantic's: where values come from, the first that has one winning."""
+        here = init_settings, env_settings, file_secret_settings
+        secret = os.environ.get("AWS_SECRET_ID")
+        if not secret:
+            return here
+        return *here, AWSSecretsManagerSettingsSource(settings_cls, secret, case_sensitive=False)
+
     @field_validator("allowed_origins", "attachment_types", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
@@ -125,6 +148,13 @@ class Settings(BaseSettings):
     @classmethod
     def _without_slash(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
         return value.rstrip("/") if isinstance(value, str) else tuple(word.rstrip("/") for word in value)
+
+    @field_validator("operator_email")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is not None and (value.count("@") != 1 or any(letter.isspace() for letter in value)):
+            raise ValueError("is one address, such as operator@example.com")
+        return value
 
     @field_validator("secret_key")
     @classmethod
@@ -164,6 +194,8 @@ def read(**given: Any) -> Settings:
         raise InvalidSettingsError("SECRETS_DIR: there is no such folder")
     try:
         return Settings(_secrets_dir=folder, **given)
+    except ImportError:
+        raise InvalidSettingsError("AWS_SECRET_ID: needs the package boto3, which is not installed") from None
     except ValidationError as invalid:
         lines = []
         for error in invalid.errors(include_url=False, include_context=False, include_input=False):
@@ -172,6 +204,11 @@ def read(**given: Any) -> Settings:
             said = error["msg"].removeprefix("Value error, ")
             lines.append(f"{str(error['loc'][0]).upper()}: {said}" if error["loc"] else said)
         raise InvalidSettingsError("\n".join(lines)) from None
+    except Exception as failed:
+        if not os.environ.get("AWS_SECRET_ID"):
+            raise
+        code = getattr(failed, "response", {}).get("Error", {}).get("Code", type(failed).__name__)
+        raise InvalidSettingsError(f"AWS_SECRET_ID: can't be read: {code}") from failed
 
 
 @cache

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from redis.exceptions import RedisError
 
 from infra import jobs
 from infra.desk import Desk
+from infra.faults import told
 from infra.logs import report
 from infra.postgres import Unavailable
 from infra.redis import ALIVE_SECONDS, PERFORM, QUEUE, working_side
@@ -36,9 +38,19 @@ TRIES = 1_000_000  # the row counts tries, and decides
 Tick = tuple[int, Callable[[Desk], Awaitable[object]]]  # every so many seconds: less than a minute, or whole minutes
 
 
-async def work(settings: Settings, ticks: Sequence[Tick]) -> None:
-    """Work until SIGTERM or SIGINT. A Redis that goes away is waited for."""
+async def work(
+    settings: Settings, ticks: Sequence[Tick], watching: Callable[[Desk], AbstractAsyncContextManager[None]]
+) -> None:
+    """Work until SIGTERM or SIGINT, with `watching` open. A Redis that goes away is waited for."""
     desk = await Desk.open(settings)
+    try:
+        async with watching(desk):
+            await _work(settings, desk, ticks)
+    finally:
+        await desk.close()
+
+
+async def _work(settings: Settings, desk: Desk, ticks: Sequence[Tick]) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -61,7 +73,6 @@ async def work(settings: Settings, ticks: Sequence[Tick]) -> None:
         for task in (relay, present, stopped):
             task.cancel()
         await asyncio.gather(relay, present, stopped, return_exceptions=True)
-        await desk.close()
 
 
 async def _present(desk: Desk) -> None:
@@ -101,12 +112,13 @@ def _worker(settings: Settings, desk: Desk, ticks: Sequence[Tick]) -> Worker:
 
 def _cron(desk: Desk, every_seconds: int, do: Callable[[Desk], Awaitable[object]]) -> Any:
     async def tick(ctx: dict[Any, Any], *_: Any, **__: Any) -> None:  # noqa: ARG001 # arq's own form
+        structlog.contextvars.bind_contextvars(tick=do.__qualname__)  # arq runs each in a task of its own
         try:
             await do(desk)
         except Unavailable as error:
-            log.warning("tick_without_database", tick=do.__qualname__, error=repr(error.__cause__ or error))
+            log.warning("tick_without_database", error=told(error.__cause__ or error))
         except Exception as error:  # noqa: BLE001 # the next tick tries again, and the worker goes on
-            report(error, tick=do.__qualname__)
+            report(error)
 
     name = f"{do.__module__}.{do.__qualname__}"
     if every_seconds < MINUTE:
@@ -117,7 +129,7 @@ def _cron(desk: Desk, every_seconds: int, do: Callable[[Desk], Awaitable[object]
 def _tell(running: asyncio.Task[None]) -> None:
     error = None if running.cancelled() else running.exception()
     if isinstance(error, RedisError | OSError):
-        log.warning("worker_lost_redis", error=repr(error))
+        log.warning("worker_lost_redis", error=told(error))
     elif error is not None:
         report(error)
 

@@ -1,5 +1,15 @@
 """What the database looks like: tables, constraints, indexes, nothing else."""
 
+from models.article_feedback import (
+    ArticleFeedback,
+    ArticleFeedbackSource,
+    ArticleReading,
+    ArticleReview,
+    ArticleReviewReason,
+    ArticleReviewStatus,
+    ArticleStanding,
+    ArticleViews,
+)
 from models.articles import (
     Article,
     ArticleAudience,
@@ -67,11 +77,19 @@ __all__ = [
     "Article",
     "ArticleAudience",
     "ArticleCategory",
+    "ArticleFeedback",
+    "ArticleFeedbackSource",
     "ArticleLanguage",
+    "ArticleReading",
+    "ArticleReview",
+    "ArticleReviewReason",
+    "ArticleReviewStatus",
     "ArticleSlug",
+    "ArticleStanding",
     "ArticleStatus",
     "ArticleTerm",
     "ArticleVersion",
+    "ArticleViews",
     "ArticleWords",
     "AssignmentMethod",
     "Attachment",

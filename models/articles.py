@@ -81,6 +81,7 @@ class Article(Record):
     publishes_at: Mapped[dt.datetime | None]
     publishes_by_id: Mapped[UUID | None] = mapped_column(ForeignKey("people.id"))
     publishes_note: Mapped[str | None]
+    publishes_closing: Mapped[bool] = mapped_column(server_default=text("true"))  # the open review, as revised
 
     category: Mapped[ArticleCategory] = relationship()
     author: Mapped[Person] = relationship(foreign_keys=author_id)

@@ -27,6 +27,7 @@ class MessageKind(enum.Enum):
     TICKET_ESCALATED = enum.auto()
     SLA_AT_RISK = enum.auto()
     SLA_BREACHED = enum.auto()
+    REVIEW_REQUESTED = enum.auto()
     MAINTENANCE = enum.auto()
     SIGN_IN_LINK = enum.auto()
     INVITATION = enum.auto()

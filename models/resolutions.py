@@ -39,6 +39,7 @@ class Resolution(Record):
     ticket_id: Mapped[UUID] = mapped_column(ForeignKey("tickets.id"))
     summary: Mapped[str | None]
     summary_html: Mapped[str | None]
+    article_id: Mapped[UUID | None] = mapped_column(ForeignKey("articles.id"), index=True)  # that answers it
     resolved_at: Mapped[dt.datetime]
     resolved_by_id: Mapped[UUID | None] = mapped_column(ForeignKey("people.id"))
     assignee_id: Mapped[UUID | None] = mapped_column(ForeignKey("people.id"))

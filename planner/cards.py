@@ -16,6 +16,7 @@ from typing import Any
 
 import structlog
 
+from infra.faults import told
 from infra.postgres import Reads, Unavailable
 from planner.text import Statement
 
@@ -103,7 +104,7 @@ class Cards:
             try:
                 await self.look()
             except Unavailable as error:
-                log.warning("cards_not_looked_at", error=repr(error.__cause__ or error))
+                log.warning("cards_not_looked_at", error=told(error.__cause__ or error))
         self.looked_at = 0.0
         self.kept.clear()
 

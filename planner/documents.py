@@ -52,7 +52,8 @@ class Operation:
         """`node`: of the document."""
         self.schema, self.document, self.node = schema, document, node
         self.kind: str = node.operation.value
-        self.key = (document.text, node.name.value if node.name else None)
+        self.name = node.name.value if node.name else None
+        self.key = (document.text, self.name)
         self.variables = Variables(schema, node)
         found: dict[str, Limits] = {}
         if self.variables.types:

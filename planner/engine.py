@@ -178,7 +178,7 @@ class Engine:
             root_value=done,
             context_value=context,
             variable_values=dict(variables or {}),
-            operation_name=operation.node.name.value if operation.node.name else None,
+            operation_name=operation.name,
         )
         result = await found if inspect.isawaitable(found) else found
         if failure is not None and not result.errors:

@@ -130,7 +130,8 @@ async def publish_article(unit: Unit, context: Context, input: PublishArticleInp
     article_id = key_of(input.article_id, models.Article, "articleId")
     if input.at is None:
         return PublishArticleSuccess(article=await writing.take_back(unit, context.viewer, article_id))
-    done = await writing.publish(unit, context.viewer, article_id, given(input.at), given(input.note))
+    at, note, close_review = given(input.at), given(input.note), input.close_review
+    done = await writing.publish(unit, context.viewer, article_id, at, note, close_review=close_review)
     return PublishArticleSuccess(article=done)
 
 

@@ -4,7 +4,7 @@ import models
 from domain import resolutions
 from domain.resolutions import Answer
 from infra.unit import Unit
-from resolvers.writing import key_of, mutation
+from resolvers.writing import key_of, mutation, optional_key
 from schema.context import Context
 from schema.inputs import given
 from schema.resolutions import (
@@ -26,7 +26,12 @@ from schema.resolutions import (
 @mutation("Resolves a ticket and asks the customer to confirm. Staff.")
 async def resolve_ticket(unit: Unit, context: Context, input: ResolveTicketInput) -> ResolveTicketResult:
     ticket_id = key_of(input.ticket_id, models.Ticket, "ticketId")
-    said = resolutions.Solution(ticket_id, given(input.summary), given(input.if_seq))
+    said = resolutions.Solution(
+        ticket_id,
+        summary=given(input.summary),
+        article_id=optional_key(input.article_id, models.Article, "articleId"),
+        if_seq=given(input.if_seq),
+    )
     await resolutions.resolve(unit, context.viewer, context.desk.settings, said)
     return ResolveTicketSuccess(ticket=ticket_id)
 

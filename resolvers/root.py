@@ -7,6 +7,8 @@ from planner.fields import CONFIG
 from resolvers import (
     api_tokens,
     article_categories,
+    article_feedback,
+    article_reviews,
     articles,
     attachments,
     audit,
@@ -68,6 +70,7 @@ QUERIES = [
     articles.articles_,
     articles.article_suggestions,
     article_categories.article_categories,
+    article_reviews.article_reviews,
 ]
 MUTATIONS = [
     sessions.sign_up,
@@ -136,6 +139,10 @@ MUTATIONS = [
     articles.publish_article,
     articles.archive_article,
     articles.restore_article_version,
+    article_feedback.record_article_view,
+    article_feedback.give_article_feedback,
+    article_reviews.request_article_review,
+    article_reviews.close_article_review,
 ]
 SUBSCRIPTIONS = [
     tickets.ticket_updated,

@@ -10,7 +10,7 @@ from uuid import UUID
 import strawberry
 from strawberry.utils.str_converters import to_camel_case
 
-from domain import access, audit, idempotency, refusals
+from domain import access, audit, idempotency, refusals, visitors
 from infra.auditing import acting
 from infra.postgres import Unavailable
 from infra.unit import RETRIED, Unit
@@ -40,7 +40,7 @@ def mutation(description: str) -> Callable[[Callable[..., Awaitable[Any]]], Any]
         action = to_camel_case(perform.__name__)
 
         async def answer(context: Context, input: Any) -> Any:
-            with acting(action, context.viewer.id, context.network):
+            with acting(action, context.viewer.person_id, context.network):
                 return await answered(context, input)
 
         async def answered(context: Context, input: Any) -> Any:
@@ -91,7 +91,10 @@ async def _once(
     key = given(getattr(input, "idempotency_key", None))
     if key is None:
         return await perform(unit, context, input)
-    access.sign_in_required(context.viewer)
+    if context.arrived:
+        context.viewer = visitors.newcomer(context.network, key)
+    if context.viewer.id is None:
+        raise refusals.Unauthenticated
     row, answer = await idempotency.claim(unit, context.viewer.id, perform.__name__, key, input)
     if answer is not None:
         return await _again(unit, context, answer, possible)

@@ -9,17 +9,24 @@ import strawberry
 import models
 from domain import articles
 from domain.access import Viewer
-from domain.articles import lists, search
+from domain.articles import feedback, lists, reviews, search
 from domain.articles.lists import ArticleOrderField
 from planner.fields import Payload, When, argument, attribute, input_field, payload, planned
 from planner.nodes import Node, NodeIds, stored
 from planner.pages import Connection, Edge, PageArguments
 from schema.article_categories import ArticleCategory
+from schema.article_feedback import (
+    ArticleFeedback,
+    ArticleFeedbackConnection,
+    ArticleFeedbackFilter,
+    ArticleFeedbackStats,
+)
+from schema.article_reviews import ArticleReview
 from schema.enums import described
 from schema.inputs import given, optional, required
 from schema.people import Person
-from schema.refusals import Conflict, InvalidInput, NotAllowed, NotFound
-from schema.times import OrderDirection
+from schema.refusals import Conflict, InvalidInput, NotAllowed, NotFound, RateLimited
+from schema.times import OrderDirection, TimeRange, span
 
 described(
     models.ArticleStatus,
@@ -63,6 +70,8 @@ described(
     "What articles can be ordered by.",
     CATEGORY="Category, and place in it.",
     UPDATED_AT="When they last changed.",
+    VIEWS="How often they were opened in the last 30 days.",
+    HELPFUL_SHARE="Share of helpful in the last 30 days. Staff.",
     RELEVANCE="How well they match filter.text; needs it.",
 )
 
@@ -127,6 +136,33 @@ class Article(Node):
     ) -> list[Annotated["Article", strawberry.lazy("schema.articles")]]:
         return search.related(viewer, article, first)
 
+    @planned("What readers think of it, summed up. Without a range, of the published version. Staff; null for others.")
+    def feedback_stats(
+        article: models.Article,
+        viewer: Viewer,
+        range: Annotated[TimeRange | None, argument("Only feedback given within.")] = None,
+    ) -> ArticleFeedbackStats | None:
+        return feedback.stats(article, None if range is None else span(range)) if viewer.is_staff else None
+
+    @planned("What readers said, newest first. Staff; empty for others.", name="feedback")
+    def feedback_(
+        article: models.Article,
+        viewer: Viewer,
+        page: PageArguments,
+        filter: Annotated[ArticleFeedbackFilter | None, argument("What to list; default: all.")] = None,
+    ) -> ArticleFeedbackConnection:
+        asked = filter.conditions() if filter else feedback.Conditions()
+        said = models.ArticleFeedback
+        return page.of(feedback.listed(viewer, article.id, asked), order=[said.at.desc(), said.id.desc()])
+
+    @planned("What the viewer said of it; null when nothing.")
+    def viewer_feedback(article: models.Article, viewer: Viewer) -> ArticleFeedback | None:
+        return feedback.latest_of(viewer, article)
+
+    @planned("The open request to review it; null when there is none. Staff.")
+    def open_review(article: models.Article, viewer: Viewer) -> ArticleReview | None:
+        return reviews.open_of(viewer, article.id)
+
     @planned("What the viewer may do with it in its present state.")
     def viewer_can(article: models.Article, viewer: Viewer) -> list[ArticleAction]:
         return articles.can(viewer, article)
@@ -177,6 +213,7 @@ class ArticleFilter:
     audiences: list[models.ArticleAudience] | None = input_field("For one of these audiences.", most=50)
     tags: list[str] | None = input_field("With one of these tags.", most=50)
     locale: str | None = input_field("In this language, BCP 47; default: any.")
+    in_review: bool | None = input_field("With an open review (true) or without one (false). Staff.")
 
     def conditions(self) -> lists.Conditions:
         """The conditions that are given."""
@@ -189,6 +226,7 @@ class ArticleFilter:
             audiences=given(self.audiences),
             tags=given(self.tags),
             locale=given(self.locale),
+            in_review=given(self.in_review),
         )
 
 
@@ -256,6 +294,7 @@ class PublishArticleInput:
     article_id: strawberry.ID = required("The article.")
     at: dt.datetime | None = optional("When; default: now. Null takes back a planned one.")
     note: str | None = optional("What changed, at most 500 characters.")
+    close_review: bool = strawberry.field(description="Close the open review as REVISED.", default=True)
 
 
 @strawberry.type(description="Published, or to be published.")
@@ -298,4 +337,20 @@ class RestoreArticleVersionSuccess:
 RestoreArticleVersionResult = Annotated[
     Union[RestoreArticleVersionSuccess, NotFound, NotAllowed],
     strawberry.union("RestoreArticleVersionResult", description="What restoreArticleVersion answers."),
+]
+
+
+@strawberry.input(description="What recordArticleView needs.")
+class RecordArticleViewInput:
+    article_id: strawberry.ID = required("The article.")
+
+
+@strawberry.type(description="Counted, or counted already.")
+class RecordArticleViewSuccess:
+    article: Payload[Article] = payload("The article.", articles.one)
+
+
+RecordArticleViewResult = Annotated[
+    Union[RecordArticleViewSuccess, NotFound, RateLimited],
+    strawberry.union("RecordArticleViewResult", description="What recordArticleView answers."),
 ]

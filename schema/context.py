@@ -19,6 +19,7 @@ class Context:
     session_id: UUID | None = None
     network: str = ""  # where the request came from
     refresh_cookie: str | None = None
+    arrived: bool = False  # whether the viewer is a visitor who has yet to be told by what they are known
     tried: bool = False  # whether credentials were tried
     cookies: dict[str, tuple[str, dt.datetime]] = field(default_factory=dict)  # to be set: value, until when
 

@@ -177,6 +177,13 @@ class MetricValues:
     def escalations(row: Any, viewer: Viewer) -> EscalationStats:
         return When(sa.true(), row)
 
+    @planned(
+        "Readers who found their answer in an article instead of submitting a ticket; "
+        "null when split by agent or priority."
+    )
+    def deflection_count(row: Any, viewer: Viewer) -> int | None:
+        return figures.deflected(row)
+
 
 @stored(models.Sums, None, node=False)
 @strawberry.type(description="What was measured in one period.")

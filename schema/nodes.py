@@ -30,12 +30,15 @@ from domain import (
 )
 from domain.access import Viewer
 from domain.articles import categories as article_categories
+from domain.articles import feedback, reviews
 from domain.escalations import rules
 from domain.sla import policies
 from models import (
     ApiToken,
     Article,
     ArticleCategory,
+    ArticleFeedback,
+    ArticleReview,
     ArticleVersion,
     Attachment,
     AuditEntry,
@@ -131,4 +134,6 @@ LOOKUPS: dict[type, Lookup] = {
     Article: articles.one,
     ArticleCategory: article_categories.one,
     ArticleVersion: articles.version,
+    ArticleFeedback: feedback.one,
+    ArticleReview: reviews.one,
 }

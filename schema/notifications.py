@@ -10,6 +10,7 @@ from domain import notifications
 from domain.access import Viewer
 from planner.fields import Computed, Payload, attribute, computed, payload, planned
 from planner.nodes import Node, OneOf, stored
+from schema.article_reviews import ArticleReview
 from schema.enums import described
 from schema.inputs import required
 from schema.maintenance import MaintenanceNotice
@@ -39,7 +40,7 @@ described(
 )
 
 NotificationSubject = Annotated[
-    Union[Ticket, MaintenanceNotice],
+    Union[Ticket, ArticleReview, MaintenanceNotice],
     strawberry.union("NotificationSubject", description="What a notification can be about."),
 ]
 
@@ -73,6 +74,7 @@ class Notification(Node):
         return OneOf(
             {
                 models.Ticket: notifications.subject_of(viewer, notification),
+                models.ArticleReview: notifications.review_of(viewer, notification),
                 models.MaintenanceNotice: notifications.notice_of(viewer, notification),
             }
         )

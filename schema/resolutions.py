@@ -58,6 +58,7 @@ class Resolution:
 class ResolveTicketInput:
     ticket_id: strawberry.ID = required("The ticket.")
     summary: str | None = optional("What solved it, Markdown, at most 20,000 characters; sent to the customer.")
+    article_id: strawberry.ID | None = optional("The article that answers it; counted as used and sent along.")
     if_seq: int | None = optional("Refuse as CHANGED_MEANWHILE when the ticket has gone past this seq.")
     idempotency_key: str | None = optional(KEY)
 

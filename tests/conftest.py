@@ -13,21 +13,24 @@ from pathlib import Path
 from types import SimpleNamespace
 from uuid import UUID
 
+import asyncpg
 import httpx
 import pytest
+import sentry_sdk
 import structlog
 from aiosmtpd.controller import Controller
 from alembic import command
 from alembic.config import Config
+from sentry_sdk.transport import Transport
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
 import models
 from domain import sessions
 from domain.people import Newcomer, add
 from infra import embedded, jobs
 from infra import settings as infra_settings
+from infra.logs import send_errors
 from infra.unit import Job
 from models import Role
 from web.app import App
@@ -146,25 +149,23 @@ def desk(application):
 
 @pytest.fixture(scope="session")
 async def engine(migrated):
-    """A connection of the tests' own, for looking behind the scenes."""
-    made = create_async_engine(
-        "postgresql+asyncpg" + migrated.database_url.removeprefix("postgresql"), poolclass=NullPool
-    )
+    """Connections of the tests' own, for looking behind the scenes."""
+    made = create_async_engine("postgresql+asyncpg" + migrated.database_url.removeprefix("postgresql"))
     yield made
     await made.dispose()
 
 
 TABLES = models.Base.metadata.sorted_tables
-# The audit log only grows; here alone it may be emptied, by who may say that triggers don't act. Nothing refers to it.
-EMPTY = [
-    text(statement)
-    for statement in (
+# All at once: one after the other they would take most of a test's time. Here alone triggers don't act, which keep the
+# audit log and would look at what refers to each row.
+EMPTY = "; ".join(
+    [
+        "BEGIN",
         "SET LOCAL session_replication_role = replica",
-        "DELETE FROM audit_entries",
-        "SET LOCAL session_replication_role = origin",
-        *(f"DELETE FROM {table.name}" for table in reversed(TABLES)),
-    )
-]
+        *(f"DELETE FROM {table.name}" for table in TABLES),
+        "COMMIT",
+    ]
+)
 # What a refused attempt may leave: it is counted on purpose, and the audit log tells that it was refused.
 COUNTED = {"attempts"}
 REFUSED = {"audit_entries": "WHERE action NOT IN ('signInRefused', 'setPasswordRefused', 'tokenReused')"}
@@ -193,13 +194,32 @@ class Database:
 
 
 @pytest.fixture
-async def database(engine, application):
+async def database(engine, application, emptied):
     """The database, empty before and after."""
     found = Database(engine)
     yield found
-    async with engine.begin() as connection:
-        for statement in EMPTY:
-            await connection.execute(statement)
+    await emptied()
+
+
+class Kept(Transport):
+    """Keeps what would be sent."""
+
+    def __init__(self):
+        super().__init__()
+        self.events = []
+
+    def capture_envelope(self, envelope):
+        self.events += [item.payload.json for item in envelope.items if item.type == "event"]
+
+
+@pytest.fixture
+def sent():
+    """What was sent to a Sentry in this test."""
+    transport = Kept()
+    send_errors("https://key@sentry.test/1", "tests", transport=transport)
+    yield transport.events
+    sentry_sdk.get_client().close()
+    sentry_sdk.get_global_scope().set_client(None)
 
 
 class Jobs:
@@ -367,7 +387,8 @@ class Api:
 
     async def post(self, viewer, query, **variables):
         """The response."""
-        headers = {"Authorization": f"Bearer {viewer.token}"} if viewer else {}
+        token = getattr(viewer, "token", None)  # visitors have headers of their own
+        headers = {"Authorization": f"Bearer {token}"} if token else getattr(viewer, "headers", {})
         return await self.http.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
 
     async def answer(self, viewer, query, **variables):
@@ -397,9 +418,11 @@ async def http(application):
 
 
 @pytest.fixture(scope="session")
-def emptying():
-    """Statements that empty all tables, within one transaction."""
-    return EMPTY
+async def emptied(migrated):
+    """Empties all tables."""
+    connection = await asyncpg.connect(migrated.database_url)
+    yield lambda: connection.execute(EMPTY)
+    await connection.close()
 
 
 @pytest.fixture(scope="session")

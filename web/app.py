@@ -1,15 +1,17 @@
 """The ASGI application: which path is answered by what."""
 
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from domain import refusals
+from domain.alarms import watching
 from domain.attachments import Uploads
 from infra.desk import Desk
 from infra.logs import configure, report
@@ -18,6 +20,7 @@ from planner.engine import Engine
 from resolvers.root import schema
 from web import files, gauges, graphiql, health, mailbox, pages
 from web.cohorts import Cohorts
+from web.faults import Reported
 from web.graphql import GraphQL
 from web.identity import Identities
 from web.shares import Shares
@@ -33,7 +36,7 @@ class App:
         self._settings = settings
         self._graphql: ASGIApp | None = None
         self._sockets: ASGIApp | None = None
-        self._rest = Starlette(lifespan=lambda _: self.running())
+        self._rest = Starlette(lifespan=lambda _: self.running(), middleware=[Middleware(Reported)])
         self.desk: Desk | None = None
         self.engine: Engine | None = None
 
@@ -79,7 +82,8 @@ class App:
         gc.collect()
         gc.freeze()
         try:
-            yield
+            async with watching(desk):
+                yield
         finally:
             self._graphql = self._sockets = None
             await identities.stop()
@@ -91,14 +95,19 @@ def create() -> ASGIApp:
     """The application of this process, with the settings of its environment."""
     settings = load()
     configure(settings, "api")
-    app = App(settings)
-    if not settings.allowed_origins:
+    return opened_to(settings.allowed_origins, App(settings))
+
+
+def opened_to(origins: Sequence[str], app: ASGIApp) -> ASGIApp:
+    """The application, as programs on pages of these origins may use it too."""
+    if not origins:
         return app
     return CORSMiddleware(
         app,
-        allow_origins=settings.allowed_origins,
+        allow_origins=origins,
         allow_methods=["GET", "POST", "PUT"],
         allow_headers=["Authorization", "Content-Type", "X-Visitor"],
+        expose_headers=["X-Visitor"],
         allow_credentials=True,
         max_age=3600,
     )

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager, suppress
 from typing import Protocol
 
+from structlog.contextvars import unbind_contextvars
+
 from infra.hub import Hub, Watch
 from infra.postgres import Unavailable
 from planner.streams import Stream
@@ -105,6 +107,7 @@ class Cohort:
             self.task = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
+        unbind_contextvars("request_id", "trace_id", "viewer_id")  # of the first member, who is one of many
         try:
             async with self._hub.watching(self._stream.channels) as changed:
                 self._changed = changed

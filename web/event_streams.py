@@ -62,10 +62,10 @@ class EventStream:
         self._connection: Connection | None = scope.get("state", {}).get("connection")
         self._sending = asyncio.Lock()
 
-    async def run(self, stream: Stream) -> None:
-        """Tell all of it."""
+    async def run(self, stream: Stream, given: list[tuple[bytes, bytes]]) -> None:
+        """Tell all of it. `given`: more headers."""
         try:
-            await self._deliver({"type": "http.response.start", "status": 200, "headers": HEADERS})
+            await self._deliver({"type": "http.response.start", "status": 200, "headers": [*HEADERS, *given]})
             await self._write(NOTHING)  # so that the client's browser knows of it at once
             last = await self._until_it_ends(stream)
             await self._write(last, more=False)

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 import orjson
 from starlette.types import Receive, Scope, Send
 
+from domain import visitors
 from domain.access import NOBODY
 from domain.sessions import Bearer
 from infra.desk import Desk
@@ -21,14 +22,14 @@ from planner.errors import PersistedQueryNotFound
 from planner.streams import Stream
 from resolvers.sessions import COOKIE
 from schema.context import Context
-from web import event_streams, graphiql
+from web import event_streams, graphiql, traces
 from web.cohorts import Cohorts
 from web.event_streams import EventStream
 from web.identity import Identities
 from web.operations import Asked, Malformed, Unwritable
 from web.operations import asked as asked_in
 from web.requests import Bodies, Wrong
-from web.shares import Shares, TooMany
+from web.shares import Shares, TooMany, whose
 from web.streaming import begun, found
 
 NEEDS_A_STREAM = "Subscriptions are served over graphql-transport-ws, and as text/event-stream, at this address."
@@ -50,6 +51,7 @@ class GraphQL:
         method: str = scope["method"]
         accept = headers.get(b"accept", b"").lower() or b"*/*"
         kind = PLAIN_JSON
+        traces.begun(headers)
         try:
             if method == "GET" and self._wants_page(scope, accept):
                 await graphiql.page(self._desk.settings)(scope, receive, send)
@@ -70,7 +72,7 @@ class GraphQL:
             await _send(send, wrong.status, body, PLAIN_JSON if kind is event_streams.KIND else kind, wrong.headers)
             return
         body = event_streams.only(answer) if kind is event_streams.KIND else answer.body
-        await _send(send, _status(answer, kind), body, kind, self._cookies(context))
+        await _send(send, _status(answer, kind), body, kind, self._given(context))
 
     async def _streamed(
         self, scope: Scope, receive: Receive, send: Send, answer: Stream, context: Context, bearer: Bearer | None
@@ -84,10 +86,10 @@ class GraphQL:
         )
         with ExitStack() as share:
             try:
-                share.enter_context(self._connections.taken(context.viewer.id or context.network))
+                share.enter_context(self._connections.taken(whose(context)))
             except TooMany as error:
                 raise Wrong(429, str(error), code=error.code) from None
-            await events.run(answer)
+            await events.run(answer, self._given(context))
 
     async def _answer(self, method: str, asked: Asked, context: Context, *, streams: bool) -> Answer | Stream:
         """What to answer. `streams`: whether the client takes an event stream."""
@@ -96,6 +98,7 @@ class GraphQL:
             operation = found(self._engine, asked)
             if isinstance(operation, Answer):
                 return operation
+            traces.asked(context.viewer.id, operation.name)
             if operation.kind == "mutation" and method == "GET":
                 raise Wrong(405, "Mutations are sent by POST.", allow="POST")
             if operation.kind == "subscription" and not streams:
@@ -146,15 +149,25 @@ class GraphQL:
             raise Wrong(503, str(error), code=error.code) from None
 
     def _context(self, scope: Scope, headers: dict[bytes, bytes], bearer: Bearer | None) -> Context:
+        cookies = _cookies(headers.get(b"cookie", b"").decode("latin-1"))
         context = Context(self._desk, self._engine, NOBODY, network=_network(scope))
+        context.refresh_cookie = cookies.get(COOKIE)
         if bearer is not None:
             context.viewer, context.session_id = bearer.viewer, bearer.session_id
-        if cookie := headers.get(b"cookie"):
-            context.refresh_cookie = _cookie(cookie.decode("latin-1"))
+        else:
+            token = headers.get(b"x-visitor", b"").decode("latin-1") or cookies.get(visitors.NAME, "")
+            visitor = visitors.known(self._desk.signer, token) if token else None
+            context.viewer, context.arrived = visitor or visitors.newcomer(context.network), visitor is None
         return context
 
-    def _cookies(self, context: Context) -> list[tuple[bytes, bytes]]:
+    def _given(self, context: Context) -> list[tuple[bytes, bytes]]:
+        """What else the answer gives: cookies, and to whom is new here the token that they are known by."""
         headers = []
+        if context.arrived and context.viewer.role is None:
+            token = visitors.token(self._desk.signer, context.viewer)
+            until = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=visitors.SECONDS)
+            context.set_cookie(visitors.NAME, token, until)
+            headers.append((b"x-visitor", token.encode()))
         for name, (value, until) in context.cookies.items():
             seconds = max(0, int((until - dt.datetime.now(dt.UTC)).total_seconds()))
             parts = [f"{name}={value}", f"Max-Age={seconds}", "Path=/graphql", "HttpOnly", "SameSite=Strict"]
@@ -205,12 +218,11 @@ def _network(scope: Scope) -> str:
     return client[0] if client else ""
 
 
-def _cookie(text: str) -> str | None:
+def _cookies(text: str) -> dict[str, str]:
     try:
-        morsel = SimpleCookie(text).get(COOKIE)
+        return {name: morsel.value for name, morsel in SimpleCookie(text).items()} if text else {}
     except CookieError:
-        return None
-    return morsel.value if morsel else None
+        return {}
 
 
 async def _send(send: Send, status: int, body: bytes, kind: bytes, more: list[tuple[bytes, bytes]]) -> None:

@@ -13,6 +13,7 @@ from domain import api_tokens, external, sessions
 from domain.sessions import Bearer
 from infra.auditing import acting
 from infra.desk import Desk
+from infra.faults import told
 from infra.logs import report
 from infra.postgres import Unavailable
 from infra.signing import BadToken
@@ -159,7 +160,7 @@ class Identities:
                 self._end(await sessions.ended_lately(self._desk))
                 self._forget()
             except Unavailable as error:
-                log.warning("ended_sessions_unknown", error=repr(error))
+                log.warning("ended_sessions_unknown", error=told(error))
             except Exception as error:  # noqa: BLE001 # it must go on as long as the process lives
                 report(error)
             await asyncio.sleep(LOOK_SECONDS)

@@ -5,12 +5,18 @@ from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 
 from infra.settings import Settings
+from schema.context import Context
 
 
 class TooMany(Exception):
     """One person has as much as they may; the message is for them."""
 
     code = "RATE_LIMITED"
+
+
+def whose(context: Context) -> Hashable:
+    """To whose share something counts: a person's, or of all who are not signed in and come from one address."""
+    return context.network if context.viewer.role is None else context.viewer.id
 
 
 class Share:
@@ -23,7 +29,7 @@ class Share:
 
     @contextmanager
     def taken(self, by: Hashable) -> Iterator[None]:
-        """One more, until the block ends. Raises TooMany. `by`: a person's id, or where somebody unknown comes from."""
+        """One more, until the block ends. Raises TooMany."""
         if self._taken[by] >= self._most:
             raise TooMany(f"At most {self._most} {self._what} of one person are served at once.")
         self._taken[by] += 1

@@ -9,6 +9,7 @@ import orjson
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from domain import visitors
 from domain.access import NOBODY
 from domain.sessions import Bearer
 from infra.desk import Desk
@@ -19,13 +20,13 @@ from planner.engine import APOLOGY, Answer, Engine
 from planner.errors import BadRequest
 from planner.streams import Stream
 from schema.context import Context
-from web import counters
+from web import counters, traces
 from web.cohorts import Cohorts
 from web.identity import Identities
 from web.operations import Asked, Malformed, Unwritable, asked
 from web.serving import Socket as Connection
 from web.serving import text_frame
-from web.shares import Shares, TooMany
+from web.shares import Shares, TooMany, whose
 from web.streaming import SEND_SECONDS, Gone, begun, errors_in, errors_of, found, live
 
 PROTOCOL = "graphql-transport-ws"
@@ -105,6 +106,7 @@ class _Socket:
 
     async def run(self) -> None:
         """Talk until one side ends it."""
+        traces.begun(dict(self._websocket.scope["headers"]))
         tasks = [asyncio.create_task(self._receive()), asyncio.create_task(self._watch())]
         try:
             ends: list[asyncio.Future[Any]] = [*tasks, self._ended]
@@ -199,19 +201,23 @@ class _Socket:
         self._context = Context(self._desk, self._engine, NOBODY, network=client.host if client else "")
         given = payload or {}
         authorization = given.get("authorization") or given.get("Authorization")
+        acknowledged: dict[str, Any] = {"type": "connection_ack"}
         if authorization is not None:
             self._bearer = await self._bearer_of(authorization, self._context.network)
             self._context.viewer, self._context.session_id = self._bearer.viewer, self._bearer.session_id
+        else:
+            token = given.get("visitor") or self._websocket.headers.get("x-visitor")
+            token = token or self._websocket.cookies.get(visitors.NAME)
+            visitor = visitors.known(self._desk.signer, token) if isinstance(token, str) else None
+            self._context.viewer = visitor or visitors.newcomer(self._context.network)
+            if visitor is None:
+                acknowledged["payload"] = {"visitor": visitors.token(self._desk.signer, self._context.viewer)}
         try:
-            self._share.enter_context(self._shares.connections.taken(self._whose(self._context)))
+            self._share.enter_context(self._shares.connections.taken(whose(self._context)))
         except TooMany as error:
             raise Closed(4429, str(error)) from None
         self._initialised.set()
-        await self._send(b'{"type":"connection_ack"}')
-
-    def _whose(self, context: Context) -> object:
-        """To whose share it counts."""
-        return context.viewer.id or context.network
+        await self._send(orjson.dumps(acknowledged))
 
     async def _bearer_of(self, authorization: Any, network: str) -> Bearer:
         try:
@@ -245,7 +251,7 @@ class _Socket:
             # A context of its own: signing in over a socket makes nobody else of the socket.
             context = Context(self._desk, self._engine, shared.viewer, shared.session_id, shared.network)
             try:
-                with self._shares.operations.taken(self._whose(shared)):
+                with self._shares.operations.taken(whose(shared)):
                     errors = await self._perform(name, context, asked(payload))
             except Malformed as error:
                 raise Closed(4400, str(error)) from None
@@ -270,6 +276,7 @@ class _Socket:
         operation = found(self._engine, asked)
         if isinstance(operation, Answer):
             return errors_in(operation)
+        traces.asked(context.viewer.id, operation.name)
         answer = await begun(self._engine, asked, operation, context)
         if isinstance(answer, Stream):
             await live(self._cohorts, self._desk.hub, answer, outlet)

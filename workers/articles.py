@@ -1,7 +1,8 @@
-"""Articles that are published later."""
+"""Articles that are published later, and reviews that are asked for."""
 
+from domain import reviewing
 from domain.articles import writing
-from domain.jobs import PublishArticle
+from domain.jobs import PublishArticle, TellReview
 from infra.jobs import Work, performs
 
 
@@ -9,3 +10,9 @@ from infra.jobs import Work, performs
 async def publish_article(work: Work[PublishArticle]) -> None:
     async with work.settle() as unit:
         await writing.publish_planned(unit, work.job.article_id)
+
+
+@performs(TellReview)
+async def tell_review(work: Work[TellReview]) -> None:
+    async with work.settle() as unit:
+        await reviewing.tell(unit, work.job.review_id)

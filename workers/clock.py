@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from domain import api_tokens, attachments, attempts, idempotency, presence, sessions
+from domain.articles import views as article_views
 from domain.maintenance import clock as maintenance
 from domain.metrics import counting
 from domain.tickets import timers
@@ -37,4 +38,5 @@ TICKS = (
     Tick(3600, sessions.sweep),
     Tick(3600, api_tokens.sweep),
     Tick(3600, jobs.sweep),
+    Tick(3600, article_views.sweep),
 )

@@ -8,5 +8,6 @@ from infra.jobs import Work, performs
 @performs(Count)
 async def count(work: Work[Count]) -> None:
     async with work.settle() as unit:
-        await counting.count(unit, work.job.ticket_ids)
+        if work.job.ticket_ids:
+            await counting.count(unit, work.job.ticket_ids)
     await counting.add_up(work.desk)

@@ -1,8 +1,10 @@
 """The worker process: performs jobs, relays what is owed, and does what the clock says."""
 
+from domain.alarms import watching
 from infra import worker
 from infra.settings import Settings
 from workers import (
+    alarms,
     articles,
     attachments,
     clock,
@@ -17,9 +19,21 @@ from workers import (
 )
 
 # Imported, they have declared what they perform.
-PERFORMERS = (articles, attachments, maintenance, messages, metrics, resolutions, sessions, sla, tickets, waking)
+PERFORMERS = (
+    alarms,
+    articles,
+    attachments,
+    maintenance,
+    messages,
+    metrics,
+    resolutions,
+    sessions,
+    sla,
+    tickets,
+    waking,
+)
 
 
 async def work(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT."""
-    await worker.work(settings, [(tick.every_seconds, tick.do) for tick in clock.TICKS])
+    await worker.work(settings, [(tick.every_seconds, tick.do) for tick in clock.TICKS], watching)

@@ -1,12 +1,14 @@
 """Articles: who sees which, and lists of them."""
 
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Select, select
 
 from domain import access
 from domain.access import Permission, Viewer
+from infra.unit import Unit
 from models import Article, ArticleAudience, ArticleSlug, ArticleStatus, ArticleVersion, Role
 
 CHANNEL = "article"  # with the article's id behind a colon: where its changes are told
@@ -68,6 +70,11 @@ def version(viewer: Viewer, version_id: Any) -> Select[ArticleVersion]:
     return rows if viewer.is_staff else rows.where(sa.false())
 
 
+def tell(unit: Unit, article_id: UUID) -> None:
+    """Tell those who watch the article that it has changed."""
+    unit.publish(f"{CHANNEL}:{article_id}")
+
+
 def may_write(viewer: Viewer) -> None:
     """Raises Unauthenticated or NotAllowed unless the viewer writes articles."""
     access.require(viewer, access.PERMISSIONS[Permission.WRITE_ARTICLES])
@@ -81,14 +88,14 @@ def may_publish(viewer: Viewer) -> None:
 def can(viewer: Viewer, article: Any) -> Any:
     """What the viewer may do with it in its present state: an array of names, in the order of the actions."""
     published = article.status == ArticleStatus.PUBLISHED
-    found: list[tuple[ColumnElement[bool], str]] = []
+    found: list[tuple[ColumnElement[bool], str]] = [(published, "GIVE_FEEDBACK")]
     if viewer.is_staff:
         found.append((sa.true(), "EDIT"))
     if viewer.has(Role.TEAM_LEAD):
         drafted = sa.exists().where(ArticleVersion.article_id == article.id, ArticleVersion.published_at.is_(None))
         found.append((sa.or_(drafted, article.status == ArticleStatus.ARCHIVED), "PUBLISH"))
         found.append((published, "ARCHIVE"))
-    if not found:
-        return []
+    if viewer.is_staff:
+        found.append((sa.true(), "REVIEW"))
     names = [sa.case((may, sa.literal_column(f"'{name}'", sa.Text()))) for may, name in found]
     return sa.func.array_remove(sa.dialects.postgresql.array(names), sa.null(), type_=sa.ARRAY(sa.Text()))

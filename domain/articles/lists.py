@@ -11,9 +11,9 @@ from sqlalchemy.orm import aliased
 
 from domain import access, articles
 from domain.access import Viewer
-from domain.articles import search
+from domain.articles import reviews, search, views
 from domain.refusals import Refusal
-from models import Article, ArticleAudience, ArticleCategory, ArticleStatus, Role
+from models import Article, ArticleAudience, ArticleCategory, ArticleReview, ArticleStatus, Role
 
 
 class ArticleOrderField(enum.Enum):
@@ -21,6 +21,8 @@ class ArticleOrderField(enum.Enum):
 
     CATEGORY = enum.auto()
     UPDATED_AT = enum.auto()
+    VIEWS = enum.auto()
+    HELPFUL_SHARE = enum.auto()
     RELEVANCE = enum.auto()
 
 
@@ -34,15 +36,16 @@ class Conditions:
     audiences: Sequence[ArticleAudience] | None = None
     tags: Any = None
     locale: Any = None
+    in_review: bool | None = None
 
 
 def listed(viewer: Viewer, asked: Conditions) -> Select[*tuple[Any, ...]]:
     """The articles that the viewer sees and for which all conditions hold, with the `words` that are looked for.
 
-    Raises Unauthenticated or NotAllowed when others than staff ask for states other than published.
+    Raises Unauthenticated or NotAllowed when others than staff ask for states other than published, or for reviews.
     """
     statuses = [ArticleStatus.PUBLISHED] if asked.statuses is None else asked.statuses
-    if any(status is not ArticleStatus.PUBLISHED for status in statuses):
+    if asked.in_review is not None or any(status is not ArticleStatus.PUBLISHED for status in statuses):
         access.require(viewer, Role.AGENT)
     rows = articles.visible(viewer).where(Article.status.in_(statuses))
     if asked.category_ids is not None:
@@ -51,6 +54,9 @@ def listed(viewer: Viewer, asked: Conditions) -> Select[*tuple[Any, ...]]:
         rows = rows.where(Article.audience.in_(asked.audiences))
     if asked.tags is not None:
         rows = rows.where(Article.tags.op("&&")(sa.cast(asked.tags, sa.ARRAY(sa.Text()))))
+    if asked.in_review is not None:
+        under = sa.exists().where(ArticleReview.article_id == Article.id, reviews.is_open(ArticleReview))
+        rows = rows.where(under if asked.in_review else sa.not_(under))
     if asked.locale is not None:
         rows = rows.where(func.lower(Article.locale) == func.lower(asked.locale))
     return articles.without_words(rows) if asked.text is None else search.listed(viewer, rows, asked.text)
@@ -59,19 +65,29 @@ def listed(viewer: Viewer, asked: Conditions) -> Select[*tuple[Any, ...]]:
 def order(viewer: Viewer, asked: Conditions, by: ArticleOrderField, *, descending: bool) -> list[Any]:
     """What to order by. Equal ones stand in the order in which they were begun.
 
-    Raises Refusal when relevance is asked for and no words are.
+    Raises Refusal when relevance is asked for and no words are; Unauthenticated or NotAllowed for what is for staff.
     """
+
+    def directed(column: Any) -> Any:
+        return column.desc() if descending else column
+
     match by:
         case ArticleOrderField.CATEGORY:
             path = select(ArticleCategory.path).where(ArticleCategory.id == Article.category_id).scalar_subquery()
             columns: list[Any] = [path, Article.position]
         case ArticleOrderField.UPDATED_AT:
             columns = [Article.updated_at]
+        case ArticleOrderField.VIEWS:
+            columns = [views.rank(viewer)]
+        case ArticleOrderField.HELPFUL_SHARE:
+            access.require(viewer, Role.AGENT)
+            unsaid, share = views.helpful_share()
+            return [unsaid, directed(share), Article.id]  # of which nobody said anything come last both ways
         case ArticleOrderField.RELEVANCE:
             if asked.text is None:
                 raise Refusal("An order by relevance needs filter.text.")
             columns = [search.relevance(viewer, asked.text)]
-    return [*(column.desc() if descending else column for column in columns), Article.id]
+    return [*map(directed, columns), Article.id]
 
 
 def _in_or_below(category_ids: Any) -> Any:

@@ -10,7 +10,7 @@ from sqlalchemy import Select, func, select
 
 from domain import access, articles, positions, tickets, words
 from domain.access import Viewer
-from domain.articles import categories, index, texts
+from domain.articles import categories, index, reviewing, texts
 from domain.jobs import PublishArticle
 from domain.refusals import Conflict, ConflictReason, InvalidInput, Problems
 from infra.unit import Unit
@@ -80,6 +80,7 @@ async def create(unit: Unit, viewer: Viewer, said: Beginning) -> UUID:
         publishes_at=None,
         publishes_by_id=None,
         publishes_note=None,
+        publishes_closing=True,
     )
     _draft(unit, article, viewer.id, text)
     unit.insert(ArticleSlug, slug=article.slug, article_id=article.id)
@@ -118,7 +119,7 @@ async def save_draft(
         shown = True
     if shown:
         await index.keep(unit, article)
-    tell(unit, article)
+    articles.tell(unit, article.id)
     return article.id
 
 
@@ -130,13 +131,22 @@ async def restore(unit: Unit, viewer: Viewer, version_id: UUID) -> UUID:
     draft = await unit.lock(articles.draft_of, viewer, article.id)
     if known.published_at is not None:  # a draft is what it is
         await _say(unit, viewer, article, draft, _text(Problems(), {name: getattr(known, name) for name in TEXT}))
-        tell(unit, article)
+        articles.tell(unit, article.id)
     return article.id
 
 
-async def publish(unit: Unit, viewer: Viewer, article_id: UUID, at: dt.datetime | None, note: str | None) -> UUID:
+async def publish(
+    unit: Unit,
+    viewer: Viewer,
+    article_id: UUID,
+    at: dt.datetime | None,
+    note: str | None,
+    *,
+    close_review: bool = True,
+) -> UUID:
     """Make the draft what readers see, at once or at a moment to come. An archived article comes back.
 
+    `close_review`: the open review is then closed, as the article was revised.
     Published already: it stays so, and what was planned is taken back. Raises InvalidInput, NotFound, NotAllowed, and
     Conflict WRONG_STATE when there is nothing to publish later.
     """
@@ -152,11 +162,12 @@ async def publish(unit: Unit, viewer: Viewer, article_id: UUID, at: dt.datetime 
         if draft is None and article.status is ArticleStatus.PUBLISHED:
             said = "There is no draft to publish."
             raise Conflict(ConflictReason.WRONG_STATE, said, current=(Article, article.id))
-        unit.change(article, publishes_at=at, publishes_by_id=viewer.id, publishes_note=said)
+        planned = {"publishes_at": at, "publishes_by_id": viewer.id, "publishes_note": said}
+        unit.change(article, **planned, publishes_closing=close_review)
         unit.enqueue(PublishArticle(article.id), delay=(at - unit.now).total_seconds())
-        tell(unit, article)
+        articles.tell(unit, article.id)
         return article.id
-    await _out(unit, article, draft, viewer.id, said)
+    await _out(unit, article, draft, viewer.id, said, close_review=close_review)
     return article.id
 
 
@@ -166,7 +177,7 @@ async def take_back(unit: Unit, viewer: Viewer, article_id: UUID) -> UUID:
     article = access.found(await unit.lock(articles.one, viewer, article_id), "articleId", "article")
     if article.publishes_at is not None:
         _unplan(unit, article)
-        tell(unit, article)
+        articles.tell(unit, article.id)
     return article.id
 
 
@@ -178,7 +189,8 @@ async def publish_planned(unit: Unit, article_id: UUID) -> None:
     draft = await unit.lock(_draft_row, article_id)
     if article.publishes_by_id is None:
         raise LookupError("Nobody has planned this.")
-    await _out(unit, article, draft, article.publishes_by_id, article.publishes_note)
+    by_id, note, closing = article.publishes_by_id, article.publishes_note, article.publishes_closing
+    await _out(unit, article, draft, by_id, note, close_review=closing)
 
 
 async def archive(unit: Unit, viewer: Viewer, article_id: UUID) -> UUID:
@@ -192,14 +204,9 @@ async def archive(unit: Unit, viewer: Viewer, article_id: UUID) -> UUID:
         raise Conflict(ConflictReason.WRONG_STATE, said, current=(Article, article.id))
     unit.change(article, status=ArticleStatus.ARCHIVED)
     _unplan(unit, article)
-    tell(unit, article)
+    articles.tell(unit, article.id)
     await index.keep(unit, article)
     return article.id
-
-
-def tell(unit: Unit, article: Article) -> None:
-    """Tell those who watch the article that it has changed."""
-    unit.publish(f"{articles.CHANNEL}:{article.id}")
 
 
 # --- Steps ------------------------------------------------------------------------------------------------------------
@@ -317,7 +324,13 @@ def _unplan(unit: Unit, article: Article) -> None:
 
 
 async def _out(
-    unit: Unit, article: Article, draft: ArticleVersion | None, publisher_id: UUID, note: str | None
+    unit: Unit,
+    article: Article,
+    draft: ArticleVersion | None,
+    publisher_id: UUID,
+    note: str | None,
+    *,
+    close_review: bool,
 ) -> None:
     """Publish the draft, or what was archived; where there is neither, all is published already."""
     if draft is not None:
@@ -326,7 +339,9 @@ async def _out(
         if draft.title != article.title:
             unit.change(article, slug=await _slug(unit, article, draft.title))
         unit.change(article, **text, number=draft.number, updated_at=unit.now)
+        if close_review:
+            await reviewing.revised(unit, article, publisher_id)
     unit.change(article, status=ArticleStatus.PUBLISHED, published_at=article.published_at or unit.now)
     _unplan(unit, article)
-    tell(unit, article)
+    articles.tell(unit, article.id)
     await index.keep(unit, article)

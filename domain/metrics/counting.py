@@ -34,6 +34,7 @@ from models import (
 
 CHANNEL = "metrics"  # where it is told that figures changed; with a person's id, those of their departments
 BATCH = 5_000  # facts that are added at once
+ANEW = 0x6465736B6D657472  # an advisory lock: shared by who adds up, alone for who counts anew
 
 # --- Counting ---------------------------------------------------------------------------------------------------------
 
@@ -157,6 +158,9 @@ async def add_up(desk: Desk) -> None:
     """Add what was counted to the sums. Several may do so at once: each takes other facts."""
     while True:
         async with desk.writes.begin() as unit:
+            ((free,),) = await unit.run(_free)
+            if not free:
+                return  # it is all counted anew, after which this is added too
             ((count, department_ids),) = await unit.run(_taken, BATCH)
             if count:
                 unit.publish(CHANNEL)
@@ -164,6 +168,10 @@ async def add_up(desk: Desk) -> None:
                     unit.publish(f"{CHANNEL}:{record[0]}")
         if count < BATCH:
             return
+
+
+def _free() -> Any:
+    return select(func.pg_try_advisory_xact_lock_shared(sa.literal_column(str(ANEW))))
 
 
 def _taken(most: Any) -> Any:

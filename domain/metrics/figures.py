@@ -306,6 +306,11 @@ def percentile(row: Any, measure: str, share: float) -> Any:
     return func.deskwire_percentile(*key, row.first, row.last, measure, share, GAMMA, type_=sa.Integer())
 
 
+def deflected(row: Any) -> Any:
+    """How many tickets articles saved; NULL for those of an agent or a priority, which no saved ticket has."""
+    return sa.case((sa.and_(row.agent_ids.is_(None), row.priorities.is_(None)), sa.cast(row.deflected, sa.Integer)))
+
+
 def mean(seconds: Any, count: Any) -> Any:
     """The mean in whole seconds; NULL when there are none."""
     return sa.cast(func.round(sa.cast(seconds, sa.Numeric) / func.nullif(count, 0)), sa.Integer)

@@ -24,7 +24,7 @@ def _theirs(person_id: Any, after: Any, most: int) -> Select[Ticket]:
     return rows.order_by(Ticket.id).limit(most)
 
 
-def leave(unit: Unit, actor_id: UUID, person_id: UUID) -> None:
+def leave(unit: Unit, actor_id: UUID | None, person_id: UUID) -> None:
     """Have their unresolved tickets put back, which may be many. Those that open again find somebody else by then."""
     unit.enqueue(Unassign(person_id, actor_id, FIRST))
 

@@ -58,6 +58,16 @@ async def forget(unit: Unit, source_id: UUID, *, internal: bool) -> None:
     await unit.run(_forgotten, source_id, internal)
 
 
+async def forget_all(unit: Unit, source_ids: list[UUID]) -> None:
+    """No ticket is found by these texts any more, of tickets or comments; by their tags they are."""
+    await unit.run(_all_forgotten, source_ids)
+
+
+async def reword_all(unit: Unit, ticket_ids: list[UUID], subject: str) -> None:
+    """All these tickets have this subject."""
+    await unit.run(_all_reworded, ticket_ids, subject)
+
+
 async def move(unit: Unit, from_ids: list[UUID], into: Ticket) -> None:
     """The texts of comments that stood on these tickets are another one's: found there, together with its subject."""
     await unit.run(_moved, from_ids, into.id, into.subject)
@@ -79,6 +89,17 @@ def _moved(from_ids: Any, into_id: Any, subject: Any) -> sa.Update:
 
 def _forgotten(source_id: Any, internal: bool) -> sa.Delete:  # noqa: FBT001 # a builder's arguments stand in order
     return sa.delete(TicketWords).where(TicketWords.source_id == source_id, TicketWords.internal == internal)
+
+
+def _all_forgotten(source_ids: Any) -> sa.Delete:
+    tags = sa.and_(TicketWords.internal, TicketWords.source_id == TicketWords.ticket_id)
+    return sa.delete(TicketWords).where(TicketWords.source_id == func.any(source_ids), sa.not_(tags))
+
+
+def _all_reworded(ticket_ids: Any, subject: Any) -> sa.Update:
+    return (
+        sa.update(TicketWords).values(words=_with_subject(subject)).where(TicketWords.ticket_id == func.any(ticket_ids))
+    )
 
 
 def query(text: Any) -> ColumnElement[Any]:

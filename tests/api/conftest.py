@@ -1,7 +1,16 @@
 """What tests of the API share: files on their way."""
 
+from types import SimpleNamespace
+from uuid import uuid4
+
 import pytest
+from knowledge import GIVE, SEEN, VIEW
 from uploads import CREATE, PNG
+
+from domain import visitors
+from domain.access import Viewer
+from domain.articles import categories, writing
+from models import ArticleAudience, Role
 
 
 @pytest.fixture
@@ -64,3 +73,92 @@ def copies(database):
         )
 
     return made
+
+
+@pytest.fixture
+async def lead(house, support):
+    return await house.person("Lea Lead", Role.TEAM_LEAD, support)
+
+
+@pytest.fixture
+def as_lead(desk, lead):
+    """Does something with articles as a lead."""
+
+    async def done(verb, *arguments, **more):
+        async with desk.writes.begin() as unit:
+            return await verb(unit, Viewer(Role.TEAM_LEAD, lead.id), *arguments, **more)
+
+    return done
+
+
+@pytest.fixture
+async def knowledge(as_lead, problem):
+    """The key of a category of articles that answers problems."""
+    form = categories.Form("Guides", None, None, [problem.id], None, archived=False)
+    return await as_lead(categories.save, None, form)
+
+
+@pytest.fixture
+def publish(desk, as_lead, knowledge, agent):
+    """Writes an article as an agent, and publishes it as a lead unless told otherwise."""
+
+    async def published(title="Reset a password", audience=ArticleAudience.PUBLIC, *, out=True):
+        said = writing.Beginning(title, None, "Press *reset*.", knowledge, audience, [], "en", None)
+        async with desk.writes.begin() as unit:
+            article_id = await writing.create(unit, Viewer(Role.AGENT, agent.id), said)
+        if out:
+            await as_lead(writing.publish, article_id, None, None)
+        return SimpleNamespace(id=article_id, gid=f"art_{article_id}")
+
+    return published
+
+
+@pytest.fixture
+async def article(publish):
+    """A published article for everyone."""
+    return await publish()
+
+
+class Visitor:
+    """Somebody without an account, who was here before."""
+
+    def __init__(self, desk):
+        self.viewer = Viewer(None, uuid4())
+        self.headers = {"X-Visitor": visitors.token(desk.signer, self.viewer)}
+
+
+@pytest.fixture
+def visitor(desk):
+    """Makes another reader without an account."""
+    return lambda: Visitor(desk)
+
+
+@pytest.fixture
+def give(api):
+    """Says what somebody thinks of an article; gives the feedback, or the refusal."""
+
+    async def given(viewer, article, **said):
+        answer = (await api(viewer, GIVE, input={"articleId": article.gid} | said))["giveArticleFeedback"]
+        return answer.get("feedback") or answer
+
+    return given
+
+
+@pytest.fixture
+def look(api):
+    """The article, and what is said of it, as somebody sees it."""
+
+    async def seen(viewer, article, **variables):
+        return (await api(viewer, SEEN, id=article.gid, **variables))["article"]
+
+    return seen
+
+
+@pytest.fixture
+def open_it(api):
+    """Has somebody open an article, and gives the type of the answer."""
+
+    async def opened(viewer, article):
+        return (await api(viewer, VIEW, input={"articleId": article.gid}))["recordArticleView"]["__typename"]
+
+    return opened

@@ -4,8 +4,6 @@ import itertools
 
 import pytest
 
-from models import Role
-
 CATEGORY = """mutation ($input: SaveArticleCategoryInput!) { saveArticleCategory(input: $input) {
   ... on SaveArticleCategorySuccess { articleCategory { id } } } }"""
 CREATE = """mutation ($input: CreateArticleInput!) { createArticle(input: $input) {
@@ -20,11 +18,6 @@ LIST = """query ($filter: ArticleFilter, $orderBy: ArticleOrder, $first: Int, $a
 SUGGEST = """query ($text: String!, $categoryId: ID, $first: Int! = 5) {
   articleSuggestions(text: $text, categoryId: $categoryId, first: $first) {
     score excerptHtml article { title related { title } } } }"""
-
-
-@pytest.fixture
-async def lead(house, support):
-    return await house.person("Lea Lead", Role.TEAM_LEAD, support)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from types import SimpleNamespace
 import pytest
 
 from domain.jobs import PublishArticle
-from models import Role
 
 REFUSALS = """... on InvalidInput { problems { field } } ... on NotFound { field } ... on NotAllowed { message }
   ... on Conflict { reason current { id } }"""
@@ -35,11 +34,6 @@ BY_SLUG = "query ($slug: String!) { articleBySlug(slug: $slug) { id slug } }"
 NODE = "query ($id: ID!) { node(id: $id) { id } }"
 IN_CATEGORY = "{ articleCategories { nodes { name articles { totalCount nodes { title } } } } }"
 NOWHERE = "00000000-0000-7000-8000-000000000000"
-
-
-@pytest.fixture
-async def lead(house, support):
-    return await house.person("Lea Lead", Role.TEAM_LEAD, support)
 
 
 @pytest.fixture
@@ -432,7 +426,12 @@ async def test_what_is_not_for_readers_is_not_there(api, hidden, one, customer):
         assert [node["articles"]["totalCount"] for node in listed] == [1]
         seen = await one(viewer, hidden.drafted)
         assert "Canary" not in str(seen)
-        assert (seen["draft"], seen["author"], seen["versions"]["nodes"], seen["viewerCan"]) == (None, None, [], [])
+        assert (seen["draft"], seen["author"], seen["versions"]["nodes"], seen["viewerCan"]) == (
+            None,
+            None,
+            [],
+            ["GIVE_FEEDBACK"],
+        )
         if viewer:
             assert (await api(viewer, NODE, id=hidden.drafted["draft"]["id"]))["node"] is None
 
@@ -447,9 +446,9 @@ async def test_what_is_for_customers_is_for_whoever_is_signed_in(published, one,
 async def test_staff_see_all_and_what_they_can_do(hidden, one, agent, lead):
     for article in hidden.articles:
         assert await one(agent, article)
-    assert (await one(agent, hidden.drafted))["viewerCan"] == ["EDIT"]
-    assert (await one(lead, hidden.drafted))["viewerCan"] == ["EDIT", "PUBLISH", "ARCHIVE"]
-    assert (await one(lead, hidden.articles[1]))["viewerCan"] == ["EDIT", "PUBLISH"]
+    assert (await one(agent, hidden.drafted))["viewerCan"] == ["GIVE_FEEDBACK", "EDIT", "REVIEW"]
+    assert (await one(lead, hidden.drafted))["viewerCan"] == ["GIVE_FEEDBACK", "EDIT", "PUBLISH", "ARCHIVE", "REVIEW"]
+    assert (await one(lead, hidden.articles[1]))["viewerCan"] == ["EDIT", "PUBLISH", "REVIEW"]
 
 
 async def test_writing_is_for_staff_and_publishing_for_leads(create, published, do, hidden, agent, customer, database):

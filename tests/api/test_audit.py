@@ -41,6 +41,7 @@ NOT_AUDITED = {
     *("acknowledgeEscalation", "endEscalation", "markNotificationsRead", "setNotificationPreferences"),
     *("saveTicketView", "deleteTicketView", "createArticle", "saveArticleDraft", "publishArticle", "archiveArticle"),
     *("restoreArticleVersion", "subscribeToService", "unsubscribeFromService", "scheduleMaintenance"),
+    *("recordArticleView", "giveArticleFeedback", "requestArticleReview", "closeArticleReview"),
     *("updateMaintenance", "postMaintenanceUpdate"),  # these stand in the versions of the article or the notice
 }
 # Those that let somebody in or out are told of below; a session that goes on is no news.

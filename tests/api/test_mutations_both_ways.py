@@ -104,9 +104,17 @@ async def keys(customer, ticket, problem, support, director, database, work, mai
         states = {"status": models.ArticleStatus.PUBLISHED, "audience": models.ArticleAudience.PUBLIC}
         states |= {"published_at": unit.now, "updated_at": unit.now, "locale": "en", "language": "english"}
         states |= dict.fromkeys(("from_ticket_id", "publishes_at", "publishes_by_id", "publishes_note"))
+        states["publishes_closing"] = True
         article = unit.insert(
             models.Article, **text, **states, slug="s", category_id=shelf.id, position=0, tags=[], author_id=director.id
         )
+        thought = {"helpful": False, "rating": 1, "comment": ODD, "badness": 5, "at": unit.now, "version_number": 1}
+        thought |= {"source": models.ArticleFeedbackSource.TICKET, "reader_id": customer.id, "person_id": customer.id}
+        opinion = unit.insert(models.ArticleFeedback, article_id=article.id, **thought)
+        asked = {"reason": models.ArticleReviewReason.REQUESTED, "note": ODD, "requested_by_id": director.id}
+        asked |= {"status": models.ArticleReviewStatus.OPEN, "since": unit.now, "requested_at": unit.now}
+        asked |= {"assignee_id": director.id, "closed_at": None, "closed_by_id": None, "outcome": None}
+        review = unit.insert(models.ArticleReview, article_id=article.id, **asked)
     return {
         "Ticket": ticket.uuid,
         "Person": customer.id,
@@ -129,6 +137,8 @@ async def keys(customer, ticket, problem, support, director, database, work, mai
         "ApiToken": token.id,
         "Article": article.id,
         "ArticleCategory": shelf.id,
+        "ArticleFeedback": opinion.id,
+        "ArticleReview": review.id,
         "TicketPresence": ticket.uuid,
         "Notification": told["id"],
         "TicketEvent": event["id"],

@@ -6,9 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from domain.articles import writing
 from domain.jobs import RemindOfResolution
 from domain.tickets import timers
-from models import Role, Watcher
+from models import ArticleAudience, Role, Watcher
 
 REFUSED = """... on InvalidInput { field } ... on NotFound { field }
   ... on Conflict { reason current { id } missedEvents { __typename } } ... on Refusal { message }"""
@@ -558,3 +559,44 @@ async def test_confirming_and_running_out_meet_and_one_wins(do, agent, customer,
     rows = await database.rows("SELECT count(*) FROM events WHERE kind = 'TicketClosed'")
     assert rows == [{"count": 1}]
     assert await database.rows("SELECT rating FROM resolutions") == [{"rating": 5}]
+
+
+# --- Articles that answer ---------------------------------------------------------------------------------------------
+
+
+async def test_an_article_that_answers_is_sent_along(do, publish, work, mailbox, agent, customer, database):
+    article = await publish("Reset a password")
+
+    await do(agent, "resolveTicket", summary="As described.", articleId=article.gid)
+
+    await work.run()
+    letter = next(letter for letter in mailbox.to(customer.email) if "As described." in str(letter))
+    text = letter.get_body(("plain",)).get_content()
+    assert "The answer stands in our article “Reset a password”:" in text
+    assert "Press *reset*." in text
+    assert "Press <em>reset</em>." in letter.get_body(("html",)).get_content()
+    assert await database.rows("SELECT article_id FROM resolutions") == [{"article_id": article.id}]
+
+
+async def test_an_article_that_its_reader_may_not_read_is_not_sent(
+    do, publish, as_lead, work, mailbox, agent, customer, database
+):
+    article = await publish("Canary")
+    await do(agent, "resolveTicket", articleId=article.gid)
+    await as_lead(writing.archive, article.id)
+
+    await work.run()
+    assert "Canary" not in str(mailbox.to(customer.email))
+
+
+async def test_articles_that_customers_cannot_read_answer_nothing(do, publish, agent, database):
+    hidden = await publish("Canary", ArticleAudience.STAFF)
+    draft = await publish("Canary draft", out=False)
+    before = await database.counts()
+
+    for article in (hidden, draft):
+        answer = await do(agent, "resolveTicket", articleId=article.gid)
+        assert (answer["__typename"], answer["field"]) == ("InvalidInput", "articleId")
+    missing = await do(agent, "resolveTicket", articleId="art_00000000-0000-7000-8000-000000000000")
+    assert (missing["__typename"], missing["field"]) == ("NotFound", "articleId")
+    assert await database.counts() == before

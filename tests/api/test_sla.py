@@ -586,11 +586,6 @@ def warned(api):
     return count
 
 
-@pytest.fixture
-async def lead(house, support):
-    return await house.person("Lea Lead", Role.TEAM_LEAD, support)
-
-
 async def test_leads_are_warned_of_a_ticket_that_nobody_has(
     save, submit, sweep, work, run, warned, lead, agent, director, customer, problem
 ):

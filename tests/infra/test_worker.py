@@ -113,7 +113,7 @@ async def flush_all(settings):
 @pytest.mark.parametrize("said", ["a\0b", "a\ud800b", "long" * 10_000])
 async def test_whatever_an_error_says_the_row_can_tell(desk, owed, state, performer, said):
     async def fails(_):
-        raise ValueError(said)
+        raise OSError(said)
 
     performer.does = fails
     row_id = await owed()
@@ -122,7 +122,7 @@ async def test_whatever_an_error_says_the_row_can_tell(desk, owed, state, perfor
 
     found = await state(row_id)
     assert found["state"] == "QUEUED"
-    assert found["last_error"].startswith("ValueError: ")
+    assert found["last_error"].startswith("OSError: ")
     assert len(found["last_error"]) <= 2000
 
 

@@ -93,7 +93,7 @@ def signed_in(socket):
         client = await socket()
         payload = {"authorization": f"Bearer {viewer.token}"} if viewer else {}
         await client.send(type="connection_init", payload=payload)
-        assert await client.receive() == {"type": "connection_ack"}
+        assert (await client.receive())["type"] == "connection_ack"
         return client
 
     return opened

@@ -1,6 +1,7 @@
 """Many who watch the same: one reading for all, and nobody is told what is not theirs to see."""
 
 import pytest
+from structlog.testing import capture_logs
 
 from infra.postgres import Reads
 
@@ -86,3 +87,22 @@ async def test_whoever_comes_later_is_told_the_state_of_now(api, watch, agent, t
     await first.socket.close()
     await api(agent, STATUS, input={"ticketId": ticket.gid, "status": "OPEN"})
     assert (await second.item())["ticketUpdated"]["status"] == "OPEN"
+
+
+async def test_what_breaks_for_all_who_watch_the_same_is_one_fault(
+    api, watch, signed_in, house, support, agent, ticket, monkeypatch
+):
+    colleagues = [agent, *[await house.person(f"Colleague {n}", agent.role, support) for n in range(4)]]
+    clients = [await watch(viewer, PLAIN) for viewer in colleagues]
+
+    async def breaks(*_):
+        raise ValueError("of all")
+
+    with capture_logs() as logs, monkeypatch.context() as broken:
+        broken.setattr(Reads, "fetch", breaks)
+        await api(agent, STATUS, input={"ticketId": ticket.gid, "status": "ON_HOLD"})
+        ends = [await client.receive() for client in clients]
+
+    assert {end["type"] for end in ends} == {"error"}
+    (told,) = {end["payload"][0]["extensions"]["id"] for end in ends}
+    assert [log["error_id"] for log in logs if log["error_id"] == told] == [told]

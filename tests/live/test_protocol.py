@@ -53,7 +53,7 @@ async def test_a_page_from_elsewhere_may_not_connect(socket):
 async def test_our_own_page_may_connect(socket):
     client = await socket(Origin="http://desk.test")
     await client.send(type="connection_init")
-    assert await client.receive() == {"type": "connection_ack"}
+    assert (await client.receive())["type"] == "connection_ack"
 
 
 async def test_who_says_nothing_is_sent_away(socket, monkeypatch):
@@ -166,7 +166,7 @@ async def test_a_bad_token_is_forbidden(socket, authorization):
     client = await socket()
     await client.send(type="connection_init", payload={"authorization": authorization})
     if authorization is None:
-        assert await client.receive() == {"type": "connection_ack"}
+        assert (await client.receive())["type"] == "connection_ack"
     else:
         assert await client.closed() == 4403
 
@@ -174,7 +174,7 @@ async def test_a_bad_token_is_forbidden(socket, authorization):
 async def test_a_payload_that_is_none_is_nobody(socket):
     client = await socket()
     await client.send(type="connection_init", payload=None)
-    assert await client.receive() == {"type": "connection_ack"}
+    assert (await client.receive())["type"] == "connection_ack"
     await client.subscribe("{ viewer { id } }")
     assert await client.item() == {"viewer": None}
 
@@ -186,3 +186,22 @@ async def test_so_many_operations_run_at_once_and_no_more(signed_in, desk, custo
     for _ in range(3):
         await client.subscribe(query)
     assert await client.closed() == 4429
+
+
+async def test_a_visitor_is_told_who_they_are_and_known_again(socket):
+    client = await socket()
+    await client.send(type="connection_init")
+    token = (await client.receive())["payload"]["visitor"]
+
+    for headers, payload in (
+        ({}, {"visitor": token}),
+        ({"X-Visitor": token}, {}),
+        ({"Cookie": f"visitor={token}"}, {}),
+    ):
+        client = await socket(**headers)
+        await client.send(type="connection_init", payload=payload)
+        assert await client.receive() == {"type": "connection_ack"}
+    for wrong in ("nonsense", 7, ["x"]):
+        client = await socket()
+        await client.send(type="connection_init", payload={"visitor": wrong})
+        assert (await client.receive())["payload"]["visitor"] != token

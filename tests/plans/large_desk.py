@@ -189,7 +189,7 @@ class Plans:
         sql, arguments = self.statement(viewer, text, variables)
         return await self.read_whole(sql, *arguments)
 
-    async def looked_at(self, viewer, text, **variables):
+    async def looked_at(self, viewer, text, *, growing=GROWING, **variables):
         """How many rows of tables that grow are looked at for an operation, kept or not."""
         sql, arguments = self.statement(viewer, text, variables)
         nodes = await self.explained(sql, arguments, "ANALYZE, TIMING OFF, FORMAT JSON")
@@ -200,7 +200,7 @@ class Plans:
                 for kind in ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck")
             )
             for node in nodes
-            if node.get("Relation Name") in GROWING
+            if node.get("Relation Name") in growing
         )
 
     async def of_statement(self, build, *arguments, lock=False):

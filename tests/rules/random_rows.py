@@ -42,10 +42,15 @@ PREFIXES = {
     models.Article: "art",
     models.ArticleCategory: "arc",
     models.ArticleVersion: "arv",
+    models.ArticleFeedback: "arf",
+    models.ArticleReview: "rev",
 }
 
 
 TYPES: dict[Any, str] = {models.MaintenanceHappening: "MaintenanceUpdate"}  # where they are called otherwise in the API
+
+
+VISITOR = UUID("01900000-0000-4000-8000-000000000001")  # somebody without an account
 
 
 class Rows:
@@ -617,6 +622,67 @@ class Rows:
         self.add(models.ArticleLanguage, language="simple")
         for number in range(16):
             self._article(number)
+        self._opinions()
+
+    def _opinions(self) -> None:
+        """What readers said of articles, how often they opened them, and reviews, of which people were told."""
+        luck, readers = self.luck, [*(row.id for row in self.rows[models.Person]), VISITOR]
+        for article in self.rows[models.Article]:
+            self.add(
+                models.ArticleStanding,
+                article_id=article.id,
+                views=luck.randrange(4),
+                helpful=luck.randrange(3),
+                unhelpful=luck.randrange(2),
+            )
+            for number in range(1, article.number + 1):
+                start = START + dt.timedelta(minutes=15 * luck.randrange(4))
+                views = {"article_id": article.id, "version_number": number, "count": luck.randrange(1, 9)}
+                self.add(models.ArticleViews, start=start, **views)
+                for reader_id in (VISITOR, *luck.sample(readers[:-1], 5)):
+                    self._opinion(article, number, reader_id)
+            self._reviews(article)
+        for entry, review in zip(self.rows[models.Notification][::5], self.rows[models.ArticleReview], strict=False):
+            entry.kind, entry.cause_id, entry.ticket_id = models.NotificationKind.REVIEW_REQUESTED, review.id, None
+
+    def _opinion(self, article: Any, number: int, reader_id: UUID) -> None:
+        luck = self.luck
+        saved = luck.random() < 0.2
+        self.add(
+            models.ArticleFeedback,
+            article_id=article.id,
+            version_number=number,
+            reader_id=reader_id,
+            person_id=None if reader_id == VISITOR else reader_id,
+            helpful=luck.choice([True, False, None]),
+            rating=self.maybe(luck.randint(1, 5)),
+            comment=self.text(),
+            badness=luck.randrange(6),
+            source=luck.choice(list(models.ArticleFeedbackSource)),
+            at=self.moment(),
+            saved_at=self.moment() if saved else None,
+            saved_category_id=UUID(int=0) if saved else None,
+            saved_department_id=UUID(int=0) if saved else None,
+        )
+
+    def _reviews(self, article: Any) -> None:
+        luck = self.luck
+        for status in luck.sample(list(models.ArticleReviewStatus), luck.randrange(3)):
+            is_open = status is models.ArticleReviewStatus.OPEN
+            self.add(
+                models.ArticleReview,
+                article_id=article.id,
+                reason=luck.choice(list(models.ArticleReviewReason)),
+                note=self.maybe(self.text()),
+                status=status,
+                since=self.moment(),
+                requested_at=self.moment(),
+                requested_by_id=self.maybe(luck.choice(self.staff).id),
+                assignee_id=self.maybe(luck.choice(self.staff).id),
+                closed_at=None if is_open else self.moment(),
+                closed_by_id=None if is_open else luck.choice(self.staff).id,
+                outcome=None if is_open else self.maybe(self.text()),
+            )
 
     def _article(self, number: int) -> None:
         luck = self.luck
@@ -644,6 +710,7 @@ class Rows:
             publishes_at=self.maybe(self.moment()),
             publishes_by_id=None,
             publishes_note=None,
+            publishes_closing=True,
         )
         self.add(models.ArticleSlug, slug=article.slug, article_id=article.id)
         for place in range(published + drafted):

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from random_rows import START, Rows
+from random_rows import START, VISITOR, Rows
 
 import models
 from domain.access import NOBODY, Viewer
@@ -34,6 +34,7 @@ class Scene(Rows):
         of_staff, member = next((row, p) for row in tickets for p in self.staff if row.requester_id == p.id)
         self.viewers = {
             "nobody": NOBODY,
+            "visitor": Viewer(None, VISITOR),
             **{name: Viewer(row.role, row.id) for name, row in self.named.items() if row.active},
             "session": Viewer(Role.CUSTOMER, customer.id, theirs.id),
             "session of what is not theirs": Viewer(Role.CUSTOMER, customer.id, others.id),
@@ -92,7 +93,7 @@ class Reader:
 
     def allowed(self) -> Iterable[str]:
         """All that may stand in an answer to them."""
-        if self.viewer.id is not None:
+        if self.viewer.role is not None:
             yield f"vwr_{self.viewer.id}"
         if self.staff:
             yield f"que_{self.viewer.id}"
@@ -169,13 +170,16 @@ class Reader:
         """Their own, with the numbers of tickets that they may see no more; in the desk's own words, if it has some."""
         numbers = {row.id: str(row.number) for row in self.rows.rows[models.Ticket]}
         seen = {row.id for row in self.rows.rows[models.Ticket] if self.sees(row)}
+        reviews = {row.id for row in self.rows.rows[models.ArticleReview]}
         own = [row for row in self.rows.rows[models.MessageTemplate] if row.use is models.MessageTemplateUse.IN_APP]
         for entry in self.rows.rows[models.Notification]:
             if entry.person_id == self.viewer.id:
                 self.known.add(entry.actor_id)
                 yield from self.texts(entry)
-                yield from [numbers[entry.ticket_id]] if entry.ticket_id and entry.kind in TITLES else []
-                for template in own if entry.ticket_id in seen else []:
+                yield from (
+                    [numbers[entry.ticket_id]] if entry.ticket_id and "{number}" in TITLES.get(entry.kind, "") else []
+                )
+                for template in own if entry.ticket_id in seen or (entry.cause_id in reviews and self.staff) else []:
                     if template.kind is entry.kind and template.locale == "en":
                         yield from WORD.findall(template.subject + template.body)
 
@@ -252,8 +256,19 @@ class Reader:
         for article in self.rows.rows[models.Article]:
             if self.staff or (article.status is models.ArticleStatus.PUBLISHED and article.audience in seen):
                 yield from self.texts(article, "slug", "title", "summary", "body", "body_html", "tags")
+                yield from self.of_readers(article)
         for version in self.rows.rows[models.ArticleVersion] if self.staff else []:
             yield from self.texts(version, "title", "summary", "body", "body_html", "note")
+
+    def of_readers(self, article: Any) -> Iterable[str]:
+        """What was said of an article, with its reviews: staff; and of it what is their own, for visitors the last."""
+        every = self.rows.rows
+        said = [row for row in every[models.ArticleFeedback] if row.article_id == article.id]
+        own = sorted((row for row in said if row.reader_id == self.viewer.id), key=lambda row: row.version_number)
+        for row in said if self.staff else own[-1:] if self.viewer.role is None else own:
+            yield from self.texts(row, "comment")
+        for review in every[models.ArticleReview] if self.staff else []:
+            yield from self.texts(review, "note", "outcome") if review.article_id == article.id else []
 
     def of_rules(self) -> Iterable[str]:
         """Policies, rules and templates: staff, of templates replies alone, and of all departments or their own."""

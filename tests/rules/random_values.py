@@ -27,6 +27,7 @@ LOOKED_UP = (
     models.SlaPolicy, models.BusinessCalendar, models.MaintenanceNotice, models.MaintenanceHappening,
     models.Escalation, models.EscalationRule, models.MessageTemplate,
     models.Article, models.ArticleCategory, models.ArticleVersion, models.Article,
+    models.ArticleFeedback, models.ArticleReview, models.ArticleFeedback, models.ArticleReview,
 )  # fmt: skip
 IDS_OF = {  # which model's ids an argument or input field takes; any of those above where it isn't here
     "Query.ticket.id": models.Ticket,
@@ -46,6 +47,7 @@ IDS_OF = {  # which model's ids an argument or input field takes; any of those a
     "TicketFilter.requesterIds": models.Person,
     "TicketFilter.assigneeIds": models.Person,
     "AuditFilter.actorId": models.Person,
+    "ArticleReviewFilter.assigneeId": models.Person,
 }
 # Without these the answer depends on when it is given.
 SETTLED = {"MetricsFilter": frozenset({"to"})}
@@ -262,6 +264,8 @@ class Values:
         way = self.luck.choice(ways + ["plain"] * (required and has_default))
         if value is None or place == "fixed":
             way = "required" if required else "plain"
+        if place in STEADY:
+            way = "required"
 
         def make() -> Any:
             if place != "fixed" and way != "required":

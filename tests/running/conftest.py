@@ -85,12 +85,13 @@ class Running:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
             return answer.status
 
-    def desk(self, *arguments):
-        """Another command, said in another terminal."""
+    def desk(self, *arguments, input=None):
+        """Another command, said in another terminal; `input`: what is typed there."""
         return subprocess.run(
             [sys.executable, "desk.py", *arguments],
             cwd=self.checkout,
             env=self.environment,
+            input=input,
             capture_output=True,
             text=True,
             timeout=60,

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import urllib.error
+import zipfile
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -53,6 +54,16 @@ def test_one_command_starts_it_and_one_ctrl_c_ends_it(start):
     shown = one.desk("status")
     assert shown.returncode == 0, shown.stdout + shown.stderr
     assert re.search(r"^ok +workers +1 alive *$", shown.stdout, re.MULTILINE)
+    archive = one.data_dir / "customer.zip"
+    exported = one.desk("export", "customer@example.com", "--output", str(archive))
+    assert exported.returncode == 0, exported.stdout + exported.stderr
+    assert "tickets.json: what they asked: 2" in exported.stdout
+    assert zipfile.is_zipfile(archive)
+    refused = one.desk("erase", "customer@example.com", input="n\n")
+    assert (refused.returncode, "2 tickets" in refused.stdout) == (2, True)
+    erased = one.desk("erase", "customer@example.com", "--yes")
+    assert erased.returncode == 0, erased.stdout + erased.stderr
+    assert one.desk("export", "customer@example.com", "--output", f"{archive}.2").stderr == "There is no such person.\n"
     assert (one.data_dir / "secret-key").stat().st_mode & 0o777 == 0o600
     assert (one.data_dir / "environment").stat().st_mode & 0o777 == 0o600
 

@@ -1,5 +1,9 @@
 """What may be set from outside."""
 
+import json
+import sys
+from types import SimpleNamespace
+
 import pytest
 from pydantic import ValidationError
 
@@ -15,6 +19,7 @@ def outside(monkeypatch):
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.delenv("DESKWIRE_EMBEDDED", raising=False)
     monkeypatch.delenv("SECRETS_DIR", raising=False)
+    monkeypatch.delenv("AWS_SECRET_ID", raising=False)
 
     def given(**variables):
         for name, value in variables.items():
@@ -72,6 +77,7 @@ def test_a_real_one_is_closed_by_default(outside):
         ({"SECRET_KEY": "short"}, "SECRET_KEY: must have at least 32 characters; `openssl rand -hex 32` makes one"),
         ({"DATABASE_URL": "mysql://secret@db"}, "DATABASE_URL: must begin with postgresql:// or postgres://"),
         ({"SMTP_URL": "smtp://mail"}, "MAIL_FROM: is required with SMTP_URL"),
+        ({"OPERATOR_EMAIL": "a@b, c@d"}, "OPERATOR_EMAIL: is one address, such as operator@example.com"),
         ({"SECRETS_DIR": "/no/such/folder"}, "SECRETS_DIR: there is no such folder"),
     ],
 )
@@ -141,3 +147,44 @@ def test_another_identity_provider_is_named_in_full_and_reached_safely(outside):
 
     assert settings.oidc_issuer == "https://id.example.com/"  # to the letter: some end in a slash
     assert (settings.oidc_audience, settings.oidc_unknown) == ("desk", "refuse")
+
+
+@pytest.fixture
+def secrets_manager(monkeypatch):
+    """An AWS Secrets Manager with one secret, in place of the package that asks a real one."""
+    kept = {}
+
+    class Client:
+        def get_secret_value(self, **request):
+            return {"SecretString": json.dumps(kept[request["SecretId"]])}
+
+    def client(service, **_):
+        assert service == "secretsmanager"
+        return Client()
+
+    monkeypatch.setitem(sys.modules, "boto3", SimpleNamespace(client=client))
+    return kept
+
+
+def test_secrets_may_come_from_aws_below_all_else(outside, secrets_manager, tmp_path):
+    secrets_manager["desk/production"] = REQUIRED | {"PORT": "9000", "DESK_NAME": "Of AWS", "MAIL_FROM": "a@aws"}
+    (tmp_path / "mail_from").write_text("a@file")
+    outside(AWS_SECRET_ID="desk/production", DESK_NAME="Of here", SECRETS_DIR=str(tmp_path))
+
+    settings = read()
+
+    assert settings.database_url == REQUIRED["DATABASE_URL"]
+    assert settings.port == 9000
+    assert (settings.desk_name, settings.mail_from) == ("Of here", "a@file")
+
+
+def test_a_secret_at_aws_that_cannot_be_read_is_told_in_one_line(outside, secrets_manager, monkeypatch):
+    outside(**REQUIRED, AWS_SECRET_ID="none")
+    with pytest.raises(InvalidSettingsError) as refused:
+        read()
+    assert str(refused.value) == "AWS_SECRET_ID: can't be read: KeyError"
+
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    with pytest.raises(InvalidSettingsError) as refused:
+        read()
+    assert str(refused.value) == "AWS_SECRET_ID: needs the package boto3, which is not installed"

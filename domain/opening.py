@@ -1,0 +1,36 @@
+"""What a real desk still lacks before it is opened to people, as far as its database tells."""
+
+from typing import Any
+
+from sqlalchemy import Select, func, select
+
+from domain import demo, sessions
+from infra.desk import Desk
+from infra.settings import Settings
+from models import Person, Role
+
+
+def _admins() -> Select[*tuple[Any, ...]]:
+    return select(func.count()).select_from(Person).where(Person.role == Role.ADMIN, Person.active)
+
+
+def _with_passwords(emails: Any) -> Select[Person]:
+    rows = select(Person).where(Person.email == func.any(emails), Person.active, Person.password_hash.is_not(None))
+    return rows.order_by(Person.email)
+
+
+async def missing(settings: Settings) -> list[tuple[str, str]]:
+    """What is weak, and why. None of an embedded desk, whose people everybody knows."""
+    if settings.embedded:
+        return []
+    desk = await Desk.open(settings)
+    try:
+        async with desk.writes.begin() as unit:
+            admins = (await unit.run(_admins))[0][0]
+            known = await unit.read_all(_with_passwords, [email for email, *_ in demo.PEOPLE])
+    finally:
+        await desk.close()
+    none = "nobody is an admin: `desk invite you@example.com --role ADMIN` makes the first one"
+    come_in = [who.email for who in known if await sessions.verified(who.password_hash or "", demo.PASSWORD)]
+    said = [f"{email} comes in by the demo's password, which everybody knows" for email in come_in]
+    return [("people", text) for text in ([] if admins else [none]) + said]

@@ -1,0 +1,44 @@
+"""Who is told that an article is to be reviewed."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, select
+
+from domain import messages, notifications, preferences
+from infra.unit import Unit
+from models import ArticleReview, ArticleReviewStatus, MessageChannel, MessageKind, NotificationKind, Person, Role
+
+KIND = NotificationKind.REVIEW_REQUESTED
+
+
+def _review(review_id: Any) -> Select[ArticleReview]:
+    return select(ArticleReview).where(ArticleReview.id == review_id)
+
+
+def _people(assignee_id: Any, requester_id: Any) -> Select[*tuple[Any, ...]]:
+    """Whoever is to do it; where nobody is left who wrote it, those who can give it to somebody."""
+    rows = select(Person.id, Person.email, preferences.said_by(Person).label("said")).where(Person.active)
+    heads = Person.role.in_([Role.MANAGER, Role.DIRECTOR])
+    rows = rows.where(heads if assignee_id is None else Person.id == assignee_id)
+    return rows.where(Person.id.is_distinct_from(requester_id)).order_by(Person.id)
+
+
+async def tell(unit: Unit, review_id: UUID) -> None:
+    """Tell them of a review while it is open; once in the unit that ends the job for it. Whoever asked for it knows."""
+    review = await unit.lock(_review, review_id)
+    if review is None or review.status is not ArticleReviewStatus.OPEN:
+        return
+    people = await unit.run(_people, review.assignee_id, review.requested_by_id)
+    by_channel = {
+        channel: [each for each in people if preferences.wanted(each["said"], KIND, channel)]
+        for channel in MessageChannel
+    }
+    for each in by_channel[MessageChannel.EMAIL]:
+        kind, person_id = MessageKind.REVIEW_REQUESTED, each["id"]
+        messages.queue(unit, kind, person_id, event_ids=[review.id], address=each["email"])
+    news = [
+        notifications.News(each["id"], KIND, review.id, actor_id=review.requested_by_id)
+        for each in by_channel[MessageChannel.IN_APP]
+    ]
+    await notifications.tell(unit, news)

@@ -1,0 +1,144 @@
+"""What works and yet should not stay so: told by `desk check` before a real desk is opened to people."""
+
+import ipaddress
+import math
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+
+from infra.settings import Settings
+
+# What stands in examples and images, also with something around it.
+KNOWN_WORDS = ("change", "deskwire", "password", "postgres", "secret", "example", "valkey", "redis", "admin", "12345")
+LEAST_PASSWORD = 12
+LEAST_KEY_BITS = 96.0
+LEAST_CHARACTERS = 10  # different ones
+ENCRYPTED = {"require", "verify-ca", "verify-full"}  # what `sslmode` may say
+OPEN_TO_OTHERS = stat.S_IROTH | stat.S_IWOTH
+
+
+def of(settings: Settings) -> list[tuple[str, str]]:
+    """The settings that are weak, and why. None of an embedded desk, which is for trying it out."""
+    if settings.embedded:
+        return []
+    found = [*_keys(settings), *_outside(settings), *_addresses(settings), *_telling(settings), *_files(settings)]
+    return [(name, said) for name, said in found if said]
+
+
+def _keys(settings: Settings) -> Iterator[tuple[str, str]]:
+    if is_guessable(settings.secret_key):
+        yield "SECRET_KEY", "can be guessed, and whoever has it signs in as anybody; `openssl rand -hex 32` makes one"
+    database, redis = urlsplit(settings.database_url), urlsplit(settings.redis_url)
+    yield "DATABASE_URL", _password(database)
+    yield "REDIS_URL", _password(redis)
+    if redis.scheme != "unix" and not redis.password and not is_here(redis.hostname):
+        yield "REDIS_URL", "has no password: whoever reaches it can have jobs run and streams end"
+
+
+def _outside(settings: Settings) -> Iterator[tuple[str, str]]:
+    """What goes to other machines in the clear."""
+    database = urlsplit(settings.database_url)
+    modes = {mode for name, given in parse_qs(database.query).items() if name in {"ssl", "sslmode"} for mode in given}
+    if is_public(database.hostname) and not modes & ENCRYPTED:
+        yield "DATABASE_URL", "may go in the clear to another network: add ?sslmode=verify-full"
+    redis = urlsplit(settings.redis_url)
+    if redis.scheme == "redis" and is_public(redis.hostname):
+        yield "REDIS_URL", "goes in the clear to another network: begin it with rediss://"
+    if settings.smtp_url:
+        mail = urlsplit(settings.smtp_url)
+        if mail.scheme == "smtp" and not is_here(mail.hostname):
+            what = "passwords and letters go" if mail.password else "letters go"
+            yield "SMTP_URL", f"{what} in the clear where the server offers no TLS: begin it with smtp+starttls://"
+
+
+def _addresses(settings: Settings) -> Iterator[tuple[str, str]]:
+    """What people are sent to, and who may pose as whom."""
+    public = urlsplit(settings.public_url)
+    if is_here(public.hostname):
+        yield "PUBLIC_URL", "is this machine alone: nobody else can follow a link in a mail"
+    elif public.scheme != "https":
+        yield "PUBLIC_URL", "is not https: tokens and links travel in the clear, and cookies are not kept for it alone"
+    for origin in settings.allowed_origins:
+        if origin == "*":
+            yield "ALLOWED_ORIGINS", "lets every page of the web call the API for whoever visits it"
+        elif urlsplit(origin).scheme != "https" and not is_here(urlsplit(origin).hostname):
+            yield "ALLOWED_ORIGINS", f"{origin} is not https: whoever is between can change that page"
+    if "*" in os.environ.get("FORWARDED_ALLOW_IPS", ""):
+        yield (
+            "FORWARDED_ALLOW_IPS",
+            "believes everybody who says where they come from, so limits by network hold nobody",
+        )
+
+
+def _telling(settings: Settings) -> Iterator[tuple[str, str]]:
+    """What strangers are told, and what nobody is."""
+    if settings.introspection and settings.environment == "production":
+        yield "INTROSPECTION", "shows strangers the whole API, and GraphiQL"
+    if settings.log_format == "console":
+        yield "LOG_FORMAT", "console shows the texts of errors, which may quote people"
+    if settings.smtp_url is None:
+        yield "SMTP_URL", "is not set: all mail waits, links to sign in too"
+    elif settings.mail_from.rpartition("@")[2].rstrip("> ").endswith(("example.com", "example.org", ".invalid")):
+        yield "MAIL_FROM", f"{settings.mail_from} is an address of nobody's"
+    if settings.operator_email is None and settings.sentry_dsn is None:
+        yield "OPERATOR_EMAIL", "is not set, and no SENTRY_DSN: nobody is told when something breaks"
+
+
+def _files(settings: Settings) -> Iterator[tuple[str, str]]:
+    if settings.storage_url.startswith("memory:"):
+        yield "STORAGE_URL", "is memory: files are gone with the process, and other processes never see them"
+    if folder := os.environ.get("SECRETS_DIR"):
+        for file in sorted(Path(folder).iterdir()):
+            if file.is_file() and file.name in Settings.model_fields and file.stat().st_mode & OPEN_TO_OTHERS:
+                yield "SECRETS_DIR", f"{file.name} can be read by everybody on this machine: chmod 640"
+
+
+def _password(url: SplitResult) -> str:
+    """What is wrong with a URL's password, if it has one."""
+    password = unquote(url.password or "")
+    if not password:
+        return ""
+    if any(word in password.lower() for word in KNOWN_WORDS) or password == url.username:
+        return "has a password that everybody tries first"
+    return f"has a password of less than {LEAST_PASSWORD} characters" if len(password) < LEAST_PASSWORD else ""
+
+
+def is_guessable(key: str) -> bool:
+    """Whether a key is made of words, or repeats itself."""
+    if any(word in key.lower() for word in KNOWN_WORDS) or key in (key + key)[1:-1]:
+        return True
+    if sum(letter in " -_." for letter in key) > 1 and not any(letter.isdigit() for letter in key):
+        return True  # a sentence
+    counts = Counter(key)
+    bits = -sum(count * math.log2(count / len(key)) for count in counts.values())
+    return len(counts) < LEAST_CHARACTERS or bits < LEAST_KEY_BITS
+
+
+def is_here(host: str | None) -> bool:
+    """Whether a host is this machine."""
+    if not host:
+        return True  # a socket in the file system
+    address = _address(host)
+    return host == "localhost" or (address is not None and (address.is_loopback or address.is_unspecified))
+
+
+def is_public(host: str | None) -> bool:
+    """Whether a host is reached through networks of others, as far as its name tells: a single word is one of ours."""
+    if is_here(host) or not host:
+        return False
+    address = _address(host)
+    return (
+        not address.is_private
+        if address is not None
+        else "." in host and not host.endswith((".internal", ".local", ".svc"))
+    )
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None

@@ -1,0 +1,150 @@
+"""What `desk check` finds weak, and what it lets pass."""
+
+import secrets
+
+import pytest
+
+from domain import demo, opening
+from infra import checks, weaknesses
+from infra.settings import read
+from models import Role
+
+GOOD = {
+    "SECRET_KEY": secrets.token_hex(32),
+    "DATABASE_URL": f"postgresql://desk:{secrets.token_hex(12)}@postgres/desk",
+    "REDIS_URL": f"redis://:{secrets.token_hex(12)}@valkey:6379/0",
+    "SMTP_URL": f"smtp+starttls://desk:{secrets.token_hex(12)}@mail.example.net:587",
+    "MAIL_FROM": "support@example.net",
+    "PUBLIC_URL": "https://desk.example.net",
+    "OPERATOR_EMAIL": "operator@example.net",
+}
+
+
+@pytest.fixture
+def weak(monkeypatch, tmp_path):
+    """The names of settings that are weak in a real desk with these variables, and all that is said of them."""
+
+    def found(**variables):
+        for name in ("DESKWIRE_EMBEDDED", "DATA_DIR", "LOG_LEVEL", "STORAGE_URL", "FORWARDED_ALLOW_IPS"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in (GOOD | {"DATA_DIR": str(tmp_path)} | variables).items():
+            monkeypatch.setenv(name, value)
+        lines = weaknesses.of(read())
+        assert not any(value in said for _, said in lines for value in (GOOD | variables).values() if len(value) > 30)
+        return [name for name, _ in lines]
+
+    return found
+
+
+def test_a_good_one_has_no_weakness(weak):
+    assert weak() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SECRET_KEY", "a" * 40),
+        ("SECRET_KEY", "change-me-change-me-change-me-change-me"),
+        ("SECRET_KEY", "0123456789abcdef" * 3),
+        ("SECRET_KEY", "please put something long in here ok"),
+        ("SECRET_KEY", "my-deskwire-key-of-sufficient-length-4711"),
+        ("DATABASE_URL", "postgresql://postgres:postgres@db/desk"),
+        ("DATABASE_URL", "postgresql://desk:changeme-please@db/desk"),
+        ("DATABASE_URL", "postgresql://desk:k3X9pQ@db/desk"),
+        ("DATABASE_URL", "postgresql://desk:0f9c2b7e61d84a35@db.example.net/desk"),
+        ("REDIS_URL", "redis://valkey:6379/0"),
+        ("REDIS_URL", "redis://:0f9c2b7e61d84a35@redis.example.net/0"),
+        ("SMTP_URL", "smtp://mail.example.net:25"),
+        ("SMTP_URL", ""),
+        ("MAIL_FROM", "Support <support@example.com>"),
+        ("PUBLIC_URL", "http://desk.example.net"),
+        ("PUBLIC_URL", "http://127.0.0.1:8000"),
+        ("ALLOWED_ORIGINS", "https://good.example.net, http://bad.example.net"),
+        ("ALLOWED_ORIGINS", "*"),
+        ("FORWARDED_ALLOW_IPS", "*"),
+        ("INTROSPECTION", "true"),
+        ("LOG_FORMAT", "console"),
+        ("STORAGE_URL", "memory:///"),
+        ("OPERATOR_EMAIL", ""),
+    ],
+)
+def test_what_is_weak_is_named(weak, name, value):
+    assert weak(**{name: value}) == [name]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "postgresql:///desk"),
+        ("DATABASE_URL", "postgresql://desk:0f9c2b7e61d84a35@10.1.2.3/desk"),
+        ("DATABASE_URL", "postgresql://desk:0f9c2b7e61d84a35@db.example.net/desk?sslmode=verify-full"),
+        ("REDIS_URL", "rediss://:0f9c2b7e61d84a35@redis.example.net/0"),
+        ("REDIS_URL", "redis://127.0.0.1:6379/0"),
+        ("REDIS_URL", "unix:///run/valkey.sock"),
+        ("SMTP_URL", "smtp://127.0.0.1:25"),
+        ("SMTP_URL", "ses://eu-central-1"),
+        ("ALLOWED_ORIGINS", "http://localhost:5173"),
+        ("SENTRY_DSN", "https://key@sentry.example.net/1"),
+    ],
+)
+def test_what_is_fine_passes(weak, name, value):
+    assert weak(**{name: value}) == []
+
+
+def test_secret_files_are_for_few(weak, tmp_path):
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    for name, mode in (("secret_key", 0o640), ("database_url", 0o644), ("..data", 0o644)):
+        (folder / name).write_text(GOOD.get(name.upper(), ""))
+        (folder / name).chmod(mode)
+
+    assert weak(SECRETS_DIR=str(folder)) == ["SECRETS_DIR"]
+
+
+def test_the_embedded_one_is_for_trying_out(settings):
+    assert weaknesses.of(settings) == []
+
+
+async def test_the_demos_people_and_no_admin_are_told_of(settings, house, database):
+    real = settings.model_copy(update={"embedded": False})
+    assert [said for _, said in await opening.missing(real)] == [
+        "nobody is an admin: `desk invite you@example.com --role ADMIN` makes the first one"
+    ]
+
+    await house.person("Alex Admin", Role.ADMIN, email="admin@example.com", password=demo.PASSWORD)
+    await house.person("Ada Agent", Role.AGENT, email="agent@example.com", password="another one, long enough")
+
+    assert [said for _, said in await opening.missing(real)] == [
+        "admin@example.com comes in by the demo's password, which everybody knows"
+    ]
+    assert await opening.missing(settings) == []
+
+
+@pytest.mark.parametrize(
+    ("facts", "good", "said"),
+    [
+        ("17.2' AS version, 17 AS major, 'UTF8", False, "18 is the oldest"),
+        ("18.1' AS version, 18 AS major, 'SQL_ASCII", False, "has to be UTF8"),
+    ],
+)
+async def test_a_database_that_cannot_be_used_is_told(migrated, monkeypatch, facts, good, said):
+    rest = "100 AS connections, extract(epoch FROM now())::float8 AS clock, false AS copies"
+    monkeypatch.setattr(checks, "FACTS", f"SELECT '{facts}' AS encoding, {rest}")
+
+    (found,) = [each for each in await checks.check(migrated, None) if each.name == "database"]
+
+    assert (found.good, said in found.said) == (good, True)
+
+
+async def test_too_few_connections_and_another_clock_are_weak(migrated, database, monkeypatch):
+    (row,) = await database.rows("SELECT version_num FROM alembic_version")
+    many = migrated.model_copy(update={"worker_count": 99})
+
+    (found,) = [each for each in await checks.check(many, row["version_num"]) if each.name == "database"]
+    assert (found.good, found.weak) == (True, True)
+    assert "may want 2000" in found.said
+
+    monkeypatch.setattr("infra.checks.time.time", lambda: 0.0)
+    (found,) = [each for each in await checks.check(migrated, row["version_num"]) if each.name == "database"]
+    assert (found.good, found.weak) == (True, True)
+    assert "clock" in found.said
