@@ -54,7 +54,8 @@ async def test_a_rolling_restart_fails_no_request(real, far, kept):
     ticket_id = await real.submitted("Rolled")
     clients, slowest, codes = Clients(ticket_id, real, far), 0.0, []
     async with clients.asking():
-        for api in [real, far] * ROUNDS:
+        rolled = [real, far] * ROUNDS if ROUNDS > 1 else [far]  # starting takes the longest
+        for api in rolled:
             async with api.watching(ticket_id) as socket:
                 await asyncio.sleep(0.3)
                 began = time.monotonic()
@@ -68,6 +69,6 @@ async def test_a_rolling_restart_fails_no_request(real, far, kept):
             api.api.start()
             await api.settle_in()
     assert clients.failed == [], clients.failed[:5]
-    kept(times=2 * ROUNDS, tried=clients.answered, failed=len(clients.failed), healed=slowest)
+    kept(times=len(rolled), tried=clients.answered, failed=len(clients.failed), healed=slowest)
     assert set(codes) == {1012}
     assert slowest < END_SECONDS
