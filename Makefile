@@ -33,7 +33,7 @@ define install-dev
 	$(call install,requirements-dev.lock,requirements-embedded.lock)
 endef
 
-.PHONY: help run test check schema migration lock sbom audit demo-day bench clean
+.PHONY: help run test check faults schema migration lock sbom audit demo-day bench clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -55,6 +55,11 @@ check: ## Run everything that CI runs: format, lint, types, rooms, schema, migra
 	.venv/bin/python desk.py print-schema | diff -u schema/schema.graphql -
 	.venv/bin/python desk.py check-migrations
 	.venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+faults: ## Break every promise on purpose, ROUNDS times, and write what came of it into docs/promises.md
+	$(install-dev)
+	FAULT_ROUNDS=$(or $(ROUNDS),5) FAULT_TABLE=docs/promises.md .venv/bin/python -m pytest \
+		tests/faults tests/live/test_limits.py tests/rules/test_metrics_equal_a_recount.py $(ARGS)
 
 schema: ## Print the API into schema/schema.graphql
 	$(install-dev)

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from domain.refusals import NotAllowed, NotFound, Unauthenticated
-from models import ApiTokenScope, Membership, Role, Watcher
+from models import ApiTokenScope, Membership, Person, Role, Watcher
 
 Found = TypeVar("Found")
 Works = ColumnElement[bool] | bool  # whether the viewer works on a ticket; plain where the role decides
@@ -136,6 +136,15 @@ def found(row: Found | None, field: str, what: str) -> Found:
     if row is None:
         raise NotFound(field, what)
     return row
+
+
+def still(viewer: Viewer) -> ColumnElement[bool]:
+    """Whether the viewer is still who they were when they came.
+
+    Processes hear soon that somebody was shut out or has another role; what is read until then must not show it.
+    """
+    them: Any = Person.__table__.alias("viewer")  # a name of its own, since rows may be joined with people
+    return sa.exists().where(them.c.id == viewer.id, them.c.active, them.c.role == viewer.role)
 
 
 def departments_of(viewer: Viewer) -> Select[UUID]:

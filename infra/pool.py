@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import asyncpg
 
 from infra.postgres import Slots, Unavailable, is_farewell
+from infra.pulse import Doubt, Pulse
 
 Result = TypeVar("Result")
 
@@ -41,6 +42,7 @@ class Pool:
     def __init__(self, url: str, *, size: int) -> None:
         """`url`: of the database; `size`: most connections at once, of which the first is opened when it is needed."""
         self._url = url
+        self.pulse = Pulse(url)
         self.slots = Slots(size)
         self._idle: list[asyncpg.Connection] = []
         self._closed = False
@@ -110,17 +112,18 @@ async def _said(driver: asyncpg.Connection, first: str | None) -> asyncpg.Connec
 
 
 class answering:  # noqa: N801 # it reads as what it does; made of a generator it would cost four times as much
-    """Statements that PostgreSQL does not answer, or not in time, raise Unavailable. `message`: for a client."""
+    """A statement that PostgreSQL does not answer, or not in time, raises Unavailable. `message`: for a client."""
 
-    __slots__ = ("_driver", "_given")
+    __slots__ = ("_doubt", "_driver", "_given", "_pulse")
 
-    def __init__(self, driver: asyncpg.Connection, message: str | None = None) -> None:
-        self._driver, self._given = driver, () if message is None else (message,)
+    def __init__(self, driver: asyncpg.Connection, pulse: Pulse, message: str | None = None) -> None:
+        self._driver, self._pulse, self._given = driver, pulse, () if message is None else (message,)
 
     def __enter__(self) -> None:
-        pass
+        self._doubt = Doubt(self._pulse, self._driver)
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        self._doubt.cancel()
         if error is None:
             return
         if isinstance(error, asyncpg.LockNotAvailableError | asyncpg.QueryCanceledError):

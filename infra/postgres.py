@@ -10,6 +10,8 @@ from typing import Any
 import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
 
+from infra.pulse import Doubt, Pulse
+
 WAIT_SECONDS = 2  # for a free connection
 MOST_STATEMENTS = 200  # prepared on one connection
 ANSWER_SECONDS = 15  # longer than the server's own timeout, for a server that says nothing at all
@@ -119,6 +121,7 @@ class Reads:
         self.idle: list[Connection] = []
         self.slots = Slots(size)
         self.closed = False
+        self._pulse = Pulse(url)
 
     async def fetch(self, sql: str, arguments: list[Any]) -> list[asyncpg.Record]:
         """The rows of one statement. Values of type varchar are bytes, as PostgreSQL sent them.
@@ -143,14 +146,17 @@ class Reads:
             self.slots.give_back()
 
     async def use(self, connection: Connection, sql: str, arguments: list[Any]) -> list[asyncpg.Record]:
-        """The rows of one statement on a connection, which is idle afterwards unless it broke. Raises Lost."""
+        """The rows of one statement on a connection, idle afterwards unless it broke. Raises Lost and Unavailable."""
         sound = False
+        doubt = Doubt(self._pulse, connection.driver)
         try:
             rows = await connection.fetch(sql, arguments)
             sound = True
-        except TimeoutError:  # an OSError, but the server was there
-            raise
+        except TimeoutError as error:
+            raise Unavailable from error
         except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+            if doubt.dead:  # nor would another connection be answered
+                raise Unavailable from error
             if connection.driver.is_closed() or is_farewell(error):
                 raise Lost from error
             sound = True
@@ -158,6 +164,7 @@ class Reads:
                 raise Said(str(error)) from None
             raise
         finally:
+            doubt.cancel()
             if sound and not self.closed:
                 self.idle.append(connection)
             else:  # cancelled or broken in the middle: whose answer would come next is unknown

@@ -1,6 +1,7 @@
 """The way to Redis: waking jobs and telling who listens, after commits and never instead of them."""
 
 import asyncio
+import contextlib
 import datetime as dt
 from collections.abc import Iterable
 from typing import Any
@@ -21,6 +22,8 @@ from infra.faults import told
 log = structlog.get_logger(__name__)
 
 TELL_SECONDS = 2.0
+AGAIN_SECONDS = 1.0  # between tries to publish what Redis did not take
+MOST_UNTOLD = 10_000  # messages that wait for that; who would have heard of more finds out by looking
 ANSWER_SECONDS = 5.0  # a Redis that is silent for so long is given up: redis-py itself would wait for ever
 QUEUE = "deskwire:jobs"
 WORKERS = "deskwire:workers"  # when each was heard of last
@@ -55,15 +58,34 @@ class Bus:
         self._connection = pool.make_connection()
         self._free = asyncio.Lock()
         self._next = Batch()
+        self._untold: dict[tuple[str, str], None] = {}  # channels and messages
+        self._telling: asyncio.Task[None] | None = None
 
     async def tell(self, jobs: list[tuple[UUID, dt.datetime]], channels: dict[str, str]) -> None:
-        """Wake the jobs and publish to the channels. Failing is logged: the relay and the hub make up for it."""
+        """Wake the jobs and publish to the channels.
+
+        Failing is logged: the relay makes up for the jobs, and the channels are told as soon as Redis is back.
+        """
         # A job that fails is woken while its name still runs, and arq forgets such names: so each due time has its own.
         wakes = [(f"{row_id}:{due_at.timestamp()}", row_id, due_at.timestamp()) for row_id, due_at in jobs]
         try:
             await self._send([*_published(channels), *_woken(wakes)])
         except (RedisError, OSError) as error:
             log.warning("redis_not_told", jobs=len(jobs), channels=len(channels), error=told(error))
+            self._untold |= dict.fromkeys(channels.items())
+            while len(self._untold) > MOST_UNTOLD:
+                del self._untold[next(iter(self._untold))]
+            if self._telling is None or self._telling.done():
+                self._telling = asyncio.create_task(self._tell_again())
+
+    async def _tell_again(self) -> None:
+        while self._untold:
+            await asyncio.sleep(AGAIN_SECONDS)
+            said = list(self._untold)
+            with contextlib.suppress(RedisError, OSError):
+                await self._send([("PUBLISH", channel, message) for channel, message in said])
+                for each in said:
+                    self._untold.pop(each, None)
 
     async def relay(self, owed: Iterable[tuple[UUID, int]]) -> None:
         """Wake jobs again, given with the number of their attempts. What waits in the queue already stays in its place.
@@ -132,6 +154,8 @@ class Bus:
 
     async def close(self) -> None:
         """Close the connections."""
+        if self._telling is not None:
+            self._telling.cancel()
         await self._connection.disconnect(nowait=True)
         await self._redis.aclose(close_connection_pool=True)
 

@@ -88,6 +88,12 @@ class Settings(BaseSettings):
     smtp_pool_size: Count = 20  # connections to the mail server per process, of which bulk mail takes three quarters
     job_count: Count = 20  # jobs at once, per worker process
 
+    # What one process serves at once: to one person, or to whoever comes from one address and is not signed in.
+    max_connections_per_person: Count = 100  # sockets and event streams
+    max_operations_per_person: Count = 1000  # over all their sockets
+    max_operations_per_socket: Count = 100
+    max_messages_per_second: Count = 200  # of one socket
+
     desk_name: str = "Deskwire"
     mail_from: str = "support@example.com"
     # Where answers to mails about tickets go: reply+…@ this domain. None: to MAIL_FROM, and nothing here hears of them.

@@ -17,6 +17,7 @@ from infra.auditing import Trail
 from infra.ids import new_id
 from infra.pool import FAULTS, WAIT_SECONDS, Pool, answering, to_the_end
 from infra.postgres import Slots
+from infra.pulse import Pulse
 from infra.rows import Model, State, has_id, row, row_of, state_of
 from infra.statements import Prepared, prepare, prepare_together
 from infra.writing import Verb, parts_of, written
@@ -52,9 +53,9 @@ class Job:
 class Unit:
     """One transaction. What is said here is written when it ends."""
 
-    def __init__(self, driver: asyncpg.Connection) -> None:
-        """`driver`: in a transaction."""
-        self._driver = driver
+    def __init__(self, driver: asyncpg.Connection, pulse: Pulse) -> None:
+        """`driver`: in a transaction. `pulse`: of its server."""
+        self._driver, self._pulse = driver, pulse
         self.now = now()
         self.trail = Trail()  # for the audit log
         self.jobs: list[tuple[Any, dt.datetime]] = []  # ids to wake, and when they are due
@@ -90,7 +91,7 @@ class Unit:
         writes and returns, gives tuples.
         """
         together, values = prepare_together(asked)
-        with answering(self._driver):
+        with answering(self._driver, self._pulse):
             records = await self._driver.fetch(together.statement.text, *together.statement.arguments(values))
         return [
             found if part.model is None else self._known([row(part.model, values) for values in found])
@@ -123,7 +124,7 @@ class Unit:
         self, build: Callable[..., Any], arguments: tuple[Any, ...], *, lock: bool = False
     ) -> tuple[Prepared, list[Any]]:
         prepared, values = prepare(build, arguments, lock=lock)
-        with answering(self._driver):
+        with answering(self._driver, self._pulse):
             records = await self._driver.fetch(prepared.statement.text, *prepared.statement.arguments(values))
         return prepared, records
 
@@ -214,7 +215,7 @@ class Unit:
         await self._execute("RELEASE SAVEPOINT part")
 
     async def _execute(self, command: str) -> None:
-        with answering(self._driver):
+        with answering(self._driver, self._pulse):
             await self._driver.execute(command)
 
     async def end(self) -> None:
@@ -245,7 +246,7 @@ class Unit:
         text, arguments = written(parts)
         self._fresh, self._changed, self._deleted = {}, {}, {}
         try:
-            with answering(self._driver):
+            with answering(self._driver, self._pulse):
                 await self._driver.fetch(text, *arguments)  # which costs less than `execute`
         except asyncpg.UniqueViolationError as error:
             if refusal := self._translations.get(error.constraint_name or ""):
@@ -293,7 +294,7 @@ class Writes:
         prepared, values = prepare(build, arguments)
         driver = await self._pool.take(None)
         try:
-            with answering(driver, UNKNOWN):
+            with answering(driver, self._pool.pulse, UNKNOWN):
                 return await driver.fetch(prepared.statement.text, *prepared.statement.arguments(values))
         except BaseException:
             driver.terminate()
@@ -308,7 +309,7 @@ class Writes:
         Raises Unavailable when no connection can be had within 2 seconds, or the one that was had breaks.
         """
         driver = await self._pool.take("BEGIN")
-        unit = Unit(driver)
+        unit = Unit(driver, self._pool.pulse)
         try:
             try:
                 yield unit
@@ -322,7 +323,7 @@ class Writes:
             self._pool.give_back(driver)
 
     async def _commit(self, unit: Unit, driver: asyncpg.Connection) -> None:
-        with answering(driver, UNKNOWN):
+        with answering(driver, self._pool.pulse, UNKNOWN):
             status = await driver.execute("COMMIT")
         if status != "COMMIT":
             raise RuntimeError("A statement of this unit had failed, which was not let through: nothing is written.")

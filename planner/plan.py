@@ -15,7 +15,7 @@ from graphql import FieldNode, FragmentDefinitionNode
 from sqlalchemy import cast, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from infra.postgres import Reads, Said
+from infra.postgres import Reads, Said, Unavailable
 from planner.arguments import Binder, Check, Read, Request
 from planner.cards import MARK, Cards
 from planner.continued import PLACE, Continued
@@ -120,12 +120,22 @@ class Plan:
             self.flying += 1
             try:
                 return await self.answer_alone(reads, values)
+            except Unavailable as error:
+                self.refuse(error)
+                raise
             finally:
                 self.flying -= 1
                 self.take_off(reads)
         future: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
         self.waiting.append((values, future))
         return await future
+
+    def refuse(self, error: Unavailable) -> None:
+        """Those who wait hear at once that there is no database, not each after a try of its own."""
+        waiting, self.waiting = self.waiting, []
+        for _, future in waiting:
+            if not future.done():
+                future.set_exception(error)
 
     def take_off(self, reads: Reads) -> None:
         """Asks for those who wait."""
@@ -144,6 +154,10 @@ class Plan:
                 columns = [list(column) for column in zip(*(values for values, _ in taken), strict=True)]
                 try:
                     rows = await reads.fetch(self.together.sql, self.together.arguments(columns))
+                except Unavailable as error:
+                    self.waiting += taken
+                    self.refuse(error)
+                    return
                 except Exception:  # noqa: BLE001 - whose fault it was, and what it is, shows below
                     rows = None
                 if rows is not None:

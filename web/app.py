@@ -23,6 +23,7 @@ from web.cohorts import Cohorts
 from web.faults import Reported
 from web.graphql import GraphQL
 from web.identity import Identities
+from web.shares import Shares
 from web.sockets import Sockets
 
 ENDPOINT = "/graphql"
@@ -63,9 +64,9 @@ class App:
         identities = Identities(desk)
         desk.hub.start()
         identities.start()
-        cohorts = Cohorts(desk.hub)
-        self._graphql = GraphQL(desk, engine, identities, cohorts)
-        self._sockets = Sockets(desk, engine, identities, cohorts)
+        cohorts, self.shares = Cohorts(desk.hub), Shares(desk.settings)
+        self._graphql = GraphQL(desk, engine, identities, cohorts, self.shares)
+        self._sockets = Sockets(desk, engine, identities, cohorts, self.shares)
         rest.router.routes += [
             Route("/health/live", health.live),
             Route("/health/ready", health.ready(desk)),

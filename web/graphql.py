@@ -1,6 +1,7 @@
 """The GraphQL endpoint over HTTP, as the GraphQL-over-HTTP draft and graphql-sse want it."""
 
 import datetime as dt
+from contextlib import ExitStack
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs
@@ -28,6 +29,7 @@ from web.identity import Identities
 from web.operations import Asked, Malformed, Unwritable
 from web.operations import asked as asked_in
 from web.requests import Bodies, Wrong
+from web.shares import Shares, TooMany, whose
 from web.streaming import begun, found
 
 NEEDS_A_STREAM = "Subscriptions are served over graphql-transport-ws, and as text/event-stream, at this address."
@@ -38,8 +40,9 @@ RESPONSE_JSON, PLAIN_JSON = b"application/graphql-response+json; charset=utf-8",
 class GraphQL:
     """An ASGI application for one path. It is called directly, with no layers before it."""
 
-    def __init__(self, desk: Desk, engine: Engine, identities: Identities, cohorts: Cohorts) -> None:
+    def __init__(self, desk: Desk, engine: Engine, identities: Identities, cohorts: Cohorts, shares: Shares) -> None:
         self._desk, self._engine, self._identities, self._cohorts = desk, engine, identities, cohorts
+        self._connections = shares.connections
         self._bodies = Bodies()
         self._secure = desk.settings.public_url.startswith("https:")
 
@@ -61,22 +64,32 @@ class GraphQL:
             bearer = await self._bearer(headers, _network(scope))
             context = self._context(scope, headers, bearer)
             answer = await self._answer(method, asked, context, streams=EVENT_STREAM in accept)
+            if isinstance(answer, Stream):
+                await self._streamed(scope, receive, send, answer, context, bearer)
+                return
         except Wrong as wrong:
             body = orjson.dumps({"errors": [{"message": wrong.message, "extensions": wrong.extensions}]})
             await _send(send, wrong.status, body, PLAIN_JSON if kind is event_streams.KIND else kind, wrong.headers)
             return
-        if isinstance(answer, Stream):
-            stream = EventStream(
-                *(scope, receive, send),
-                hub=self._desk.hub,
-                cohorts=self._cohorts,
-                identities=self._identities,
-                bearer=bearer,
-            )
-            await stream.run(answer, self._given(context))
-            return
         body = event_streams.only(answer) if kind is event_streams.KIND else answer.body
         await _send(send, _status(answer, kind), body, kind, self._given(context))
+
+    async def _streamed(
+        self, scope: Scope, receive: Receive, send: Send, answer: Stream, context: Context, bearer: Bearer | None
+    ) -> None:
+        events = EventStream(
+            *(scope, receive, send),
+            hub=self._desk.hub,
+            cohorts=self._cohorts,
+            identities=self._identities,
+            bearer=bearer,
+        )
+        with ExitStack() as share:
+            try:
+                share.enter_context(self._connections.taken(whose(context)))
+            except TooMany as error:
+                raise Wrong(429, str(error), code=error.code) from None
+            await events.run(answer, self._given(context))
 
     async def _answer(self, method: str, asked: Asked, context: Context, *, streams: bool) -> Answer | Stream:
         """What to answer. `streams`: whether the client takes an event stream."""

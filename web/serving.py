@@ -12,6 +12,7 @@ from websockets.http11 import Request
 from infra.settings import Settings
 
 DRAIN_SECONDS: Final = 12  # for requests that run when the process is told to stop
+LINGER_SECONDS: Final = 1.0  # for a request that was sent before its client could know that the process is to end
 MOST_FRAME_BYTES: Final = 1024 * 1024
 PING_SECONDS: Final = 20.0
 
@@ -27,12 +28,32 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
         self.scope["state"]["connection"] = self
 
+    def on_headers_complete(self) -> None:
+        """Uvicorn's: a request is to be answered."""
+        super().on_headers_complete()
+        if self._ending and self.cycle is not None:
+            self.cycle.keep_alive = False
+
     def shutdown(self) -> None:
-        """Uvicorn's: the process is to end. It closes sockets by itself, but would wait for an event stream."""
-        super().shutdown()
+        """Uvicorn's: the process is to end.
+
+        Uvicorn would wait for an event stream, and close a connection as it rests, while a request may be under way:
+        one more is answered, and told to be the last.
+        """
         self._ending = True
         if self._at_end is not None:
             self._at_end()
+        if self._rests():
+            self.loop.call_later(LINGER_SECONDS, self._close)
+        else:
+            self.cycle.keep_alive = False
+
+    def _rests(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete  # type: ignore[redundant-expr] # None at first
+
+    def _close(self) -> None:
+        if self._rests():
+            self.transport.close()
 
     def on_ending(self, call: Callable[[], object] | None) -> None:
         """Have it called once the process is to end, or at once when it is; None: nothing any more."""

@@ -1,6 +1,7 @@
 """GraphQL over WebSocket, by the protocol graphql-transport-ws (enisdenjo/graphql-ws, PROTOCOL.md)."""
 
 import asyncio
+from contextlib import ExitStack
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,11 +26,11 @@ from web.identity import Identities
 from web.operations import Asked, Malformed, Unwritable, asked
 from web.serving import Socket as Connection
 from web.serving import text_frame
+from web.shares import Shares, TooMany, whose
 from web.streaming import SEND_SECONDS, Gone, begun, errors_in, errors_of, found, live
 
 PROTOCOL = "graphql-transport-ws"
 INIT_SECONDS = 10.0
-MOST_OPERATIONS = 100  # of one socket at once
 MOST_CHARACTERS = 1024 * 1024
 MOST_REASON = 120  # bytes, of 123 that a frame has room for
 
@@ -45,8 +46,9 @@ class Closed(Gone):
 class Sockets:
     """The ASGI application of the endpoint's WebSocket side."""
 
-    def __init__(self, desk: Desk, engine: Engine, identities: Identities, cohorts: Cohorts) -> None:
+    def __init__(self, desk: Desk, engine: Engine, identities: Identities, cohorts: Cohorts, shares: Shares) -> None:
         self._desk, self._engine, self._identities, self._cohorts = desk, engine, identities, cohorts
+        self._shares = shares
         settings = desk.settings
         self._origins = {_host(url) for url in (settings.public_url, *settings.allowed_origins)}
 
@@ -62,7 +64,7 @@ class Sockets:
         await websocket.accept(PROTOCOL)
         counters.SOCKETS.inc()
         try:
-            await _Socket(websocket, self._desk, self._engine, self._identities, self._cohorts).run()
+            await _Socket(websocket, self._desk, self._engine, self._identities, self._cohorts, self._shares).run()
         finally:
             counters.SOCKETS.dec()
 
@@ -83,10 +85,17 @@ def _host(url: str) -> str:
 
 class _Socket:
     def __init__(
-        self, websocket: WebSocket, desk: Desk, engine: Engine, identities: Identities, cohorts: Cohorts
+        self,
+        websocket: WebSocket,
+        desk: Desk,
+        engine: Engine,
+        identities: Identities,
+        cohorts: Cohorts,
+        shares: Shares,
     ) -> None:
         self._websocket, self._desk, self._engine, self._identities = websocket, desk, engine, identities
-        self._cohorts = cohorts
+        self._cohorts, self._shares = cohorts, shares
+        self._share = ExitStack()  # of the person's connections, from its initialisation on
         self._context: Context | None = None
         self._bearer: Bearer | None = None
         self._initialised = asyncio.Event()
@@ -119,6 +128,7 @@ class _Socket:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
             self._ended.cancel()
+            self._share.close()
 
     async def _close(self, code: int, reason: str) -> None:
         if self._websocket.application_state is WebSocketState.CONNECTED:
@@ -143,10 +153,17 @@ class _Socket:
         raise Closed(4403, await self._identities.ended(self._bearer))
 
     async def _receive(self) -> None:
+        most, clock = self._desk.settings.max_messages_per_second, asyncio.get_running_loop().time
+        second, heard = clock(), 0
         while True:
             received = await self._websocket.receive()
             if received["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(received.get("code", 1005))
+            if clock() - second >= 1:
+                second, heard = clock(), 0
+            heard += 1
+            if heard > most:
+                raise Closed(4429, f"At most {most} messages a second are read.")
             text = received.get("text")
             if text is None:
                 raise Closed(4400, "Messages are text.")
@@ -195,6 +212,10 @@ class _Socket:
             self._context.viewer = visitor or visitors.newcomer(self._context.network)
             if visitor is None:
                 acknowledged["payload"] = {"visitor": visitors.token(self._desk.signer, self._context.viewer)}
+        try:
+            self._share.enter_context(self._shares.connections.taken(whose(self._context)))
+        except TooMany as error:
+            raise Closed(4429, str(error)) from None
         self._initialised.set()
         await self._send(orjson.dumps(acknowledged))
 
@@ -216,8 +237,9 @@ class _Socket:
             raise Closed(4401, "Unauthorized")
         if name in self._operations:
             raise Closed(4409, f"Subscriber for {name} already exists")
-        if len(self._tasks) >= MOST_OPERATIONS:
-            raise Closed(4429, f"At most {MOST_OPERATIONS} operations run on one socket.")
+        most = self._desk.settings.max_operations_per_socket
+        if len(self._tasks) >= most:
+            raise Closed(4429, f"At most {most} operations run on one socket.")
         task = asyncio.create_task(self._run(name, self._context, payload))
         self._operations[name] = task
         self._tasks.add(task)
@@ -229,7 +251,8 @@ class _Socket:
             # A context of its own: signing in over a socket makes nobody else of the socket.
             context = Context(self._desk, self._engine, shared.viewer, shared.session_id, shared.network)
             try:
-                errors = await self._perform(name, context, asked(payload))
+                with self._shares.operations.taken(whose(shared)):
+                    errors = await self._perform(name, context, asked(payload))
             except Malformed as error:
                 raise Closed(4400, str(error)) from None
             except Unwritable as error:

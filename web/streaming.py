@@ -18,6 +18,7 @@ from schema.context import Context
 from web import counters
 from web.cohorts import Cohorts, Outlet, pause
 from web.operations import Asked
+from web.shares import TooMany
 
 SEND_SECONDS = 15.0  # a client that takes nothing for so long is gone
 
@@ -110,7 +111,7 @@ async def _read(read: Callable[[], Awaitable[Read]], *, begun: bool) -> Read:
 
 def errors_of(error: Exception) -> list[dict[str, Any]]:
     """What a client is told of an operation's failure: a refusal in its own words, else an apology and an id."""
-    if isinstance(error, Refused | Unavailable):
+    if isinstance(error, Refused | Unavailable | TooMany):
         return [{"message": str(error), "extensions": {"code": error.code}}]
     return [{"message": APOLOGY, "extensions": {"code": "INTERNAL", "id": report(error)}}]
 

@@ -20,6 +20,7 @@ from domain.metrics.facts import Counted, Happened, State
 from domain.metrics.figures import EVER
 from domain.metrics.sums import NOBODY
 from domain.sla import hours_by_id
+from infra.pulse import Pulse
 from infra.unit import Unit
 from models import ArticleFeedback, BusinessCalendar, Event, Fact, Histogram, MeasuredTicket, Person, Role, Sums, Ticket
 
@@ -89,7 +90,7 @@ async def rebuild(database_url: str, told: Told) -> int:
             await connection.execute(f"LOCK TABLE {MeasuredTicket.__tablename__} IN EXCLUSIVE MODE")
             for model in (MeasuredTicket, Fact, Sums, Histogram):
                 await connection.execute(f"DELETE FROM {model.__tablename__}")  # noqa: S608 # names of our own
-            unit = Unit(connection)
+            unit = Unit(connection, Pulse(database_url))
             done = await _counted(connection, unit, told)
             await unit.run(_saved)
             for split, grain in sums.KINDS:

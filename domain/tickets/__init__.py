@@ -20,7 +20,7 @@ RECENT, RECENT_EVENTS = dt.timedelta(minutes=1), 100
 def visible(viewer: Viewer) -> Select[Ticket]:
     """The tickets that this viewer may know of. Raises Unauthenticated when nobody is signed in."""
     access.sign_in_required(viewer)
-    rows = select(Ticket)
+    rows = select(Ticket).where(access.still(viewer))
     if viewer.ticket_id is not None:
         return rows.where(Ticket.id == viewer.ticket_id, Ticket.requester_id == viewer.id)
     if viewer.has(Role.DIRECTOR):

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -28,14 +29,22 @@ from infra import embedded
 from infra import settings as infra_settings
 from infra.desk import Desk
 from models import AssignmentMethod, Category, Department, Role, TicketPriority
+from tests.faults.promises import PROPERTY, Kept, table
+from tests.faults.proxy import Proxy
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 30
-# The parts of a desk whose leases and pauses are short, so that tests need not wait for those of real ones.
-HASTY = (
-    "import datetime as dt; from infra import jobs; jobs.LEASE = dt.timedelta(seconds=3); jobs.RELAY_SECONDS = 0.5;"
-    "import desk; desk.app()"
-)
+# The parts of a desk whose leases and pauses are short, so that tests need not wait for those of real ones, and where
+# one customer may write as much as tests do.
+HASTY = """
+import datetime as dt, desk
+from domain import attempts
+from infra import jobs
+jobs.LEASE, jobs.JOB_SECONDS, jobs.RELAY_SECONDS = dt.timedelta(seconds=3), 5, 0.5
+for limit in (attempts.SUBMIT_BY_PERSON, attempts.COMMENT_BY_CUSTOMER):
+    object.__setattr__(limit, "most", 1_000_000)
+desk.app()
+"""
 
 
 class MailServer:
@@ -126,15 +135,81 @@ class Socket:
         return message["payload"]["data"]["ticketUpdated"]
 
 
-class Town:
+class Asking:
+    """The ways to ask one API, as the customer unless another token is given."""
+
+    def ask_at(self, port):
+        """`port`: where the API listens."""
+        self.port, self.address = port, f"127.0.0.1:{port}"
+
+    def client(self):
+        """A client of HTTP with connections of its own."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        return httpx.AsyncClient(base_url=f"http://{self.address}", headers=headers, timeout=20)
+
+    async def settle_in(self):
+        """Waits until the API is ready."""
+
+        async def ready():
+            with contextlib.suppress(httpx.HTTPError):
+                parts = (await self.http.get("/health/ready")).json()
+                return (parts["status"], parts["database"], parts["redis"]) == ("ready", True, True)
+
+        await self.until(ready)
+
+    async def until(self, condition, *, seconds=PATIENCE_SECONDS):
+        """Waits until it holds, and gives what it gave."""
+        ends = time.monotonic() + seconds
+        while not (found := await condition()):
+            assert time.monotonic() < ends, self.said()[-5000:]
+            await asyncio.sleep(0.05)
+        return found
+
+    async def post(self, query, *, by=None, **variables):
+        """The response to an operation."""
+        headers = {"Authorization": f"Bearer {by}"} if by else {}
+        return await self.http.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
+
+    async def submit(self, subject, *, key=None):
+        """The response to a ticket's submission."""
+        given = {"subject": subject, "body": "It burns.", "categoryId": self.category}
+        return await self.post(SUBMIT, input=given | ({"idempotencyKey": key} if key else {}))
+
+    async def submitted(self, subject):
+        """The id of a ticket that was submitted."""
+        answer = (await self.submit(subject)).json()
+        return answer["data"]["submitTicket"]["ticket"]["id"]
+
+    @contextlib.asynccontextmanager
+    async def connected(self, by=None, *, port=None):
+        """A socket that is signed in. `port`: of what stands before the API."""
+        async with connect(
+            f"ws://127.0.0.1:{port or self.port}/graphql", subprotocols=["graphql-transport-ws"]
+        ) as socket:
+            client = Socket(socket)
+            await client.send(type="connection_init", payload={"authorization": f"Bearer {by or self.token}"})
+            assert await client.receive() == {"type": "connection_ack"}
+            yield client
+
+    @contextlib.asynccontextmanager
+    async def watching(self, ticket_id, by=None):
+        """A socket that watches a ticket, after its first item."""
+        async with self.connected(by) as client:
+            await client.send(type="subscribe", id="1", payload={"query": WATCH, "variables": {"id": ticket_id}})
+            await client.item()
+            yield client
+
+
+class Town(Asking):
     """All of it: the servers, our programs, people, and ways to ask."""
 
     def __init__(self, folder):
         self.folder = folder
         self.postgres, self.valkey = embedded.prepare_postgres(folder), embedded.prepare_valkey(folder)
         self.mail = MailServer()
-        self.port = embedded.free_port()
-        self.address = f"127.0.0.1:{self.port}"
+        self.ask_at(embedded.free_port())
+        ports = {"postgres": self.postgres, "valkey": self.valkey, "smtp": self.mail}
+        self.proxies = {name: Proxy(partial(getattr, server, "port")) for name, server in ports.items()}
 
     def start_servers(self):
         """Starts what does not run."""
@@ -144,6 +219,13 @@ class Town:
                 server.wait()
         if not self.mail.controller:
             self.mail.start()
+        for proxy in self.proxies.values():
+            proxy.start()
+
+    @property
+    def programs(self):
+        """All that may run."""
+        return self.api, self.worker, self.far.api, self.far.worker
 
     def prepare(self):
         """What all parts have in common."""
@@ -162,8 +244,10 @@ class Town:
         self.settings = infra_settings.read(
             **{name.lower(): value for name, value in given.items() if name != "DESKWIRE_EMBEDDED"}, embedded=True
         )
+        self.environment = environment
         self.api = Program(["-c", HASTY, "serve"], environment, self.folder / "api.log")
         self.worker = Program(["-c", HASTY, "work"], environment, self.folder / "worker.log")
+        self.far = Far(self)
         with ThreadPoolExecutor(1) as pool:  # Alembic runs a loop of its own, so in a thread of its own
             pool.submit(self._migrate, environment).result()
 
@@ -184,32 +268,16 @@ class Town:
             if not program.runs():
                 program.start()
 
-    async def settle_in(self):
-        """Waits until the API is ready."""
-
-        async def ready():
-            with contextlib.suppress(httpx.HTTPError):
-                parts = (await self.http.get("/health/ready")).json()
-                return (parts["status"], parts["database"], parts["redis"]) == ("ready", True, True)
-
-        await self.until(ready)
-
     def end(self):
-        for program in (self.api, self.worker):
+        for program in self.programs:
             program.end()
+        for proxy in self.proxies.values():
+            proxy.stop()
         self.mail.stop()
         for server in (self.valkey, self.postgres):
             if server.process:
                 server.process.send_signal(signal.SIGCONT)
             server.stop()
-
-    async def until(self, condition, *, seconds=PATIENCE_SECONDS):
-        """Waits until it holds, and gives what it gave."""
-        ends = time.monotonic() + seconds
-        while not (found := await condition()):
-            assert time.monotonic() < ends, self.said()[-5000:]
-            await asyncio.sleep(0.05)
-        return found
 
     async def rows(self, sql, *values):
         """The rows of a statement."""
@@ -246,26 +314,20 @@ class Town:
             self.agent_id = await add(unit, Newcomer(*given, invite=False))
             given = ("Carla Customer", "carla@example.com", Role.CUSTOMER, [], None)
             self.customer_id = await add(unit, Newcomer(*given, invite=False))
+            given = ("Alan Admin", "admin@example.com", Role.ADMIN, [], None)
+            self.admin_id = await add(unit, Newcomer(*given, invite=False))
         self.category = f"cat_{category.id}"
-        long = self.settings.model_copy(update={"access_token_seconds": 3600})
-        async with desk.writes.begin() as unit:
-            stub = SimpleNamespace(settings=long, signer=desk.signer)
-            self.token = (await sessions.open_for(stub, unit, self.customer_id)).access_token
+        self.token, self.agent_token, self.admin_token = [
+            await self.token_of(each, desk) for each in (self.customer_id, self.agent_id, self.admin_id)
+        ]
         await desk.close()
 
-    async def post(self, query, **variables):
-        """The response to the customer's operation."""
-        return await self.http.post("/graphql", json={"query": query, "variables": variables})
-
-    async def submit(self, subject, *, key=None):
-        """The response to a ticket's submission."""
-        given = {"subject": subject, "body": "It burns.", "categoryId": self.category}
-        return await self.post(SUBMIT, input=given | ({"idempotencyKey": key} if key else {}))
-
-    async def submitted(self, subject):
-        """The id of a ticket that was submitted."""
-        answer = (await self.submit(subject)).json()
-        return answer["data"]["submitTicket"]["ticket"]["id"]
+    async def token_of(self, person_id, desk, *, seconds=3600):
+        """An access token of a new session."""
+        lasting = self.settings.model_copy(update={"access_token_seconds": seconds})
+        async with desk.writes.begin() as unit:
+            stub = SimpleNamespace(settings=lasting, signer=desk.signer)
+            return (await sessions.open_for(stub, unit, person_id)).access_token
 
     async def arrives(self, subject):
         """Waits for a letter about it."""
@@ -288,31 +350,73 @@ class Town:
         await self.until(settled)
         assert await self.rows("SELECT kind, last_error FROM jobs WHERE state = 'DEAD'") == []
 
-    @contextlib.asynccontextmanager
-    async def connected(self):
-        """A socket that is the customer's."""
-        async with connect(f"ws://{self.address}/graphql", subprotocols=["graphql-transport-ws"]) as socket:
-            client = Socket(socket)
-            await client.send(type="connection_init", payload={"authorization": f"Bearer {self.token}"})
-            assert await client.receive() == {"type": "connection_ack"}
-            yield client
-
-    @contextlib.asynccontextmanager
-    async def watching(self, ticket_id):
-        """A socket that watches a ticket, after its first item."""
-        async with self.connected() as client:
-            await client.send(type="subscribe", id="1", payload={"query": WATCH, "variables": {"id": ticket_id}})
-            await client.item()
-            yield client
-
     def said(self, *programs):
         """What programs logged so far."""
-        return "".join(program.log.read_text() for program in programs or (self.api, self.worker))
+        return "".join(program.log.read_text() for program in programs or self.programs if program.log.exists())
+
+
+class Far(Asking):
+    """An API and a worker of the same desk, which reach the servers through proxies."""
+
+    def __init__(self, town):
+        self.town, self.proxies = town, town.proxies
+        self.ask_at(embedded.free_port())
+        self.proxies["clients"] = Proxy(lambda: self.port)
+        self.proxies["clients"].start()
+        changed = {"PORT": str(self.port)}
+        urls = {"DATABASE_URL": (town.postgres, "postgres"), "REDIS_URL": (town.valkey, "valkey")}
+        for name, (server, proxy) in urls.items():
+            changed[name] = server.url(self.proxies[proxy].port)
+        changed["SMTP_URL"] = f"smtp://127.0.0.1:{self.proxies['smtp'].port}"
+        environment = town.environment | changed
+        self.api = Program(["-c", HASTY, "serve"], environment, town.folder / "far-api.log")
+        self.worker = Program(["-c", HASTY, "work"], environment, town.folder / "far-worker.log")
+
+    @property
+    def token(self):
+        """The customer's."""
+        return self.town.token
+
+    @property
+    def category(self):
+        """Where tickets go."""
+        return self.town.category
+
+    def said(self):
+        """What all programs logged so far."""
+        return self.town.said()
 
 
 WATCH = "subscription ($id: ID!) { ticketUpdated(id: $id) { lastSeq subject } }"
 SUBMIT = """mutation ($input: SubmitTicketInput!) { submitTicket(input: $input) { __typename
   ... on SubmitTicketSuccess { ticket { id number } } } }"""
+
+
+@pytest.fixture
+def kept(record_property):
+    """Notes what a test did against its promise."""
+    return Kept(partial(record_property, PROPERTY))
+
+
+def pytest_collection_modifyitems(items):
+    """Tells the table what the marks of tests say."""
+    for item in items:
+        if mark := item.get_closest_marker("promise"):
+            item.user_properties.append(("promise", [mark.args[0], mark.kwargs["injected"]]))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Prints the table and writes it to the file, where one is named."""
+    name = os.environ.get("FAULT_TABLE")
+    if name is None:
+        return
+    calls = [report for found in ("passed", "failed") for report in terminalreporter.stats.get(found, [])]
+    found = table([report for report in calls if report.when == "call"])
+    terminalreporter.write(f"\n{found}")
+    file = Path(name)
+    head, mark, _ = file.read_text().partition("| promise |")
+    assert mark, f"{name} has no table that could be another"
+    file.write_text(head + found)
 
 
 @pytest.fixture(scope="session")
@@ -325,9 +429,7 @@ async def town(folder):
     try:
         found.prepare()
         await found.people()
-        headers = {"Authorization": f"Bearer {found.token}"}
-        async with httpx.AsyncClient(base_url=f"http://{found.address}", headers=headers, timeout=20) as client:
-            found.http = client
+        async with found.client() as found.http, found.far.client() as found.far.http:
             yield found
     finally:
         found.end()
@@ -345,3 +447,16 @@ async def real(town):
     yield town
     alarms = [line for line in town.said()[before:].splitlines() if "unexpected_error" in line or "Traceback" in line]
     assert alarms == []
+
+
+@pytest.fixture
+async def far(real):
+    """Another API of the desk, behind proxies; its worker is there when a test starts it."""
+    if not real.far.api.runs():
+        real.far.api.start()
+    await real.far.settle_in()
+    yield real.far
+    for proxy in real.far.proxies.values():
+        proxy.heal()
+    real.far.worker.end()
+    await real.far.settle_in()

@@ -64,7 +64,11 @@ async def killed_while_they_wait(real, second, table, begin):
     second.start()
 
 
-async def test_each_level_fires_once_and_each_is_told_once(real, second, lead):
+@pytest.mark.promise(
+    "Each due escalation fires once",
+    injected="kill -9 of two workers as they escalate, and as they tell",
+)
+async def test_each_level_fires_once_and_each_is_told_once(real, second, lead, kept):
     ids = [(await real.submitted(f"Escalated {number}"))[4:] for number in range(TICKETS)]
     await real.all_settled()
 
@@ -101,3 +105,4 @@ async def test_each_level_fires_once_and_each_is_told_once(real, second, lead):
     arrived = [letter["Message-ID"] for letter in real.mail.letters]
     assert sorted(arrived) == sorted(set(arrived))
     assert {f"<{row['id']}@example.com>" for row in owed} <= set(arrived)
+    kept(times=4, tried=TICKETS, lost=0, twice=0)

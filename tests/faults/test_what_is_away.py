@@ -28,8 +28,12 @@ def codes_of(answer):
     return [error["extensions"]["code"] for error in answer.json().get("errors", [])]
 
 
+@pytest.mark.promise(
+    "With Redis, SMTP or storage down, reads and writes still answer",
+    injected="Redis stopped and frozen",
+)
 @pytest.mark.parametrize("how", ["stopped", "frozen"])
-async def test_without_redis_tickets_come_in_at_once_and_mail_goes_out_when_it_is_back(real, how):
+async def test_without_redis_tickets_come_in_at_once_and_mail_goes_out_when_it_is_back(real, kept, how):
     if how == "stopped":
         real.valkey.stop()
     else:
@@ -53,7 +57,7 @@ async def test_without_redis_tickets_come_in_at_once_and_mail_goes_out_when_it_i
     for number in range(4):
         await real.arrives(f"{how} {number}")
     await real.all_settled()
-    assert len(real.mail.letters) == 4
+    kept(times=1, tried=4, lost=max(0, 4 - len(real.mail.letters)), twice=max(0, len(real.mail.letters) - 4))
 
 
 async def test_a_subscriber_outlives_redis(real):
@@ -85,7 +89,11 @@ async def test_a_feed_misses_nothing_while_redis_is_away_and_repeats_nothing(rea
     assert seqs == list(range(1, 9))
 
 
-async def test_without_a_mail_server_mail_waits_and_goes_when_it_is_back(real):
+@pytest.mark.promise(
+    "Each owed mail is accepted at least once",
+    injected="the mail server stopped",
+)
+async def test_without_a_mail_server_mail_waits_and_goes_when_it_is_back(real, kept):
     real.mail.stop()
     await real.submitted("Waiting")
 
@@ -102,9 +110,14 @@ async def test_without_a_mail_server_mail_waits_and_goes_when_it_is_back(real):
     assert len(real.mail.about("Waiting")) == 1
     (sent,) = await real.rows(MAIL)
     assert (sent["status"], sent["attempts"] > 1) == ("SENT", True)
+    kept(times=1, tried=1, lost=0, twice=len(real.mail.about("Waiting")) - 1)
 
 
-async def test_the_jobs_of_a_killed_worker_are_done_once(real):
+@pytest.mark.promise(
+    "A job is done, waiting or visibly dead; an orphan runs again within 60 s",
+    injected="kill -9 of a worker in DATA, and as it writes",
+)
+async def test_the_jobs_of_a_killed_worker_are_done_once(real, kept):
     """One is killed while it hands over a letter, the other while it writes."""
     stalls = real.mail.stalls
     real.mail.stalled = True
@@ -133,7 +146,8 @@ async def test_the_jobs_of_a_killed_worker_are_done_once(real):
     for subject in ("Killed as it is sent", "Killed as it is told"):
         await real.arrives(subject)
     await real.all_settled()
-    assert time.monotonic() - began < 60
+    healed = time.monotonic() - began
+    assert healed < 60
     assert [len(real.mail.about(f"Killed as it is {how}")) for how in ("sent", "told")] == [1, 1]
     key = ticket_id.removeprefix("tkt_")
     told = await real.rows("SELECT person_id, count(*) FROM notifications WHERE ticket_id = $1 GROUP BY 1", key)
@@ -147,10 +161,15 @@ async def test_the_jobs_of_a_killed_worker_are_done_once(real):
         ("SendMessage", 2),
         ("Announce", 1),
     ]
+    kept(times=2, tried=2, lost=0, twice=0, healed=healed)
 
 
+@pytest.mark.promise(
+    "With PostgreSQL down, UNAVAILABLE within 5 s, and service within 5 s of its return",
+    injected="PostgreSQL stopped and crashed, under reads, writes and a subscription",
+)
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["stopped", "crashed"])
-async def test_a_restart_of_postgresql_is_survived_by_all(real, how):
+async def test_a_restart_of_postgresql_is_survived_by_all(real, kept, how):
     """Requests meanwhile are answered, or told to come again; what was answered is there, once."""
     ticket_id = await real.submitted(f"Before {how.name}")
     over, answers, done = asyncio.Event(), [], []
@@ -190,7 +209,8 @@ async def test_a_restart_of_postgresql_is_survived_by_all(real, how):
             return len(done) > count + 2
 
         await real.until(goes_on, seconds=10)
-        assert time.monotonic() - began < 8
+        healed = time.monotonic() - began
+        assert healed < 8
         over.set()
         await asyncio.gather(*asking)
 
@@ -202,7 +222,14 @@ async def test_a_restart_of_postgresql_is_survived_by_all(real, how):
     assert codes <= {(503, "UNAVAILABLE"), (200, "UNAVAILABLE")}
     assert codes
     (after,) = await real.rows("SELECT count(*) FROM tickets")
-    assert len(done) == len(set(done)) == after["count"] - before["count"]
+    kept(
+        times=1,
+        tried=len(done),
+        lost=max(0, len(done) - (after["count"] - before["count"])),
+        twice=max(0, after["count"] - before["count"] - len(done)),
+        duplicates=len(done) - len(set(done)),
+        healed=healed,
+    )
     await real.all_settled()
     # A letter that was handed over as the database went may be handed over again, and says that it is the same.
     letters = [letter["Message-ID"] for letter in real.mail.about("Meanwhile")]
@@ -210,7 +237,11 @@ async def test_a_restart_of_postgresql_is_survived_by_all(real, how):
     assert len(letters) <= len(done) + 4
 
 
-async def test_connections_that_postgresql_ends_are_replaced(real):
+@pytest.mark.promise(
+    "A connection that ends is replaced, and nobody is told",
+    injected="pg_terminate_backend of all backends",
+)
+async def test_connections_that_postgresql_ends_are_replaced(real, kept):
     ticket_id = await real.submitted("Ended")
     for number in range(3):
         await real.rows(
@@ -219,6 +250,7 @@ async def test_connections_that_postgresql_ends_are_replaced(real):
         assert (await real.post(TICKET, id=ticket_id)).json()["data"]["ticket"] == {"subject": "Ended"}
         await real.submitted(f"Ended {number}")
         await real.arrives(f"Ended {number}")
+    kept(times=3, tried=6, failed=0)
 
 
 async def test_new_subscriptions_without_a_database_are_told_to_come_again(real):
@@ -236,7 +268,11 @@ async def test_new_subscriptions_without_a_database_are_told_to_come_again(real)
         await asyncio.to_thread(real.start_servers)
 
 
-async def test_a_flood_of_jobs_is_done_though_redis_forgets_and_the_worker_is_killed(real):
+@pytest.mark.promise(
+    "A job is done, waiting or visibly dead; an orphan runs again within 60 s",
+    injected="Redis restarted empty and kill -9 of the worker, amid 600 jobs",
+)
+async def test_a_flood_of_jobs_is_done_though_redis_forgets_and_the_worker_is_killed(real, kept):
     many = 600
     real.worker.end()
     await real.rows(
@@ -258,7 +294,7 @@ async def test_a_flood_of_jobs_is_done_though_redis_forgets_and_the_worker_is_ki
 
     await real.all_settled()
     (done,) = await real.rows("SELECT count(*) FROM jobs WHERE kind = 'SendSignInLink' AND state = 'DONE'")
-    assert done["count"] == many
+    kept(times=2, tried=many, lost=many - done["count"])
 
 
 def test_the_lease_of_a_real_desk_is_over_within_a_minute():

@@ -179,8 +179,8 @@ async def test_a_payload_that_is_none_is_nobody(socket):
     assert await client.item() == {"viewer": None}
 
 
-async def test_so_many_operations_run_at_once_and_no_more(signed_in, customer, ticket, monkeypatch):
-    monkeypatch.setattr(sockets, "MOST_OPERATIONS", 2)
+async def test_so_many_operations_run_at_once_and_no_more(signed_in, desk, customer, ticket, monkeypatch):
+    monkeypatch.setitem(desk.settings.__dict__, "max_operations_per_socket", 2)
     client = await signed_in(customer)
     query = f'subscription {{ ticketUpdated(id: "{ticket.gid}") {{ number }} }}'
     for _ in range(3):

@@ -70,6 +70,7 @@ async def equal_a_recount(database):
     }
 
 
+@pytest.mark.promise("Every metric equals a recount", injected="random lives of tickets, counted in two ways")
 @pytest.mark.parametrize("seed", range(max(LIVES // 3, 2)))
 async def test_figures_equal_a_recount(seed, api, database, desk, house, submit, settings):
     luck = Random(f"figures {seed}")

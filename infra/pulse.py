@@ -1,0 +1,71 @@
+"""Whether PostgreSQL lives, asked while somebody waits for its answer: a slow statement is not a frozen server."""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncpg
+
+DOUBT_SECONDS = 1.5  # of waiting for an answer, then it is asked for a sign of life, again and again
+SIGN_SECONDS = 1.5  # with the above and 2 s of waiting for a connection less than the 5 s that callers are promised
+
+
+class Pulse:
+    """Gives up a connection whose server gives no sign of life, so that nobody waits until a statement's own limit."""
+
+    def __init__(self, url: str) -> None:
+        """`url`: of the database."""
+        self._url = url
+        self._asking: asyncio.Task[bool] | None = None
+
+    async def beats(self) -> bool:
+        """Whether PostgreSQL says anything to a new connection, be it that there are too many. Asked once for all."""
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask())
+        return await asyncio.shield(self._asking)
+
+    async def _ask(self) -> bool:
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            try:
+                async with asyncio.timeout(SIGN_SECONDS):
+                    driver = await asyncpg.connect(self._url)
+            except asyncpg.PostgresError:
+                return True
+            except OSError:  # TimeoutError as well
+                if loop.time() - began < 2 * SIGN_SECONDS:
+                    return False  # else it was us who had no time to listen
+            else:
+                driver.terminate()
+                return True
+
+
+class Doubt:
+    """Watches over one statement until it is cancelled; ends its connection when the server is dead."""
+
+    __slots__ = ("_driver", "_next", "_pulse", "dead")
+
+    def __init__(self, pulse: Pulse, driver: asyncpg.Connection) -> None:
+        """`driver`: by which the answer comes."""
+        self._pulse, self._driver = pulse, driver
+        self.dead = False  # whether the connection was given up
+        self._wait()
+
+    def cancel(self) -> None:
+        """The answer is there."""
+        self._next.cancel()
+
+    def _wait(self) -> None:
+        self._next: asyncio.TimerHandle | asyncio.Task[None]
+        self._next = asyncio.get_running_loop().call_later(DOUBT_SECONDS, self._look)
+
+    def _look(self) -> None:
+        self._next = asyncio.create_task(self._found())
+
+    async def _found(self) -> None:
+        if await self._pulse.beats():
+            self._wait()
+        else:
+            self.dead = True
+            self._driver.terminate()
