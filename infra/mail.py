@@ -3,16 +3,17 @@
 import asyncio
 import functools
 import importlib
-import secrets
 import time
-from binascii import b2a_qp
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
-from email.charset import Charset
+from email.charset import QP, Charset
 from email.errors import MessageError
 from email.header import Header
 from email.headerregistry import Address
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
+from email.policy import compat32
 from email.utils import format_datetime, formataddr, localtime, parseaddr
 from typing import Any, Final, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -34,8 +35,8 @@ PERMANENT: Final = 500  # from here on, an SMTP server says that trying again is
 SES_PERMANENT: Final = frozenset({"MessageRejected", "BadRequestException", "InvalidParameterValue"})
 
 UTF_8: Final = Charset("utf-8")
-NEWLINE: Final = "\r\n"
-LONGEST_HEADER: Final = 900
+UTF_8.body_encoding = QP
+POLICY: Final = compat32.clone(linesep="\r\n", max_line_length=900)  # long links stay whole
 
 
 class Refused(Exception):
@@ -219,7 +220,8 @@ def _sender(mail_from: str, desk_name: str) -> Address:
 def _message(sender: Address, letter: Letter) -> bytes:
     """The letter as it goes over the wire. Raises `Undeliverable` for an address or a header that can't stand there.
 
-    Put together here, since Python's email package takes 0.35 to 2 ms of CPU for a letter, and this a tenth of that.
+    The older half of Python's email package, since the newer one parses each header that it is given: it takes 2 ms of
+    CPU for a letter, this 0.35.
     """
     try:
         to = Address(display_name=letter.to_name or "", addr_spec=letter.to)
@@ -236,37 +238,18 @@ def _message(sender: Address, letter: Letter) -> bytes:
         }
     except (MessageError, ValueError, IndexError) as wrong:  # IndexError: how the parser takes leave of some addresses
         raise Undeliverable(f"The letter can't be written: {wrong}") from wrong
-    lines = [_header(name, value) for name, value in given.items()]
-    bodies = [("plain", letter.text)] + [("html", letter.html)] * (letter.html is not None)
-    parts = [_part(subtype, said or "") for subtype, said in bodies]
-    lines.append("MIME-Version: 1.0\r\n")
-    if len(parts) == 1:
-        return _bytes("".join([*lines, *parts]))
-    mark = secrets.token_hex(16)  # which stands in no part: `=` is followed by two digits, and it by none
-    lines.append(f'Content-Type: multipart/alternative; boundary="=_{mark}"\r\n\r\n')
-    return _bytes("".join([*lines, *(f"--=_{mark}\r\n{part}\r\n" for part in parts), f"--=_{mark}--\r\n"]))
-
-
-def _header(name: str, value: Any) -> str:
-    """A line of the head. Raises `Undeliverable` for what can't stand there."""
-    if not (name.isascii() and name.replace("-", "").isalnum()):
-        raise Undeliverable(f"A header can't be called {name!r}.")
-    if any(mark in f"{value}" for mark in "\r\n\0"):
-        raise Undeliverable(f"The header {name} has a line break.")
-    if isinstance(value, str) and len(value) > LONGEST_HEADER:
-        value = Header(value, maxlinelen=LONGEST_HEADER, header_name=name)  # links stay whole
-    return f"{name}: {value if isinstance(value, str) else value.encode(linesep=NEWLINE)}{NEWLINE}"
-
-
-def _part(subtype: str, said: str) -> str:
-    """A body with what stands before it."""
-    body = b2a_qp("\r\n".join(said.splitlines()).encode() + b"\r\n", istext=True).decode("ascii")
-    kind = f'Content-Type: text/{subtype}; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'
-    return kind + body
-
-
-def _bytes(message: str) -> bytes:
-    return message.encode("ascii", "surrogateescape")
+    text = MIMEText(letter.text, _charset=UTF_8, policy=POLICY)  # type: ignore[arg-type] # a charset is taken, too
+    message: MIMEText | MIMEMultipart = text
+    if letter.html is not None:
+        html = MIMEText(letter.html, "html", _charset=UTF_8, policy=POLICY)  # type: ignore[arg-type] # as above
+        message = MIMEMultipart("alternative", _subparts=[text, html], policy=POLICY)
+    for name, value in given.items():
+        if not (name.isascii() and name.replace("-", "").isalnum()):
+            raise Undeliverable(f"A header can't be called {name!r}.")
+        if any(mark in f"{value}" for mark in "\r\n\0"):
+            raise Undeliverable(f"The header {name} has a line break.")
+        message[name] = value
+    return message.as_bytes()
 
 
 def _written(to: Address) -> str:
