@@ -444,7 +444,7 @@ async def test_counters_and_cursors_have_no_gap(happen, database, cast):
 
 
 def test_every_kind_has_a_title():
-    assert set(TITLES) == set(NotificationKind) - {NotificationKind.REVIEW_REQUESTED, NotificationKind.MAINTENANCE}
+    assert set(TITLES) == set(NotificationKind) - {NotificationKind.MAINTENANCE}
 
 
 async def test_whoever_has_not_answered_to_a_solution_is_reminded(

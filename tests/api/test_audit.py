@@ -152,6 +152,7 @@ def test_rows_that_the_log_tells_of_are_written_through_the_unit():
         ("domain/links.py", "SignInLink"),  # none of before works any more: told as the address that changed
         ("domain/api_tokens.py", "ApiToken"),
         ("domain/tickets/assigning.py", "Availability"),
+        ("domain/erasing/__init__.py", "Person"),  # told as what it is, without what was there before
     }
 
 

@@ -5,14 +5,13 @@ import datetime as dt
 from uuid import UUID
 
 import pytest
+from sqlalchemy import select
 
 from domain import sla
-from domain.access import Viewer
 from domain.jobs import RecalculateSla, WarnOfSla
-from domain.tickets import one as ticket_of
 from domain.tickets import statuses, timers
 from infra.unit import Unit
-from models import Role, TicketPriority, TicketStatus
+from models import Role, Ticket, TicketPriority, TicketStatus
 
 SAVE = """mutation ($input: SaveSlaPolicyInput!) { saveSlaPolicy(input: $input) { __typename
   ... on SaveSlaPolicySuccess { slaPolicy { id name description position active pausesOnHold
@@ -86,7 +85,7 @@ def later(desk):
             self.opened = desk.writes.begin()
             unit = await self.opened.__aenter__()
             key = UUID(self.ticket["id"].removeprefix("tkt_"))
-            row = await unit.lock(ticket_of, Viewer(Role.ADMIN, None), key)
+            row = await unit.lock(lambda id_: select(Ticket).where(Ticket.id == id_), key)
             unit.now = row.created_at + dt.timedelta(seconds=self.seconds)
             return unit, row
 

@@ -14,7 +14,6 @@ from domain import (
 )
 from domain.access import Viewer
 from domain.refusals import Refusal
-from infra.ids import new_id
 from infra.postgres import SETTINGS, Reads
 from infra.statements import prepare
 from models import Role
@@ -44,6 +43,8 @@ KEPT = {"sessions", "uploads", "attempts", "idempotency_keys"}  # swept, but lar
 
 # What grows beside tickets and their history, made of what is there.
 MORE = """
+INSERT INTO people (id, name, email, role, active, locale, time_zone, created_at, changed_at)
+SELECT gen_random_uuid(), 'Dora Director', 'director@large.example.com', 'DIRECTOR', true, 'en', 'UTC', now(), now();
 INSERT INTO audit_entries (id, at, actor_id, action, subject_table, subject_id, summary, changes)
 SELECT gen_random_uuid(), created_at, requester_id, 'action' || number % 200, 'people', requester_id, 'Changed.', '[]'
 FROM tickets;
@@ -133,7 +134,7 @@ async def people(large):
         "customer": await one("customer20@large.example.com"),
         "agent": await one("agent2@large.example.com"),
         "lead of few": await one("agent60@large.example.com"),
-        "director": Viewer(Role.DIRECTOR, new_id()),
+        "director": await one("director@large.example.com"),
     }
 
 
