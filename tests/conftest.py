@@ -104,8 +104,8 @@ def mail_server():
 def mailbox(mail_server):
     """The mail that was sent in this test."""
     mail_server.letters.clear()
+    yield mail_server
     mail_server.refusal = None
-    return mail_server
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from infra import embedded
 from web import serving
 
-PATIENCE_SECONDS = 8
+PATIENCE_SECONDS = 12
 QUIET_SECONDS = 0.4  # long enough for a message to come that must not
 
 

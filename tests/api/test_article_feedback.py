@@ -197,6 +197,17 @@ async def test_an_article_counts_as_opened_once_an_hour_for_each_reader(
     assert (await look(agent, article))["feedbackStats"]["viewCount"] == 4
 
 
+async def test_views_alone_are_one_row_however_many_had_an_opinion(
+    api, open_it, give, article, customer, stranger, agent
+):
+    text = "query ($id: ID!) { article(id: $id) { feedbackStats { viewCount } } }"
+    await open_it(customer, article)
+    for opinions in ((), (customer,), (stranger,)):
+        for reader in opinions:
+            await give(reader, article, helpful=True)
+        assert (await api(agent, text, id=article.gid))["article"]["feedbackStats"] == {"viewCount": 1}
+
+
 async def test_views_within_a_span_and_of_a_version(open_it, look, article, as_lead, customer, agent, database):
     await open_it(customer, article)
     await database.rows("UPDATE article_views SET start = start - interval '2 days'")

@@ -127,6 +127,11 @@ class Rows:
         """Such a word among all that may stand in text."""
         return f"{self.word()} {''.join(self.luck.choices(ODDITIES, k=2))}"
 
+    def zone(self, role: Role) -> str:
+        """A word that tells whose it is; of staff, whose figures are cut by it, a zone that there is."""
+        word = self.word()
+        return word if role is Role.CUSTOMER else "Asia/Kolkata"
+
     def maybe(self, value: Any, chance: float = 0.5) -> Any:
         """The value, or None."""
         return value if self.luck.random() < chance else None
@@ -196,7 +201,7 @@ class Rows:
                 email=self.word() + "@example.com",
                 role=role,
                 locale=self.maybe(self.luck.choice([self.word(), "de", "fr-CA"])),
-                time_zone=self.maybe(self.word()),
+                time_zone=self.maybe(self.zone(role)),
                 password_hash=self.word("hash "),
                 avatar_key=(picture := self.maybe(self.word())),
                 avatar_type=picture and "image/png",
