@@ -11,9 +11,14 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, FromClause, Select, literal_column
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapper, RelationshipProperty
-from sqlalchemy.sql.elements import ColumnClause
+from sqlalchemy.sql.elements import ClauseElement, ColumnClause, Over
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.selectable import SelectBase
 
 from planner.text import DIALECT
+
+# Those that builds use.
+AGGREGATES = {"array_agg", "avg", "bool_and", "bool_or", "count", "jsonb_object_agg", "max", "min", "string_agg", "sum"}
 
 
 class Held(ColumnClause[Any]):
@@ -109,7 +114,18 @@ def source(row: Row) -> FromClause:
 
 def whole(rows: Select[Any]) -> bool:
     """Whether what a SELECT selects decides which rows there are."""
-    return bool(rows._distinct or rows._distinct_on or rows._group_by_clauses)  # noqa: SLF001 - no public way
+    if rows._distinct or rows._distinct_on or rows._group_by_clauses:  # noqa: SLF001 - no public way
+        return True
+    return any(_sums_up(described["expr"]) for described in rows.column_descriptions)
+
+
+def _sums_up(expression: Any) -> bool:
+    """Whether it holds an aggregate of the SELECT that it stands in, which has one row for it; not of another."""
+    if isinstance(expression, FunctionElement) and getattr(expression, "name", None) in AGGREGATES:
+        return True
+    if isinstance(expression, SelectBase | Over) or not isinstance(expression, ClauseElement):
+        return False
+    return any(_sums_up(each) for each in expression.get_children())
 
 
 def renamed(rows: Select[Any], row: Row) -> Select[Any]:

@@ -93,8 +93,7 @@ def stats(article: Any, span: tuple[Any, Any] | None) -> Select[Any]:
         count(said.comment).label("comments"),
         count(said.saved_at).label("saved"),
     ).where(said.article_id == article.id)
-    rows = rows.where(said.version_number == article.number) if span is None else within(rows, said.at, span)
-    return select(rows.subquery("summed"))  # one row, also for who asks for none of what is summed up
+    return rows.where(said.version_number == article.number) if span is None else within(rows, said.at, span)
 
 
 # --- Giving it --------------------------------------------------------------------------------------------------------
