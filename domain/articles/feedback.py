@@ -6,18 +6,17 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import Select, func, select
-from sqlalchemy.dialects.postgresql import array, insert
+from sqlalchemy.dialects.postgresql import array
 
 from domain import access, articles, attempts, words
 from domain.access import Viewer
 from domain.articles import reviewing, reviews, views
-from domain.jobs import Count
-from domain.metrics import facts
+from domain.metrics import counting, figures
 from domain.metrics.facts import NOBODY
 from domain.refusals import Conflict, ConflictReason, Problems
 from domain.spans import within
 from infra.unit import Unit
-from models import Article, ArticleCategory, ArticleFeedback, ArticleFeedbackSource, ArticleStatus, Category, Fact
+from models import Article, ArticleCategory, ArticleFeedback, ArticleFeedbackSource, ArticleStatus, Category
 
 MOST_COMMENT = 2_000
 LIMITS = attempts.FEEDBACK_BY_NETWORK, attempts.FEEDBACK_BY_PERSON
@@ -81,12 +80,12 @@ def stats(article: Any, span: tuple[Any, Any] | None) -> Select[Any]:
     def rated(rating: int) -> Any:
         return count().filter(said.rating == sa.literal_column(str(rating)))
 
-    helpful, unhelpful = (count().filter(said.helpful.is_(sa.literal_column(each))) for each in ("true", "false"))
+    helpful, unhelpful = reviews.votes()
     rows = select(
         views.of(article, span).label("views"),
         helpful.label("helpful"),
         unhelpful.label("unhelpful"),
-        (sa.cast(helpful, sa.Float) / func.nullif(helpful + unhelpful, 0)).label("helpful_share"),
+        figures.share(helpful, helpful + unhelpful).label("helpful_share"),
         count(said.rating).label("ratings"),
         sa.cast(func.avg(said.rating), sa.Float).label("average_rating"),
         array([rated(rating) for rating in range(1, 6)], type_=sa.Integer()).label("rating_counts"),
@@ -188,32 +187,15 @@ def _answers(category_id: Any) -> Select[*tuple[Any, ...]]:
 
 async def _saved(unit: Unit, article: Article, before: ArticleFeedback | None, said: Opinion) -> dict[str, Any]:
     """Count the ticket that was not submitted: once for a reader and version, until they say that it did not help."""
-    was = before is not None and before.saved_at is not None
-    if before is not None and was and said.helpful is False:
-        await _count(unit, before.saved_at, before.saved_department_id, before.saved_category_id, -1)
+    if before is not None and before.saved_at is not None:
+        if said.helpful is not False:
+            return {}
+        of = before.saved_department_id or NOBODY, before.saved_category_id or NOBODY
+        await counting.count_saved(unit, before.saved_at, *of, -1)
         return {"saved_at": None, "saved_department_id": None, "saved_category_id": None}
-    if was or not said.helpful or said.source is not ArticleFeedbackSource.TICKET_FORM:
+    if not said.helpful or said.source is not ArticleFeedbackSource.TICKET_FORM:
         return {}
     records = await unit.run(_answers, article.category_id)
     category_id, department_id = records[0] if records else (NOBODY, NOBODY)
-    await _count(unit, unit.now, department_id, category_id, 1)
+    await counting.count_saved(unit, unit.now, department_id, category_id, 1)
     return {"saved_at": unit.now, "saved_department_id": department_id, "saved_category_id": category_id}
-
-
-def _fact(moment: Any, start: Any, department_id: Any, category_id: Any, amount: Any) -> Any:
-    fact = insert(Fact).values(
-        made_at=moment,
-        start=start,
-        department_id=department_id,
-        agent_id=NOBODY,
-        category_id=category_id,
-        priority=0,
-        measure="deflected",
-        amount=amount,
-    )
-    return fact.returning(Fact.id)
-
-
-async def _count(unit: Unit, at: Any, department_id: Any, category_id: Any, amount: int) -> None:
-    await unit.run(_fact, unit.now, facts.quarter(at), department_id, category_id, amount)
-    unit.enqueue(Count([]))  # adds it up

@@ -43,11 +43,7 @@ def _last_closed(article_id: Any) -> Any:
 def _answers(article_id: Any, number: Any, reader_id: Any, since: Any) -> Any:
     """How many other readers found this version helpful since then, and how many did not."""
     said = ArticleFeedback
-    rows = select(
-        func.count().filter(said.helpful.is_(sa.literal_column("true"))),
-        func.count().filter(said.helpful.is_(sa.literal_column("false"))),
-    )
-    return rows.where(
+    return select(*reviews.votes()).where(
         said.article_id == article_id, said.version_number == number, said.at >= since, said.reader_id != reader_id
     )
 

@@ -59,6 +59,14 @@ def feedback_of(review: Any) -> Select[ArticleFeedback]:
     return rows.where(said.at >= review.since, sa.or_(review.closed_at.is_(None), said.at <= review.closed_at))
 
 
+def votes() -> tuple[Any, Any]:
+    """How many pieces of feedback say that an article helped, and how many that it did not."""
+    said = ArticleFeedback.helpful
+    return func.count().filter(said.is_(sa.literal_column("true"))), func.count().filter(
+        said.is_(sa.literal_column("false"))
+    )
+
+
 def told(viewer: Viewer, review_id: Any) -> Any:
     """What a notification says of it: the article's title; NULL without sight of it."""
     rows = one(viewer, review_id).join(Article, Article.id == ArticleReview.article_id)

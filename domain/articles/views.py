@@ -10,7 +10,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from domain import access, articles, attempts
 from domain.access import Viewer
-from domain.metrics import facts
+from domain.articles import reviews
+from domain.metrics import facts, figures
+from domain.spans import within
 from infra.desk import Desk
 from infra.unit import Unit
 from models import Article, ArticleFeedback, ArticleReading, ArticleStanding, ArticleStatus, ArticleViews
@@ -28,9 +30,7 @@ def of(article: Any, span: tuple[Any, Any] | None) -> Any:
     if span is None:
         rows = rows.where(ArticleViews.version_number == article.number)
     else:
-        start, end = span
-        rows = rows if start is None else rows.where(ArticleViews.start >= start)
-        rows = rows if end is None else rows.where(ArticleViews.start < end)
+        rows = within(rows, ArticleViews.start, span)
     return sa.cast(rows.scalar_subquery(), sa.Integer)
 
 
@@ -43,8 +43,7 @@ def rank(viewer: Viewer) -> Any:
 
 def helpful_share() -> tuple[Any, Any]:
     """Whether nobody has said that it was helpful or not, and the share of those who found it so."""
-    given: Any = ArticleStanding.helpful + ArticleStanding.unhelpful
-    share = sa.cast(ArticleStanding.helpful, sa.Float) / func.nullif(given, sa.literal_column("0"))
+    share = figures.share(ArticleStanding.helpful, ArticleStanding.helpful + ArticleStanding.unhelpful)
     found = select(share).where(ArticleStanding.article_id == Article.id).scalar_subquery()
     return found.is_(None), func.coalesce(found, sa.literal_column("0.0::float8"))
 
@@ -110,11 +109,9 @@ def _stand(since: Any) -> Any:
         ArticleViews.article_id == mine, ArticleViews.start >= since
     )
 
-    def who_found_it(helpful: str) -> Any:
-        rows = select(func.count()).where(ArticleFeedback.article_id == mine, ArticleFeedback.at >= since)
-        return rows.where(ArticleFeedback.helpful.is_(sa.literal_column(helpful))).scalar_subquery()
-
-    now = {"views": views.scalar_subquery(), "helpful": who_found_it("true"), "unhelpful": who_found_it("false")}
+    lately = sa.and_(ArticleFeedback.article_id == mine, ArticleFeedback.at >= since)
+    helpful, unhelpful = (select(votes).where(lately).scalar_subquery() for votes in reviews.votes())
+    now = {"views": views.scalar_subquery(), "helpful": helpful, "unhelpful": unhelpful}
     return sa.update(ArticleStanding).values(now).returning(mine)
 
 

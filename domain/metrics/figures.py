@@ -56,9 +56,9 @@ def one(viewer: Viewer, asked: Asked) -> Select[Any]:
     Raises Unauthenticated, NotAllowed. A span that ends before it begins, or is too long, is refused when it is read.
     """
     access.require(viewer, Role.AGENT)
-    start, now = _quarter(asked.start), func.date_trunc("milliseconds", func.now())
-    end = now if asked.end is None else _quarter(asked.end)
-    last = _quarter(now) + QUARTER if asked.end is None else end
+    start, now = quarter(asked.start), func.date_trunc("milliseconds", func.now())
+    end = now if asked.end is None else quarter(asked.end)
+    last = quarter(now) + QUARTER if asked.end is None else end
     agents: Any = asked.agent_ids
     if agents is not None and not viewer.has(Role.TEAM_LEAD):
         agents = sa.func.array(
@@ -81,7 +81,7 @@ def one(viewer: Viewer, asked: Asked) -> Select[Any]:
     )
 
 
-def _quarter(moment: Any) -> Any:
+def quarter(moment: Any) -> Any:
     """The beginning of its quarter of an hour."""
     return func.date_bin(QUARTER, moment, EVER, type_=MOMENT)
 

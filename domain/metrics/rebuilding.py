@@ -14,18 +14,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy import Select, func, insert, select
 
-from domain.metrics import counting, facts, sums
+from domain.metrics import counting, facts, figures, sums
 from domain.metrics.counting import COLUMNS, Subject
 from domain.metrics.facts import Counted, Happened, State
-from domain.metrics.figures import EVER
 from domain.metrics.sums import NOBODY
+from domain.ranges import FIRST
 from domain.sla import hours_by_id
 from infra.pulse import Pulse
 from infra.unit import Unit
 from models import ArticleFeedback, BusinessCalendar, Event, Fact, Histogram, MeasuredTicket, Person, Role, Sums, Ticket
 
 BATCH = 5_000  # tickets
-FIRST = UUID(int=0)  # before every key
 
 Told = Callable[[int, int], None]
 
@@ -51,18 +50,8 @@ def _calendars() -> Select[BusinessCalendar]:
 def _saved() -> Any:
     """The facts of tickets that articles saved, from what readers said."""
     said = ArticleFeedback
-    start = func.date_bin(sa.literal_column("'15 minutes'"), said.saved_at, EVER)
-    zero: Any = sa.literal_column("0")
-    one: Any = sa.literal_column("1")
-    kept: Any = (
-        start,
-        said.saved_department_id,
-        NOBODY,
-        said.saved_category_id,
-        zero,
-        sa.literal_column("'deflected'"),
-        one,
-    )
+    kept: list[Any] = [figures.quarter(said.saved_at), said.saved_department_id, NOBODY, said.saved_category_id]
+    kept += [sa.literal_column(each) for each in ("0", f"'{counting.SAVED}'", "1")]
     columns = ["made_at", *(name for name in COLUMNS if name not in {"bucket", "amount"}), "amount"]
     rows = select(func.now(), *kept).where(said.saved_at.is_not(None))
     return insert(Fact).from_select(columns, rows).returning(Fact.id)
