@@ -1,5 +1,6 @@
 """Readers without an account: each is known by an id that was signed here, and by nothing else."""
 
+from typing import Any
 from uuid import UUID, uuid5
 
 from domain.access import Viewer
@@ -25,6 +26,12 @@ def known(signer: Signer, token: str) -> Viewer | None:
         return Viewer(None, UUID(signer.read(NAME, token)["id"]))
     except (BadToken, KeyError, ValueError, TypeError, AttributeError):
         return None
+
+
+def arriving(signer: Signer, network: str, token: Any) -> tuple[Viewer, bool]:
+    """Who comes with what may be such a token, and whether they are yet to be told by what they are known."""
+    found = known(signer, token) if token and isinstance(token, str) else None
+    return (newcomer(network), True) if found is None else (found, False)
 
 
 def token(signer: Signer, visitor: Viewer) -> str:

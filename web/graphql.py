@@ -156,8 +156,7 @@ class GraphQL:
             context.viewer, context.session_id = bearer.viewer, bearer.session_id
         else:
             token = headers.get(b"x-visitor", b"").decode("latin-1") or cookies.get(visitors.NAME, "")
-            visitor = visitors.known(self._desk.signer, token) if token else None
-            context.viewer, context.arrived = visitor or visitors.newcomer(context.network), visitor is None
+            context.viewer, context.arrived = visitors.arriving(self._desk.signer, context.network, token)
         return context
 
     def _given(self, context: Context) -> list[tuple[bytes, bytes]]:

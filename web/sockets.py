@@ -208,9 +208,8 @@ class _Socket:
         else:
             token = given.get("visitor") or self._websocket.headers.get("x-visitor")
             token = token or self._websocket.cookies.get(visitors.NAME)
-            visitor = visitors.known(self._desk.signer, token) if isinstance(token, str) else None
-            self._context.viewer = visitor or visitors.newcomer(self._context.network)
-            if visitor is None:
+            self._context.viewer, arrived = visitors.arriving(self._desk.signer, self._context.network, token)
+            if arrived:
                 acknowledged["payload"] = {"visitor": visitors.token(self._desk.signer, self._context.viewer)}
         try:
             self._share.enter_context(self._shares.connections.taken(whose(self._context)))
