@@ -11,6 +11,7 @@ from domain import maintenance, messages, notifications, preferences
 from domain.access import Viewer
 from domain.jobs import SendMaintenance, TellMaintenance
 from domain.messages import NOBODY_READS
+from domain.ranges import FIRST
 from infra.unit import Unit
 from models import (
     DeliveryStatus,
@@ -33,7 +34,6 @@ from models import (
 
 KIND = NotificationKind.MAINTENANCE
 BATCH = 500
-FIRST = UUID(int=0)
 
 # --- Before it is sent ------------------------------------------------------------------------------------------------
 
@@ -112,11 +112,8 @@ async def tell(unit: Unit, happening_id: UUID, after: UUID | None) -> None:
         return
     people = await unit.run(_people, notice.audience, notice.id, happening.kind, after or FIRST, BATCH)
     critical = notice.severity is MaintenanceSeverity.CRITICAL
-    by_channel = {
-        channel: [each for each in people if critical or preferences.wanted(each["said"], KIND, channel)]
-        for channel in MessageChannel
-        if channel.name in notice.channels
-    }
+    wanted = dict.fromkeys(MessageChannel, people) if critical else preferences.by_channel(people, KIND)
+    by_channel = {channel: those for channel, those in wanted.items() if channel.name in notice.channels}
     in_app, by_mail = by_channel.get(MessageChannel.IN_APP), by_channel.get(MessageChannel.EMAIL)
     if people:
         await unit.run(_kept, notice.id, [each["id"] for each in people])

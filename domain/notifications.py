@@ -166,9 +166,9 @@ def body_of(
     """
     if own is not None and facts is not None:
         return templates.plain(_filled(desk, own, facts, locale))
-    return (
-        saying.in_app(told, locale, zone)[1] if kind == MAINTENANCE.name else told if kind == REVIEW.name else subject
-    )
+    if kind == MAINTENANCE.name:
+        return saying.in_app(told, locale, zone)[1]
+    return told if kind == REVIEW.name else subject
 
 
 def title_of(

@@ -111,6 +111,11 @@ def wanted(said: Sequence[str], kind: NotificationKind, channel: MessageChannel)
     return (kind, channel) not in OFF
 
 
+def by_channel(people: Sequence[Any], kind: NotificationKind) -> dict[MessageChannel, list[Any]]:
+    """Who of these is told of the kind, by each channel; of each, what they have `said`."""
+    return {channel: [each for each in people if wanted(each["said"], kind, channel)] for channel in MessageChannel}
+
+
 # --- Writing ----------------------------------------------------------------------------------------------------------
 
 

@@ -30,15 +30,12 @@ async def tell(unit: Unit, review_id: UUID) -> None:
     if review is None or review.status is not ArticleReviewStatus.OPEN:
         return
     people = await unit.run(_people, review.assignee_id, review.requested_by_id)
-    by_channel = {
-        channel: [each for each in people if preferences.wanted(each["said"], KIND, channel)]
-        for channel in MessageChannel
-    }
-    for each in by_channel[MessageChannel.EMAIL]:
+    told = preferences.by_channel(people, KIND)
+    for each in told[MessageChannel.EMAIL]:
         kind, person_id = MessageKind.REVIEW_REQUESTED, each["id"]
         messages.queue(unit, kind, person_id, event_ids=[review.id], address=each["email"])
     news = [
         notifications.News(each["id"], KIND, review.id, actor_id=review.requested_by_id)
-        for each in by_channel[MessageChannel.IN_APP]
+        for each in told[MessageChannel.IN_APP]
     ]
     await notifications.tell(unit, news)
