@@ -11,7 +11,7 @@ from planner.fields import Payload, attribute, input_field, payload
 from planner.nodes import Node, stored
 from planner.pages import Connection, Edge
 from schema.enums import described
-from schema.inputs import given, optional, required
+from schema.inputs import KEY, given, optional, required
 from schema.people import Person
 from schema.refusals import Conflict, InvalidInput, NotFound, RateLimited
 from schema.times import TimeRange, span
@@ -93,9 +93,7 @@ class GiveArticleFeedbackInput:
     source: models.ArticleFeedbackSource = strawberry.field(
         description="Where it is given.", default=models.ArticleFeedbackSource.ARTICLE
     )
-    idempotency_key: str | None = optional(
-        "New for each intent, 1 to 64 characters; the same key is done once and answered alike for 24 hours."
-    )
+    idempotency_key: str | None = optional(KEY)
 
 
 @strawberry.type(description="Noted.")

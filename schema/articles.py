@@ -23,7 +23,7 @@ from schema.article_feedback import (
 )
 from schema.article_reviews import ArticleReview
 from schema.enums import described
-from schema.inputs import given, optional, required
+from schema.inputs import KEY, given, optional, required
 from schema.people import Person
 from schema.refusals import Conflict, InvalidInput, NotAllowed, NotFound, RateLimited
 from schema.times import OrderDirection, TimeRange, span
@@ -244,9 +244,7 @@ class CreateArticleInput:
     tags: list[str] | None = optional("Tags, at most 20.")
     locale: str | None = optional("Language, BCP 47; default: the desk's.")
     from_ticket_id: strawberry.ID | None = optional("The ticket whose answer it is; the two are linked in its history.")
-    idempotency_key: str | None = optional(
-        "New for each intent, 1 to 64 characters; the same key is done once and answered alike for 24 hours."
-    )
+    idempotency_key: str | None = optional(KEY)
 
 
 @strawberry.type(description="The draft is there.")

@@ -11,8 +11,7 @@ from domain.refusals import ConflictReason
 from planner.fields import Payload, payload
 from planner.nodes import parse_id
 from schema import refusals as shown
-from schema.comments import KEY
-from schema.inputs import optional, required
+from schema.inputs import KEY, optional, required
 from schema.refusals import Conflict, InputProblem, InvalidInput, NotAllowed, NotFound, Refusal
 from schema.states import UnresolvedStatus
 from schema.tickets import Ticket

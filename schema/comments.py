@@ -11,7 +11,7 @@ from domain.access import Viewer
 from planner.fields import Payload, attribute, payload, planned
 from planner.nodes import Node, stored
 from schema.attachments import Attachment
-from schema.inputs import optional, required
+from schema.inputs import KEY, optional, required
 from schema.nodes import LOOKUPS
 from schema.people import Person
 from schema.refusals import Conflict, InvalidInput, NotAllowed, NotFound, RateLimited
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from schema.tickets import Ticket
 
 LazyTicket = Annotated["Ticket", strawberry.lazy("schema.tickets")]
-KEY = "New for each intent, 1 to 64 characters; the same key is done once and answered alike for 24 hours."
 UPLOADS = "Finished uploads of the viewer, at most 10."
 
 

@@ -11,7 +11,7 @@ from domain.access import Viewer
 from planner.fields import Payload, attribute, input_field, payload, planned
 from planner.nodes import Node, OneOf, stored
 from schema.enums import described
-from schema.inputs import given, optional, required
+from schema.inputs import KEY, given, optional, required
 from schema.nodes import LOOKUPS
 from schema.people import Person
 from schema.refusals import Conflict, InvalidInput, NotAllowed, NotFound
@@ -70,9 +70,7 @@ class DeadLetterFilter:
 @strawberry.input(description="What retryDeadLetters needs.")
 class RetryDeadLettersInput:
     dead_letter_ids: list[strawberry.ID] = required("Which, 1 to 100.")
-    idempotency_key: str | None = optional(
-        "New for each intent, 1 to 64 characters; the same key is done once and answered alike for 24 hours."
-    )
+    idempotency_key: str | None = optional(KEY)
 
 
 @strawberry.type(description="They are queued.")

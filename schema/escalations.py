@@ -13,7 +13,7 @@ from planner.fields import Payload, When, attribute, payload, planned
 from planner.nodes import Node, stored
 from schema.departments import Department
 from schema.enums import described
-from schema.inputs import optional, required
+from schema.inputs import KEY, optional, required
 from schema.nodes import LOOKUPS
 from schema.people import Person
 from schema.refusals import Conflict, InvalidInput, NotAllowed, NotFound
@@ -111,9 +111,7 @@ class EscalateTicketInput:
     ticket_id: strawberry.ID = required("The ticket.")
     level: models.EscalationLevel | None = optional("The level; default: the next one.")
     reason: str = required("Why, 1 to 500 characters.")
-    idempotency_key: str | None = optional(
-        "New for each intent, 1 to 64 characters; the same key is done once and answered alike for 24 hours."
-    )
+    idempotency_key: str | None = optional(KEY)
 
 
 @strawberry.type(description="Escalated.")

@@ -5,6 +5,8 @@ from typing import Any, TypeVar
 import strawberry
 
 Value = TypeVar("Value")
+# Of an idempotency key.
+KEY = "New for each intent, 1 to 64 characters; the same key is done once and answered alike for 24 hours."
 
 
 def required(description: str) -> Any:

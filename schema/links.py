@@ -8,9 +8,8 @@ import models
 from domain import tickets
 from planner.fields import Payload, attribute, payload
 from planner.nodes import stored
-from schema.comments import KEY
 from schema.enums import described
-from schema.inputs import optional, required
+from schema.inputs import KEY, optional, required
 from schema.refusals import Conflict, InvalidInput, NotAllowed, NotFound
 
 if TYPE_CHECKING:

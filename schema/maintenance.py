@@ -13,7 +13,7 @@ from planner.fields import Computed, Payload, attribute, computed, input_field, 
 from planner.nodes import Node, NodeIds, stored
 from planner.pages import Connection, PageArguments
 from schema.enums import described
-from schema.inputs import given, optional, required
+from schema.inputs import KEY, given, optional, required
 from schema.people import Person
 from schema.refusals import Conflict, InvalidInput, NotAllowed, NotFound
 from schema.services import Service
@@ -169,9 +169,7 @@ class ScheduleMaintenanceInput:
         "How long before the beginning to remind, in seconds, 600 to 604800; default: not."
     )
     automatic: bool = strawberry.field(description="Begin and end by itself as planned.", default=True)
-    idempotency_key: str | None = optional(
-        "New for each intent, 1 to 64 characters; the same key is done once and answered alike for 24 hours."
-    )
+    idempotency_key: str | None = optional(KEY)
 
 
 @strawberry.type(description="Announced.")
@@ -216,9 +214,7 @@ class PostMaintenanceUpdateInput:
     status: models.MaintenanceStatus | None = optional("Status from now on; default: as it is.")
     message: str | None = optional("Markdown, at most 10,000 characters; default: only the status.")
     notify: bool = strawberry.field(description="Notify the audience.", default=True)
-    idempotency_key: str | None = optional(
-        "New for each intent, 1 to 64 characters; the same key is done once and answered alike for 24 hours."
-    )
+    idempotency_key: str | None = optional(KEY)
 
 
 @strawberry.type(description="Posted.")

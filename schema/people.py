@@ -16,7 +16,7 @@ from planner.nodes import Node, NodeIds, stored
 from planner.pages import Connection, PageArguments
 from planner.scalars import URL
 from schema.enums import described
-from schema.inputs import given, optional, required
+from schema.inputs import KEY, given, optional, required
 from schema.refusals import Conflict, InvalidInput, NotAllowed, NotFound
 from schema.services import Service
 from schema.times import OrderDirection
@@ -204,9 +204,7 @@ class CreatePersonInput:
     department_ids: list[strawberry.ID] | None = optional("Departments to work in, at most 20; not for customers.")
     locale: str | None = optional("Language, BCP 47; default: the desk's.")
     invite: bool = strawberry.field(description="Send a sign-in link.", default=True)
-    idempotency_key: str | None = optional(
-        "New for each intent, 1 to 64 characters; the same key is done once and answered alike for 24 hours."
-    )
+    idempotency_key: str | None = optional(KEY)
 
 
 @strawberry.type(description="The person is added.")

@@ -12,7 +12,7 @@ from domain.tickets import ratings
 from planner.fields import Payload, attribute, payload, planned
 from planner.nodes import stored
 from schema.enums import described
-from schema.inputs import optional, required
+from schema.inputs import KEY, optional, required
 from schema.people import Person
 from schema.refusals import Conflict, InvalidInput, NotAllowed, NotFound
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from schema.tickets import Ticket
 
 LazyTicket = Annotated["Ticket", strawberry.lazy("schema.tickets")]
-KEY = "New for each intent, 1 to 64 characters; the same key is done once and answered alike for 24 hours."
 
 described(
     models.ResolutionState,

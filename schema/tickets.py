@@ -23,7 +23,7 @@ from schema.comments import Comment
 from schema.departments import Department
 from schema.enums import described
 from schema.escalations import Escalation
-from schema.inputs import given, optional, required
+from schema.inputs import KEY, given, optional, required
 from schema.links import TicketLink
 from schema.people import Person
 from schema.presence import TicketPresence
@@ -301,9 +301,7 @@ class SubmitTicketInput:
     requester_id: strawberry.ID | None = optional("The customer; default: the viewer. Staff.")
     upload_ids: list[strawberry.ID] | None = optional("Finished uploads of the viewer, at most 10.")
     tags: list[str] | None = optional("Tags, at most 20 of at most 50 characters. Staff.")
-    idempotency_key: str | None = optional(
-        "New for each intent, 1 to 64 characters; the same key is done once and answered alike for 24 hours."
-    )
+    idempotency_key: str | None = optional(KEY)
 
 
 @strawberry.type(description="The ticket is in.")
