@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+from types import SimpleNamespace
 
 import pytest
 import uvicorn
@@ -13,22 +14,31 @@ from websockets.exceptions import ConnectionClosed
 from infra import embedded
 from web import serving
 
-PATIENCE_SECONDS = 12
+PATIENCE_SECONDS = 8
 QUIET_SECONDS = 0.4  # long enough for a message to come that must not
 
 
-@pytest.fixture(scope="session")
-async def address(application):
-    """Where the application is served, as `desk serve` does."""
+@contextlib.asynccontextmanager
+async def served(application):
+    """The application on a port of its own, as `desk serve` serves it: where, the server, and what it runs in."""
     port = embedded.free_port()
     config = uvicorn.Config(application, **serving.OPTIONS, port=port, lifespan="off", log_level="error")
     server = uvicorn.Server(config)
     task = asyncio.create_task(server._serve())  # serve() would take the signals, which are pytest's
     while not server.started:  # noqa: ASYNC110 # uvicorn has no event for it
         await asyncio.sleep(0.01)
-    yield f"127.0.0.1:{port}"
-    server.should_exit = True
-    await task
+    try:
+        yield SimpleNamespace(at=f"127.0.0.1:{port}", server=server, task=task)
+    finally:
+        server.should_exit = True
+        await task
+
+
+@pytest.fixture(scope="session")
+async def address(application):
+    """Where the application is served."""
+    async with served(application) as found:
+        yield found.at
 
 
 class Client:

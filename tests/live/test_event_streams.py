@@ -11,13 +11,12 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
-import uvicorn
+from sockets import served
 from structlog.testing import capture_logs
 
 from domain import sessions
-from infra import embedded
 from infra.postgres import Unavailable
-from web import event_streams, serving
+from web import event_streams
 
 PATIENCE_SECONDS = 5
 QUIET_SECONDS = 0.4
@@ -389,21 +388,12 @@ async def all_of(reader):
 async def test_a_server_that_is_told_to_stop_ends_its_streams_so_that_they_come_again(
     application, streams, customer, ticket
 ):
-    port = embedded.free_port()
-    config = uvicorn.Config(application, **serving.OPTIONS, port=port, lifespan="off", log_level="error")
-    server = uvicorn.Server(config)
-    task = asyncio.create_task(server._serve())  # serve() would take the signals, which are pytest's
-    while not server.started:  # noqa: ASYNC110 # uvicorn has no event for it
-        await asyncio.sleep(0.01)
-    try:
-        events = await streams(customer, WATCH, at=f"127.0.0.1:{port}", id=ticket.gid)
+    async with served(application) as here:
+        events = await streams(customer, WATCH, at=here.at, id=ticket.gid)
         await events.item()
         began = asyncio.get_running_loop().time()
-        server.should_exit = True
+        here.server.should_exit = True
         assert await events.event() is None  # the end, whole, and without a completion
         async with asyncio.timeout(PATIENCE_SECONDS):
-            await task
+            await here.task
         assert asyncio.get_running_loop().time() - began < 3
-    finally:
-        server.should_exit = True
-        await task
