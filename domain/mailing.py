@@ -93,7 +93,8 @@ class Draft:
     greeting: str | None = None  # None: the usual one
 
 
-def _message(message_id: Any) -> Select[Message]:
+def row(message_id: Any) -> Select[Message]:
+    """The message, whoever it is for."""
     return select(Message).where(Message.id == message_id)
 
 
@@ -124,7 +125,7 @@ async def deliver(work: Work[SendMessage]) -> None:
     """
     desk, message_id = work.desk, work.job.message_id
     async with desk.writes.begin() as unit:
-        message = await unit.lock(_message, message_id)
+        message = await unit.lock(row, message_id)
         if message is None or message.status is not DeliveryStatus.QUEUED:
             return
         if message.not_before <= unit.now and (held_until := await _held_until(unit, message)):
@@ -144,7 +145,7 @@ async def deliver(work: Work[SendMessage]) -> None:
             raise
         status, error = DeliveryStatus.FAILED, str(later)
     async with work.settle() as unit:
-        message = await unit.lock(_message, message_id)
+        message = await unit.lock(row, message_id)
         if message is not None and message.status is DeliveryStatus.QUEUED:  # it may have come back meanwhile
             await became(unit, message, status, error)
 

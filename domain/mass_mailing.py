@@ -171,7 +171,7 @@ class Sending:
 
     async def _not_sent(self, message_id: UUID, error: str, *, again: bool) -> None:
         async with self.desk.writes.begin() as unit:
-            message = await unit.lock(_message, message_id)
+            message = await unit.lock(mailing.row, message_id)
             if message is None or message.status is not DeliveryStatus.QUEUED:
                 return
             attempts = message.attempts + 1
@@ -181,10 +181,6 @@ class Sending:
                 unit.change(message, not_before=unit.now + wait)
             else:
                 await mailing.became(unit, message, DeliveryStatus.FAILED, error)
-
-
-def _message(message_id: Any) -> Select[Message]:
-    return select(Message).where(Message.id == message_id)
 
 
 def _became(status: DeliveryStatus, message_ids: Any) -> Any:

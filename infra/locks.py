@@ -36,3 +36,17 @@ def is_free(folder: Path) -> bool:
     except StartError:
         return False
     return True
+
+
+def hold(folder: Path) -> int | None:
+    """A lock on the folder itself, which leaves no file in it, until it is closed or this process ends.
+
+    None when another has it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor

@@ -7,12 +7,12 @@ from sqlalchemy import Select, select
 
 from domain import sla
 from domain.jobs import Unassign
+from domain.ranges import FIRST
 from domain.tickets import assigning
 from infra.unit import Unit
 from models import UNRESOLVED, Person, Role, Ticket
 
 BATCH = 500
-FIRST = UUID(int=0)  # before every key
 
 
 def _here(person_id: Any) -> Select[Person]:
