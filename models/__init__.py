@@ -44,7 +44,7 @@ from models.maintenance import (
     MaintenanceStatus,
 )
 from models.messages import DeliveryStatus, Message, MessageKind
-from models.metrics import MEASURES, Fact, Histogram, MeasuredTicket, Sums
+from models.metrics import HISTOGRAMS, MEASURES, Fact, MeasuredTicket, Sums
 from models.notifications import Inbox, MessageChannel, Notification, NotificationKind, NotificationPreference
 from models.people import Availability, AvailabilityStatus, Membership, Person, Role
 from models.resolutions import Resolution, ResolutionState
@@ -70,6 +70,7 @@ from models.tickets import (
 from models.views import TicketView
 
 __all__ = [
+    "HISTOGRAMS",
     "MEASURES",
     "UNRESOLVED",
     "ApiToken",
@@ -115,7 +116,6 @@ __all__ = [
     "ExternalIdentity",
     "Fact",
     "HappeningKind",
-    "Histogram",
     "IdempotencyKey",
     "InboundMail",
     "InboundOutcome",

@@ -70,12 +70,12 @@ class MetricsFilter:
 
 @dataclass(frozen=True, slots=True)
 class Durations:
-    """How long something took, by a row of sums."""
+    """How long something took: how many there were, all together, and their histogram."""
 
-    row: Any
-    measure: str
     count: Any
     seconds: Any
+    groups: Any
+    buckets: Any
 
 
 @strawberry.type(description="How long something took.")
@@ -84,11 +84,11 @@ class DurationStats:
 
     @planned("Half took at most so long, in seconds; null when there are none.")
     def median_seconds(took: Any, viewer: Viewer) -> int | None:
-        return figures.percentile(took.row, took.measure, 0.5)
+        return figures.percentile(took.groups, took.buckets, 0.5)
 
     @planned("Nine of ten took at most so long, in seconds; null when there are none.")
     def p90_seconds(took: Any, viewer: Viewer) -> int | None:
-        return figures.percentile(took.row, took.measure, 0.9)
+        return figures.percentile(took.groups, took.buckets, 0.9)
 
     @planned("Mean, in seconds; null when there are none.")
     def average_seconds(took: Any, viewer: Viewer) -> int | None:
@@ -156,14 +156,15 @@ class MetricValues:
 
     @planned("From submission to the first public answer, in working time, of tickets first answered in the span.")
     def first_response(row: Any, viewer: Viewer) -> DurationStats:
-        return Durations(row, "first_response_seconds", row.first_responses, row.first_response_seconds)
+        drawn = row.first_response_groups, row.first_response_buckets
+        return Durations(row.first_responses, row.first_response_seconds, *drawn)
 
     @planned(
         "From submission to the last resolution, in working time without that spent pending, "
         "of tickets resolved in the span."
     )
     def resolution(row: Any, viewer: Viewer) -> DurationStats:
-        return Durations(row, "resolution_seconds", row.resolved, row.resolution_seconds)
+        return Durations(row.resolved, row.resolution_seconds, row.resolution_groups, row.resolution_buckets)
 
     @planned("Ratings given in the span.")
     def satisfaction(row: Any, viewer: Viewer) -> SatisfactionStats:
@@ -182,7 +183,7 @@ class MetricValues:
         "null when split by agent or priority."
     )
     def deflection_count(row: Any, viewer: Viewer) -> int | None:
-        return figures.deflected(row)
+        return row.saved
 
 
 @stored(models.Sums, None, node=False)

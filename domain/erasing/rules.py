@@ -244,7 +244,6 @@ KEPT: dict[type[Base], dict[str, str]] = {
     models.MaintenanceNotice: dict.fromkeys(("title", "message", "channels"), _PUBLISHED),
     models.MeasuredTicket: {"state": "ids and numbers"},
     models.Fact: {"measure": _CODE},
-    models.Histogram: {"measure": _CODE},
     models.MessageTemplate: dict.fromkeys(("name", "locale", "subject", "body"), _SETTING),
     models.RoutingRule: dict.fromkeys(("name", "priorities", "words", "email_domains", "add_tags"), _SETTING),
     models.Service: dict.fromkeys(("name", "description"), _SETTING),

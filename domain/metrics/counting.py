@@ -194,9 +194,9 @@ def _taken(most: Any) -> Any:
     taken = sa.delete(Fact).where(Fact.id.in_(oldest)).returning(*(getattr(Fact, name) for name in COLUMNS))
     facts_ = taken.cte("taken")
     spread = sums.spread(facts_.c).cte("spread")
-    added = [sums.added(spread.c).cte("summed"), sums.counted(spread.c).cte("drawn")]
+    added = sums.added(spread.c).cte("summed")
     departments = func.array_agg(sa.distinct(facts_.c.department_id))
-    return select(func.count(), departments).select_from(facts_).add_cte(*added)
+    return select(func.count(), departments).select_from(facts_).add_cte(added)
 
 
 def _members(department_ids: Any) -> Any:

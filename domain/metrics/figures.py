@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, array
 
 from domain import access
 from domain.access import Viewer
 from domain.metrics.facts import GAMMA
 from domain.metrics.sums import NOBODY, Split
-from models import MEASURES, Department, Fact, JobRow, Person, Role, Sums, Ticket, TicketPriority
+from models import HISTOGRAMS, MEASURES, Department, Fact, JobRow, Person, Role, Sums, Ticket, TicketPriority
 
 LONGEST = dt.timedelta(days=731)  # two years, one of them with a leap day
 MOST_PERIODS = 400
@@ -136,12 +136,12 @@ class By(enum.Enum):
 
 def total(scope: Any) -> Select[Any]:
     """The figures of the whole span."""
-    return _values(scope, scope.first, scope.last)
+    return _of_one(scope, scope.first, scope.last)
 
 
 def before(scope: Any) -> Select[Any]:
     """Those of the span of the same length before it."""
-    return _values(scope, scope.first - (scope.last - scope.first), scope.first)
+    return _of_one(scope, scope.first - (scope.last - scope.first), scope.first)
 
 
 def series(viewer: Viewer, scope: Any, interval: Interval, zone: Any) -> Select[Any]:
@@ -152,10 +152,11 @@ def series(viewer: Viewer, scope: Any, interval: Interval, zone: Any) -> Select[
     periods = func.deskwire_periods(scope.first, scope.last, interval.value, named, MOST_PERIODS)
     period = periods.table_valued(*columns).render_derived(name="p")
     ends = (sa.literal_column(f"p.{name}", MOMENT) for name in SPAN)
-    found = _sums(scope, *ends).lateral("s")
-    base = _backlog(scope, scope.first)
+    found = _sums(scope, _blocks(scope, *ends)).lateral("s")
+    # Each period's is that of the one before it and what became of it since.
+    base = select(_sums(scope, _blocks(scope, EVER, scope.first)).subquery("s").c.opened).scalar_subquery()
     opened = func.sum(func.coalesce(found.c.opened, 0)).over(order_by=period.c.first)
-    rows = _labelled(scope, found.c, period.c.first, period.c.last, sa.cast(base + opened, sa.Integer))
+    rows = _labelled(scope, found.c, func.coalesce(base, 0) + opened)
     end = func.least(period.c.last, scope.to_at, type_=MOMENT).label("to_at")
     rows = rows.add_columns(period.c.first.label("from_at"), end)
     return rows.select_from(period.join(found, sa.true())).order_by(period.c.first)
@@ -163,67 +164,85 @@ def series(viewer: Viewer, scope: Any, interval: Interval, zone: Any) -> Select[
 
 def split(viewer: Viewer, scope: Any, by: By, first: int) -> Select[Any]:
     """The figures for each department, agent or category, those with most first, or for each priority."""
-    inner = _sums(scope, scope.first, scope.last, by=by, mine=viewer.id if _own_alone(viewer, by) else None)
-    found = inner.subquery("s")
-    key = found.c.key
-    narrow = {name: getattr(scope, name) for name in SCOPE}
-    order: list[Any]
-    if by is By.PRIORITY:
+    blocks = _blocks(scope, scope.first, scope.last, by=by, backlog=True)
+    found = _sums(scope, blocks, by=by, mine=viewer.id if _own_alone(viewer, by) else None).subquery("s")
+    if by is By.PRIORITY:  # each has a line, whether or not there is something in it
         ranks = sa.values(sa.column("rank", sa.Integer), name="r").data([(each.value,) for each in TicketPriority])
-        source: Any = ranks.outerjoin(found, key == ranks.c.rank)
-        key, order = ranks.c.rank, [ranks.c.rank.desc()]
+        source: Any = ranks.outerjoin(found, found.c.key == ranks.c.rank)
+        key: Any = ranks.c.rank
+        order = [key.desc()]
     else:
         most = found.c.submitted if by is By.CATEGORY else found.c.resolved
-        source, order = found, [func.coalesce(most, 0).desc(), key]
-    plural = {By.DEPARTMENT: "department_ids", By.AGENT: "agent_ids", By.CATEGORY: "category_ids"}
-    item: Any = sa.Integer() if by is By.PRIORITY else sa.Uuid()
-    # By its name, as in `_blocks`.
-    name: Any = sa.literal_column("r.rank" if by is By.PRIORITY else "s.key", item)
-    narrow[plural.get(by, "priorities")] = array([name], type_=item)
-    if by is By.PRIORITY:  # each has a line, and what was not asked for nothing in it
-        asked = sa.or_(scope.priorities.is_(None), name == func.any(scope.priorities))
-        narrow["priorities"] = sa.case((asked, narrow["priorities"]), else_=_array([], sa.Integer()))
-    narrowed = _Scope(narrow)
-    rows = _labelled(narrowed, found.c, scope.first, scope.last, _backlog(narrowed, scope.last))
-    rows = rows.add_columns(key.label("key")).select_from(source)
-    return rows.order_by(*order).limit(first)
+        source, key = found, found.c.key
+        order = [func.coalesce(most, 0).desc(), key]
+    rows = _labelled(scope, found.c, found.c.backlog, by=by)
+    return rows.add_columns(key.label("key")).select_from(source).order_by(*order).limit(first)
 
 
 def _own_alone(viewer: Viewer, by: By) -> bool:
     return by is By.AGENT and not viewer.has(Role.TEAM_LEAD)
 
 
-class _Scope:
-    """Which tickets are meant, as a row has it."""
-
-    def __init__(self, values: dict[str, Any]) -> None:
-        self.department_ids, self.agent_ids = values["department_ids"], values["agent_ids"]
-        self.category_ids, self.priorities = values["category_ids"], values["priorities"]
+def _of_one(scope: Any, first: Any, last: Any) -> Select[Any]:
+    found = _sums(scope, _blocks(scope, first, last, backlog=True)).subquery("s")
+    return _labelled(scope, found.c, found.c.backlog).select_from(found)
 
 
-def _values(scope: Any, first: Any, last: Any) -> Select[Any]:
-    found = _sums(scope, first, last).subquery("s")
-    return _labelled(scope, found.c, first, last, _backlog(scope, last)).select_from(found)
-
-
-def _labelled(scope: Any, found: Any, first: Any, last: Any, backlog: Any) -> Select[Any]:
-    """A row of figures, with what it is of, for what is read beside the sums."""
+def _labelled(scope: Any, found: Any, backlog: Any, *, by: By | None = None) -> Select[Any]:
+    """A row of figures."""
     each = [func.coalesce(getattr(found, name), 0).label(name) for name in MEASURES]
-    of = [getattr(scope, name).label(name) for name in SCOPE]
-    which = _split(scope, None)
-    of += [which.label("which"), _places(scope, which).label("places")]
-    return select(*each, backlog.label("backlog"), first.label("first"), last.label("last"), *of)
+    each += [getattr(found, name).label(name) for name in HISTOGRAMS]
+    each += [sa.cast(func.coalesce(backlog, 0), sa.Integer).label("backlog")]
+    # No ticket that an article saved is an agent's, or has a priority.
+    parts = ((By.AGENT, scope.agent_ids), (By.PRIORITY, scope.priorities))
+    whole = [sa.false() if by is part else asked.is_(None) for part, asked in parts]
+    return select(
+        *each, sa.case((sa.and_(*whole), sa.cast(func.coalesce(found.deflected, 0), sa.Integer))).label("saved")
+    )
 
 
-def _sums(scope: Any, first: Any, last: Any, *, by: By | None = None, mine: Any = None) -> Select[Any]:
-    """The sums over a span: one row, or one for each key. `mine`: of this agent alone."""
-    where = _within(scope) + ([] if mine is None else [Sums.agent_id == mine])
-    table, found, weight = _blocks(where, scope, first, last, by=by)
-    each = {name: func.sum(found[name] * weight) for name in MEASURES}
-    named = [total.label(name) for name, total in each.items()]
+@dataclass(frozen=True, slots=True)
+class _Blocks:
+    """Which rows of the sums make up a span: of which split, and how each of them counts."""
+
+    split: Any
+    table: Any
+
+
+def _sums(scope: Any, blocks: _Blocks, *, by: By | None = None, mine: Any = None) -> Select[Any]:
+    """The sums over blocks: one row, or one for each key. `mine`: of this agent alone."""
+    given = (
+        (scope.agent_ids, Sums.agent_id),
+        (scope.category_ids, Sums.category_id),
+        (scope.priorities, Sums.priority),
+    )
+    within = [sa.or_(asked.is_(None), column == func.any(asked)) for asked, column in given]
+    within += [] if mine is None else [Sums.agent_id == mine]
+    # By their names: SQLAlchemy would add the tables to the innermost SELECT that speaks of their columns.
+    rows = select(*Sums.__table__.c).where(
+        Sums.split == blocks.split,
+        Sums.grain == sa.literal_column("b.grain", sa.SmallInteger()),
+        Sums.department_id == sa.literal_column("d.id", sa.Uuid()),
+        Sums.start >= sa.literal_column("b.first", MOMENT),
+        Sums.start < sa.literal_column("b.last", MOMENT),
+        *within,
+    )
+    # As a sub-select that can't be pulled up: PostgreSQL then looks each block up by its beginning and end.
+    found = rows.offset(sa.literal_column("0")).lateral("m")
+    place = func.unnest(_places(scope, blocks.split)).table_valued(sa.column("id", sa.Uuid)).render_derived(name="d")
+    table = place.join(blocks.table, sa.true()).join(found, sa.true())
+    weight, held = blocks.table.c.weight, blocks.table.c.held
+    each = {name: func.sum(found.c[name] * weight) for name in MEASURES}
+    each["backlog"] = func.sum(found.c.opened * held)
+    # A histogram is long: it is not multiplied where it needn't be, and not looked at where it does not count.
+    drawn = {
+        name: func.sum(sa.case((weight == 1, found.c[name]), (weight != 0, found.c[name] * weight)))
+        for name in HISTOGRAMS
+    }
+    named = [total.label(name) for name, total in (each | drawn).items()]
     if by is None:
         return select(*named).select_from(table)
-    key = found[by.value]
+    key = found.c[by.value]
     rows = select(key.label("key"), *named).select_from(table).group_by(key)
     if by is By.PRIORITY:
         return rows
@@ -231,54 +250,19 @@ def _sums(scope: Any, first: Any, last: Any, *, by: By | None = None, mine: Any 
     return rows.where(key != NOBODY).having(sa.or_(*(total != 0 for total in each.values())))
 
 
-def _backlog(scope: Any, at: Any) -> Any:
-    """How many were unresolved at a moment."""
-    table, found, weight = _blocks(_within(scope), scope, EVER, at)
-    rows = select(func.coalesce(func.sum(found.opened * weight), 0)).select_from(table)
-    return sa.cast(rows.scalar_subquery(), sa.Integer)
-
-
-def _within(scope: Any) -> list[ColumnElement[bool]]:
-    """The conditions on a sum's key."""
-    given = (
-        (scope.agent_ids, Sums.agent_id),
-        (scope.category_ids, Sums.category_id),
-        (scope.priorities, Sums.priority),
-    )
-    return [sa.or_(asked.is_(None), column == func.any(asked)) for asked, column in given]
-
-
-def _blocks(
-    where: list[ColumnElement[bool]],
-    scope: Any,
-    first: Any,
-    last: Any,
-    *,
-    by: By | None = None,
-) -> tuple[Any, Any, Any]:
-    """The rows of a table that make up a span, their columns, and with which weight each counts: some are taken off."""
+def _blocks(scope: Any, first: Any, last: Any, *, by: By | None = None, backlog: bool = False) -> _Blocks:
+    """`backlog`: with what came before it, which counts for what is unresolved at its end alone."""
     which = _split(scope, by)
     columns = (
         sa.column("grain", sa.SmallInteger),
         sa.column("first", MOMENT),
         sa.column("last", MOMENT),
         sa.column("weight", sa.Integer),
+        sa.column("held", sa.Integer),
     )
     quarters = which == Split.EVERYTHING.value
-    blocks = func.deskwire_blocks(first, last, quarters).table_valued(*columns).render_derived(name="b")
-    place = func.unnest(_places(scope, which)).table_valued(sa.column("id", sa.Uuid)).render_derived(name="d")
-    # By their names: SQLAlchemy would add the tables to the innermost SELECT that speaks of their columns.
-    rows = select(*Sums.__table__.c).where(
-        Sums.split == which,
-        Sums.grain == sa.literal_column("b.grain", sa.SmallInteger()),
-        Sums.department_id == sa.literal_column("d.id", sa.Uuid()),
-        Sums.start >= sa.literal_column("b.first", MOMENT),
-        Sums.start < sa.literal_column("b.last", MOMENT),
-        *where,
-    )
-    # As a sub-select that can't be pulled up: PostgreSQL then looks each block up by its beginning and end.
-    found = rows.offset(sa.literal_column("0")).lateral("m")
-    return place.join(blocks, sa.true()).join(found, sa.true()), found.c, blocks.c.weight
+    blocks = func.deskwire_blocks(EVER if backlog else first, first, last, quarters)
+    return _Blocks(which, blocks.table_valued(*columns).render_derived(name="b"))
 
 
 def _places(scope: Any, which: Any) -> Any:
@@ -296,19 +280,12 @@ def _split(scope: Any, by: By | None) -> Any:
 # --- Durations --------------------------------------------------------------------------------------------------------
 
 
-def percentile(row: Any, measure: str, share: float) -> Any:
+def percentile(groups: Any, buckets: Any, share: float) -> Any:
     """The duration that this share of those measured took at most, in seconds, within 2 %; NULL when there are none.
 
-    DDSketch by Masson, Rim and Lee (2019), section 2.2: the middle of the bucket in which that one lies. A function of
-    the database, since a dashboard asks for some hundred of them, each of which would be a page of the statement.
+    DDSketch by Masson, Rim and Lee (2019), section 2.2: the middle of the bucket in which that one lies.
     """
-    key = (row.which, row.places, row.agent_ids, row.category_ids, row.priorities)
-    return func.deskwire_percentile(*key, row.first, row.last, measure, share, GAMMA, type_=sa.Integer())
-
-
-def deflected(row: Any) -> Any:
-    """How many tickets articles saved; NULL for those of an agent or a priority, which no saved ticket has."""
-    return sa.case((sa.and_(row.agent_ids.is_(None), row.priorities.is_(None)), sa.cast(row.deflected, sa.Integer)))
+    return func.deskwire_percentile(groups, buckets, share, GAMMA, type_=sa.Integer())
 
 
 def mean(seconds: Any, count: Any) -> Any:

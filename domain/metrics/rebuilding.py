@@ -22,7 +22,7 @@ from domain.ranges import FIRST
 from domain.sla import hours_by_id
 from infra.pulse import Pulse
 from infra.unit import Unit
-from models import ArticleFeedback, BusinessCalendar, Event, Fact, Histogram, MeasuredTicket, Person, Role, Sums, Ticket
+from models import ArticleFeedback, BusinessCalendar, Event, Fact, MeasuredTicket, Person, Role, Sums, Ticket
 
 BATCH = 5_000  # tickets
 
@@ -61,10 +61,6 @@ def _summed(split: int, grain: int) -> Any:
     return sums.added(sums.spread(Fact.__table__.c, [(split, grain)]).subquery("spread").c)
 
 
-def _drawn(split: int, grain: int) -> Any:
-    return sums.counted(sums.spread(Fact.__table__.c, [(split, grain)]).subquery("spread").c)
-
-
 async def rebuild(database_url: str, told: Told) -> int:
     """Count all histories anew, in one transaction; gives the number of tickets. `told`: so many of so many are done.
 
@@ -77,16 +73,15 @@ async def rebuild(database_url: str, told: Told) -> int:
         async with connection.transaction(isolation="repeatable_read"):
             # Before the first look, so that nothing was counted that the look does not find.
             await connection.execute(f"LOCK TABLE {MeasuredTicket.__tablename__} IN EXCLUSIVE MODE")
-            for model in (MeasuredTicket, Fact, Sums, Histogram):
+            for model in (MeasuredTicket, Fact, Sums):
                 await connection.execute(f"DELETE FROM {model.__tablename__}")  # noqa: S608 # names of our own
             unit = Unit(connection, Pulse(database_url))
             done = await _counted(connection, unit, told)
             await unit.run(_saved)
             for split, grain in sums.KINDS:
-                for build in (_summed, _drawn):
-                    await unit.run(partial(build, split, grain))
+                await unit.run(partial(_summed, split, grain))
             await connection.execute(f"DELETE FROM {Fact.__tablename__}")  # noqa: S608 # as above
-        for model in (MeasuredTicket, Fact, Sums, Histogram):
+        for model in (MeasuredTicket, Fact, Sums):
             await connection.execute(f"VACUUM (ANALYZE) {model.__tablename__}")
     finally:
         await connection.close()

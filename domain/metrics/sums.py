@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Select, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from models import MEASURES, Histogram, Sums
+from models import HISTOGRAMS, MEASURES, Sums
 
 NOBODY: Any = sa.literal_column("'00000000-0000-0000-0000-000000000000'::uuid", sa.Uuid())
 
@@ -72,27 +72,27 @@ def spread(fact: Any, pairs: Sequence[tuple[int, int]] = KINDS) -> Select[Any]:
 def added(spread_: Any) -> Any:
     """Adds what was spread to the sums."""
     keys = [spread_[name] for name in KEYS]
+    plain, drawn = spread_.bucket.is_(None), spread_.bucket.is_not(None)
     each = [
-        sa.cast(func.sum(spread_.amount).filter(spread_.measure == name), sa.BigInteger).label(name)
+        sa.cast(func.sum(spread_.amount).filter(plain, spread_.measure == name), sa.BigInteger).label(name)
         for name in MEASURES
     ]
-    rows = select(*keys, *each).where(spread_.bucket.is_(None)).group_by(*keys).order_by(*keys)
-    fresh = insert(Sums).from_select([*KEYS, *MEASURES], rows)
+    each += [
+        func.sum(spread_.amount * _digit(spread_.bucket, width)).filter(drawn, spread_.measure == measure).label(name)
+        for name, (measure, width) in HISTOGRAMS.items()
+    ]
+    rows = select(*keys, *each).group_by(*keys).order_by(*keys)
+    fresh = insert(Sums).from_select([*KEYS, *MEASURES, *HISTOGRAMS], rows)
     zero: Any = sa.literal_column("0")
     together = {
         # What comes to nothing is nothing, so that a sum which was taken back is as if it had never been.
         name: func.nullif(func.coalesce(getattr(Sums, name), zero) + func.coalesce(fresh.excluded[name], zero), zero)
-        for name in MEASURES
+        for name in (*MEASURES, *HISTOGRAMS)
     }
     return fresh.on_conflict_do_update(index_elements=list(KEYS), set_=together).returning(sa.literal_column("1"))
 
 
-def counted(spread_: Any) -> Any:
-    """Adds what was spread to the histograms."""
-    names = ("split", "grain", "measure", "department_id", "start", "agent_id", "category_id", "priority", "bucket")
-    keys = [spread_[name] for name in names]
-    rows = select(*keys, sa.cast(spread_.amount, sa.BigInteger)).where(spread_.bucket.is_not(None)).order_by(*keys)
-    fresh = insert(Histogram).from_select([*names, "count"], rows)
-    return fresh.on_conflict_do_update(
-        index_elements=list(names), set_={"count": Histogram.count + fresh.excluded.count}
-    ).returning(sa.literal_column("1"))
+def _digit(bucket: Any, width: int) -> Any:
+    """One in a histogram's digit for a bucket."""
+    zeros = sa.literal_column("8") * (bucket // sa.literal_column(str(width), sa.SmallInteger))
+    return sa.cast(func.concat("1e", zeros), sa.Numeric)

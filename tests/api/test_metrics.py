@@ -223,7 +223,7 @@ async def test_percentiles_are_within_two_percent(api, database, desk, two_depar
     luck = Random(1)
     took = sorted(int(luck.lognormvariate(8, 2)) for _ in range(501))
     rows = [dict(zip(("seconds", "bucket"), (each, facts.bucket(each)), strict=True)) for each in took]
-    await database.rows("DELETE FROM metric_histograms")
+    await database.rows("UPDATE metric_sums SET resolution_groups = NULL, resolution_buckets = NULL")
     for row in rows:
         await database.rows(
             "INSERT INTO metric_facts (made_at, start, department_id, agent_id, category_id, priority, measure, amount,"
@@ -281,6 +281,36 @@ async def test_a_priority_that_is_not_asked_for_has_nothing(api, count, admin, t
     found = (await api(admin, BACKLOG, filter=today(priorities=["URGENT"])))["metrics"]["byPriority"]
     assert [each["priority"] for each in found] == ["URGENT", "HIGH", "NORMAL", "LOW"]
     assert [each["values"]["backlogCount"] for each in found] == [0, 0, 0, 0]
+
+
+LEFT = """query ($filter: MetricsFilter!) { metrics(filter: $filter) {
+  total { submittedCount backlogCount }
+  byDepartment { department { name } values { submittedCount backlogCount } }
+  byAgent { agent { name } values { submittedCount backlogCount } }
+  byCategory { category { name } values { submittedCount backlogCount } }
+  byPriority { priority values { submittedCount backlogCount } } } }"""
+
+
+async def test_what_is_left_from_before_the_span_has_lines_of_its_own(
+    api, database, two_departments, director, support, billing, billing_agent, settings
+):
+    await api(billing_agent, ASSIGN, input={"ticketId": two_departments.third["id"], "assigneeId": billing_agent.gid})
+    await database.rows("UPDATE events SET at = at - interval '40 days'")
+    await rebuilding.rebuild(settings.database_url, lambda *_: None)
+
+    found = (await api(director, LEFT, filter=today()))["metrics"]
+    left = {"submittedCount": 0, "backlogCount": 1}
+    assert found["total"] == left
+    # Nothing happened in the other department, and nothing is left there.
+    assert found["byDepartment"] == [{"department": {"name": billing.name}, "values": left}]
+    assert found["byAgent"] == [{"agent": {"name": "Bill Billing"}, "values": left}]
+    assert [each["values"] for each in found["byCategory"]] == [left]
+    assert [each["values"]["backlogCount"] for each in found["byPriority"]] == [0, 0, 1, 0]
+    # Of a span that begins with what is left, and of one that ends before it.
+    begun = (dt.datetime.now(dt.UTC) - dt.timedelta(days=41)).isoformat()
+    assert (await api(director, LEFT, filter={"from": begun}))["metrics"]["total"] == left | {"submittedCount": 3}
+    earlier = {"from": "2026-01-01T00:00:00Z", "to": begun}
+    assert (await api(director, LEFT, filter=earlier))["metrics"]["byDepartment"] == []
 
 
 async def test_a_resolution_counts_for_the_agent_whose_ticket_it_was(api, count, house, support, agent, admin, ticket):

@@ -100,9 +100,10 @@ class Rows:
                 if (mark := tuple(place.values())) in seen:
                     continue
                 seen.add(mark)
-                self.add(models.Sums, **place, **{name: luck.randrange(9) for name in models.MEASURES})
-                for measure in ("first_response_seconds", "resolution_seconds"):
-                    self.add(models.Histogram, **place, measure=measure, bucket=luck.randrange(500), count=1)
+                numbers: dict[str, Any] = {name: luck.randrange(9) for name in models.MEASURES}
+                bucket = luck.randrange(500)
+                numbers |= {name: 10 ** (bucket // width * 8) for name, (_, width) in models.HISTOGRAMS.items()}
+                self.add(models.Sums, **place, **numbers)
 
     def add(self, model: type[models.Base], **values: Any) -> Any:
         """A row; one with a key of its own when the model has it."""

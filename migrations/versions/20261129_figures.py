@@ -1,0 +1,129 @@
+"""figures."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "b7c41d9e02f6"
+down_revision = "5eebb43a21ca"
+branch_labels = None
+depends_on = None
+
+# Those of `models.HISTOGRAMS`: of which measure, and how many buckets make up a digit.
+HISTOGRAMS = {
+    "first_response_groups": ("first_response_seconds", 32),
+    "first_response_buckets": ("first_response_seconds", 1),
+    "resolution_groups": ("resolution_seconds", 32),
+    "resolution_buckets": ("resolution_seconds", 1),
+}
+KEYS = "split, grain, department_id, start, agent_id, category_id, priority"
+# What was drawn bucket by bucket, as numbers.
+ROW = "sum(count * ('1e' || 8 * (bucket / {width}))::numeric) FILTER (WHERE measure = '{measure}') AS {name}"
+DRAWN = f"""
+UPDATE metric_sums AS s SET {", ".join(f"{name} = nullif(h.{name}, 0)" for name in HISTOGRAMS)}
+FROM (SELECT {KEYS}, {", ".join(ROW.format(name=n, measure=m, width=w) for n, (m, w) in HISTOGRAMS.items())}
+    FROM metric_histograms GROUP BY {KEYS}) AS h
+WHERE ({", ".join(f"s.{key}" for key in KEYS.split(", "))}) = ({", ".join(f"h.{key}" for key in KEYS.split(", "))})
+"""  # noqa: S608 # names of our own
+# The spans of a table of sums that make up one from a quarter of an hour to another: months between the beginnings of
+# months that are nearest to its ends, then days, then quarters, which are too many or too few at either end. Or, where
+# there is nothing else, the quarters. `weight` is for the span, `held` for all from `base` to the end of the span: at
+# its beginning nothing has to be added or taken off for that.
+BLOCKS = """
+CREATE FUNCTION deskwire_blocks(base timestamptz, starts timestamptz, ends timestamptz, quarters boolean)
+RETURNS TABLE (grain smallint, first timestamptz, last timestamptz, weight integer, held integer)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 4 AS $$
+    WITH days AS (
+        SELECT date_trunc('day', starts + interval '12 hours', 'UTC') AS a,
+            date_trunc('day', ends + interval '12 hours', 'UTC') AS b
+    ), months AS (
+        SELECT date_trunc('month', a + interval '15 days', 'UTC') AS m,
+            date_trunc('month', b + interval '15 days', 'UTC') AS n
+        FROM days
+    ), found (grain, first, last, weight, held) AS (
+        SELECT part.* FROM (VALUES (0::smallint, base, starts, 0, 1), (0::smallint, starts, ends, 1, 1)) AS part
+        WHERE quarters
+        UNION ALL
+        SELECT grain, least(p, q), greatest(p, q), weight * CASE WHEN q > p THEN 1 ELSE -1 END,
+            held * CASE WHEN q > p THEN 1 ELSE -1 END
+        FROM days, months, LATERAL (VALUES
+            (2::smallint, base, CASE WHEN base < m THEN m END, 0, 1),
+            (2::smallint, m, n, 1, 1),
+            (1::smallint, n, b, 1, 1),
+            (0::smallint, b, ends, 1, 1),
+            (1::smallint, a, m, 1, 0),
+            (0::smallint, starts, a, 1, 0)
+        ) AS part (grain, p, q, weight, held) WHERE NOT quarters
+    )
+    SELECT grain, first, last, weight, held FROM found WHERE first < last
+$$
+"""
+# The duration that this share of those measured took at most: the middle of its bucket (DDSketch, section 2.2). Digits
+# to the base of 100,000,000 are counts; the sum of a number's digits is what is left when it is divided by the largest
+# of them, as long as that is less than it: 99,999,998 durations in a span. Halves of the digits are counted until one
+# is left, first of the groups of 32 buckets, then of the buckets in that group.
+PERCENTILE = """
+CREATE FUNCTION deskwire_percentile(groups numeric, buckets numeric, share double precision, gamma double precision)
+RETURNS integer LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+DECLARE
+    nines CONSTANT numeric := 99999999;
+    halves CONSTANT numeric[] := '{1e256, 1e128, 1e64, 1e32, 1e16, 1e8}';
+    rest integer := ceil(mod(groups, nines) * share);
+    place integer := 0;
+    half numeric;
+    upper numeric;
+    lower numeric;
+    below integer;
+BEGIN
+    IF groups IS NULL OR groups = 0 THEN
+        RETURN NULL;
+    END IF;
+    FOREACH half IN ARRAY halves LOOP
+        upper := div(groups, half);
+        lower := groups - upper * half;
+        below := mod(lower, nines);
+        IF below < rest THEN
+            rest := rest - below;
+            place := 2 * place + 1;
+            groups := upper;
+        ELSE
+            place := 2 * place;
+            groups := lower;
+        END IF;
+    END LOOP;
+    buckets := div(buckets, ('1e' || 256 * place)::numeric);
+    buckets := buckets - div(buckets, 1e256) * 1e256;
+    FOREACH half IN ARRAY halves[2:] LOOP
+        upper := div(buckets, half);
+        lower := buckets - upper * half;
+        below := mod(lower, nines);
+        IF below < rest THEN
+            rest := rest - below;
+            place := 2 * place + 1;
+            buckets := upper;
+        ELSE
+            place := 2 * place;
+            buckets := lower;
+        END IF;
+    END LOOP;
+    RETURN CASE place WHEN 0 THEN 0 ELSE round((2 / (gamma + 1) * gamma ^ (place - 1))::numeric) END;
+END
+$$
+"""
+
+
+def upgrade() -> None:
+    for function in (BLOCKS, PERCENTILE):
+        op.execute(function)
+    for name in HISTOGRAMS:
+        op.add_column("metric_sums", sa.Column(name, sa.Numeric(), nullable=True))
+    op.execute(DRAWN)
+    op.drop_table("metric_histograms")
+    op.execute(
+        "DROP FUNCTION deskwire_percentile(integer, uuid[], uuid[], uuid[], integer[], timestamptz, timestamptz, text,"
+        " double precision, double precision)"
+    )
+    op.execute("DROP FUNCTION deskwire_blocks(timestamptz, timestamptz, boolean)")
+
+
+def downgrade() -> None:
+    raise NotImplementedError("What histograms were before is not kept.")
