@@ -16,6 +16,7 @@ QUARTER = 15 * 60
 # A value lies within 1 % of its bucket's: DDSketch by Masson, Rim and Lee (2019), section 2.1, with alpha = 0.01. In
 # whole seconds that is exact below 50 and within 2 % from there on.
 GAMMA = 1.01 / 0.99
+LAST_BUCKET = 1023
 LEVELS = {level.name: f"to_{level.name.lower()}" for level in EscalationLevel}
 
 
@@ -83,8 +84,8 @@ class State:
 
 
 def bucket(seconds: int) -> int:
-    """The bucket of a duration."""
-    return 0 if seconds < 1 else math.ceil(math.log(seconds, GAMMA)) + 1
+    """The bucket of a duration; the last of them, of 24 years, has all that took longer."""
+    return 0 if seconds < 1 else min(math.ceil(math.log(seconds, GAMMA)) + 1, LAST_BUCKET)
 
 
 def folded(state: State, events: Iterable[Happened], about: About) -> list[Counted]:

@@ -232,11 +232,13 @@ def _sums(scope: Any, blocks: _Blocks, *, by: By | None = None, mine: Any = None
     place = func.unnest(_places(scope, blocks.split)).table_valued(sa.column("id", sa.Uuid)).render_derived(name="d")
     table = place.join(blocks.table, sa.true()).join(found, sa.true())
     weight, held = blocks.table.c.weight, blocks.table.c.held
-    each = {name: func.sum(found.c[name] * weight) for name in MEASURES}
+    counts = weight != sa.literal_column("0")
+    each = {name: func.sum(found.c[name] * weight).filter(counts) for name in MEASURES}
     each["backlog"] = func.sum(found.c.opened * held)
-    # A histogram is long: it is not multiplied where it needn't be, and not looked at where it does not count.
+    # A histogram is long, and not multiplied where it needn't be.
+    one = weight == sa.literal_column("1")
     drawn = {
-        name: func.sum(sa.case((weight == 1, found.c[name]), (weight != 0, found.c[name] * weight)))
+        name: func.sum(sa.case((one, found.c[name]), else_=found.c[name] * weight)).filter(counts)
         for name in HISTOGRAMS
     }
     named = [total.label(name) for name, total in (each | drawn).items()]

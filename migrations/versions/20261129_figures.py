@@ -55,6 +55,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 4 AS $$
         ) AS part (grain, p, q, weight, held) WHERE NOT quarters
     )
     SELECT grain, first, last, weight, held FROM found WHERE first < last
+    OFFSET 0 -- so that it is worked out here, not anew wherever a weight is multiplied by
 $$
 """
 # The duration that this share of those measured took at most: the middle of its bucket (DDSketch, section 2.2). Digits
@@ -66,11 +67,10 @@ CREATE FUNCTION deskwire_percentile(groups numeric, buckets numeric, share doubl
 RETURNS integer LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
     nines CONSTANT numeric := 99999999;
-    halves CONSTANT numeric[] := '{1e256, 1e128, 1e64, 1e32, 1e16, 1e8}';
+    halves CONSTANT numeric[] := '{1e128, 1e64, 1e32, 1e16, 1e8}';
     rest integer := ceil(mod(groups, nines) * share);
     place integer := 0;
     half numeric;
-    upper numeric;
     lower numeric;
     below integer;
 BEGIN
@@ -78,30 +78,30 @@ BEGIN
         RETURN NULL;
     END IF;
     FOREACH half IN ARRAY halves LOOP
-        upper := div(groups, half);
-        lower := groups - upper * half;
+        place := 2 * place;
+        CONTINUE WHEN groups < half;
+        lower := groups - div(groups, half) * half;
         below := mod(lower, nines);
         IF below < rest THEN
             rest := rest - below;
-            place := 2 * place + 1;
-            groups := upper;
+            place := place + 1;
+            groups := div(groups, half);
         ELSE
-            place := 2 * place;
             groups := lower;
         END IF;
     END LOOP;
     buckets := div(buckets, ('1e' || 256 * place)::numeric);
     buckets := buckets - div(buckets, 1e256) * 1e256;
-    FOREACH half IN ARRAY halves[2:] LOOP
-        upper := div(buckets, half);
-        lower := buckets - upper * half;
+    FOREACH half IN ARRAY halves LOOP
+        place := 2 * place;
+        CONTINUE WHEN buckets < half;
+        lower := buckets - div(buckets, half) * half;
         below := mod(lower, nines);
         IF below < rest THEN
             rest := rest - below;
-            place := 2 * place + 1;
-            buckets := upper;
+            place := place + 1;
+            buckets := div(buckets, half);
         ELSE
-            place := 2 * place;
             buckets := lower;
         END IF;
     END LOOP;
