@@ -152,9 +152,9 @@ def series(viewer: Viewer, scope: Any, interval: Interval, zone: Any) -> Select[
     periods = func.deskwire_periods(scope.first, scope.last, interval.value, named, MOST_PERIODS)
     period = periods.table_valued(*columns).render_derived(name="p")
     ends = (sa.literal_column(f"p.{name}", MOMENT) for name in SPAN)
-    found = _sums(scope, _blocks(scope, *ends)).lateral("s")
+    found = _sums(scope, *ends).lateral("s")
     # Each period's is that of the one before it and what became of it since.
-    base = select(_sums(scope, _blocks(scope, EVER, scope.first)).subquery("s").c.opened).scalar_subquery()
+    base = select(_sums(scope, EVER, scope.first).subquery("s").c.opened).scalar_subquery()
     opened = func.sum(func.coalesce(found.c.opened, 0)).over(order_by=period.c.first)
     rows = _labelled(scope, found.c, func.coalesce(base, 0) + opened)
     end = func.least(period.c.last, scope.to_at, type_=MOMENT).label("to_at")
@@ -164,8 +164,9 @@ def series(viewer: Viewer, scope: Any, interval: Interval, zone: Any) -> Select[
 
 def split(viewer: Viewer, scope: Any, by: By, first: int) -> Select[Any]:
     """The figures for each department, agent or category, those with most first, or for each priority."""
-    blocks = _blocks(scope, scope.first, scope.last, by=by, backlog=True)
-    found = _sums(scope, blocks, by=by, mine=viewer.id if _own_alone(viewer, by) else None).subquery("s")
+    mine = viewer.id if _own_alone(viewer, by) else None
+    now = _sums(scope, scope.first, scope.last, by=by, mine=mine)
+    found = _with_backlog(now, _sums(scope, EVER, scope.first, by=by, mine=mine), by)
     if by is By.PRIORITY:  # each has a line, whether or not there is something in it
         ranks = sa.values(sa.column("rank", sa.Integer), name="r").data([(each.value,) for each in TicketPriority])
         source: Any = ranks.outerjoin(found, found.c.key == ranks.c.rank)
@@ -184,8 +185,21 @@ def _own_alone(viewer: Viewer, by: By) -> bool:
 
 
 def _of_one(scope: Any, first: Any, last: Any) -> Select[Any]:
-    found = _sums(scope, _blocks(scope, first, last, backlog=True)).subquery("s")
+    found = _with_backlog(_sums(scope, first, last), _sums(scope, EVER, first))
     return _labelled(scope, found.c, found.c.backlog).select_from(found)
+
+
+def _with_backlog(within: Select[Any], earlier: Select[Any], by: By | None = None) -> Any:
+    """The sums of a span, with what was left from before it and is still there. What comes to nothing has no line."""
+    now, then = within.subquery("n"), earlier.subquery("e")
+    backlog = (func.coalesce(now.c.opened, 0) + func.coalesce(then.c.opened, 0)).label("backlog")
+    columns = [now.c[name] for name in (*MEASURES, *HISTOGRAMS)]
+    if by is None:
+        return select(*columns, backlog).select_from(now.join(then, sa.true())).subquery("s")
+    rows = select(func.coalesce(now.c.key, then.c.key).label("key"), *columns, backlog)
+    rows = rows.select_from(now.join(then, now.c.key == then.c.key, full=True))
+    each: Any = array([*(now.c[name] for name in MEASURES), backlog], type_=sa.Numeric())
+    return rows.where(sa.literal_column("0") != func.any(each)).subquery("s")
 
 
 def _labelled(scope: Any, found: Any, backlog: Any, *, by: By | None = None) -> Select[Any]:
@@ -201,16 +215,9 @@ def _labelled(scope: Any, found: Any, backlog: Any, *, by: By | None = None) -> 
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Blocks:
-    """Which rows of the sums make up a span: of which split, and how each of them counts."""
-
-    split: Any
-    table: Any
-
-
-def _sums(scope: Any, blocks: _Blocks, *, by: By | None = None, mine: Any = None) -> Select[Any]:
-    """The sums over blocks: one row, or one for each key. `mine`: of this agent alone."""
+def _sums(scope: Any, first: Any, last: Any, *, by: By | None = None, mine: Any = None) -> Select[Any]:
+    """The sums over a span: one row, or one for each key. `mine`: of this agent alone."""
+    which = _split(scope, by)
     given = (
         (scope.agent_ids, Sums.agent_id),
         (scope.category_ids, Sums.category_id),
@@ -220,7 +227,7 @@ def _sums(scope: Any, blocks: _Blocks, *, by: By | None = None, mine: Any = None
     within += [] if mine is None else [Sums.agent_id == mine]
     # By their names: SQLAlchemy would add the tables to the innermost SELECT that speaks of their columns.
     rows = select(*Sums.__table__.c).where(
-        Sums.split == blocks.split,
+        Sums.split == which,
         Sums.grain == sa.literal_column("b.grain", sa.SmallInteger()),
         Sums.department_id == sa.literal_column("d.id", sa.Uuid()),
         Sums.start >= sa.literal_column("b.first", MOMENT),
@@ -229,42 +236,26 @@ def _sums(scope: Any, blocks: _Blocks, *, by: By | None = None, mine: Any = None
     )
     # As a sub-select that can't be pulled up: PostgreSQL then looks each block up by its beginning and end.
     found = rows.offset(sa.literal_column("0")).lateral("m")
-    place = func.unnest(_places(scope, blocks.split)).table_valued(sa.column("id", sa.Uuid)).render_derived(name="d")
-    table = place.join(blocks.table, sa.true()).join(found, sa.true())
-    weight, held = blocks.table.c.weight, blocks.table.c.held
-    counts = weight != sa.literal_column("0")
-    each = {name: func.sum(found.c[name] * weight).filter(counts) for name in MEASURES}
-    each["backlog"] = func.sum(found.c.opened * held)
-    # A histogram is long, and not multiplied where it needn't be.
-    one = weight == sa.literal_column("1")
-    drawn = {
-        name: func.sum(sa.case((one, found.c[name]), else_=found.c[name] * weight)).filter(counts)
-        for name in HISTOGRAMS
-    }
-    named = [total.label(name) for name, total in (each | drawn).items()]
-    if by is None:
-        return select(*named).select_from(table)
-    key = found.c[by.value]
-    rows = select(key.label("key"), *named).select_from(table).group_by(key)
-    if by is By.PRIORITY:
-        return rows
-    # What came to nothing in the end has no line.
-    return rows.where(key != NOBODY).having(sa.or_(*(total != 0 for total in each.values())))
-
-
-def _blocks(scope: Any, first: Any, last: Any, *, by: By | None = None, backlog: bool = False) -> _Blocks:
-    """`backlog`: with what came before it, which counts for what is unresolved at its end alone."""
-    which = _split(scope, by)
+    place = func.unnest(_places(scope, which)).table_valued(sa.column("id", sa.Uuid)).render_derived(name="d")
     columns = (
         sa.column("grain", sa.SmallInteger),
         sa.column("first", MOMENT),
         sa.column("last", MOMENT),
         sa.column("weight", sa.Integer),
-        sa.column("held", sa.Integer),
     )
     quarters = which == Split.EVERYTHING.value
-    blocks = func.deskwire_blocks(EVER if backlog else first, first, last, quarters)
-    return _Blocks(which, blocks.table_valued(*columns).render_derived(name="b"))
+    blocks = func.deskwire_blocks(first, last, quarters).table_valued(*columns).render_derived(name="b")
+    table = place.join(blocks, sa.true()).join(found, sa.true())
+    weight = blocks.c.weight
+    named = [func.sum(found.c[name] * weight).label(name) for name in MEASURES]
+    # A histogram is long, and not multiplied where it needn't be.
+    one = weight == sa.literal_column("1")
+    named += [func.sum(sa.case((one, found.c[name]), else_=found.c[name] * weight)).label(name) for name in HISTOGRAMS]
+    if by is None:
+        return select(*named).select_from(table)
+    key = found.c[by.value]
+    rows = select(key.label("key"), *named).select_from(table).group_by(key)
+    return rows if by is By.PRIORITY else rows.where(key != NOBODY)
 
 
 def _places(scope: Any, which: Any) -> Any:

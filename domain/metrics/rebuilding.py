@@ -17,7 +17,7 @@ from sqlalchemy import Select, func, insert, select
 from domain.metrics import counting, facts, figures, sums
 from domain.metrics.counting import COLUMNS, Subject
 from domain.metrics.facts import Counted, Happened, State
-from domain.metrics.sums import NOBODY
+from domain.metrics.sums import NOBODY, Grain, Split
 from domain.ranges import FIRST
 from domain.sla import hours_by_id
 from infra.pulse import Pulse
@@ -57,8 +57,11 @@ def _saved() -> Any:
     return insert(Fact).from_select(columns, rows).returning(Fact.id)
 
 
-def _summed(split: int, grain: int) -> Any:
-    return sums.added(sums.spread(Fact.__table__.c, [(split, grain)]).subquery("spread").c)
+def _summed() -> Any:
+    """The sums of all four parts of a key, of which all others are made."""
+    kind = (Split.EVERYTHING.value, Grain.QUARTER.value)
+    added = sums.added(sums.spread(Fact.__table__.c, [kind]).subquery("spread").c)
+    return select(func.count()).select_from(added.cte("summed"))
 
 
 async def rebuild(database_url: str, told: Told) -> int:
@@ -78,8 +81,10 @@ async def rebuild(database_url: str, told: Told) -> int:
             unit = Unit(connection, Pulse(database_url))
             done = await _counted(connection, unit, told)
             await unit.run(_saved)
-            for split, grain in sums.KINDS:
-                await unit.run(partial(_summed, split, grain))
+            await unit.run(_summed)
+            for split in sums.MADE_OF:
+                for grain in Grain:
+                    await unit.run(partial(sums.made, split, grain))
             await connection.execute(f"DELETE FROM {Fact.__tablename__}")  # noqa: S608 # as above
         for model in (MeasuredTicket, Fact, Sums):
             await connection.execute(f"VACUUM (ANALYZE) {model.__tablename__}")

@@ -30,25 +30,43 @@ class Split(enum.IntEnum):
     CATEGORY = 3  # and department
     PRIORITY = 4  # and department
     EVERYTHING = 5
+    PRIORITY_ALONE = 6  # what is most, and would be read for each department
 
 
-KEYS = ("split", "grain", "department_id", "start", "agent_id", "category_id", "priority")
-
-
+FIXED = ("split", "grain")
+KEYS = (*FIXED, "department_id", "start", "agent_id", "category_id", "priority")
+PARTS: dict[Split, tuple[str, ...]] = {
+    Split.ALL: (),
+    Split.DEPARTMENT: ("department_id",),
+    Split.AGENT: ("department_id", "agent_id"),
+    Split.CATEGORY: ("department_id", "category_id"),
+    Split.PRIORITY: ("department_id", "priority"),
+    Split.EVERYTHING: ("department_id", "agent_id", "category_id", "priority"),
+    Split.PRIORITY_ALONE: ("priority",),
+}
+# A smaller split of which one can be made, each after that.
+MADE_OF = {
+    Split.PRIORITY: Split.EVERYTHING,
+    Split.AGENT: Split.EVERYTHING,
+    Split.CATEGORY: Split.EVERYTHING,
+    Split.DEPARTMENT: Split.PRIORITY,
+    Split.PRIORITY_ALONE: Split.PRIORITY,
+    Split.ALL: Split.PRIORITY_ALONE,
+}
 # Of all four parts of a key there are quarters alone.
 KINDS = [(split.value, grain.value) for split in Split for grain in Grain if split != Split.EVERYTHING or grain == 0]
 
 
-def spread(fact: Any, pairs: Sequence[tuple[int, int]] = KINDS) -> Select[Any]:
+def spread(fact: Any, kinds_: Sequence[tuple[int, int]] = KINDS) -> Select[Any]:
     """Facts under every key and span that they count for, of these splits and grains."""
     kinds = sa.values(sa.column("split", sa.SmallInteger), sa.column("grain", sa.SmallInteger), name="kinds")
-    kinds = kinds.data(list(pairs))
+    kinds = kinds.data(list(kinds_))
     kind = kinds.c
 
-    def part(column: Any, *splits: Split, other: Any = NOBODY) -> Any:
-        return sa.case((kind.split.in_([each.value for each in (*splits, Split.EVERYTHING)]), column), else_=other)
+    def part(name: str) -> Any:
+        having = [split.value for split, parts in PARTS.items() if name in parts]
+        return sa.case((kind.split.in_(having), fact[name]), else_=_nothing(name)).label(name)
 
-    by_department = (Split.DEPARTMENT, Split.AGENT, Split.CATEGORY, Split.PRIORITY)
     start = sa.case(
         (kind.grain == Grain.QUARTER.value, fact.start),
         (kind.grain == Grain.DAY.value, func.date_trunc("day", fact.start, "UTC")),
@@ -57,16 +75,33 @@ def spread(fact: Any, pairs: Sequence[tuple[int, int]] = KINDS) -> Select[Any]:
     key = (
         kind.split,
         kind.grain,
-        part(fact.department_id, *by_department).label("department_id"),
+        part("department_id"),
         start.label("start"),
-        part(fact.agent_id, Split.AGENT).label("agent_id"),
-        part(fact.category_id, Split.CATEGORY).label("category_id"),
-        part(fact.priority, Split.PRIORITY, other=sa.literal_column("0")).label("priority"),
+        *(part(name) for name in ("agent_id", "category_id", "priority")),
     )
     rows = select(*key, fact.measure, fact.bucket, func.sum(fact.amount).label("amount")).select_from(
         fact.start.table.join(kinds, sa.true())
     )
     return rows.group_by(*(sa.text(str(number)) for number in range(1, len(KEYS) + 3)))
+
+
+def _nothing(name: str) -> Any:
+    """What stands in a key for a part that does not count."""
+    return sa.literal_column("0") if name == "priority" else NOBODY
+
+
+def made(split: Split, grain: Grain) -> Any:
+    """Makes the sums of a split and a grain from those of a finer one, where there are none of them yet."""
+    finer = (split, grain - 1) if grain else (MADE_OF[split], grain)
+    rows = select(Sums).where(Sums.split == int(finer[0]), Sums.grain == int(finer[1])).subquery("finer").c
+    places = {name: rows[name] if name in PARTS[split] else _nothing(name) for name in KEYS if name not in FIXED}
+    units = {Grain.DAY: "day", Grain.MONTH: "month"}
+    places["start"] = func.date_trunc(units[grain], rows.start, "UTC") if grain in units else rows.start
+    keys: list[Any] = [*(sa.literal_column(str(int(each))) for each in (split, grain)), *places.values()]
+    each = [func.nullif(func.sum(rows[name]), sa.literal_column("0")) for name in (*MEASURES, *HISTOGRAMS)]
+    numbers = [sa.text(str(number)) for number in range(1, len(KEYS) + 1)]
+    found = select(*keys, *each).group_by(*numbers).order_by(*numbers)
+    return insert(Sums).from_select([*KEYS, *MEASURES, *HISTOGRAMS], found)
 
 
 def added(spread_: Any) -> Any:

@@ -24,13 +24,58 @@ FROM (SELECT {KEYS}, {", ".join(ROW.format(name=n, measure=m, width=w) for n, (m
     FROM metric_histograms GROUP BY {KEYS}) AS h
 WHERE ({", ".join(f"s.{key}" for key in KEYS.split(", "))}) = ({", ".join(f"h.{key}" for key in KEYS.split(", "))})
 """  # noqa: S608 # names of our own
+# Those of a priority alone.
+NOBODY = "'00000000-0000-0000-0000-000000000000'::uuid"
+NAMES = (
+    "submitted", "resolved", "resolution_seconds", "reopened", "opened", "replies", "first_responses",
+    "first_response_seconds", "rated_1", "rated_2", "rated_3", "rated_4", "rated_5", "resolved_rated",
+    "first_response_met", "first_response_breached", "resolution_met", "resolution_breached", "to_team_lead",
+    "to_manager", "to_director", "deflected", *HISTOGRAMS,
+)  # fmt: skip
+ALONE = f"""
+INSERT INTO metric_sums ({KEYS}, {", ".join(NAMES)})
+SELECT 6, grain, {NOBODY}, start, {NOBODY}, {NOBODY}, priority, {", ".join(f"nullif(sum({name}), 0)" for name in NAMES)}
+FROM metric_sums WHERE split = 4 GROUP BY grain, start, priority
+"""  # noqa: S608 # names of our own
+# The split that has what is asked for, and least beside it; `part`: of whose values each is asked for.
+SPLIT = """
+CREATE OR REPLACE FUNCTION deskwire_split(part text, departments uuid[], agents uuid[], categories uuid[],
+    priorities integer[])
+RETURNS integer LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+DECLARE
+    agent CONSTANT boolean := agents IS NOT NULL OR part IS NOT DISTINCT FROM 'agent_id';
+    category CONSTANT boolean := categories IS NOT NULL OR part IS NOT DISTINCT FROM 'category_id';
+    priority CONSTANT boolean := priorities IS NOT NULL OR part IS NOT DISTINCT FROM 'priority';
+    department CONSTANT boolean := departments IS NOT NULL OR part IS NOT DISTINCT FROM 'department_id';
+BEGIN
+    RETURN CASE
+        WHEN agent::integer + category::integer + priority::integer > 1 THEN 5
+        WHEN agent THEN 2
+        WHEN category THEN 3
+        WHEN priority AND department THEN 4
+        WHEN priority THEN 6
+        WHEN department THEN 1
+        ELSE 0
+    END;
+END
+$$
+"""
+# The departments whose sums are read: those that are asked for, or all, or the one that stands for all.
+PLACES = """
+CREATE OR REPLACE FUNCTION deskwire_places(which integer, departments uuid[]) RETURNS uuid[]
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN CASE WHEN which IN (0, 6) THEN ARRAY['00000000-0000-0000-0000-000000000000'::uuid]
+        ELSE coalesce(departments, ARRAY(SELECT d.id FROM departments AS d)) END;
+END
+$$
+"""
 # The spans of a table of sums that make up one from a quarter of an hour to another: months between the beginnings of
 # months that are nearest to its ends, then days, then quarters, which are too many or too few at either end. Or, where
-# there is nothing else, the quarters. `weight` is for the span, `held` for all from `base` to the end of the span: at
-# its beginning nothing has to be added or taken off for that.
+# there is nothing else, the quarters. They are worked out here, not anew wherever a weight is multiplied by.
 BLOCKS = """
-CREATE FUNCTION deskwire_blocks(base timestamptz, starts timestamptz, ends timestamptz, quarters boolean)
-RETURNS TABLE (grain smallint, first timestamptz, last timestamptz, weight integer, held integer)
+CREATE OR REPLACE FUNCTION deskwire_blocks(starts timestamptz, ends timestamptz, quarters boolean)
+RETURNS TABLE (grain smallint, first timestamptz, last timestamptz, weight integer)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 4 AS $$
     WITH days AS (
         SELECT date_trunc('day', starts + interval '12 hours', 'UTC') AS a,
@@ -39,23 +84,19 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 4 AS $$
         SELECT date_trunc('month', a + interval '15 days', 'UTC') AS m,
             date_trunc('month', b + interval '15 days', 'UTC') AS n
         FROM days
-    ), found (grain, first, last, weight, held) AS (
-        SELECT part.* FROM (VALUES (0::smallint, base, starts, 0, 1), (0::smallint, starts, ends, 1, 1)) AS part
-        WHERE quarters
+    ), found (grain, first, last, weight) AS (
+        SELECT 0::smallint, starts, ends, 1 WHERE quarters
         UNION ALL
-        SELECT grain, least(p, q), greatest(p, q), weight * CASE WHEN q > p THEN 1 ELSE -1 END,
-            held * CASE WHEN q > p THEN 1 ELSE -1 END
+        SELECT grain, least(p, q), greatest(p, q), CASE WHEN p < q THEN 1 ELSE -1 END
         FROM days, months, LATERAL (VALUES
-            (2::smallint, base, CASE WHEN base < m THEN m END, 0, 1),
-            (2::smallint, m, n, 1, 1),
-            (1::smallint, n, b, 1, 1),
-            (0::smallint, b, ends, 1, 1),
-            (1::smallint, a, m, 1, 0),
-            (0::smallint, starts, a, 1, 0)
-        ) AS part (grain, p, q, weight, held) WHERE NOT quarters
+            (2::smallint, m, n),
+            (1::smallint, n, b),
+            (0::smallint, b, ends),
+            (1::smallint, a, m),
+            (0::smallint, starts, a)
+        ) AS part (grain, p, q) WHERE NOT quarters
     )
-    SELECT grain, first, last, weight, held FROM found WHERE first < last
-    OFFSET 0 -- so that it is worked out here, not anew wherever a weight is multiplied by
+    SELECT grain, first, last, weight FROM found WHERE first < last OFFSET 0
 $$
 """
 # The duration that this share of those measured took at most: the middle of its bucket (DDSketch, section 2.2). Digits
@@ -112,17 +153,17 @@ $$
 
 
 def upgrade() -> None:
-    for function in (BLOCKS, PERCENTILE):
+    for function in (SPLIT, PLACES, BLOCKS, PERCENTILE):
         op.execute(function)
     for name in HISTOGRAMS:
         op.add_column("metric_sums", sa.Column(name, sa.Numeric(), nullable=True))
     op.execute(DRAWN)
+    op.execute(ALONE)
     op.drop_table("metric_histograms")
     op.execute(
         "DROP FUNCTION deskwire_percentile(integer, uuid[], uuid[], uuid[], integer[], timestamptz, timestamptz, text,"
         " double precision, double precision)"
     )
-    op.execute("DROP FUNCTION deskwire_blocks(timestamptz, timestamptz, boolean)")
 
 
 def downgrade() -> None:
