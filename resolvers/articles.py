@@ -11,7 +11,7 @@ from infra.unit import Unit
 from planner.fields import argument, planned
 from planner.live import Live, live, subscription
 from planner.nodes import NodeId
-from planner.pages import PageArguments
+from planner.pages import PageArguments, Pool
 from resolvers.writing import key_of, mutation, optional_key
 from schema.articles import (
     ArchiveArticleInput,
@@ -68,7 +68,11 @@ def articles_(
         field, descending = ArticleOrderField.RELEVANCE, True
     if order_by:
         field, descending = order_by.field, order_by.direction is OrderDirection.DESC
-    return page.of(lists.listed(viewer, asked), order=lists.order(viewer, asked, field, descending=descending))
+    return page.of(
+        lists.listed(viewer, asked),
+        order=lists.order(viewer, asked, field, descending=descending),
+        pool=Pool(lists.newest(viewer, asked), lists.MOST_RANKED) if field is ArticleOrderField.RELEVANCE else None,
+    )
 
 
 @planned(

@@ -15,6 +15,8 @@ from domain.articles import reviews, search, views
 from domain.refusals import Refusal
 from models import Article, ArticleAudience, ArticleCategory, ArticleReview, ArticleStatus, Role
 
+MOST_RANKED = 1_000  # the newest that fit, of which those that fit best come first
+
 
 class ArticleOrderField(enum.Enum):
     """What articles can be ordered by."""
@@ -88,6 +90,11 @@ def order(viewer: Viewer, asked: Conditions, by: ArticleOrderField, *, descendin
                 raise Refusal("An order by relevance needs filter.text.")
             columns = [search.relevance(viewer, asked.text)]
     return [*map(directed, columns), Article.id]
+
+
+def newest(viewer: Viewer, asked: Conditions) -> list[Any]:
+    """The order in which the articles are found that are then ordered by relevance: last changed first."""
+    return order(viewer, asked, ArticleOrderField.UPDATED_AT, descending=True)
 
 
 def _in_or_below(category_ids: Any) -> Any:
