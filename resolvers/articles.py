@@ -68,11 +68,11 @@ def articles_(
         field, descending = ArticleOrderField.RELEVANCE, True
     if order_by:
         field, descending = order_by.field, order_by.direction is OrderDirection.DESC
-    return page.of(
-        lists.listed(viewer, asked),
-        order=lists.order(viewer, asked, field, descending=descending),
-        pool=Pool(lists.newest(viewer, asked), lists.MOST_RANKED) if field is ArticleOrderField.RELEVANCE else None,
-    )
+    rows, order = lists.listed(viewer, asked), lists.order(viewer, asked, field, descending=descending)
+    if field is not ArticleOrderField.RELEVANCE:
+        return page.of(rows, order=order)
+    newest = Pool(lists.newest(viewer, asked), lists.MOST_RANKED)
+    return page.of(rows, order=order, ways=[lists.Found(rows)], pool=newest)
 
 
 @planned(

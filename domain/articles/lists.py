@@ -3,7 +3,7 @@
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import Select, func, select
@@ -39,6 +39,14 @@ class Conditions:
     tags: Any = None
     locale: Any = None
     in_review: bool | None = None
+
+
+class Found(NamedTuple):
+    """All articles of a list, from among which the newest are taken."""
+
+    rows: Select[Any]
+    order: Sequence[Any] | None = None
+    each: tuple[Sequence[Any], Select[Any]] | None = None
 
 
 def listed(viewer: Viewer, asked: Conditions) -> Select[*tuple[Any, ...]]:
