@@ -1,10 +1,11 @@
 """What a request costs beside the floor: the same answers, written by hand, measured in the same run.
 
-TICKETS (20000) says how many there are, ROUNDS (9) how often each side is measured, DATABASE_URL a database to use in
-place of one of this run's own; what it lacks is made in it.
+TICKETS (20000) says how many there are, ROUNDS (9) how often each side is measured, ONLY (all) what is measured anew,
+as in "Q1,M1", DATABASE_URL a database to use in place of one of this run's own; what it lacks is made in it.
 """
 
 import asyncio
+import datetime as dt
 import os
 import random
 import subprocess
@@ -24,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from bench import cpu, report  # noqa: E402 # the path to it was just made
-from bench.operations import M1, M2, Q1, Q2, Q3, TITLES  # noqa: E402 # as above
+from bench.operations import M1, M2, Q1, Q2, Q3, Q4, TITLES  # noqa: E402 # as above
 from rich.console import Console  # noqa: E402 # as above
 
 from domain import access, sessions  # noqa: E402 # as above
@@ -33,9 +34,12 @@ from infra.desk import Desk  # noqa: E402 # as above
 from infra.settings import load  # noqa: E402 # as above
 
 TICKETS, ROUNDS = int(os.environ.get("TICKETS", "20000")), int(os.environ.get("ROUNDS", "9"))
+ONLY = os.environ.get("ONLY", ",".join(TITLES)).split(",")
 STATUSES = ("OPEN", "PENDING", "ON_HOLD", "RESOLVED", "CLOSED")
-AGENT = "agent@example.com"
-REQUESTS = {"Q1": 600, "Q2": 150, "Q3": 60, "M1": 100, "M2": 100}  # in a round
+AGENT, DIRECTOR = "agent@example.com", "director@example.com"
+REQUESTS = {"Q1": 600, "Q2": 150, "Q3": 60, "Q4": 20, "M1": 100, "M2": 100}  # in a round
+DAY = dt.timedelta(days=1)
+TODAY = dt.datetime.combine(dt.datetime.now(dt.UTC), dt.time(), dt.UTC)
 CUSTOMERS = 200  # who submit and comment: each may 60 times an hour
 # What a submission may write.
 TABLES = (
@@ -81,7 +85,7 @@ class Asked:
         self, tokens: dict[str, str], ids: list[str], categories: list[str], own: list[tuple[str, str]]
     ) -> None:
         """`own`: open tickets, each with its requester's token."""
-        self.agent, *self.customers = tokens
+        self.agent, self.director, *self.customers = tokens
         self.ids, self.categories, self.own = ids, categories, own
 
     def requests(self, operation: str, count: int, seed: int) -> list[Request]:
@@ -94,6 +98,9 @@ class Asked:
             return self.agent, body(Q1, id=luck.choice(self.ids))
         if operation in {"Q2", "Q3"}:
             return self.agent, body({"Q2": Q2, "Q3": Q3}[operation], statuses=[luck.choice(STATUSES)])
+        if operation == "Q4":  # months of the past, which nothing that is measured changes
+            last = TODAY - luck.randrange(60, 600) * DAY
+            return self.director, body(Q4, **{"from": (last - 30 * DAY).isoformat(), "to": last.isoformat()})
         if operation == "M1":
             token, ticket_id = luck.choice(self.own)
             return token, body(M1, input={"ticketId": ticket_id, "body": f"It **burns** {luck.random()}.\n\nAgain."})
@@ -170,7 +177,9 @@ async def prepared(url: str) -> tuple[dict[str, str], Asked]:
     connection = await asyncpg.connect(url)
     await connection.execute("UPDATE sla_policies SET active = false")  # the floor counts no working time
     await connection.execute("VACUUM ANALYZE")
-    agent = await connection.fetchval("SELECT id FROM people WHERE email = $1", AGENT)
+    agent, director = [
+        await connection.fetchval("SELECT id FROM people WHERE email = $1", email) for email in (AGENT, DIRECTOR)
+    ]
     customers = await connection.fetch(
         "SELECT id FROM people WHERE email LIKE 'customer%@large.example.com' ORDER BY id LIMIT $1", CUSTOMERS
     )
@@ -188,7 +197,7 @@ async def prepared(url: str) -> tuple[dict[str, str], Asked]:
     await connection.close()
     desk = await Desk.open(load())
     tokens = {}
-    for person in (agent, *(row["id"] for row in customers)):
+    for person in (agent, director, *(row["id"] for row in customers)):
         async with desk.writes.begin() as unit:
             opened = await sessions.open_for(desk, unit, UUID(str(person)))
         assert opened.viewer.role is not access.NOBODY.role
@@ -208,7 +217,7 @@ async def measured(url: str, sender: Load, sides: tuple[Side, ...], asked: Asked
     connection = await asyncpg.connect(url)
     await same(connection, sender, sides, asked)
     rows = []
-    for operation in TITLES:
+    for operation in ONLY:
         for at_once in (1, 16):
             costs: dict[str, list[report.Cost]] = {side.name: [] for side in sides}
             for number in range(ROUNDS):
@@ -238,7 +247,7 @@ async def one_round(
 
 async def same(connection: asyncpg.Connection, sender: Load, sides: tuple[Side, ...], asked: Asked) -> None:
     """Both answer alike and write alike, or nothing is measured."""
-    for operation, count in (("Q1", 200), ("Q2", 20), ("Q3", 20)):
+    for operation, count in (("Q1", 200), ("Q2", 20), ("Q3", 20), ("Q4", 10)):
         requests = asked.requests(operation, count, 1)
         found = [
             [orjson.loads(answer)["data"] for answer in sender.send(side, requests, at_once=1, keep=True)]

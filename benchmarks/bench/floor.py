@@ -15,7 +15,7 @@ import uvicorn
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).resolve().parents[1])]
 
-from bench.operations import M1, M2, Q1, Q2, Q3  # noqa: E402 # the path to it was just made
+from bench.operations import M1, M2, Q1, Q2, Q3, Q4  # noqa: E402 # the path to it was just made
 from domain.words import html  # noqa: E402 # the path to it was just made
 from infra.ids import new_id  # noqa: E402 # the path to it was just made
 from infra.postgres import SETTINGS  # noqa: E402 # the path to it was just made
@@ -54,6 +54,28 @@ MANY = f"""SELECT ('{{"data":{{"tickets":{{"nodes":[' || coalesce(string_agg(
   || ',"department":' || (SELECT '{{"id":"dep_' || d.id::text || '","name":' || json_scalar(d.name)::text || '}}'
     FROM departments d WHERE d.id = t.department_id) %s || '}}', ','), '') || ']}}}}}}')::varchar
   FROM (SELECT t.* FROM tickets t WHERE t.status = '%s' AND {SEEN} ORDER BY t.updated_at DESC, t.id LIMIT 50) t"""
+
+# Counted from tickets and what hangs on them, a table after the other; those with most resolved stand first.
+FIGURES = """WITH d AS (SELECT d.id, d.name FROM departments d
+  WHERE d.id IN (SELECT department_id FROM memberships WHERE person_id = $1)
+  OR (SELECT role FROM people WHERE id = $1) IN ('DIRECTOR', 'ADMIN')),
+ t AS (SELECT t.department_id AS id, count(*) FILTER (WHERE t.created_at >= $2 AND t.created_at < $3) AS submitted,
+  count(*) FILTER (WHERE t.resolved_at >= $2 AND t.resolved_at < $3) AS resolved,
+  count(*) FILTER (WHERE t.first_responded_at >= $2 AND t.first_responded_at < $3) AS answered
+  FROM tickets t WHERE t.department_id IN (SELECT id FROM d) GROUP BY 1),
+ r AS (SELECT t.department_id AS id, count(*) AS replies FROM comments c JOIN tickets t ON t.id = c.ticket_id
+  JOIN people p ON p.id = c.author_id WHERE c.created_at >= $2 AND c.created_at < $3 AND NOT c.internal
+  AND p.role <> 'CUSTOMER' AND p.id <> t.requester_id AND t.department_id IN (SELECT id FROM d) GROUP BY 1),
+ s AS (SELECT t.department_id AS id, count(*) FILTER (WHERE s.target = 'FIRST_RESPONSE') AS answers,
+  count(*) FILTER (WHERE s.target = 'RESOLUTION') AS resolutions FROM sla_clocks s JOIN tickets t ON t.id = s.ticket_id
+  WHERE s.breached_at >= $2 AND s.breached_at < $3 AND t.department_id IN (SELECT id FROM d) GROUP BY 1)
+SELECT ('{"data":{"metrics":{"byDepartment":[' || coalesce(string_agg('{"department":{"id":"dep_' || d.id::text
+  || '","name":' || json_scalar(d.name)::text || '},"values":{"submittedCount":' || t.submitted::text
+  || ',"resolvedCount":' || t.resolved::text || ',"replyCount":' || coalesce(r.replies, 0)::text
+  || ',"firstResponse":{"count":' || t.answered::text || '},"sla":{"firstResponseBreachedCount":'
+  || coalesce(s.answers, 0)::text || ',"resolutionBreachedCount":' || coalesce(s.resolutions, 0)::text || '}}}', ','
+  ORDER BY t.resolved DESC, d.id), '') || ']}}}')::varchar
+  FROM d JOIN t ON t.id = d.id LEFT JOIN r ON r.id = d.id LEFT JOIN s ON s.id = d.id"""
 
 CATEGORY = """SELECT c.id, c.department_id, c.default_priority, p.id, p.email FROM categories c, people p
   WHERE c.id = $1 AND c.archived_at IS NULL AND NOT c.is_other AND p.id = $2 AND p.active"""
@@ -174,7 +196,14 @@ class Floor:
         self.writes = Connections(given["url"], {"application_name": "floor writes", "timezone": "UTC", "jit": "off"})
         self.many = {status: MANY % ("", status) for status in given["statuses"]}
         self.threads = {status: MANY % (COMMENTS, status) for status in given["statuses"]}
-        self.answers = {Q1: self.one, Q2: self.page, Q3: self.thread, M1: self.comment, M2: self.submit}
+        self.answers = {
+            Q1: self.one,
+            Q2: self.page,
+            Q3: self.thread,
+            Q4: self.figures,
+            M1: self.comment,
+            M2: self.submit,
+        }
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """One request, or the server's start and end."""
@@ -215,6 +244,11 @@ class Floor:
     async def thread(self, person: UUID, variables: Any) -> bytes:
         """Q3."""
         return await self.reads.value(self.threads[variables["statuses"][0]], person)
+
+    async def figures(self, person: UUID, variables: Any) -> bytes:
+        """Q4."""
+        span = (dt.datetime.fromisoformat(variables[name]) for name in ("from", "to"))
+        return await self.reads.value(FIGURES, person, *span)
 
     async def comment(self, person: UUID, variables: Any) -> bytes:
         """M1."""

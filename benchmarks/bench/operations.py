@@ -9,6 +9,9 @@ Q3 = """query Threads($statuses: [TicketStatus!]) { tickets(first: 50, filter: {
   id number subject status priority createdAt updatedAt
   requester { id name } assignee { id name } department { id name }
   comments(last: 10) { nodes { id body internal createdAt author { id name } } } } } }"""
+Q4 = """query Figures($from: DateTime!, $to: DateTime!) { metrics(filter: {from: $from, to: $to}) { byDepartment {
+  department { id name } values { submittedCount resolvedCount replyCount firstResponse { count }
+  sla { firstResponseBreachedCount resolutionBreachedCount } } } } }"""
 M1 = """mutation Comment($input: AddCommentInput!) { addComment(input: $input) { __typename
   ... on AddCommentSuccess { comment { id body createdAt author { id name } } ticket { id status lastSeq } } } }"""
 M2 = """mutation Submit($input: SubmitTicketInput!) { submitTicket(input: $input) { __typename
@@ -18,8 +21,9 @@ TITLES = {
     "Q1": "one ticket: 8 scalars, requester, assignee",
     "Q2": "50 tickets of one status, with requester, assignee, department",
     "Q3": "Q2 with the last 10 comments of each, and their authors",
+    "Q4": "figures of 30 days by department, which the floor counts from tickets",
     "M1": "addComment: counted, locked, written with its words, event, ticket and job, and read again",
     "M2": "submitTicket, with routing, history, words and job",
 }
 # What ours may cost beside the floor: on the server, in the database.
-GOALS = {"Q1": (1.5, 1.1), "Q2": (1.25, 1.1), "Q3": (1.2, 1.1), "M1": (1.5, 1.3), "M2": (1.5, 1.3)}
+GOALS = {"Q1": (1.5, 1.1), "Q2": (1.25, 1.1), "Q3": (1.2, 1.1), "Q4": (1.5, 0.2), "M1": (1.5, 1.3), "M2": (1.5, 1.3)}

@@ -21,7 +21,7 @@ SIDES = {"ours": ("#1f5fd1", "#9dbcf2"), "floor": ("#6b7280", "#c9cdd3")}
 FONT = 'font-family="sans-serif" font-size="13"'
 INTRODUCTION = """# What a request costs
 
-`make bench` measures what a request costs in CPU beside the floor: an ASGI application that knows five operations by
+`make bench` measures what a request costs in CPU beside the floor: an ASGI application that knows six operations by
 their text, under the same server with the same settings, over asyncpg with prepared statements that were written by
 hand, with the same rights in their `WHERE`. It parses the JSON, looks the token up in a dict, and does nothing else
 that the answer does not need: no GraphQL, no validation, no limits, no metrics, no Redis. Nothing that answers the same
@@ -94,7 +94,14 @@ def tell(rows: list[dict[str, Any]], tickets: int) -> None:
     Console(width=140).print(table)
     file = ROOT / "results.json"
     known = json.loads(file.read_text()) if file.exists() else {}
-    made = {"date": f"{dt.datetime.now(tz=dt.UTC):%Y-%m-%d}", "machine": machine(), "rows": rows}
+    before = known.get(str(tickets), {"rows": ()})
+    today, anew = f"{dt.datetime.now(tz=dt.UTC):%Y-%m-%d}", {each["operation"] for each in rows}
+    kept = [each for each in before["rows"] if each["operation"] not in anew]
+    if kept:  # what was measured alone says when
+        rows = [each | {"date": today} for each in rows]
+    places = list(TITLES)
+    rows = sorted([*rows, *kept], key=lambda each: (places.index(each["operation"]), each["at_once"]))
+    made = {"date": before["date"] if kept else today, "machine": machine(), "rows": rows}
     known = dict(sorted((known | {str(tickets): made}).items(), key=lambda each: int(each[0])))
     file.write_text(json.dumps(known, indent=1) + "\n")
     (ROOT / f"results-{tickets}.svg").write_text(plot(rows, tickets))
@@ -119,7 +126,7 @@ def page(known: dict[str, Any]) -> str:
         lines += [
             f"## {int(tickets):,} tickets",
             "",
-            f"{made['date']}, {made['machine']}.",
+            f"{made['date']}, {made['machine']}.{since(made['rows'])}",
             "",
             "| " + " | ".join(COLUMNS) + " |",
             "| --- " * len(COLUMNS) + "|",
@@ -129,6 +136,12 @@ def page(known: dict[str, Any]) -> str:
             "",
         ]
     return "\n".join(lines)
+
+
+def since(rows: list[dict[str, Any]]) -> str:
+    """What was measured on another day than all else."""
+    days = {each["operation"]: each["date"] for each in rows if "date" in each}
+    return "".join(f" {operation}: {day}." for operation, day in days.items())
 
 
 def plot(rows: list[dict[str, Any]], tickets: int) -> str:
