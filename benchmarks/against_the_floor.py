@@ -118,7 +118,7 @@ def running(command: list[str], environment: dict[str, str], port: int) -> Itera
     """A server that answers."""
     process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=environment | {"PORT": str(port)})
     try:
-        for _ in range(200):
+        for _ in range(1200):  # a busy machine takes its time
             assert process.poll() is None
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/health/live", timeout=1)
