@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 
+from infra.logs import report
 from infra.postgres import Slots, Unavailable, is_farewell
 from infra.pulse import Doubt, Pulse
 
@@ -127,6 +128,9 @@ class answering:  # noqa: N801 # it reads as what it does; made of a generator i
         if error is None:
             return
         if isinstance(error, asyncpg.LockNotAvailableError | asyncpg.QueryCanceledError):
+            raise Unavailable(*self._given) from error
+        if isinstance(error, asyncpg.InsufficientResourcesError):
+            report(error)  # whoever keeps the desk running has to make some
             raise Unavailable(*self._given) from error
         if isinstance(error, FAULTS):
             driver = self._driver
