@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
 
+from infra.driver import connect
 from infra.pulse import Doubt, Pulse
 
 WAIT_SECONDS = 2  # for a free connection
@@ -174,7 +175,7 @@ class Reads:
     async def connect(self) -> Connection:
         """A new connection."""
         try:
-            driver = await asyncpg.connect(
+            driver = await connect(
                 self.url, server_settings=SETTINGS, command_timeout=ANSWER_SECONDS, timeout=WAIT_SECONDS
             )
         except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError) as error:
