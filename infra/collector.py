@@ -44,7 +44,7 @@ class Collector(SpanExporter):
         headers = parse_env_headers(settings.otel_exporter_otlp_traces_headers or "", liberal=True)
         self._exporter = OTLPSpanExporter(endpoint=endpoint, headers=headers, timeout=seconds)
         self._host, self._taken, self._lost = urlsplit(endpoint).hostname, True, 0
-        self.said = ""  # why spans were not taken at last
+        self.said = "it can't be reached"  # why spans were not taken at last
         # It tells of each attempt, with addresses in which keys may stand.
         self._logger = logging.getLogger(OTLPSpanExporter.__module__)
         self._logger.setLevel(logging.WARNING)
@@ -72,12 +72,11 @@ class Collector(SpanExporter):
         self._logger.removeFilter(self._heard)
 
     def _heard(self, record: logging.LogRecord) -> bool:
-        given = record.args if isinstance(record.args, tuple) else ()
-        for value in given:
+        for value in record.args if isinstance(record.args, tuple) else ():
             if isinstance(value, int):
                 self.said = f"it answers {value}"
             elif isinstance(value, Exception):
-                self.said = type(value).__name__
+                self.said = f"it can't be reached: {type(value).__name__}"
         return False
 
 
@@ -109,7 +108,7 @@ def answers(settings: Settings) -> str:
     collector = Collector(settings, CHECK_SECONDS)
     try:
         if not collector.takes(()):
-            raise RuntimeError(collector.said or "it does not answer")
+            raise RuntimeError(collector.said)
     finally:
         collector.shutdown()
     return f"{urlsplit(settings.traces_endpoint or '').hostname} takes them"

@@ -76,21 +76,14 @@ def is_on() -> bool:
 
 
 def begun(
-    name: str,
-    kind: SpanKind,
-    attributes: Attributes,
-    *,
-    parent: str | None,
-    state: str | None = None,
-    at: int | None = None,
+    name: str, kind: SpanKind, attributes: Attributes, *, parent: str | None, at: int | None = None
 ) -> AbstractContextManager[Span]:
-    """A span for something that begins in this process. `parent`, `state`: its `traceparent` and `tracestate`, if it
-    has come with them. `at`: when it has begun, in nanoseconds; default: now.
+    """A span for something that begins in this process. `parent`: the `traceparent` that it has come with, if any; no
+    `tracestate`, which may hold any text. `at`: when it has begun, in nanoseconds; default: now.
     """
     if _tracer is None:
         return NOTHING
-    carried = {name: value for name, value in (("traceparent", parent), ("tracestate", state)) if value}
-    context = _w3c.extract(carried, NOWHERE) if carried else NOWHERE
+    context = _w3c.extract({"traceparent": parent}, NOWHERE) if parent else NOWHERE
     return _Lasting((_tracer.start_span(name, context, kind, attributes, start_time=at),))
 
 

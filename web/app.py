@@ -115,7 +115,7 @@ def opened_to(origins: Sequence[str], app: ASGIApp) -> ASGIApp:
         app,
         allow_origins=origins,
         allow_methods=["GET", "POST", "PUT"],
-        allow_headers=["Authorization", "Content-Type", "X-Visitor"],
+        allow_headers=["Authorization", "Content-Type", "X-Visitor", "traceparent", "tracestate"],
         expose_headers=["X-Visitor"],
         allow_credentials=True,
         max_age=3600,

@@ -118,6 +118,5 @@ def _answered(span: Span, message: Message) -> None:
 
 
 def _begun(scope: Scope, name: str, about: tracing.Attributes) -> AbstractContextManager[Span]:
-    headers = dict(scope["headers"])
-    parent, state = (headers.get(name, b"").decode("latin-1") for name in (b"traceparent", b"tracestate"))
-    return tracing.begun(name, SpanKind.SERVER, about, parent=parent, state=state)
+    parent = dict(scope["headers"]).get(b"traceparent", b"").decode("latin-1")
+    return tracing.begun(name, SpanKind.SERVER, about, parent=parent)
