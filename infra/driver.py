@@ -60,7 +60,7 @@ class Prepared:
 
 
 def _statement(query: str, doing: str = "") -> Any:
-    if not tracing.current():
+    if not tracing.is_recording():
         return tracing.NOTHING
     summary = summary_of(query)
     # Values are never part of a text: each is an argument.

@@ -75,6 +75,11 @@ def is_on() -> bool:
     return _tracer is not None
 
 
+def is_recording() -> bool:
+    """Whether what goes on is traced."""
+    return any(span.is_recording() for span in current())
+
+
 def begun(
     name: str, kind: SpanKind, attributes: Attributes, *, parent: str | None, at: int | None = None
 ) -> AbstractContextManager[Span]:

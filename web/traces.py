@@ -59,10 +59,9 @@ def asked(viewer_id: UUID | None, kind: str, operation: str | None) -> None:
     if isinstance(request, Request):
         doing.set(Request(request.number, request.given, request.parent, viewer_id, operation))
     for span in tracing.current():
-        span.set_attribute("graphql.operation.type", kind)
-        if operation:
-            span.set_attribute("graphql.operation.name", operation[:MOST_NAME])
-        span.update_name(f"{kind} {operation[:MOST_NAME]}" if operation else kind)
+        name = {"graphql.operation.name": operation[:MOST_NAME]} if operation else {}
+        span.set_attributes({"graphql.operation.type": kind, **name})
+        span.update_name(" ".join((kind, *name.values())))
 
 
 # --- Spans ------------------------------------------------------------------------------------------------------------
@@ -96,6 +95,9 @@ class Traced:
         if self._route is not None:
             name, about["http.route"] = f"{method} {self._route}", self._route
         with _begun(scope, name, about) as span:
+            if not span.is_recording():
+                await self._app(scope, receive, send)
+                return
 
             async def said(message: Message) -> None:
                 if message["type"] == "http.response.start":
