@@ -20,7 +20,8 @@ async def connect(url: str, **options: Any) -> asyncpg.Connection:
     """A new connection, as asyncpg makes it."""
     if tracing.is_on():
         options["connection_class"] = Traced
-    return await asyncpg.connect(url, **options)
+    with tracing.span("connect", SpanKind.CLIENT, {"db.system.name": "postgresql"}):
+        return await asyncpg.connect(url, **options)
 
 
 class Traced(asyncpg.Connection):

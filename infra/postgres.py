@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
 
+from infra import tracing
 from infra.driver import connect
 from infra.pulse import Doubt, Pulse
 
@@ -70,8 +71,9 @@ class Slots:
         if self._free.locked():
             self.waiting += 1
             try:
-                async with asyncio.timeout(WAIT_SECONDS):
-                    await self._free.acquire()
+                with tracing.span("wait for a connection"):
+                    async with asyncio.timeout(WAIT_SECONDS):
+                        await self._free.acquire()
             except TimeoutError as error:
                 raise Unavailable from error
             finally:

@@ -159,7 +159,7 @@ async def test_a_worker_logs_as_the_api_does(logged, settings, monkeypatch):
         structlog.get_logger().warning("works")
 
     monkeypatch.setattr("infra.worker.work", works)
-    await running.work(settings.model_copy(update={"log_format": "json"}))
+    await running.work(settings.model_copy(update={"log_format": "json", "log_level": "WARNING"}))
 
     (entry,) = logged()
     assert (entry["event"], entry["process"]) == ("works", "worker")
