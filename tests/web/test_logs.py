@@ -154,14 +154,14 @@ async def test_a_proxy_may_name_a_request_by_one_plain_word(logged, http, monkey
     assert entry["request_id"] == request_id or (request_id is None and entry["request_id"] not in given.values())
 
 
-async def test_a_worker_logs_as_the_api_does(logged, settings, monkeypatch):
+async def test_a_worker_logs_as_the_api_does(logged, settings, monkeypatch, capsys):
     async def works(*_):
         structlog.get_logger().warning("works")
 
     monkeypatch.setattr("infra.worker.work", works)
     await running.work(settings.model_copy(update={"log_format": "json", "log_level": "WARNING"}))
 
-    (entry,) = logged()
+    entry = json.loads(capsys.readouterr().err)
     assert (entry["event"], entry["process"]) == ("works", "worker")
 
 
