@@ -337,7 +337,7 @@ async def test_nobody_waits_for_a_collector_that_does_not_answer(
             await desk.api(customer, NAME, id=ticket.gid)
         began = time.monotonic()
 
-    assert time.monotonic() - began < collector.FLUSH_SECONDS + 1
+    assert time.monotonic() - began < collector.FLUSH_SECONDS + 4  # of 20 that a process has for its end
     (told,) = [entry for entry in logged() if entry["event"] != "cards_not_looked_at"]
     assert told["event"] == ("traces_not_flushed" if there else "traces_not_taken")
     assert there or told["error"] == "it can't be reached"
