@@ -46,6 +46,8 @@ async def check(settings: Settings, head: str | None) -> list[Result]:
         files(settings),
         mail(settings),
     ]
+    if settings.traces_endpoint:
+        looks.append(_look("traces", _traces(settings)))
     if settings.oidc_issuer:
         looks.append(_look("identity provider", Issuer(settings).check()))
     return list(await asyncio.gather(*looks))
@@ -142,6 +144,12 @@ async def _mail(url: str) -> str:
     if not encrypted and not is_here(parts.hostname):
         raise Weak(f"{parts.hostname} answers, and takes letters in the clear")
     return f"{parts.hostname} answers"
+
+
+async def _traces(settings: Settings) -> str:
+    from infra import collector  # as where it is used
+
+    return await asyncio.to_thread(collector.answers, settings)
 
 
 async def _unset() -> str:

@@ -20,7 +20,9 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import aiosmtplib
 from aiosmtplib import SMTPDataError, SMTPException, SMTPRecipientsRefused, SMTPSenderRefused
+from opentelemetry.trace import SpanKind
 
+from infra import tracing
 from infra.faults import told
 from infra.settings import Settings
 
@@ -101,6 +103,13 @@ class Mailer:
         sender = _sender(self._settings.mail_from, self._settings.desk_name)
         message = _message(sender, letter)
         url = urlsplit(self._settings.smtp_url)
+        about = {"server.address": url.hostname or "", "network.protocol.name": url.scheme}
+        with tracing.span("send mail", SpanKind.CLIENT, about):
+            await self._hand_over(url, sender, letter, message, bulk=bulk)
+
+    async def _hand_over(
+        self, url: SplitResult, sender: Address, letter: Letter, message: bytes, *, bulk: bool
+    ) -> None:
         async with self._bulk if bulk else nullcontext(), self._all:
             if url.scheme == "ses":
                 await _send_by_ses(url.hostname or "", sender, letter, message)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 
+from infra.driver import connect
 from infra.logs import report
 from infra.postgres import Slots, Unavailable, is_farewell
 from infra.pulse import Doubt, Pulse
@@ -88,7 +89,7 @@ class Pool:
             except FAULTS:  # it was stale, and the others are likely stale as well
                 continue
         try:
-            driver = await asyncpg.connect(
+            driver = await connect(
                 self._url,
                 server_settings=SETTINGS,
                 timeout=WAIT_SECONDS,

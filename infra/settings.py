@@ -23,6 +23,8 @@ SCHEMES = {
     "smtp_url": ("smtp", "smtp+starttls", "smtps", "ses"),
     "oidc_issuer": ("https", "http"),
     "storage_url": ("file", "s3", "gs", "memory"),
+    "otel_exporter_otlp_endpoint": ("http", "https"),
+    "otel_exporter_otlp_traces_endpoint": ("http", "https"),
 }
 ATTACHMENT_TYPES = (
     "image/*",
@@ -42,6 +44,14 @@ ATTACHMENT_TYPES = (
 Words = Annotated[tuple[str, ...], NoDecode]  # written with commas between them
 Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=1)]
+Sampler = Literal[
+    "always_on",
+    "always_off",
+    "traceidratio",
+    "parentbased_always_on",
+    "parentbased_always_off",
+    "parentbased_traceidratio",
+]
 
 
 class InvalidSettingsError(Exception):
@@ -82,6 +92,21 @@ class Settings(BaseSettings):
     log_format: Literal["console", "json"] = _from(lambda known: "console" if known.get("embedded") else "json")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
+    # Traces, as OpenTelemetry names it all. What is not here (timeouts, batches, certificates, limits) its SDK reads.
+    otel_sdk_disabled: bool = False
+    otel_traces_exporter: Literal["otlp", "none"] = "otlp"
+    otel_exporter_otlp_endpoint: str | None = Field(None, repr=False)  # to which /v1/traces is added
+    otel_exporter_otlp_traces_endpoint: str | None = Field(None, repr=False)  # in its place, as it is
+    otel_exporter_otlp_headers: str | None = Field(None, repr=False)  # name=value, with commas between them
+    otel_exporter_otlp_traces_headers: str | None = _from(
+        lambda known: known["otel_exporter_otlp_headers"], secret=True
+    )
+    otel_exporter_otlp_protocol: Literal["http/protobuf"] = "http/protobuf"
+    otel_exporter_otlp_traces_protocol: Literal["http/protobuf"] = "http/protobuf"
+    otel_service_name: str | None = None  # None: deskwire-api, deskwire-worker
+    otel_traces_sampler: Sampler = "parentbased_always_on"
+    otel_traces_sampler_arg: Annotated[float, Field(ge=0, le=1)] = 1.0  # the share that is traced
+
     worker_count: Count = 1  # processes that serve the API
     read_pool_size: Count = 10  # connections per process
     write_pool_size: Count = 10
@@ -118,6 +143,14 @@ class Settings(BaseSettings):
 
     max_attachment_bytes: Count = 25 * 1024 * 1024
     attachment_types: Words = ATTACHMENT_TYPES
+
+    @property
+    def traces_endpoint(self) -> str | None:
+        """Where traces go to; None when nothing is traced."""
+        if self.otel_sdk_disabled or self.otel_traces_exporter == "none":
+            return None
+        base = self.otel_exporter_otlp_endpoint
+        return self.otel_exporter_otlp_traces_endpoint or (f"{base.rstrip('/')}/v1/traces" if base else None)
 
     @classmethod
     def settings_customise_sources(
