@@ -22,8 +22,8 @@ from infra import tracing
 from infra.auditing import acting
 from infra.desk import Desk
 from infra.faults import told
+from infra.letters import Later
 from infra.logs import report
-from infra.mail import Later
 from infra.pool import to_the_end
 from infra.postgres import Unavailable
 from infra.unit import Job, Unit, now

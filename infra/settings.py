@@ -85,7 +85,9 @@ class Settings(BaseSettings):
 
     database_url: str = Field("", repr=False)
     redis_url: str = Field("", repr=False)
-    smtp_url: str | None = Field(None, repr=False)  # None: mail waits
+    smtp_url: str | None = Field(
+        None, repr=False
+    )  # several, with spaces between them, are asked in turn; None: mail waits
     storage_url: str = _from(lambda known: (known["data_dir"] / "files").as_uri(), secret=True)
     sentry_dsn: str | None = Field(None, repr=False)
     operator_email: str | None = None  # who is told of faults
@@ -145,6 +147,11 @@ class Settings(BaseSettings):
     attachment_types: Words = ATTACHMENT_TYPES
 
     @property
+    def smtp_urls(self) -> tuple[str, ...]:
+        """The mail servers, in the order in which they are asked."""
+        return tuple((self.smtp_url or "").split())
+
+    @property
     def traces_endpoint(self) -> str | None:
         """Where traces go to; None when nothing is traced."""
         if self.otel_sdk_disabled or self.otel_traces_exporter == "none":
@@ -202,7 +209,7 @@ class Settings(BaseSettings):
         wrong = [
             f"{name.upper()}: must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}"
             for name, schemes in SCHEMES.items()
-            if (value := getattr(self, name)) and value.partition(":")[0] not in schemes
+            if any(url.partition(":")[0] not in schemes for url in (getattr(self, name) or "").split())
         ]
         if self.oidc_issuer and not self.oidc_audience:
             wrong.append("OIDC_AUDIENCE: is required with OIDC_ISSUER")

@@ -49,8 +49,7 @@ def _outside(settings: Settings) -> Iterator[tuple[str, str]]:
     redis = urlsplit(settings.redis_url)
     if redis.scheme == "redis" and is_public(redis.hostname):
         yield "REDIS_URL", "goes in the clear to another network: begin it with rediss://"
-    if settings.smtp_url:
-        mail = urlsplit(settings.smtp_url)
+    for mail in map(urlsplit, settings.smtp_urls):
         if mail.scheme == "smtp" and not is_here(mail.hostname):
             what = "passwords and letters go" if mail.password else "letters go"
             yield "SMTP_URL", f"{what} in the clear where the server offers no TLS: begin it with smtp+starttls://"

@@ -12,7 +12,8 @@ from test_files import LARGE, announced, chunks
 
 from infra import checks
 from infra.files import Files, Received, StoreUnavailable, WrongSize, WrongType
-from infra.mail import Later, Letter, Mailer, Undeliverable
+from infra.letters import Later, Letter, Undeliverable
+from infra.mail import Mailer
 from infra.settings import InvalidSettingsError, Settings, read
 from tests.faults.proxy import Proxy
 
