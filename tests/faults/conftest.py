@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -23,6 +24,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from alembic import command
 from alembic.config import Config
+from redis.asyncio import Redis
 from websockets.asyncio.client import connect
 
 from domain import sessions
@@ -30,6 +32,7 @@ from domain.people import Newcomer, add
 from infra import embedded
 from infra import settings as infra_settings
 from infra.desk import Desk
+from infra.redis import WORKERS
 from models import AssignmentMethod, Category, Department, Role, TicketPriority
 from tests.faults.promises import PROPERTY, Kept, table
 from tests.faults.proxy import Proxy
@@ -326,6 +329,16 @@ class Town(Asking):
         ]
         await desk.close()
 
+    async def works(self, worker):
+        """Waits until a worker that was started is at work."""
+        name = f"{socket.gethostname()}:{worker.process.pid}"
+        async with Redis.from_url(self.settings.redis_url) as redis:
+
+            async def present():
+                return await redis.zscore(WORKERS, name) is not None
+
+            await self.until(present, seconds=START_SECONDS)
+
     async def token_of(self, person_id, desk, *, seconds=3600):
         """An access token of a new session."""
         lasting = self.settings.model_copy(update={"access_token_seconds": seconds})
@@ -471,6 +484,15 @@ async def real(town):
     entries = re.split(r"(?m)^(?=\d{4}-\d\d-\d\d)", town.said()[before:])
     alarms = [entry for entry in entries if "unexpected_error" in entry or "Traceback" in entry]
     assert [entry for entry in alarms if not any(word in entry for word in town.forgiven)] == []
+
+
+@pytest.fixture
+async def second(real):
+    """Another worker."""
+    program = Program(["-c", HASTY, "work"], real.worker.environment, real.folder / "second.log")
+    program.start()
+    yield program
+    program.end()
 
 
 @pytest.fixture
