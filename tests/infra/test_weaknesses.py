@@ -66,6 +66,8 @@ def test_a_good_one_has_no_weakness(weak):
         ("LOG_FORMAT", "console"),
         ("STORAGE_URL", "memory:///"),
         ("OPERATOR_EMAIL", ""),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://traces.example.net"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://traces.example.net/v1/traces"),
     ],
 )
 def test_what_is_weak_is_named(weak, name, value):
@@ -85,6 +87,8 @@ def test_what_is_weak_is_named(weak, name, value):
         ("SMTP_URL", "ses://eu-central-1"),
         ("ALLOWED_ORIGINS", "http://localhost:5173"),
         ("SENTRY_DSN", "https://key@sentry.example.net/1"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://traces.example.net"),
     ],
 )
 def test_what_is_fine_passes(weak, name, value):
