@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "b7c41d9e02f6"
-down_revision = "5eebb43a21ca"
+down_revision = "c3a94e07d1b8"
 branch_labels = None
 depends_on = None
 
