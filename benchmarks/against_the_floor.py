@@ -255,7 +255,7 @@ async def same(connection: asyncpg.Connection, sender: Load, sides: tuple[Side, 
         ]
         assert found[0] == found[1], found
         assert all(next(iter(data.values())) for data in found[0])
-    for operation, field, jobs in (("M1", "addComment", 1), ("M2", "submitTicket", 1)):
+    for operation, field, jobs in (("M1", "addComment", 1), ("M2", "submitTicket", 2)):
         written = [
             await what_is_written(connection, sender, side, asked.requests(operation, 1, 1), field) for side in sides
         ]

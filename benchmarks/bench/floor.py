@@ -95,7 +95,7 @@ WRITE = f"""WITH
   ($11, $1, 1, 1, 'TicketSubmitted', $9, $10, $12), ($13, $1, 2, 2, 'TicketRouted', NULL, $10, $14)),
  x AS (INSERT INTO event_texts (event_id, name, text) VALUES ($11, 'subject', $2))
  INSERT INTO jobs (id, kind, payload, state, attempts, due_at, created_at)
-  VALUES ($15, 'Announce', $16, 'QUEUED', 0, $10, $10)"""
+  VALUES ($15, 'Announce', $16, 'QUEUED', 0, $10, $10), ($17, 'Count', $18, 'QUEUED', 0, $10, $10)"""
 SUBMITTED = """SELECT ('{"data":{"submitTicket":{"__typename":"SubmitTicketSuccess","ticket":{"id":"tkt_' || t.id::text
   || '","number":' || t.number::text || ',"subject":' || json_scalar(t.subject)::text || ',"status":"' || t.status
   || '","priority":"' || t.priority || '"}}}}')::varchar FROM tickets t WHERE t.id = $2
@@ -320,6 +320,7 @@ class Floor:
                 "from_department_id": None, "to_department_id": str(department_id), "rule_id": None,
             }).decode(),
             new_id(), orjson.dumps({"event_ids": [str(submitted), str(routed)]}).decode(),
+            new_id(), orjson.dumps({"ticket_ids": [str(ticket_id)]}).decode(),
         )  # fmt: skip
         return ticket_id
 
