@@ -176,14 +176,14 @@ class Asking:
         headers = {"Authorization": f"Bearer {by}"} if by else {}
         return await self.http.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
 
-    async def submit(self, subject, *, key=None):
+    async def submit(self, subject, *, key=None, **more):
         """The response to a ticket's submission."""
-        given = {"subject": subject, "body": "It burns.", "categoryId": self.category}
+        given = {"subject": subject, "body": "It burns.", "categoryId": self.category, **more}
         return await self.post(SUBMIT, input=given | ({"idempotencyKey": key} if key else {}))
 
-    async def submitted(self, subject):
+    async def submitted(self, subject, **more):
         """The id of a ticket that was submitted."""
-        answer = (await self.submit(subject)).json()
+        answer = (await self.submit(subject, **more)).json()
         return answer["data"]["submitTicket"]["ticket"]["id"]
 
     @contextlib.asynccontextmanager
