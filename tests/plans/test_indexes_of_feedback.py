@@ -49,7 +49,7 @@ SORTED = """query ($order: ArticleOrder, $filter: ArticleFilter) {
 @pytest.fixture(scope="module")
 async def seeded(large):
     """The key of the article that many have an opinion of."""
-    await large.execute("BEGIN")
+    await large.execute("BEGIN; SET LOCAL statement_timeout = 0")
     await large.execute(SEED)
     yield await large.fetchval("SELECT id FROM articles WHERE slug = 'plan-1'")
     await large.execute("ROLLBACK")
