@@ -11,6 +11,7 @@ import asyncpg
 import obstore
 from redis.asyncio import Redis
 
+from infra import migrations
 from infra.ids import new_id
 from infra.issuer import Issuer
 from infra.settings import Settings
@@ -38,10 +39,10 @@ class Weak(Exception):
     """It works, and should not stay so."""
 
 
-async def check(settings: Settings, head: str | None) -> list[Result]:
-    """Looks at everything at once. `head` is the migration that the database should be at."""
+async def check(settings: Settings) -> list[Result]:
+    """Looks at everything at once."""
     looks = [
-        _look("database", _database(settings, head)),
+        _look("database", _database(settings)),
         _look("redis", _redis(settings.redis_url)),
         files(settings),
         mail(settings),
@@ -79,7 +80,7 @@ FACTS = """SELECT current_setting('server_version') AS version,
     extract(epoch FROM clock_timestamp())::float8 AS clock, pg_is_in_recovery() AS copies"""
 
 
-async def _database(settings: Settings, head: str | None) -> str:
+async def _database(settings: Settings) -> str:
     connection = await asyncpg.connect(settings.database_url)
     try:
         (facts,) = await connection.fetch(FACTS)
@@ -95,14 +96,15 @@ async def _database(settings: Settings, head: str | None) -> str:
         stands = await connection.fetchval("SELECT version_num FROM alembic_version")
     finally:
         await connection.close()
-    if stands != head:
-        raise RuntimeError(f"it is at migration {stands}, not at {head}: run `desk migrate`")
+    if not migrations.suffices(stands):
+        raise RuntimeError(f"it is at migration {stands}, not at {migrations.head()}: run `desk migrate`")
     wanted = (settings.worker_count + 1) * (settings.read_pool_size + settings.write_pool_size)
     if skew > MOST_SKEW_SECONDS:
         raise Weak(f"its clock and this machine's differ by {skew:.0f} s: what is due comes as much too late or early")
     if wanted > facts["connections"]:
         raise Weak(f"it takes {facts['connections']} connections, and one API and one worker may want {wanted}")
-    return f"PostgreSQL {facts['version']}, at migration {stands}"
+    newer = ", of a later version than this" if migrations.is_newer(stands) else ""
+    return f"PostgreSQL {facts['version']}, at migration {stands}{newer}"
 
 
 async def _redis(url: str) -> str:
