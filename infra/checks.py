@@ -11,7 +11,7 @@ import asyncpg
 import obstore
 from redis.asyncio import Redis
 
-from infra import migrations
+from infra import migrations, replicas
 from infra.ids import new_id
 from infra.issuer import Issuer
 from infra.settings import Settings
@@ -22,6 +22,7 @@ SECONDS = 5
 
 LEAST_POSTGRES = 18
 LEAST_REDIS = 7
+CATCH_UP_SECONDS = 1.0
 MOST_SKEW_SECONDS = 2.0  # between clocks: what is due by one is not by the other
 
 
@@ -46,6 +47,10 @@ async def check(settings: Settings) -> list[Result]:
         _look("redis", _redis(settings.redis_url)),
         files(settings),
         mail(settings),
+    ]
+    looks += [
+        _look(f"replica {number}", _replica(settings.database_url, url))
+        for number, url in enumerate(settings.replica_urls, start=1)
     ]
     if settings.oidc_issuer:
         looks.append(_look("identity provider", Issuer(settings).check()))
@@ -105,6 +110,50 @@ async def _database(settings: Settings) -> str:
         raise Weak(f"it takes {facts['connections']} connections, and one API and one worker may want {wanted}")
     newer = ", of a later version than this" if migrations.is_newer(stands) else ""
     return f"PostgreSQL {facts['version']}, at migration {stands}{newer}"
+
+
+COPY = """SELECT (SELECT system_identifier FROM pg_control_system()) AS of, pg_is_in_recovery() AS copies,
+    current_setting('synchronous_commit') AS waits, extract(epoch FROM clock_timestamp())::float8 AS clock"""
+
+
+async def _replica(database_url: str, url: str) -> str:
+    primary = await asyncpg.connect(database_url)
+    try:
+        copy = await asyncpg.connect(url)
+        try:
+            (own,), (facts,) = await primary.fetch(COPY), await copy.fetch(COPY)
+            skew = abs(time.time() - facts["clock"])
+            if not facts["copies"]:
+                raise RuntimeError("it copies no other server")
+            if own["copies"]:
+                raise RuntimeError("DATABASE_URL names a copy itself")
+            if facts["of"] != own["of"]:
+                raise RuntimeError("it copies another server than DATABASE_URL names")
+            if own["waits"] == "off":
+                raise RuntimeError(
+                    "the database's synchronous_commit is off: reads here may miss what was just written"
+                )
+            behind = await _behind(primary, copy)
+        finally:
+            await copy.close()
+    finally:
+        await primary.close()
+    if behind:
+        raise Weak(f"it is {behind:,} bytes behind: nothing is read there as long as it is")
+    if skew > MOST_SKEW_SECONDS:
+        raise Weak(f"its clock and this machine's differ by {skew:.0f} s")
+    return "has what the database has"
+
+
+async def _behind(primary: asyncpg.Connection, copy: asyncpg.Connection) -> int:
+    """How many bytes a copy lacks of what the primary had a while ago."""
+    needed: int = await primary.fetchval(replicas.REACHED)
+    until = time.monotonic() + CATCH_UP_SECONDS
+    while True:
+        behind: int = needed - await copy.fetchval(replicas.REPLAYED)
+        if behind <= 0 or time.monotonic() > until:
+            return max(0, behind)
+        await asyncio.sleep(replicas.PAUSE_SECONDS)
 
 
 async def _redis(url: str) -> str:

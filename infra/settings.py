@@ -19,6 +19,7 @@ DAY = 24 * 60 * 60
 SCHEMES = {
     "public_url": ("http", "https"),
     "database_url": ("postgresql", "postgres"),
+    "replica_urls": ("postgresql", "postgres"),
     "redis_url": ("redis", "rediss", "unix"),
     "smtp_url": ("smtp", "smtp+starttls", "smtps", "ses"),
     "oidc_issuer": ("https", "http"),
@@ -74,6 +75,7 @@ class Settings(BaseSettings):
     secret_key: str = Field("", repr=False)  # signs tokens and links
 
     database_url: str = Field("", repr=False)
+    replica_urls: Words = Field((), repr=False)  # of servers that copy that one, which reads go to; each is one server
     redis_url: str = Field("", repr=False)
     smtp_url: str | None = Field(None, repr=False)  # None: mail waits
     storage_url: str = _from(lambda known: (known["data_dir"] / "files").as_uri(), secret=True)
@@ -135,7 +137,7 @@ class Settings(BaseSettings):
             return here
         return *here, AWSSecretsManagerSettingsSource(settings_cls, secret, case_sensitive=False)
 
-    @field_validator("allowed_origins", "attachment_types", mode="before")
+    @field_validator("allowed_origins", "attachment_types", "replica_urls", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
@@ -169,7 +171,7 @@ class Settings(BaseSettings):
         wrong = [
             f"{name.upper()}: must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}"
             for name, schemes in SCHEMES.items()
-            if (value := getattr(self, name)) and value.partition(":")[0] not in schemes
+            if any(url.partition(":")[0] not in schemes for url in _urls(getattr(self, name)))
         ]
         if self.oidc_issuer and not self.oidc_audience:
             wrong.append("OIDC_AUDIENCE: is required with OIDC_ISSUER")
@@ -186,6 +188,10 @@ class Settings(BaseSettings):
         if wrong:
             raise ValueError("\n".join(wrong))
         return self
+
+
+def _urls(value: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    return value if isinstance(value, tuple) else (value,) if value else ()
 
 
 def read(**given: Any) -> Settings:

@@ -1,4 +1,4 @@
-"""The manifests of deploy/kubernetes: that they hold what the programs need, and agree with them and with each other."""
+"""The manifests of deploy/kubernetes hold what the programs need, and agree with them and with each other."""
 
 import re
 from collections import defaultdict
