@@ -99,8 +99,8 @@ class Replicated(Reads):
             except asyncpg.FeatureNotSupportedError:  # it asks a table that is not copied
                 if len(self._at_home) < MOST_AT_HOME:
                     self._at_home.add(sql)
-            except asyncpg.SerializationError:  # what it read had to make way for what is copied
-                pass
+            except (asyncpg.SerializationError, asyncpg.LockNotAvailableError):
+                pass  # it was in the way of what is copied, or that in its way
             else:
                 replica.answered += 1
                 return rows

@@ -181,6 +181,15 @@ async def test_what_is_not_copied_is_asked_of_the_primary_at_once_from_then_on(r
     assert (reads.answered, reads.replicas[0].answered, reads.replicas[0].well) == (2, 0, True)
 
 
+@pytest.mark.parametrize("state", ["55P03", "40001"])  # a lock that is held; a conflict with recovery
+async def test_what_is_in_the_way_of_what_is_copied_is_asked_of_the_primary(reads, state):
+    given_up = f"DO $$ BEGIN IF pg_is_in_recovery() THEN RAISE SQLSTATE '{state}'; END IF; END $$"
+
+    await reads.fetch(given_up, [])
+
+    assert (reads.answered, reads.replicas[0].answered, reads.replicas[0].well) == (1, 0, True)
+
+
 async def test_an_error_of_the_statement_is_told_and_nobody_else_is_asked(reads):
     with pytest.raises(asyncpg.DivisionByZeroError):
         await reads.fetch("SELECT 1 / $1::int", [0])
@@ -271,8 +280,13 @@ async def test_a_conversation_over_two_processes_that_read_at_a_copy(two, house,
             assert told == {"comment": {"body": body}}
         assert await there(agent, VIEWING, id=ticket) == {"ticket": {"presence": {"people": []}}}
 
+        metrics = (await here.http.get("/metrics")).text.splitlines()
+
     assert all(app.desk.reads.replicas[0].answered > 20 for app in two)
-    assert all(app.desk.reads.replicas[0].well for app in two)
+    assert 'deskwire_replica_used{server="replica 1"} 1.0' in metrics
+    (line,) = [line for line in metrics if line.startswith('deskwire_reads_total{server="replica 1"}')]
+    assert float(line.split()[-1]) > 20
+    assert 'deskwire_pool_size{pool="replica 1"} 10.0' in metrics
 
 
 @pytest.fixture

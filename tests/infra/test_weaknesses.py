@@ -57,6 +57,8 @@ def test_a_good_one_has_no_weakness(weak):
         ("SMTP_URL", "smtp://mail.example.net:25"),
         ("SMTP_URL", ""),
         ("MAIL_FROM", "Support <support@example.com>"),
+        ("REPLICA_URLS", f"{GOOD['DATABASE_URL']},postgresql://desk:0f9c2b7e61d84a35@db.example.net/desk"),
+        ("REPLICA_URLS", "postgresql://desk:changeme-please@db/desk"),
         ("PUBLIC_URL", "http://desk.example.net"),
         ("PUBLIC_URL", "http://127.0.0.1:8000"),
         ("ALLOWED_ORIGINS", "https://good.example.net, http://bad.example.net"),

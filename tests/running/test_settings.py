@@ -76,6 +76,10 @@ def test_a_real_one_is_closed_by_default(outside):
         ({"PORT": "0"}, "PORT: Input should be greater than or equal to 1"),
         ({"SECRET_KEY": "short"}, "SECRET_KEY: must have at least 32 characters; `openssl rand -hex 32` makes one"),
         ({"DATABASE_URL": "mysql://secret@db"}, "DATABASE_URL: must begin with postgresql:// or postgres://"),
+        (
+            {"REPLICA_URLS": "postgresql://a/desk, mysql://secret@b"},
+            "REPLICA_URLS: must begin with postgresql:// or postgres://",
+        ),
         ({"SMTP_URL": "smtp://mail"}, "MAIL_FROM: is required with SMTP_URL"),
         ({"OPERATOR_EMAIL": "a@b, c@d"}, "OPERATOR_EMAIL: is one address, such as operator@example.com"),
         ({"SECRETS_DIR": "/no/such/folder"}, "SECRETS_DIR: there is no such folder"),
@@ -116,8 +120,11 @@ def test_empty_means_unset(outside):
 
 def test_no_secret_is_printed(outside):
     outside(
-        **REQUIRED | {"DATABASE_URL": "postgresql://me:hush@db/deskwire"}, SENTRY_DSN="https://hush@sentry.example/1"
+        **REQUIRED | {"DATABASE_URL": "postgresql://me:hush@db/deskwire"},
+        REPLICA_URLS="postgresql://me:hush@a/deskwire,postgresql://me:hush@b/deskwire",
+        SENTRY_DSN="https://hush@sentry.example/1",
     )
+    assert len(read().replica_urls) == 2
 
     printed = repr(read())
 
