@@ -36,7 +36,7 @@ from models import Role
 from web.app import App
 from workers import running
 
-pytest_plugins = ("sockets", "uploads")  # fixtures of several folders
+pytest_plugins = ("scheduling", "sockets", "uploads")  # the last two: fixtures of several folders
 ROOT = Path(__file__).resolve().parents[1]
 PASSWORD = "correct horse battery staple"
 assert running.PERFORMERS  # imported, they have declared what they perform

@@ -115,7 +115,7 @@ async def large(server_url):
     # Alembic runs a loop of its own, so in a thread of its own.
     with ThreadPoolExecutor(1) as pool:
         pool.submit(command.upgrade, config, "head").result()
-    await demo_large.seed(url, TICKETS)
+    await demo_large.seed(url, TICKETS, figures=False)
     connection = await asyncpg.connect(url, server_settings={**SETTINGS, "default_transaction_read_only": "off"})
     await connection.execute(MORE)
     yield connection
