@@ -83,7 +83,7 @@ async def connect() -> None:
             await connection.commit()
             await asyncio.sleep(PAUSE_SECONDS)
         await connection.commit()
-        until = time.monotonic() + PATIENCE_SECONDS
+        until = time.monotonic() + context.config.attributes.get("patience", PATIENCE_SECONDS)
         while True:
             try:
                 await connection.run_sync(migrate)

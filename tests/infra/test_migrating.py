@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ import asyncpg
 import pytest
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 
 from infra import checks, jobs, migrations, worker
 
@@ -45,15 +47,18 @@ async def migrating(server_url, tmp_path, monkeypatch):
         (tmp_path / f"{name}.py").write_text(text)
     monkeypatch.setattr(migrations, "_known", lambda: {"aaaa": "", "bbbb": "aaaa", "cccc": "bbbb"})
 
-    def run(target):
-        config = Config(ROOT / "alembic.ini", attributes={"url": url})
+    def run(target, **attributes):
+        config = Config(ROOT / "alembic.ini", attributes=attributes | {"url": url})
         config.set_main_option("path_separator", "newline")
         config.set_main_option("version_locations", str(tmp_path))
         command.upgrade(config, target)
         return config.attributes.get("newer")
 
     with ThreadPoolExecutor(1) as threads:  # Alembic runs a loop of its own
-        upgrade = lambda target: asyncio.get_running_loop().run_in_executor(threads, run, target)  # noqa: E731
+
+        def upgrade(target, **attributes):
+            return asyncio.get_running_loop().run_in_executor(threads, partial(run, target, **attributes))
+
         opened = []
 
         async def connect():
@@ -83,6 +88,19 @@ async def test_readers_go_on_while_a_migration_waits_for_somebody_who_holds_a_ta
     await done
 
     assert [dict(row) for row in await reader.fetch("SELECT * FROM letters")] == [{"number": 1, "colour": None}]
+
+
+async def test_who_holds_a_table_for_too_long_is_told_of_and_nothing_is_changed(migrating):
+    await migrating.upgrade("aaaa")
+    holder = await migrating.connect()
+    await holder.execute("BEGIN; SELECT * FROM letters")
+
+    with pytest.raises(CommandError, match="run it again later"):
+        await migrating.upgrade("bbbb", patience=0)
+
+    await holder.execute("COMMIT")
+    assert await holder.fetchval("SELECT version_num FROM alembic_version") == "aaaa"
+    await migrating.upgrade("bbbb")
 
 
 async def test_who_waits_for_another_that_migrates_does_not_hold_up_what_that_builds_concurrently(migrating):
