@@ -12,8 +12,8 @@ from domain.jobs import TellOperator
 from infra.desk import Desk
 from infra.faults import told
 from infra.jobs import Work
+from infra.letters import Later, Letter, Undeliverable
 from infra.logs import Fault, listening, log
-from infra.mail import Later, Letter, Undeliverable
 from infra.postgres import Unavailable
 from infra.settings import Settings
 from infra.unit import now

@@ -31,7 +31,7 @@ from domain.news import Block, Section
 from domain.wording import DESK, Wording, marked
 from infra.desk import Desk
 from infra.jobs import Work, storable
-from infra.mail import Later, Letter, Undeliverable
+from infra.letters import Later, Letter, Undeliverable
 from infra.unit import Unit
 from models import (
     Comment,

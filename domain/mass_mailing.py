@@ -19,7 +19,7 @@ from domain.maintenance import saying
 from domain.wording import Wording
 from infra.desk import Desk
 from infra.jobs import Work, storable
-from infra.mail import Later, Letter
+from infra.letters import Later, Letter
 from infra.unit import Unit
 from models import (
     DeliveryStatus,

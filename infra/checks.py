@@ -4,9 +4,8 @@ import asyncio
 import time
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
-import aiosmtplib
 import asyncpg
 import obstore
 from redis.asyncio import Redis
@@ -15,6 +14,7 @@ from infra import migrations, replicas
 from infra.ids import new_id
 from infra.issuer import Issuer
 from infra.settings import Settings
+from infra.smtp import connected, goodbye
 from infra.weaknesses import is_here
 
 SECONDS = 5
@@ -52,6 +52,8 @@ async def check(settings: Settings) -> list[Result]:
         _look(f"replica {number}", _replica(settings.database_url, url))
         for number, url in enumerate(settings.replica_urls, start=1)
     ]
+    if settings.traces_endpoint:
+        looks.append(_look("traces", _traces(settings)))
     if settings.oidc_issuer:
         looks.append(_look("identity provider", Issuer(settings).check()))
     return list(await asyncio.gather(*looks))
@@ -63,8 +65,13 @@ async def files(settings: Settings) -> Result:
 
 
 async def mail(settings: Settings) -> Result:
-    """Whether the mail server answers."""
-    return await _look("mail", _mail(settings.smtp_url) if settings.smtp_url else _unset())
+    """Whether a mail server answers; of several, those that do not are told of as well."""
+    found = await asyncio.gather(*(_look("mail", _mail(url)) for url in settings.smtp_urls))
+    if not found:
+        return Result("mail", good=True, said="no SMTP_URL, so mail waits")
+    good = any(one.good for one in found)
+    weak = good and any(one.weak or not one.good for one in found)
+    return Result("mail", good=good, weak=weak, said="; ".join(one.said for one in found))
 
 
 async def _look(name: str, look: Awaitable[str]) -> Result:
@@ -178,22 +185,18 @@ async def _mail(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme == "ses":
         return f"letters go to Amazon SES in {parts.hostname}, which is not asked"
-    client = aiosmtplib.SMTP(
-        hostname=parts.hostname,
-        port=parts.port,
-        username=unquote(parts.username) if parts.username else None,
-        password=unquote(parts.password) if parts.password else None,
-        use_tls=parts.scheme == "smtps",
-        start_tls=True if parts.scheme == "smtp+starttls" else False if parts.scheme == "smtps" else None,
-        timeout=SECONDS,
-    )
-    async with client:
+    client = await connected(parts, SECONDS)
+    try:
         await client.noop()
         encrypted = client.get_transport_info("sslcontext") is not None
+    finally:
+        await goodbye(client)
     if not encrypted and not is_here(parts.hostname):
         raise Weak(f"{parts.hostname} answers, and takes letters in the clear")
     return f"{parts.hostname} answers"
 
 
-async def _unset() -> str:
-    return "no SMTP_URL, so mail waits"
+async def _traces(settings: Settings) -> str:
+    from infra import collector  # as where it is used
+
+    return await asyncio.to_thread(collector.answers, settings)

@@ -1,27 +1,51 @@
 """Attachments: bytes under a key, in a local folder or a bucket, checked while they stream in."""
 
 import asyncio
+import datetime as dt
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+import os
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 from uuid import UUID
 
 import obstore
+from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from infra.media_types import HEAD_BYTES, Reading, accepted
+from infra.postgres import Unavailable
 from infra.settings import Settings
 from infra.signing import Signer
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, RetryConfig
 
 PART_BYTES: Final = 5 * 1024 * 1024  # the smallest part that S3 takes
 PARTS_AT_ONCE: Final = 2
 READ_BYTES: Final = 256 * 1024
 TAKE_BACK_SECONDS: Final = 10
 DOWNLOAD_SECONDS: Final = 600
+# A bucket that says nothing for so long is away; a reader may be as slow as they are.
+PATIENCE: "Final[ClientConfig]" = {
+    "connect_timeout": "3 seconds",
+    "read_timeout": "5 seconds",
+    "timeout": f"{DOWNLOAD_SECONDS} seconds",
+}
+TRIES: "Final[RetryConfig]" = {"max_retries": 2, "retry_timeout": dt.timedelta(seconds=5)}
+
+
+class StoreUnavailable(Unavailable):
+    """The store of files can't be reached, has no room, or refuses us."""
+
+    def __init__(self, told: str = "the store of files is away") -> None:
+        """`told`: for those who keep the desk running."""
+        super().__init__("Files can't be stored or fetched now. Try again.")
+        self.told = told
 
 
 class WrongSize(Exception):
@@ -74,14 +98,17 @@ class Files:
     ) -> Received:
         """Store a body of exactly `size` bytes and of an allowed type (such as `image/*`) under `key`, part by part.
 
-        Raises `WrongSize` and `WrongType`. Whatever goes wrong, a cancelled request too, nothing of the body stays.
+        Raises `WrongSize`, `WrongType` and `StoreUnavailable`. Whatever goes wrong, a cancelled request too, nothing of
+        the body stays.
         """
         check = _Check(size, allowed, filename, claimed)
         if size <= PART_BYTES:  # then the store hears of it when all is well, in one request
             body = b"".join([chunk async for chunk in check.passed(chunks)])
-            await obstore.put_async(self._store, key, body, use_multipart=False)
+            with _reached(FileNotFoundError):  # the bucket's
+                await obstore.put_async(self._store, key, body, use_multipart=False)
         else:
-            await self._put_in_parts(key, check.passed(chunks))
+            with _reached(FileNotFoundError):
+                await self._put_in_parts(key, check.passed(chunks))
         return check.received
 
     async def inspect(
@@ -94,21 +121,21 @@ class Files:
         return check.received
 
     async def open(self, key: str) -> tuple[int, AsyncIterator[bytes]]:
-        """The size in bytes, and the bytes. Raises `FileNotFoundError`."""
-        found = await obstore.get_async(self._store, key)
+        """The size in bytes, and the bytes. Raises `FileNotFoundError` and `StoreUnavailable`."""
+        with _reached():
+            found = await obstore.get_async(self._store, key)
         return found.meta["size"], _bytes(found)
 
     async def keep(self, key: str, content: bytes) -> None:
-        """Store something of our own, of whatever type; what lay there before is replaced."""
-        await obstore.put_async(self._store, key, content)
+        """Store something of our own, of whatever type, in place of what lay there. Raises `StoreUnavailable`."""
+        with _reached(FileNotFoundError):
+            await obstore.put_async(self._store, key, content)
 
     async def delete(self, keys: Sequence[str]) -> None:
-        """Remove what lies under these keys; those that are gone already are fine."""
+        """Remove what lies under these keys; those that are gone already are fine. Raises `StoreUnavailable`."""
         for key in keys:  # a folder refuses a list from the first missing key on
-            try:
+            with suppress(FileNotFoundError), _reached():
                 await obstore.delete_async(self._store, key)
-            except FileNotFoundError:
-                continue
 
     async def _put_in_parts(self, key: str, body: AsyncIterator[bytes]) -> None:
         """Store a body, or take back its parts: the store does so when the body fails, but not when it is cancelled."""
@@ -188,6 +215,16 @@ class _Check:
             raise WrongType(found)
 
 
+@contextmanager
+def _reached(*missing: type[Exception]) -> Iterator[None]:
+    """Whatever fails at the store is its fault. `missing`: what else is, where no file is asked for."""
+    faults: tuple[type[Exception], ...] = (BaseError, *missing)
+    try:
+        yield
+    except faults as failed:
+        raise StoreUnavailable(type(failed).__name__) from failed
+
+
 async def _bytes(found: "obstore.GetResult") -> AsyncIterator[bytes]:
     async for chunk in found.stream(min_chunk_size=READ_BYTES):
         yield bytes(chunk)
@@ -196,8 +233,12 @@ async def _bytes(found: "obstore.GetResult") -> AsyncIterator[bytes]:
 def _store(url: str) -> ObjectStore:
     """The store at a URL. A bucket's keys, region and endpoint come from the usual variables (AWS_…, GOOGLE_…)."""
     parts = urlsplit(url)
-    if parts.scheme != "file":
+    if parts.scheme == "memory":
         return from_url(url)
+    if parts.scheme != "file":
+        # Given any options, it does not look for this one, which stores without TLS on one's own network need.
+        plain: ClientConfig = {"allow_http": os.environ.get("AWS_ALLOW_HTTP", "").lower() == "true"}
+        return from_url(url, client_options=PATIENCE | plain, retry_config=TRIES)
     folder = Path(url2pathname(parts.path))
     folder.mkdir(parents=True, exist_ok=True)
     return LocalStore(folder)

@@ -5,22 +5,25 @@ import contextlib
 import dataclasses
 import datetime as dt
 import functools
+import time
 import typing
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import orjson
 import sqlalchemy as sa
 import structlog
+from opentelemetry.trace import SpanKind
 from redis.exceptions import RedisError
 
+from infra import tracing
 from infra.auditing import acting
 from infra.desk import Desk
 from infra.faults import told
+from infra.letters import Later
 from infra.logs import report
-from infra.mail import Later
 from infra.pool import to_the_end
 from infra.postgres import Unavailable
 from infra.unit import Job, Unit, now
@@ -113,7 +116,7 @@ def _claim(row_id: Any, grace: Any, lease: Any) -> sa.Update:
             lost=JobRow.lost + sa.case((JobRow.state == JobState.RUNNING, 1), else_=0),
             due_at=sa.func.now() + lease,
         )
-        .returning(JobRow.kind, JobRow.payload, JobRow.attempts, JobRow.lost)
+        .returning(JobRow.kind, JobRow.payload, JobRow.attempts, JobRow.lost, JobRow.trace)
     )
 
 
@@ -127,24 +130,38 @@ async def perform(desk: Desk, row_id: UUID) -> bool:
     A failure is recorded and tried again later, at last given up; it is not raised.
     """
     structlog.contextvars.bind_contextvars(job_id=str(row_id))
+    began = time.time_ns()
     try:
         # What a commit just made due may lie a moment ahead, by the clock of another machine.
         found = await desk.writes.alone(_claim, row_id, GRACE, LEASE)
         if not found:
             return False
-        kind, payload, attempt, lost = found[0]
+        kind, payload, attempt, lost, trace = found[0]
         structlog.contextvars.bind_contextvars(job=kind, attempt=attempt)
         if lost > MOST_LOST:
             said = f"Whoever performed it was lost {lost} times."
             said += f" ({report(LostClaim(said), dead=True)})"
             await _failed(desk, row_id, attempt, said, dead=said)
             return False
-        return await _performed(desk, row_id, kind, payload, attempt)
+        with _span(row_id, kind, attempt, trace, began):
+            return await _performed(desk, row_id, kind, payload, attempt)
     except Unavailable as error:  # its row says what is owed: the relay comes back to it
         log.warning("job_without_database", error=told(error.__cause__ or error))
         return False
     finally:
         structlog.contextvars.unbind_contextvars("job", "job_id", "attempt")
+
+
+def _span(row_id: UUID, kind: str, attempt: int, trace: str | None, began: int) -> AbstractContextManager[Any]:
+    """The job's, in the trace of whatever asked for it."""
+    about: tracing.Attributes = {
+        "messaging.operation.type": "process",
+        "messaging.destination.name": "jobs",
+        "messaging.message.id": str(row_id),
+        "deskwire.job.kind": kind,
+        "deskwire.job.attempt": attempt,
+    }
+    return tracing.begun(f"process {kind}", SpanKind.CONSUMER, about, parent=trace, at=began)
 
 
 async def _performed(desk: Desk, row_id: UUID, kind: str, payload: str, attempt: int) -> bool:
@@ -170,6 +187,7 @@ async def _performed(desk: Desk, row_id: UUID, kind: str, payload: str, attempt:
     except Exception as error:  # noqa: BLE001 # whatever it is, the row must tell, and the next job go on
         dead, open_to_see = attempt > (known or Job).retries, None
         said = told(error)  # what it says itself may quote anybody
+        tracing.failed(error)
         if isinstance(error, EXPECTED) and not dead:
             log.warning("job_tried_again_later", error=said)
         else:

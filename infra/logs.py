@@ -14,6 +14,7 @@ from sentry_sdk.integrations.atexit import AtexitIntegration
 from sentry_sdk.integrations.dedupe import DedupeIntegration
 from sentry_sdk.integrations.excepthook import ExcepthookIntegration
 
+from infra import tracing
 from infra.faults import place, told, traced
 from infra.ids import new_id
 from infra.settings import Settings
@@ -73,7 +74,7 @@ def configure(settings: Settings, process: str) -> None:
 
 def _about() -> dict[str, Any]:
     found = doing.get()
-    return {} if found is None else found()
+    return {**({} if found is None else found()), **tracing.ids()}
 
 
 def _doing(_logger: Any, _method: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -127,6 +128,7 @@ def report(error: BaseException, **facts: Any) -> str:
     with contextlib.suppress(AttributeError, TypeError):  # some take no attributes
         setattr(error, _REPORTED, error_id)
     log.error("unexpected_error", error_id=error_id, exc_info=error, **facts)
+    tracing.failed(error, error_id)
     about = {name: str(value) for name, value in (structlog.contextvars.get_contextvars() | _about() | facts).items()}
     with sentry_sdk.new_scope() as scope:
         for name, value in ({"error_id": error_id} | about).items():

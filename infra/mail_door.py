@@ -8,7 +8,9 @@ from typing import Any, Final, Literal
 
 from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP
+from opentelemetry.trace import SpanKind
 
+from infra import tracing
 from infra.logs import report
 
 MOST_BYTES: Final = 40 * 1024 * 1024
@@ -74,7 +76,8 @@ class Door:
         try:
             if self._is_ours(address):
                 sender = (envelope.mail_from or "").removeprefix("<").removesuffix(">")  # nobody may be written <>
-                await self._take(Incoming(envelope.original_content, sender, address))
+                with tracing.begun("receive mail", SpanKind.SERVER, {}, parent=None):
+                    await self._take(Incoming(envelope.original_content, sender, address))
             elif self._keep is not None:
                 self._keep(envelope.original_content)
         except Exception as error:  # noqa: BLE001 # whatever it was, the sender still has the mail

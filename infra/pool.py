@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import asyncpg
 
+from infra.driver import connect
+from infra.logs import report
 from infra.postgres import Slots, Unavailable, is_farewell
 from infra.pulse import Doubt, Pulse
 
@@ -87,7 +89,7 @@ class Pool:
             except FAULTS:  # it was stale, and the others are likely stale as well
                 continue
         try:
-            driver = await asyncpg.connect(
+            driver = await connect(
                 self._url,
                 server_settings=SETTINGS,
                 timeout=WAIT_SECONDS,
@@ -127,6 +129,9 @@ class answering:  # noqa: N801 # it reads as what it does; made of a generator i
         if error is None:
             return
         if isinstance(error, asyncpg.LockNotAvailableError | asyncpg.QueryCanceledError):
+            raise Unavailable(*self._given) from error
+        if isinstance(error, asyncpg.InsufficientResourcesError):
+            report(error)  # whoever keeps the desk running has to make some
             raise Unavailable(*self._given) from error
         if isinstance(error, FAULTS):
             driver = self._driver

@@ -10,6 +10,8 @@ from typing import Any
 import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
 
+from infra import tracing
+from infra.driver import connect
 from infra.pulse import Doubt, Pulse
 
 WAIT_SECONDS = 2  # for a free connection
@@ -73,8 +75,9 @@ class Slots:
         if self._free.locked():
             self.waiting += 1
             try:
-                async with asyncio.timeout(WAIT_SECONDS):
-                    await self._free.acquire()
+                with tracing.span("wait for a connection"):
+                    async with asyncio.timeout(WAIT_SECONDS):
+                        await self._free.acquire()
             except TimeoutError as error:
                 raise Unavailable from error
             finally:
@@ -181,7 +184,7 @@ class Reads:
     async def connect(self) -> Connection:
         """A new connection."""
         try:
-            driver = await asyncpg.connect(
+            driver = await connect(
                 self.url, server_settings=SETTINGS, command_timeout=ANSWER_SECONDS, timeout=WAIT_SECONDS
             )
         except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError) as error:

@@ -57,7 +57,7 @@ class Replica(Reads):
     """A server that copies the primary."""
 
     def __init__(self, url: str, *, size: int) -> None:
-        """`url`: of one server, since what one has replayed says nothing of another."""
+        """`url`: of the copy, or of several, of which each connection knows its own."""
         super().__init__(url, size=size)
         self.needed = 0  # how far it has to be to answer
         self.well = True

@@ -24,6 +24,8 @@ SCHEMES = {
     "smtp_url": ("smtp", "smtp+starttls", "smtps", "ses"),
     "oidc_issuer": ("https", "http"),
     "storage_url": ("file", "s3", "gs", "memory"),
+    "otel_exporter_otlp_endpoint": ("http", "https"),
+    "otel_exporter_otlp_traces_endpoint": ("http", "https"),
 }
 ATTACHMENT_TYPES = (
     "image/*",
@@ -43,6 +45,14 @@ ATTACHMENT_TYPES = (
 Words = Annotated[tuple[str, ...], NoDecode]  # written with commas between them
 Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=1)]
+Sampler = Literal[
+    "always_on",
+    "always_off",
+    "traceidratio",
+    "parentbased_always_on",
+    "parentbased_always_off",
+    "parentbased_traceidratio",
+]
 
 
 class InvalidSettingsError(Exception):
@@ -75,14 +85,32 @@ class Settings(BaseSettings):
     secret_key: str = Field("", repr=False)  # signs tokens and links
 
     database_url: str = Field("", repr=False)
-    replica_urls: Words = Field((), repr=False)  # of servers that copy that one, which reads go to; each is one server
+    # Of servers that copy that one, which reads go to; with spaces between them.
+    replica_urls: Annotated[tuple[str, ...], NoDecode] = Field((), repr=False)
     redis_url: str = Field("", repr=False)
-    smtp_url: str | None = Field(None, repr=False)  # None: mail waits
+    smtp_url: str | None = Field(
+        None, repr=False
+    )  # several, with spaces between them, are asked in turn; None: mail waits
     storage_url: str = _from(lambda known: (known["data_dir"] / "files").as_uri(), secret=True)
     sentry_dsn: str | None = Field(None, repr=False)
     operator_email: str | None = None  # who is told of faults
     log_format: Literal["console", "json"] = _from(lambda known: "console" if known.get("embedded") else "json")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    # Traces, as OpenTelemetry names it all. What is not here (timeouts, batches, certificates, limits) its SDK reads.
+    otel_sdk_disabled: bool = False
+    otel_traces_exporter: Literal["otlp", "none"] = "otlp"
+    otel_exporter_otlp_endpoint: str | None = Field(None, repr=False)  # to which /v1/traces is added
+    otel_exporter_otlp_traces_endpoint: str | None = Field(None, repr=False)  # in its place, as it is
+    otel_exporter_otlp_headers: str | None = Field(None, repr=False)  # name=value, with commas between them
+    otel_exporter_otlp_traces_headers: str | None = _from(
+        lambda known: known["otel_exporter_otlp_headers"], secret=True
+    )
+    otel_exporter_otlp_protocol: Literal["http/protobuf"] = "http/protobuf"
+    otel_exporter_otlp_traces_protocol: Literal["http/protobuf"] = "http/protobuf"
+    otel_service_name: str | None = None  # None: deskwire-api, deskwire-worker
+    otel_traces_sampler: Sampler = "parentbased_always_on"
+    otel_traces_sampler_arg: Annotated[float, Field(ge=0, le=1)] = 1.0  # the share that is traced
 
     worker_count: Count = 1  # processes that serve the API
     read_pool_size: Count = 10  # connections per process
@@ -121,6 +149,19 @@ class Settings(BaseSettings):
     max_attachment_bytes: Count = 25 * 1024 * 1024
     attachment_types: Words = ATTACHMENT_TYPES
 
+    @property
+    def smtp_urls(self) -> tuple[str, ...]:
+        """The mail servers, in the order in which they are asked."""
+        return tuple((self.smtp_url or "").split())
+
+    @property
+    def traces_endpoint(self) -> str | None:
+        """Where traces go to; None when nothing is traced."""
+        if self.otel_sdk_disabled or self.otel_traces_exporter == "none":
+            return None
+        base = self.otel_exporter_otlp_endpoint
+        return self.otel_exporter_otlp_traces_endpoint or (f"{base.rstrip('/')}/v1/traces" if base else None)
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -137,10 +178,15 @@ class Settings(BaseSettings):
             return here
         return *here, AWSSecretsManagerSettingsSource(settings_cls, secret, case_sensitive=False)
 
-    @field_validator("allowed_origins", "attachment_types", "replica_urls", mode="before")
+    @field_validator("allowed_origins", "attachment_types", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+    @field_validator("replica_urls", mode="before")
+    @classmethod
+    def _split_urls(cls, value: Any) -> Any:
+        return tuple(value.split()) if isinstance(value, str) else value
 
     @field_validator("data_dir")
     @classmethod
@@ -191,7 +237,7 @@ class Settings(BaseSettings):
 
 
 def _urls(value: str | tuple[str, ...] | None) -> tuple[str, ...]:
-    return value if isinstance(value, tuple) else (value,) if value else ()
+    return value if isinstance(value, tuple) else tuple((value or "").split())
 
 
 def read(**given: Any) -> Settings:

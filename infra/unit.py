@@ -13,6 +13,7 @@ import asyncpg
 import orjson
 import sqlalchemy as sa
 
+from infra import tracing
 from infra.auditing import Trail
 from infra.ids import new_id
 from infra.pool import FAULTS, WAIT_SECONDS, Pool, answering, to_the_end
@@ -163,8 +164,10 @@ class Unit:
     def enqueue(self, job: Job, *, delay: float | None = None) -> None:
         """The job happens after the commit, `delay` seconds later (default: as its class says)."""
         due_at = self.now + dt.timedelta(seconds=job.delay if delay is None else delay)
+        trace = tracing.carried()
         made = self.insert(
             JobRow,
+            **({} if trace is None else {"trace": trace}),  # a column that costs nothing where nothing is traced
             kind=type(job).__name__,
             payload=orjson.loads(orjson.dumps(job, default=str)),  # keys that asyncpg read are of a class of its own
             state=JobState.QUEUED,

@@ -17,6 +17,7 @@ LEAST_PASSWORD = 12
 LEAST_KEY_BITS = 96.0
 LEAST_CHARACTERS = 10  # different ones
 ENCRYPTED = {"require", "verify-ca", "verify-full"}  # what `sslmode` may say
+ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 OPEN_TO_OTHERS = stat.S_IROTH | stat.S_IWOTH
 
 
@@ -24,7 +25,8 @@ def of(settings: Settings) -> list[tuple[str, str]]:
     """The settings that are weak, and why. None of an embedded desk, which is for trying it out."""
     if settings.embedded:
         return []
-    found = [*_keys(settings), *_outside(settings), *_addresses(settings), *_telling(settings), *_files(settings)]
+    looks = _keys, _outside, _collected, _addresses, _telling, _files
+    found = [each for look in looks for each in look(settings)]
     return [(name, said) for name, said in found if said]
 
 
@@ -54,11 +56,17 @@ def _outside(settings: Settings) -> Iterator[tuple[str, str]]:
     redis = urlsplit(settings.redis_url)
     if redis.scheme == "redis" and is_public(redis.hostname):
         yield "REDIS_URL", "goes in the clear to another network: begin it with rediss://"
-    if settings.smtp_url:
-        mail = urlsplit(settings.smtp_url)
+    for mail in map(urlsplit, settings.smtp_urls):
         if mail.scheme == "smtp" and not is_here(mail.hostname):
             what = "passwords and letters go" if mail.password else "letters go"
             yield "SMTP_URL", f"{what} in the clear where the server offers no TLS: begin it with smtp+starttls://"
+
+
+def _collected(settings: Settings) -> Iterator[tuple[str, str]]:
+    name = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" if settings.otel_exporter_otlp_traces_endpoint else ENDPOINT
+    collector = urlsplit(settings.traces_endpoint or "")
+    if collector.scheme == "http" and is_public(collector.hostname):
+        yield name, "traces, and the keys in their headers, go in the clear to another network: begin it with https://"
 
 
 def _addresses(settings: Settings) -> Iterator[tuple[str, str]]:

@@ -17,7 +17,7 @@ from arq import cron
 from arq.worker import Worker, func
 from redis.exceptions import RedisError
 
-from infra import jobs, migrations
+from infra import jobs, migrations, tracing
 from infra.desk import Desk
 from infra.faults import told
 from infra.logs import report
@@ -45,12 +45,13 @@ async def work(
 
     A Redis that goes away is waited for.
     """
-    desk = await Desk.open(settings)
-    try:
-        async with watching(desk):
-            await _work(settings, desk, ticks)
-    finally:
-        await desk.close()
+    async with tracing.exporting(settings, "worker"):
+        desk = await Desk.open(settings)
+        try:
+            async with watching(desk):
+                await _work(settings, desk, ticks)
+        finally:
+            await desk.close()
 
 
 async def _work(settings: Settings, desk: Desk, ticks: Sequence[Tick]) -> None:

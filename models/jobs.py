@@ -40,6 +40,7 @@ class JobRow(Record):
     last_error: Mapped[str | None]
     created_at: Mapped[dt.datetime]
     settled_at: Mapped[dt.datetime | None]
+    trace: Mapped[str | None]  # of what asked for it, as a `traceparent`, where that was traced
 
 
 class IdempotencyKey(Base):

@@ -11,6 +11,7 @@ import orjson
 import strawberry
 from graphql import GraphQLError, GraphQLResolveInfo
 
+from infra import tracing
 from infra.postgres import Reads, Unavailable
 from planner.arguments import Request
 from planner.cards import Cards
@@ -239,7 +240,8 @@ class Engine:
         if found is None:
             self.plan_misses += 1
             try:
-                found = make()
+                with tracing.span("plan"):
+                    found = make()
             except self.refusals as refusal:
                 found = unraised(refusal)
             except RecursionError:

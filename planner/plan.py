@@ -6,15 +6,17 @@ import asyncio
 import dataclasses
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import graphql
 import orjson
 import sqlalchemy as sa
 from graphql import FieldNode, FragmentDefinitionNode
+from opentelemetry.trace import Span
 from sqlalchemy import cast, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from infra import tracing
 from infra.postgres import Reads, Said, Unavailable
 from planner.arguments import Binder, Check, Read, Request
 from planner.cards import MARK, Cards
@@ -27,6 +29,14 @@ from planner.walk import Walk, stored_as
 
 LARGEST_BATCH, AT_ONCE = 32, 2
 MARKER = re.compile(rb"\x01(\d+):([^\x01]*)\x01")
+
+
+class Waiting(NamedTuple):
+    """A request that waits to be asked for with others; `spans`: what of it is traced."""
+
+    values: list[Any]
+    future: asyncio.Future[bytes | None]
+    spans: tuple[Span, ...]
 
 
 class Plan:
@@ -47,7 +57,7 @@ class Plan:
         self.reads, self.checks, self.computed = tuple(reads), tuple(checks), tuple(computed)
         self.continued = tuple(continued)
         self.cards = cards if MARK in statement.sql else None
-        self.waiting: list[tuple[list[Any], asyncio.Future[bytes | None]]] = []
+        self.waiting: list[Waiting] = []
         self.tasks: set[asyncio.Task[None]] = set()
         self.flying = 0
 
@@ -127,15 +137,15 @@ class Plan:
                 self.flying -= 1
                 self.take_off(reads)
         future: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
-        self.waiting.append((values, future))
+        self.waiting.append(Waiting(values, future, tracing.current()))
         return await future
 
     def refuse(self, error: Unavailable) -> None:
         """Those who wait hear at once that there is no database, not each after a try of its own."""
         waiting, self.waiting = self.waiting, []
-        for _, future in waiting:
-            if not future.done():
-                future.set_exception(error)
+        for each in waiting:
+            if not each.future.done():
+                each.future.set_exception(error)
 
     def take_off(self, reads: Reads) -> None:
         """Asks for those who wait."""
@@ -146,14 +156,15 @@ class Plan:
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
 
-    async def fly(self, reads: Reads, taken: list[tuple[list[Any], asyncio.Future[bytes | None]]]) -> None:
+    async def fly(self, reads: Reads, taken: list[Waiting]) -> None:
         """Answers some requests by one statement; when that fails, one by one, so that one can't fail for another."""
         try:
-            taken = [(values, future) for values, future in taken if not future.done()]
+            taken = [each for each in taken if not each.future.done()]
             if len(taken) > 1 and self.together is not None:
-                columns = [list(column) for column in zip(*(values for values, _ in taken), strict=True)]
+                columns = [list(column) for column in zip(*(each.values for each in taken), strict=True)]
                 try:
-                    rows = await reads.fetch(self.together.sql, self.together.arguments(columns))
+                    with tracing.among(each.spans for each in taken):
+                        rows = await reads.fetch(self.together.sql, self.together.arguments(columns))
                 except Unavailable as error:
                     self.waiting += taken
                     self.refuse(error)
@@ -161,28 +172,29 @@ class Plan:
                 except Exception:  # noqa: BLE001 - whose fault it was, and what it is, shows below
                     rows = None
                 if rows is not None:
-                    for (_, future), row in zip(taken, rows, strict=True):
-                        if not future.done():
-                            future.set_result(row[0])
+                    for each, row in zip(taken, rows, strict=True):
+                        if not each.future.done():
+                            each.future.set_result(row[0])
                     return
-            for values, future in taken:
-                await self.settle(reads, values, future)
+            for each in taken:
+                await self.settle(reads, each)
         finally:
-            for _, future in taken:
-                future.cancel()  # of those left over when this task is itself cancelled
+            for each in taken:
+                each.future.cancel()  # of those left over when this task is itself cancelled
             self.flying -= 1
             self.take_off(reads)
 
-    async def settle(self, reads: Reads, values: list[Any], future: asyncio.Future[bytes | None]) -> None:
+    async def settle(self, reads: Reads, one: Waiting) -> None:
         """Answers one that waited."""
         try:
-            text = await self.answer_alone(reads, values)
+            with tracing.among((one.spans,)):
+                text = await self.answer_alone(reads, one.values)
         except Exception as error:  # noqa: BLE001 - it belongs to whoever waits
-            if not future.done():
-                future.set_exception(error)
+            if not one.future.done():
+                one.future.set_exception(error)
         else:
-            if not future.done():
-                future.set_result(text)
+            if not one.future.done():
+                one.future.set_result(text)
 
     def filled(self, text: bytes) -> bytes:
         """The text with computed leaves in their places."""

@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 import graphql
 
+from infra import tracing
 from planner.documents import Bounded, Document
 from planner.errors import BadRequest, InvalidDocument, PersistedQueryNotFound, unraised
 from planner.limits import Most
@@ -38,7 +39,8 @@ class Texts:
         if (known := self.refused.get(text)) is not None:
             raise unraised(known)
         try:
-            document = Document(self.schema, text, self.rules, self.most)
+            with tracing.span("parse"):
+                document = Document(self.schema, text, self.rules, self.most)
         except InvalidDocument as refusal:
             if len(text) <= LONGEST_KEPT:
                 said = sum(len(entry["message"]) for entry in refusal.entries)

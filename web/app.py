@@ -13,12 +13,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from domain import refusals
 from domain.alarms import watching
 from domain.attachments import Uploads
+from infra import tracing
 from infra.desk import Desk
 from infra.logs import configure, report
 from infra.settings import Settings, load
 from planner.engine import Engine
 from resolvers.root import schema
-from web import files, gauges, graphiql, health, mailbox, pages
+from web import files, gauges, graphiql, health, mailbox, pages, traces
 from web.cohorts import Cohorts
 from web.faults import Reported
 from web.graphql import GraphQL
@@ -37,6 +38,7 @@ class App:
         self._graphql: ASGIApp | None = None
         self._sockets: ASGIApp | None = None
         self._rest = Starlette(lifespan=lambda _: self.running(), middleware=[Middleware(Reported)])
+        self._others: ASGIApp = self._rest
         self.desk: Desk | None = None
         self.engine: Engine | None = None
 
@@ -46,11 +48,16 @@ class App:
             if app is not None:
                 await app(scope, receive, send)
                 return
-        await self._rest(scope, receive, send)
+        await self._others(scope, receive, send)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Open the pipes, serve, and close them."""
+        async with tracing.exporting(self._settings, "api"), self._serving():
+            yield
+
+    @asynccontextmanager
+    async def _serving(self) -> AsyncIterator[None]:
         settings, rest = self._settings, self._rest
         self.desk = desk = await Desk.open(settings)
         self.engine = engine = Engine(
@@ -65,7 +72,8 @@ class App:
         desk.hub.start()
         identities.start()
         cohorts, self.shares = Cohorts(desk.hub), Shares(desk.settings)
-        self._graphql = GraphQL(desk, engine, identities, cohorts, self.shares)
+        self._graphql = traces.traced(GraphQL(desk, engine, identities, cohorts, self.shares), ENDPOINT)
+        self._others = traces.traced(rest)
         self._sockets = Sockets(desk, engine, identities, cohorts, self.shares)
         rest.router.routes += [
             Route("/health/live", health.live),
@@ -86,6 +94,7 @@ class App:
                 yield
         finally:
             self._graphql = self._sockets = None
+            self._others = rest
             await identities.stop()
             await engine.cards.close()
             await desk.close()
@@ -106,7 +115,7 @@ def opened_to(origins: Sequence[str], app: ASGIApp) -> ASGIApp:
         app,
         allow_origins=origins,
         allow_methods=["GET", "POST", "PUT"],
-        allow_headers=["Authorization", "Content-Type", "X-Visitor"],
+        allow_headers=["Authorization", "Content-Type", "X-Visitor", "traceparent", "tracestate"],
         expose_headers=["X-Visitor"],
         allow_credentials=True,
         max_age=3600,

@@ -6,12 +6,15 @@ from typing import Any, Final, Protocol
 from urllib.parse import quote
 from uuid import UUID
 
+import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from infra.faults import told
 from infra.files import DOWNLOAD_SECONDS, Expected, Files, Received, WrongSize, WrongType
 from infra.media_types import ACTIVE, PICTURES, UNKNOWN
+from infra.postgres import Unavailable
 from infra.settings import Settings
 from infra.signing import BadToken, ExpiredToken, Signer
 
@@ -32,6 +35,9 @@ SAFE: Final = FOR_ALL_ORIGINS | {
     "X-Content-Type-Options": "nosniff",
 }
 NOT_KEPT: Final = {"Cache-Control": "no-store"}
+AGAIN: Final = {"Retry-After": "5"}  # seconds
+
+log = structlog.get_logger(__name__)
 
 
 class Uploads(Protocol):
@@ -58,10 +64,12 @@ def routes(settings: Settings, files: Files, signer: Signer, uploads: Uploads) -
             return Response(status_code=204, headers=PREFLIGHT)
         try:
             await _receive(request, settings, files, signer, uploads)
-        except _Refused as refused:
+        except (_Refused, Unavailable) as refused:
             # The rest of a refused body is not read, so the connection can't be used again.
             headers = FOR_ALL_ORIGINS | {"Connection": "close"}
-            return JSONResponse({"message": str(refused)}, refused.status, headers)
+            if isinstance(refused, _Refused):
+                return JSONResponse({"message": str(refused)}, refused.status, headers)
+            return JSONResponse({"message": _away(refused)}, 503, headers | AGAIN)
         return Response(status_code=204, headers=FOR_ALL_ORIGINS)
 
     async def get(request: Request) -> Response:
@@ -153,6 +161,8 @@ async def _send(request: Request, files: Files, signer: Signer) -> Response:
         return PlainTextResponse("This link is not valid any more. Ask for a new one.\n", 410, SAFE | NOT_KEPT)
     except (BadToken, FileNotFoundError):
         return PlainTextResponse("There is no such file.\n", 404, SAFE | NOT_KEPT)
+    except Unavailable as away:
+        return PlainTextResponse(f"{_away(away)}\n", 503, SAFE | NOT_KEPT | AGAIN)
     found = str(link["type"])
     headers = SAFE | {
         "Content-Disposition": _disposition(link["name"], inline=found in PICTURES),
@@ -162,6 +172,12 @@ async def _send(request: Request, files: Files, signer: Signer) -> Response:
     if request.method == "HEAD":
         return Response(headers=headers)
     return StreamingResponse(chunks, headers=headers)
+
+
+def _away(away: Unavailable) -> str:
+    """What whoever asks is told; those who keep the desk running find in the logs what is away."""
+    log.warning("files_unavailable", error=told(away))
+    return str(away)
 
 
 def _served_as(found: str) -> str:

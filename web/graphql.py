@@ -98,7 +98,7 @@ class GraphQL:
             operation = found(self._engine, asked)
             if isinstance(operation, Answer):
                 return operation
-            traces.asked(context.viewer.id, operation.name)
+            traces.asked(context.viewer.id, operation.kind, operation.name)
             if operation.kind == "mutation" and method == "GET":
                 raise Wrong(405, "Mutations are sent by POST.", allow="POST")
             if operation.kind == "subscription" and not streams:

@@ -272,11 +272,12 @@ class _Socket:
     async def _perform(self, name: str, context: Context, asked: Asked) -> list[dict[str, Any]] | None:
         """Tell all answers. The errors when there can be none."""
         outlet = _Outlet(self, name)
-        operation = found(self._engine, asked)
-        if isinstance(operation, Answer):
-            return errors_in(operation)
-        traces.asked(context.viewer.id, operation.name)
-        answer = await begun(self._engine, asked, operation, context)
+        with traces.operation(self._websocket.scope):
+            operation = found(self._engine, asked)
+            if isinstance(operation, Answer):
+                return errors_in(operation)
+            traces.asked(context.viewer.id, operation.kind, operation.name)
+            answer = await begun(self._engine, asked, operation, context)
         if isinstance(answer, Stream):
             await live(self._cohorts, self._desk.hub, answer, outlet)
             return None

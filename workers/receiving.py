@@ -3,7 +3,7 @@
 from functools import partial
 
 from domain import inbound
-from infra import logs, mail_door
+from infra import logs, mail_door, tracing
 from infra.desk import Desk
 from infra.mail_door import Door
 from infra.mailcatcher import Catcher
@@ -15,12 +15,13 @@ HOST = "127.0.0.1"  # the mail catcher is for this machine alone
 async def receive(settings: Settings, port: int) -> None:
     """Take mail for our domain until SIGTERM or SIGINT."""
     logs.configure(settings, "receive")
-    desk = await Desk.open(settings)
-    try:
-        door = Door(partial(inbound.take, desk), partial(inbound.is_ours, settings))
-        await mail_door.serve(settings.mail_door_host, port, door, settings.mail_door_protocol)
-    finally:
-        await desk.close()
+    async with tracing.exporting(settings, "receive"):
+        desk = await Desk.open(settings)
+        try:
+            door = Door(partial(inbound.take, desk), partial(inbound.is_ours, settings))
+            await mail_door.serve(settings.mail_door_host, port, door, settings.mail_door_protocol)
+        finally:
+            await desk.close()
 
 
 async def catch(settings: Settings, port: int) -> None:

@@ -1,7 +1,7 @@
 """The worker process: performs jobs, relays what is owed, and does what the clock says."""
 
 from domain.alarms import watching
-from infra import worker
+from infra import logs, worker
 from infra.settings import Settings
 from workers import (
     alarms,
@@ -36,4 +36,5 @@ PERFORMERS = (
 
 async def work(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT."""
+    logs.configure(settings, "worker")
     await worker.work(settings, [(tick.every_seconds, tick.do) for tick in clock.TICKS], watching)

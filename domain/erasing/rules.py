@@ -239,7 +239,7 @@ KEPT: dict[type[Base], dict[str, str]] = {
     models.EventText: {"name": _CODE},
     models.IdempotencyKey: {"mutation": _CODE},
     models.InboundMail: {"digest": "so that a mail counts once", "file_key": "a random name; its bytes go"},
-    models.JobRow: {"kind": _CODE, "last_error": "kinds of errors, without their texts"},
+    models.JobRow: {"kind": _CODE, "last_error": "kinds of errors, without their texts", "trace": "random ids"},
     models.MaintenanceHappening: dict.fromkeys(("message", "message_html"), _PUBLISHED),
     models.MaintenanceNotice: dict.fromkeys(("title", "message", "channels"), _PUBLISHED),
     models.MeasuredTicket: {"state": "ids and numbers"},

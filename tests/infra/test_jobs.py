@@ -16,7 +16,7 @@ from infra import jobs, worker
 from infra.faults import traced
 from infra.ids import new_id
 from infra.jobs import LostClaim, Work
-from infra.mail import Later
+from infra.letters import Later
 from infra.redis import QUEUE, Bus
 from infra.unit import Job
 from models import JobState, Service

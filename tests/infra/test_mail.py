@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 from aiosmtpd.smtp import SMTP
 
-from infra import mail, mailcatcher
-from infra.mail import Later, Letter, Mailer, Undeliverable
+from infra import mail, mailcatcher, smtp
+from infra.letters import Later, Letter, Undeliverable
+from infra.mail import Mailer
 from infra.mail_door import Door
 from infra.mailcatcher import Catcher
 from infra.settings import Settings
@@ -192,13 +193,14 @@ async def test_a_connection_is_kept_for_the_letters_that_follow(settings, server
 async def test_a_kept_connection_that_has_gone_is_replaced(settings, server):
     mailer = Mailer(settings)
     await mailer.send(LETTER)
-    (kept,) = mailer._idle
+    (smtp,) = mailer._carriers
+    (kept,) = smtp._idle
     kept[0].transport.abort()
     await mailer.send(LETTER)
     assert len(server.messages) == 2
 
-    mailer._let_go(mailer._idle[0][0])  # as it happens when none follows for a while
-    assert mailer._idle == []
+    smtp._let_go(smtp._idle[0][0])  # as it happens when none follows for a while
+    assert smtp._idle == []
     await mailer.send(LETTER)
     assert len(server.messages) == 3
     await mailer.close()
@@ -266,7 +268,7 @@ async def test_long_headers_and_lines_arrive_whole(settings, server):
 
 
 async def test_no_server_no_answer_and_no_setting_mean_later(settings, server, monkeypatch):
-    monkeypatch.setattr(mail, "SEND_SECONDS", 0.2)
+    monkeypatch.setattr(smtp, "SEND_SECONDS", 0.2)
     server.pause = 1
     with pytest.raises(Later):
         await send(settings, LETTER)
@@ -279,6 +281,65 @@ async def test_no_server_no_answer_and_no_setting_mean_later(settings, server, m
         await send(settings.model_copy(update={"smtp_url": None}), LETTER)
     with pytest.raises(Later, match="MAIL_FROM"):
         await send(settings.model_copy(update={"mail_from": "nobody"}), LETTER)
+
+
+@pytest.fixture
+async def two(settings, tmp_path):
+    """Two servers, the second of which is the usual one, and a mailer for both."""
+    first = Server()
+    async with listening(first) as url:
+        mailer = Mailer(settings.model_copy(update={"smtp_url": f"{url} {settings.smtp_url}"}))
+        yield first, mailer
+        await mailer.close()
+
+
+async def test_of_several_servers_the_first_that_takes_a_letter_has_it(server, two):
+    first, mailer = two
+    await mailer.send(LETTER)
+    assert (len(first.messages), len(server.messages)) == (1, 0)
+
+    first.answers["RCPT"] = "451 4.3.0 busy"  # it says so of this letter, and is asked for the next all the same
+    await mailer.send(LETTER)
+    assert (len(first.messages), len(server.messages)) == (1, 1)
+    first.answers.clear()
+    await mailer.send(LETTER)
+    assert (len(first.messages), len(server.messages)) == (2, 1)
+
+    first.answers["RCPT"] = "550 5.1.1 no such box"
+    with pytest.raises(Undeliverable):
+        await mailer.send(LETTER)
+    assert len(server.messages) == 1
+
+
+async def test_a_server_that_is_away_is_the_last_to_be_asked_for_a_while(server, settings, monkeypatch):
+    asked = []
+    true = smtp.connected
+
+    async def connected(url, seconds):
+        asked.append(url.port)
+        return await true(url, seconds)
+
+    monkeypatch.setattr(smtp, "connected", connected)
+    here = int(settings.smtp_url.rpartition(":")[2])
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))  # taken, but nobody listens
+        there = free.getsockname()[1]
+        mailer = Mailer(settings.model_copy(update={"smtp_url": f"smtp://127.0.0.1:{there} {settings.smtp_url}"}))
+        await mailer.send(LETTER)
+        assert asked == [there, here]
+        await mailer.send(LETTER)
+        assert asked == [there, here]  # one connection for both letters
+
+        server.answers["RCPT"] = "451 4.3.0 busy"
+        with pytest.raises(Later, match="451"):
+            await mailer.send(LETTER)
+        assert asked == [there, here, there]
+        server.answers.clear()
+        monkeypatch.setattr(mail, "REST_SECONDS", 0)
+        await mailer.send(LETTER)
+        assert asked == [there, here, there, there]
+        await mailer.close()
+    assert len(server.messages) == 3
 
 
 async def test_what_a_server_cannot_do_is_asked_for_again(settings):

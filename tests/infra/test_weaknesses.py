@@ -57,7 +57,7 @@ def test_a_good_one_has_no_weakness(weak):
         ("SMTP_URL", "smtp://mail.example.net:25"),
         ("SMTP_URL", ""),
         ("MAIL_FROM", "Support <support@example.com>"),
-        ("REPLICA_URLS", f"{GOOD['DATABASE_URL']},postgresql://desk:0f9c2b7e61d84a35@db.example.net/desk"),
+        ("REPLICA_URLS", f"{GOOD['DATABASE_URL']} postgresql://desk:0f9c2b7e61d84a35@db.example.net/desk"),
         ("REPLICA_URLS", "postgresql://desk:changeme-please@db/desk"),
         ("PUBLIC_URL", "http://desk.example.net"),
         ("PUBLIC_URL", "http://127.0.0.1:8000"),
@@ -68,6 +68,8 @@ def test_a_good_one_has_no_weakness(weak):
         ("LOG_FORMAT", "console"),
         ("STORAGE_URL", "memory:///"),
         ("OPERATOR_EMAIL", ""),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://traces.example.net"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://traces.example.net/v1/traces"),
     ],
 )
 def test_what_is_weak_is_named(weak, name, value):
@@ -87,6 +89,8 @@ def test_what_is_weak_is_named(weak, name, value):
         ("SMTP_URL", "ses://eu-central-1"),
         ("ALLOWED_ORIGINS", "http://localhost:5173"),
         ("SENTRY_DSN", "https://key@sentry.example.net/1"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://traces.example.net"),
     ],
 )
 def test_what_is_fine_passes(weak, name, value):

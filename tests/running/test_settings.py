@@ -77,11 +77,17 @@ def test_a_real_one_is_closed_by_default(outside):
         ({"SECRET_KEY": "short"}, "SECRET_KEY: must have at least 32 characters; `openssl rand -hex 32` makes one"),
         ({"DATABASE_URL": "mysql://secret@db"}, "DATABASE_URL: must begin with postgresql:// or postgres://"),
         (
-            {"REPLICA_URLS": "postgresql://a/desk, mysql://secret@b"},
+            {"REPLICA_URLS": "postgresql://a/desk mysql://secret@b"},
             "REPLICA_URLS: must begin with postgresql:// or postgres://",
         ),
         ({"SMTP_URL": "smtp://mail"}, "MAIL_FROM: is required with SMTP_URL"),
         ({"OPERATOR_EMAIL": "a@b, c@d"}, "OPERATOR_EMAIL: is one address, such as operator@example.com"),
+        (
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4317"},
+            "OTEL_EXPORTER_OTLP_ENDPOINT: must begin with http:// or https://",
+        ),
+        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "OTEL_EXPORTER_OTLP_PROTOCOL: Input should be 'http/protobuf'"),
+        ({"OTEL_TRACES_SAMPLER_ARG": "10"}, "OTEL_TRACES_SAMPLER_ARG: Input should be less than or equal to 1"),
         ({"SECRETS_DIR": "/no/such/folder"}, "SECRETS_DIR: there is no such folder"),
     ],
 )
@@ -121,8 +127,10 @@ def test_empty_means_unset(outside):
 def test_no_secret_is_printed(outside):
     outside(
         **REQUIRED | {"DATABASE_URL": "postgresql://me:hush@db/deskwire"},
-        REPLICA_URLS="postgresql://me:hush@a/deskwire,postgresql://me:hush@b/deskwire",
+        REPLICA_URLS="postgresql://me:hush@a/deskwire postgresql://me:hush@b/deskwire",
         SENTRY_DSN="https://hush@sentry.example/1",
+        OTEL_EXPORTER_OTLP_ENDPOINT="https://hush@traces.example",
+        OTEL_EXPORTER_OTLP_HEADERS="api-key=hush",
     )
     assert len(read().replica_urls) == 2
 
@@ -130,6 +138,27 @@ def test_no_secret_is_printed(outside):
 
     assert "hush" not in printed
     assert REQUIRED["SECRET_KEY"] not in printed
+
+
+@pytest.mark.parametrize(
+    ("variables", "endpoint"),
+    [
+        ({}, None),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://otel:4318"}, "http://otel:4318/v1/traces"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://otel:4318/otlp/"}, "http://otel:4318/otlp/v1/traces"),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://otel:4318/traces"}, "http://otel:4318/traces"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://otel:4318", "OTEL_TRACES_EXPORTER": "none"}, None),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://otel:4318", "OTEL_SDK_DISABLED": "true"}, None),
+    ],
+)
+def test_traces_go_where_opentelemetrys_own_variables_say(outside, variables, endpoint):
+    outside(**REQUIRED, **variables, OTEL_EXPORTER_OTLP_HEADERS="api-key=key")
+
+    settings = read()
+
+    assert settings.traces_endpoint == endpoint
+    assert settings.otel_exporter_otlp_traces_headers == "api-key=key"
+    assert settings.otel_traces_sampler == "parentbased_always_on"
 
 
 def test_settings_do_not_change(outside):

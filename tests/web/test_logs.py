@@ -12,6 +12,7 @@ import structlog
 from domain import messages
 from infra import jobs
 from infra.logs import configure, report
+from workers import running
 
 CANARY = "canary"
 SIGN_IN = """mutation SignIn($email: String!, $password: String!) {
@@ -151,6 +152,17 @@ async def test_a_proxy_may_name_a_request_by_one_plain_word(logged, http, monkey
     assert entry["operation"] == "Named"
     assert entry.get("trace_id") == trace_id
     assert entry["request_id"] == request_id or (request_id is None and entry["request_id"] not in given.values())
+
+
+async def test_a_worker_logs_as_the_api_does(logged, settings, monkeypatch, capsys):
+    async def works(*_):
+        structlog.get_logger().warning("works")
+
+    monkeypatch.setattr("infra.worker.work", works)
+    await running.work(settings.model_copy(update={"log_format": "json", "log_level": "WARNING"}))
+
+    entry = json.loads(capsys.readouterr().err)
+    assert (entry["event"], entry["process"]) == ("works", "worker")
 
 
 def test_one_error_that_comes_to_many_is_one_fault(logged):

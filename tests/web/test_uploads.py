@@ -8,7 +8,8 @@ import pytest
 import time_machine
 from starlette.applications import Starlette
 
-from infra.files import Expected, Files, Received, download_url, upload_url
+from infra.files import Expected, Files, Received, StoreUnavailable, download_url, upload_url
+from infra.postgres import Unavailable
 from infra.settings import Settings
 from infra.signing import Signer
 from web.files import routes
@@ -23,6 +24,7 @@ class Announced:
         self.rows: dict[UUID, Expected] = {}
         self.hashes: dict[UUID, str] = {}
         self.settled: list[Received] = []
+        self.away = False
 
     def add(self, body: bytes, filename: str = "cat.png", claimed: str = "image/png") -> UUID:
         upload_id = uuid4()
@@ -30,6 +32,8 @@ class Announced:
         return upload_id
 
     async def find(self, upload_id: UUID) -> Expected | None:
+        if self.away:
+            raise Unavailable
         return self.rows.get(upload_id)
 
     async def stored(self, upload_id: UUID, received: Received) -> bool:
@@ -95,6 +99,34 @@ async def test_other_bytes_cannot_replace_what_is_stored(http, link, announced, 
 
     assert (answer.status_code, answer.json()) == (409, {"message": "This upload already holds other bytes."})
     assert [path.read_bytes() for path in left(settings)] == [PNG]
+
+
+class Away(Files):
+    """A store that can't be reached."""
+
+    async def receive(self, *_arguments, **_options):
+        raise StoreUnavailable
+
+    async def open(self, _key):
+        raise StoreUnavailable
+
+
+async def test_while_the_store_or_the_database_is_away_one_may_come_again(http, link, announced, settings, signer):
+    url = link(announced.add(PNG))
+    fetched = download_url(settings, signer, key="k", filename="f", content_type="image/png", size_bytes=1)
+    broken = Starlette(routes=routes(settings, Away(settings), signer, announced))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(broken)) as away:
+        answers = [await away.put(url, content=PNG), await away.get(fetched)]
+    announced.away = True
+    answers.append(await http.put(url, content=PNG))
+
+    assert [(answer.status_code, answer.headers["retry-after"]) for answer in answers] == [(503, "5")] * 3
+    assert answers[0].json()["message"] == answers[1].text.strip() == "Files can't be stored or fetched now. Try again."
+    assert answers[1].headers["cache-control"] == "no-store"
+    assert left(settings) == []
+
+    announced.away = False
+    assert (await http.put(url, content=PNG)).status_code == 204
 
 
 async def test_of_two_requests_at_once_the_faster_one_counts(http, link, announced, settings):

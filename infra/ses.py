@@ -1,0 +1,50 @@
+"""Amazon SES, which takes letters over HTTP."""
+
+import asyncio
+import importlib
+from email.headerregistry import Address
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from infra.letters import Away, Later, Letter, Undeliverable
+
+# What SES says of a message, as opposed to our account, our speed or its own health.
+SES_PERMANENT: Final = frozenset({"MessageRejected", "BadRequestException", "InvalidParameterValue"})
+
+
+class Ses:
+    """SES in the region of `ses://region`. It puts a Message-ID of its own in place of ours."""
+
+    def __init__(self, url: str) -> None:
+        """`url`: as above."""
+        self._region = urlsplit(url).hostname or ""
+        self.name = f"Amazon SES, {self._region}"
+
+    async def hand_over(self, sender: Address, letter: Letter, message: bytes) -> None:
+        """Hand a letter over. Raises `Undeliverable`, `Away` and `Later`."""
+        try:
+            boto3, config = importlib.import_module("boto3"), importlib.import_module("botocore.config")
+            errors: Any = importlib.import_module("botocore.exceptions")
+        except ModuleNotFoundError as missing:
+            said = "SMTP_URL is ses://…, and that needs the package boto3, which is not installed."
+            raise Away(said, said) from missing
+
+        def call() -> None:
+            limits = config.Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 1})
+            boto3.client("sesv2", region_name=self._region, config=limits).send_email(
+                FromEmailAddress=str(sender),
+                Destination={"ToAddresses": [letter.to]},
+                Content={"Raw": {"Data": message}},
+            )
+
+        try:
+            await asyncio.to_thread(call)
+        except errors.ClientError as refused:
+            code = refused.response.get("Error", {}).get("Code")
+            what = Undeliverable if code in SES_PERMANENT else Later
+            raise what(str(refused), f"Amazon SES says {code}") from refused
+        except errors.BotoCoreError as failed:
+            raise Away(str(failed), type(failed).__name__) from failed
+
+    async def close(self) -> None:
+        """Nothing is kept."""

@@ -1,0 +1,147 @@
+"""An SMTP server, over few connections, each kept for the letters that follow soon."""
+
+import asyncio
+import time
+from contextlib import suppress
+from email.headerregistry import Address
+from typing import Final, NamedTuple
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import aiosmtplib
+from aiosmtplib import SMTPDataError, SMTPException, SMTPRecipientsRefused, SMTPSenderRefused
+
+from infra.faults import told
+from infra.letters import Away, Later, Letter, Undeliverable
+
+SEND_SECONDS: Final = 20
+GOODBYE_SECONDS: Final = 2
+KEPT_SECONDS: Final = 5  # a connection without a letter: servers let go of idle ones after a minute or more
+FRESH_SECONDS: Final = 1  # after a letter, in which a connection need not be asked whether it's still there
+CLOSING: Final = 421  # a server says so before it ends a connection
+PERMANENT: Final = 500  # from here on, an SMTP server says that trying again is no use
+
+
+class _Kept(NamedTuple):
+    """A connection without a letter: what closes it, and when it had its last one."""
+
+    client: aiosmtplib.SMTP
+    ending: asyncio.TimerHandle
+    since: float
+
+
+class Smtp:
+    """The server at `smtp://user:password@host:port` (with TLS when it offers that), `smtp+starttls://` (never without)
+    or `smtps://`.
+    """
+
+    def __init__(self, url: str) -> None:
+        """`url`: as above."""
+        self._url = urlsplit(url)
+        self.name = self._url.hostname or ""
+        self._idle: list[_Kept] = []
+
+    async def hand_over(self, sender: Address, letter: Letter, message: bytes) -> None:
+        """Hand a letter over, within `SEND_SECONDS`. Raises `Undeliverable`, `Away` and `Later`."""
+        client: aiosmtplib.SMTP | None = None
+        options = [] if letter.to.isascii() else ["SMTPUTF8", "BODY=8BITMIME"]
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                while True:
+                    kept = client = await self._kept()
+                    client = client or await connected(self._url, SEND_SECONDS)
+                    if options and not client.supports_extension("smtputf8"):
+                        raise Undeliverable("The mail server takes no addresses beyond ASCII.")
+                    try:
+                        await client.sendmail(sender.addr_spec, [letter.to], message, mail_options=options)
+                        break
+                    except SMTPSenderRefused as refused:
+                        if kept is None or refused.code != CLOSING:
+                            raise
+                        client.close()  # it took as many as it takes over one connection
+        except BaseException as failed:
+            if client is not None:
+                await self._after(failed, client)
+            if isinstance(failed, SMTPException | OSError):
+                raise _reason(failed) from failed
+            raise
+        self._keep(client)
+
+    async def close(self) -> None:
+        """Say goodbye to the server."""
+        while self._idle:
+            kept = self._idle.pop()
+            kept.ending.cancel()
+            await goodbye(kept.client)
+
+    async def _after(self, failed: BaseException, client: aiosmtplib.SMTP) -> None:
+        """Keep the connection if the server refused the letter alone."""
+        if isinstance(failed, SMTPRecipientsRefused | SMTPSenderRefused | SMTPDataError):
+            with suppress(SMTPException, OSError):
+                await client.rset(timeout=GOODBYE_SECONDS)
+                self._keep(client)
+                return
+        client.close()
+
+    def _keep(self, client: aiosmtplib.SMTP) -> None:
+        ending = asyncio.get_running_loop().call_later(KEPT_SECONDS, self._let_go, client)
+        self._idle.append(_Kept(client, ending, time.monotonic()))
+
+    async def _kept(self) -> aiosmtplib.SMTP | None:
+        """A connection that still answers; without one, None."""
+        while self._idle:
+            client, ending, since = self._idle.pop()
+            ending.cancel()
+            if client.is_connected and time.monotonic() - since < FRESH_SECONDS:
+                return client
+            try:
+                await client.noop(timeout=GOODBYE_SECONDS)
+            except (SMTPException, OSError):
+                client.close()
+            else:
+                return client
+        return None
+
+    def _let_go(self, client: aiosmtplib.SMTP) -> None:
+        self._idle = [kept for kept in self._idle if kept.client is not client]
+        client.close()
+
+
+async def connected(url: SplitResult, seconds: float) -> aiosmtplib.SMTP:
+    """A connection to a server, signed in where the URL says as whom; each of its answers may take so long."""
+    client = aiosmtplib.SMTP(
+        hostname=url.hostname,
+        port=url.port,
+        username=unquote(url.username) if url.username else None,
+        password=unquote(url.password) if url.password else None,
+        use_tls=url.scheme == "smtps",
+        start_tls=True if url.scheme == "smtp+starttls" else False if url.scheme == "smtps" else None,
+        timeout=seconds,
+    )
+    try:
+        await client.connect()
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+async def goodbye(client: aiosmtplib.SMTP) -> None:
+    """End a connection, whether or not the server takes leave as well."""
+    with suppress(SMTPException, OSError):
+        await client.quit(timeout=GOODBYE_SECONDS)
+    client.close()
+
+
+def _reason(failed: SMTPException | OSError) -> Undeliverable | Later:
+    """What comes of a failure, for whoever wanted to send."""
+    if isinstance(failed, SMTPRecipientsRefused):
+        return _judged(failed.recipients[0].code, failed.recipients[0].message)
+    if isinstance(failed, SMTPSenderRefused | SMTPDataError):
+        return _judged(failed.code, failed.message)
+    # A timeout is an OSError. A wrong password is ours to mend, so the letter waits.
+    return Away(str(failed) or type(failed).__name__, told(failed))
+
+
+def _judged(code: int, said: str) -> Undeliverable | Later:
+    reason = f"{code} {said}"
+    return (Undeliverable if code >= PERMANENT else Later)(reason, f"the mail server says {code}")
