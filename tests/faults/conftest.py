@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -23,6 +24,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from alembic import command
 from alembic.config import Config
+from redis.asyncio import Redis
 from websockets.asyncio.client import connect
 
 from domain import sessions
@@ -30,6 +32,7 @@ from domain.people import Newcomer, add
 from infra import embedded
 from infra import settings as infra_settings
 from infra.desk import Desk
+from infra.redis import WORKERS
 from models import AssignmentMethod, Category, Department, Role, TicketPriority
 from tests.faults.promises import PROPERTY, Kept, table
 from tests.faults.proxy import Proxy
@@ -173,14 +176,14 @@ class Asking:
         headers = {"Authorization": f"Bearer {by}"} if by else {}
         return await self.http.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
 
-    async def submit(self, subject, *, key=None):
+    async def submit(self, subject, *, key=None, **more):
         """The response to a ticket's submission."""
-        given = {"subject": subject, "body": "It burns.", "categoryId": self.category}
+        given = {"subject": subject, "body": "It burns.", "categoryId": self.category, **more}
         return await self.post(SUBMIT, input=given | ({"idempotencyKey": key} if key else {}))
 
-    async def submitted(self, subject):
+    async def submitted(self, subject, **more):
         """The id of a ticket that was submitted."""
-        answer = (await self.submit(subject)).json()
+        answer = (await self.submit(subject, **more)).json()
         return answer["data"]["submitTicket"]["ticket"]["id"]
 
     @contextlib.asynccontextmanager
@@ -325,6 +328,16 @@ class Town(Asking):
             await self.token_of(each, desk) for each in (self.customer_id, self.agent_id, self.admin_id)
         ]
         await desk.close()
+
+    async def works(self, worker):
+        """Waits until a worker that was started is at work."""
+        name = f"{socket.gethostname()}:{worker.process.pid}"
+        async with Redis.from_url(self.settings.redis_url) as redis:
+
+            async def present():
+                return await redis.zscore(WORKERS, name) is not None
+
+            await self.until(present, seconds=START_SECONDS)
 
     async def token_of(self, person_id, desk, *, seconds=3600):
         """An access token of a new session."""
@@ -471,6 +484,15 @@ async def real(town):
     entries = re.split(r"(?m)^(?=\d{4}-\d\d-\d\d)", town.said()[before:])
     alarms = [entry for entry in entries if "unexpected_error" in entry or "Traceback" in entry]
     assert [entry for entry in alarms if not any(word in entry for word in town.forgiven)] == []
+
+
+@pytest.fixture
+async def second(real):
+    """Another worker."""
+    program = Program(["-c", HASTY, "work"], real.worker.environment, real.folder / "second.log")
+    program.start()
+    yield program
+    program.end()
 
 
 @pytest.fixture

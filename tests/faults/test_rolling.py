@@ -9,6 +9,7 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from tests.faults.ledger import Ledger
 from tests.faults.promises import ROUNDS
 
 CLIENTS = 6
@@ -71,4 +72,38 @@ async def test_a_rolling_restart_fails_no_request(real, far, kept):
     assert clients.failed == [], clients.failed[:5]
     kept(times=len(rolled), tried=clients.answered, failed=len(clients.failed), healed=slowest)
     assert set(codes) == {1012}
+    assert slowest < END_SECONDS
+
+
+@pytest.mark.promise(
+    "A job is done, waiting or visibly dead; an orphan runs again within 60 s",
+    injected="SIGTERM to each of two workers in turn, amid a stream of mutations",
+)
+async def test_a_rolling_restart_of_workers_does_each_job_once(real, second, kept):
+    """Whoever is told to stop ends what it does or gives it back; no mail goes twice for that."""
+    ledger, slowest = Ledger(real, real), 0.0
+    clients = [asyncio.create_task(ledger.write(f"Rolled {number}")) for number in range(2)]
+    rolled = [real.worker, second] * ROUNDS if ROUNDS > 1 else [second]  # as above
+    for worker in rolled:
+        await real.works(worker)
+        await asyncio.sleep(0.5)
+        began = time.monotonic()
+        worker.signal(signal.SIGTERM)
+        assert await worker.ends() == 0
+        slowest = max(slowest, time.monotonic() - began)
+        worker.start()
+    ledger.end()
+    await asyncio.gather(*clients)
+    await real.all_settled()
+
+    letters = [letter["Message-ID"] for letter in real.mail.letters]
+    owed = await real.rows("SELECT status, count(*) FROM messages GROUP BY 1")
+    assert {row["status"] for row in owed} == {"SENT"}
+    kept(
+        times=len(rolled),
+        tried=ledger.acknowledged,
+        duplicates=len(letters) - len(set(letters)),
+        healed=slowest,
+        **await ledger.balance(),
+    )
     assert slowest < END_SECONDS

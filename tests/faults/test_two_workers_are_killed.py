@@ -6,18 +6,8 @@ import pytest
 from domain.people import Newcomer, add
 from infra.desk import Desk
 from models import EscalationLevel, EscalationRule, EscalationTrigger, Role
-from tests.faults.conftest import HASTY, Program
 
 TICKETS = 25
-
-
-@pytest.fixture
-async def second(real):
-    """Another worker."""
-    program = Program(["-c", HASTY, "work"], real.worker.environment, real.folder / "second.log")
-    program.start()
-    yield program
-    program.end()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import time
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -22,6 +23,12 @@ async def rename(town, ticket_id, subject):
     """A change by another client, told through Redis if that is there."""
     key = ticket_id.removeprefix("tkt_")
     await town.rows("UPDATE tickets SET subject = $2, last_seq = last_seq + 1 WHERE id = $1", key, subject)
+
+
+CREATE = """mutation ($input: CreateUploadInput!) { createUpload(input: $input) {
+  ... on CreateUploadSuccess { upload { id url } } } }"""
+FILES = "query ($id: ID!) { ticket(id: $id) { attachments(first: 1) { nodes { url } } } }"
+WORDS = b"How it burns.\n"
 
 
 def codes_of(answer):
@@ -58,6 +65,47 @@ async def test_without_redis_tickets_come_in_at_once_and_mail_goes_out_when_it_i
         await real.arrives(f"{how} {number}")
     await real.all_settled()
     kept(times=1, tried=4, lost=max(0, 4 - len(real.mail.letters)), twice=max(0, len(real.mail.letters) - 4))
+
+
+@pytest.mark.promise(
+    "With Redis, SMTP or storage down, reads and writes still answer",
+    injected="the folder of files taken away",
+)
+async def test_without_its_store_all_but_files_goes_on(real, kept):
+    folder, gone = real.disk / "files", real.disk / "gone"
+
+    async def announced():
+        given = {"filename": "a.txt", "contentType": "text/plain", "sizeBytes": len(WORDS)}
+        found = (await real.post(CREATE, input=given)).json()["data"]["createUpload"]["upload"]
+        return found["id"], urlsplit(found["url"]).path
+
+    async def read():
+        found = (await real.post(FILES, id=ticket_id)).json()["data"]["ticket"]["attachments"]["nodes"]
+        return await real.http.get(urlsplit(found[0]["url"]).path)
+
+    (before, path), (_, later) = await announced(), await announced()
+    assert (await real.http.put(path, content=WORDS)).status_code == 204
+    ticket_id = await real.submitted("With a file", uploadIds=[before])
+    folder.rename(gone)
+    folder.touch()
+    try:
+        refused = [await real.http.put(later, content=WORDS), await read()]
+        assert [answer.status_code for answer in refused] == [503, 503]
+        for number in range(4):
+            began = time.monotonic()
+            await real.submitted(f"Without files {number}")
+            assert time.monotonic() - began < AT_ONCE
+        ready = await real.http.get("/health/ready")
+        assert (ready.status_code, ready.json()["status"]) == (200, "ready")
+    finally:
+        folder.unlink()
+        gone.rename(folder)
+
+    assert (await real.http.put(later, content=WORDS)).status_code == 204
+    assert (await read()).content == WORDS
+    await real.all_settled()
+    assert [len(real.mail.about(f"Without files {number}")) for number in range(4)] == [1] * 4
+    kept(times=1, tried=4, lost=0, twice=0)
 
 
 async def test_a_subscriber_outlives_redis(real):
