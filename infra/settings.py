@@ -217,7 +217,7 @@ class Settings(BaseSettings):
         wrong = [
             f"{name.upper()}: must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}"
             for name, schemes in SCHEMES.items()
-            if any(url.partition(":")[0] not in schemes for url in _urls(getattr(self, name)))
+            if any(url.partition(":")[0] not in schemes for url in _urls(name, getattr(self, name)))
         ]
         if self.oidc_issuer and not self.oidc_audience:
             wrong.append("OIDC_AUDIENCE: is required with OIDC_ISSUER")
@@ -236,8 +236,11 @@ class Settings(BaseSettings):
         return self
 
 
-def _urls(value: str | tuple[str, ...] | None) -> tuple[str, ...]:
-    return value if isinstance(value, tuple) else tuple((value or "").split())
+def _urls(name: str, value: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    """The addresses that a setting holds. A folder's may have spaces."""
+    if isinstance(value, tuple):
+        return value
+    return tuple((value or "").split()) if name == "smtp_url" else (value,) if value else ()
 
 
 def read(**given: Any) -> Settings:

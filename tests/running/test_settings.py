@@ -117,6 +117,12 @@ def test_the_environment_goes_before_files(outside, tmp_path):
     assert read().secret_key == REQUIRED["SECRET_KEY"]
 
 
+def test_a_folder_for_files_may_have_spaces_in_its_name(outside):
+    outside(**REQUIRED, STORAGE_URL="file:///files with spaces")
+
+    assert read().storage_url == "file:///files with spaces"
+
+
 def test_empty_means_unset(outside):
     outside(**REQUIRED, SMTP_URL="", STORAGE_URL="", DATA_DIR="")
 
