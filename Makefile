@@ -33,7 +33,7 @@ define install-dev
 	$(call install,requirements-dev.lock,requirements-embedded.lock)
 endef
 
-.PHONY: help run test check faults schema migration lock sbom audit demo-day bench clean
+.PHONY: help run test check faults schema migration lock sbom audit manifests demo-day bench clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -85,6 +85,11 @@ audit: ## Ask for known vulnerabilities of all that is locked; needs the interne
 	$(install-dev)
 	@for lock in requirements.lock requirements-dev.lock; do \
 		$(TOOL) pip-audit==2.10.1 --disable-pip --require-hashes -r "$$lock" || exit 1; done
+
+manifests: ## Hold the Kubernetes manifests against Kubernetes' own schemas; needs the internet
+	$(install-dev)
+	$(TOOL) kubernetes-validate==1.37.0 --strict --kubernetes-version 1.31 \
+		$(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml))
 
 demo-day: ## Play a day at the desk: one ticket from its submission to its rating, as six people live it
 	$(install-dev)

@@ -70,12 +70,22 @@ def receive() -> None:
 
 @app.command()
 def migrate() -> None:
-    """Bring the database to this version's tables. Does nothing when it is there."""
+    """Bring the database to this version's tables, while the last version runs. Does nothing when it is there."""
     from alembic import command
+    from alembic.util import CommandError
+
+    from infra import migrations
 
     _settings()
-    command.upgrade(_alembic(), "head")
-    typer.echo(f"The database is at migration {_head()}")
+    alembic = _alembic()
+    try:
+        command.upgrade(alembic, "head")
+    except CommandError as refused:
+        _refuse(str(refused))
+    if newer := alembic.attributes.get("newer"):
+        typer.echo(f"The database is at migration {newer}, of a later version than this: it is left as it is")
+    else:
+        typer.echo(f"The database is at migration {migrations.head()}")
 
 
 @app.command()
@@ -96,7 +106,7 @@ def check(*, strict: Annotated[bool, typer.Option("--strict", help="Also fail fo
     from infra import checks, weaknesses
 
     settings = _settings()
-    results = asyncio.run(checks.check(settings, _head()))
+    results = asyncio.run(checks.check(settings))
     weak = weaknesses.of(settings)
     if results[0].good:  # the database
         weak += asyncio.run(opening.missing(settings))
@@ -114,7 +124,7 @@ def status() -> None:
 
     from infra import status as looked
 
-    results = asyncio.run(looked.status(_settings(), _head()))
+    results = asyncio.run(looked.status(_settings()))
     Console(soft_wrap=True).print(looked.table(results))
     if not all(result.good for result in results):
         raise typer.Exit(1)
@@ -256,12 +266,6 @@ def _alembic() -> "Config":
     from alembic.config import Config
 
     return Config(ROOT / "alembic.ini")
-
-
-def _head() -> str | None:
-    from alembic.script import ScriptDirectory
-
-    return ScriptDirectory.from_config(_alembic()).get_current_head()
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import asyncpg
 import obstore
 from redis.asyncio import Redis
 
+from infra import migrations, replicas
 from infra.ids import new_id
 from infra.issuer import Issuer
 from infra.settings import Settings
@@ -21,6 +22,7 @@ SECONDS = 5
 
 LEAST_POSTGRES = 18
 LEAST_REDIS = 7
+CATCH_UP_SECONDS = 1.0
 MOST_SKEW_SECONDS = 2.0  # between clocks: what is due by one is not by the other
 
 
@@ -38,13 +40,17 @@ class Weak(Exception):
     """It works, and should not stay so."""
 
 
-async def check(settings: Settings, head: str | None) -> list[Result]:
-    """Looks at everything at once. `head` is the migration that the database should be at."""
+async def check(settings: Settings) -> list[Result]:
+    """Looks at everything at once."""
     looks = [
-        _look("database", _database(settings, head)),
+        _look("database", _database(settings)),
         _look("redis", _redis(settings.redis_url)),
         files(settings),
         mail(settings),
+    ]
+    looks += [
+        _look(f"replica {number}", _replica(settings.database_url, url))
+        for number, url in enumerate(settings.replica_urls, start=1)
     ]
     if settings.traces_endpoint:
         looks.append(_look("traces", _traces(settings)))
@@ -86,7 +92,7 @@ FACTS = """SELECT current_setting('server_version') AS version,
     extract(epoch FROM clock_timestamp())::float8 AS clock, pg_is_in_recovery() AS copies"""
 
 
-async def _database(settings: Settings, head: str | None) -> str:
+async def _database(settings: Settings) -> str:
     connection = await asyncpg.connect(settings.database_url)
     try:
         (facts,) = await connection.fetch(FACTS)
@@ -102,14 +108,59 @@ async def _database(settings: Settings, head: str | None) -> str:
         stands = await connection.fetchval("SELECT version_num FROM alembic_version")
     finally:
         await connection.close()
-    if stands != head:
-        raise RuntimeError(f"it is at migration {stands}, not at {head}: run `desk migrate`")
+    if not migrations.suffices(stands):
+        raise RuntimeError(f"it is at migration {stands}, not at {migrations.head()}: run `desk migrate`")
     wanted = (settings.worker_count + 1) * (settings.read_pool_size + settings.write_pool_size)
     if skew > MOST_SKEW_SECONDS:
         raise Weak(f"its clock and this machine's differ by {skew:.0f} s: what is due comes as much too late or early")
     if wanted > facts["connections"]:
         raise Weak(f"it takes {facts['connections']} connections, and one API and one worker may want {wanted}")
-    return f"PostgreSQL {facts['version']}, at migration {stands}"
+    newer = ", of a later version than this" if migrations.is_newer(stands) else ""
+    return f"PostgreSQL {facts['version']}, at migration {stands}{newer}"
+
+
+COPY = """SELECT (SELECT system_identifier FROM pg_control_system()) AS of, pg_is_in_recovery() AS copies,
+    current_setting('synchronous_commit') AS waits, extract(epoch FROM clock_timestamp())::float8 AS clock"""
+
+
+async def _replica(database_url: str, url: str) -> str:
+    primary = await asyncpg.connect(database_url)
+    try:
+        copy = await asyncpg.connect(url)
+        try:
+            (own,), (facts,) = await primary.fetch(COPY), await copy.fetch(COPY)
+            skew = abs(time.time() - facts["clock"])
+            if not facts["copies"]:
+                raise RuntimeError("it copies no other server")
+            if own["copies"]:
+                raise RuntimeError("DATABASE_URL names a copy itself")
+            if facts["of"] != own["of"]:
+                raise RuntimeError("it copies another server than DATABASE_URL names")
+            if own["waits"] == "off":
+                raise RuntimeError(
+                    "the database's synchronous_commit is off: reads here may miss what was just written"
+                )
+            behind = await _behind(primary, copy)
+        finally:
+            await copy.close()
+    finally:
+        await primary.close()
+    if behind:
+        raise Weak(f"it is {behind:,} bytes behind: nothing is read there as long as it is")
+    if skew > MOST_SKEW_SECONDS:
+        raise Weak(f"its clock and this machine's differ by {skew:.0f} s")
+    return "has what the database has"
+
+
+async def _behind(primary: asyncpg.Connection, copy: asyncpg.Connection) -> int:
+    """How many bytes a copy lacks of what the primary had a while ago."""
+    needed: int = await primary.fetchval(replicas.REACHED)
+    until = time.monotonic() + CATCH_UP_SECONDS
+    while True:
+        behind: int = needed - await copy.fetchval(replicas.REPLAYED)
+        if behind <= 0 or time.monotonic() > until:
+            return max(0, behind)
+        await asyncio.sleep(replicas.PAUSE_SECONDS)
 
 
 async def _redis(url: str) -> str:

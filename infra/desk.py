@@ -12,6 +12,7 @@ from infra.issuer import Issuer
 from infra.mail import Mailer
 from infra.postgres import Reads
 from infra.redis import Bus
+from infra.replicas import opened
 from infra.settings import Settings
 from infra.signing import Signer
 from infra.unit import Writes
@@ -42,7 +43,7 @@ class Desk:
 
         return cls(
             settings=settings,
-            reads=Reads(settings.database_url, size=settings.read_pool_size),
+            reads=opened(settings.database_url, settings.replica_urls, size=settings.read_pool_size),
             writes=await Writes.open(settings.database_url, tell, size=settings.write_pool_size),
             bus=bus,
             hub=hub,

@@ -286,7 +286,7 @@ def _says_ready(file: Path) -> bool:
         lines = file.read_text().splitlines()
     except FileNotFoundError:
         return False
-    return len(lines) > 7 and lines[7].strip() == "ready"  # noqa: PLR2004 (the eighth)
+    return len(lines) > 7 and lines[7].strip() in {"ready", "standby"}  # noqa: PLR2004 (the eighth)
 
 
 def _pongs(port: int, secret: str) -> bool:

@@ -8,14 +8,14 @@ from pathlib import Path
 import asyncpg
 import redis.exceptions
 
-from infra.postgres import Unavailable
+from infra.postgres import Behind, Unavailable
 
 ROOT, ELSEWHERE = f"{Path(__file__).resolve().parents[1]}/", "/site-packages/"
 PIPES = (f"{ROOT}infra/", f"{ROOT}planner/")
 # Their texts name code, machines or files, never what somebody wrote. Others quote values: a KeyError its key.
 NAMING = (
     *(AttributeError, TypeError, NameError, ImportError, ArithmeticError, RecursionError, NotImplementedError),
-    *(OSError, ssl.SSLError, redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, Unavailable),
+    *(OSError, ssl.SSLError, redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, Unavailable, Behind),
 )
 MODULES = {"builtins", "ssl", "socket", "redis.exceptions", "infra.postgres"}  # a subclass elsewhere may say anything
 # Of PostgreSQL's errors: connections, rollbacks, names, resources, states, the server itself; not data or constraints.

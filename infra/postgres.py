@@ -50,6 +50,10 @@ class Lost(Exception):
     """The connection broke before it gave an answer."""
 
 
+class Behind(Exception):
+    """A server that copies another does not have yet what it is asked for."""
+
+
 def is_farewell(error: BaseException) -> bool:
     """Whether an error is a server's last word on a connection, which may still look open."""
     # asyncpg takes a message that came while nothing was asked for an operation that is still going on.
@@ -155,6 +159,9 @@ class Reads:
         try:
             rows = await connection.fetch(sql, arguments)
             sound = True
+        except Behind:
+            sound = True
+            raise
         except TimeoutError as error:
             raise Unavailable from error
         except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:

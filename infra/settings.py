@@ -19,6 +19,7 @@ DAY = 24 * 60 * 60
 SCHEMES = {
     "public_url": ("http", "https"),
     "database_url": ("postgresql", "postgres"),
+    "replica_urls": ("postgresql", "postgres"),
     "redis_url": ("redis", "rediss", "unix"),
     "smtp_url": ("smtp", "smtp+starttls", "smtps", "ses"),
     "oidc_issuer": ("https", "http"),
@@ -84,6 +85,8 @@ class Settings(BaseSettings):
     secret_key: str = Field("", repr=False)  # signs tokens and links
 
     database_url: str = Field("", repr=False)
+    # Of servers that copy that one, which reads go to; with spaces between them.
+    replica_urls: Annotated[tuple[str, ...], NoDecode] = Field((), repr=False)
     redis_url: str = Field("", repr=False)
     smtp_url: str | None = Field(
         None, repr=False
@@ -180,6 +183,11 @@ class Settings(BaseSettings):
     def _split(cls, value: Any) -> Any:
         return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
 
+    @field_validator("replica_urls", mode="before")
+    @classmethod
+    def _split_urls(cls, value: Any) -> Any:
+        return tuple(value.split()) if isinstance(value, str) else value
+
     @field_validator("data_dir")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
@@ -209,7 +217,7 @@ class Settings(BaseSettings):
         wrong = [
             f"{name.upper()}: must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}"
             for name, schemes in SCHEMES.items()
-            if any(url.partition(":")[0] not in schemes for url in (getattr(self, name) or "").split())
+            if any(url.partition(":")[0] not in schemes for url in _urls(name, getattr(self, name)))
         ]
         if self.oidc_issuer and not self.oidc_audience:
             wrong.append("OIDC_AUDIENCE: is required with OIDC_ISSUER")
@@ -226,6 +234,13 @@ class Settings(BaseSettings):
         if wrong:
             raise ValueError("\n".join(wrong))
         return self
+
+
+def _urls(name: str, value: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    """The addresses that a setting holds. A folder's may have spaces."""
+    if isinstance(value, tuple):
+        return value
+    return tuple((value or "").split()) if name == "smtp_url" else (value,) if value else ()
 
 
 def read(**given: Any) -> Settings:

@@ -18,10 +18,10 @@ LATE_JOB_SECONDS = 60
 LATE_MAIL_SECONDS = 600
 
 
-async def status(settings: Settings, head: str | None) -> list[Result]:
-    """What is outside, who works, and what waits. `head` is the migration that the database should be at."""
+async def status(settings: Settings) -> list[Result]:
+    """What is outside, who works, and what waits."""
     outside, workers, waits = await asyncio.gather(
-        checks.check(settings, head), _workers(settings.redis_url), _waits(settings.database_url)
+        checks.check(settings), _workers(settings.redis_url), _waits(settings.database_url)
     )
     return [*outside, workers, *waits]
 

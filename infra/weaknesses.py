@@ -33,19 +33,26 @@ def of(settings: Settings) -> list[tuple[str, str]]:
 def _keys(settings: Settings) -> Iterator[tuple[str, str]]:
     if is_guessable(settings.secret_key):
         yield "SECRET_KEY", "can be guessed, and whoever has it signs in as anybody; `openssl rand -hex 32` makes one"
-    database, redis = urlsplit(settings.database_url), urlsplit(settings.redis_url)
-    yield "DATABASE_URL", _password(database)
+    redis = urlsplit(settings.redis_url)
+    for name, url in _databases(settings):
+        yield name, _password(url)
     yield "REDIS_URL", _password(redis)
     if redis.scheme != "unix" and not redis.password and not is_here(redis.hostname):
         yield "REDIS_URL", "has no password: whoever reaches it can have jobs run and streams end"
 
 
+def _databases(settings: Settings) -> Iterator[tuple[str, SplitResult]]:
+    yield "DATABASE_URL", urlsplit(settings.database_url)
+    for url in settings.replica_urls:
+        yield "REPLICA_URLS", urlsplit(url)
+
+
 def _outside(settings: Settings) -> Iterator[tuple[str, str]]:
     """What goes to other machines in the clear."""
-    database = urlsplit(settings.database_url)
-    modes = {mode for name, given in parse_qs(database.query).items() if name in {"ssl", "sslmode"} for mode in given}
-    if is_public(database.hostname) and not modes & ENCRYPTED:
-        yield "DATABASE_URL", "may go in the clear to another network: add ?sslmode=verify-full"
+    for name, url in _databases(settings):
+        modes = {mode for key, given in parse_qs(url.query).items() if key in {"ssl", "sslmode"} for mode in given}
+        if is_public(url.hostname) and not modes & ENCRYPTED:
+            yield name, "may go in the clear to another network: add ?sslmode=verify-full"
     redis = urlsplit(settings.redis_url)
     if redis.scheme == "redis" and is_public(redis.hostname):
         yield "REDIS_URL", "goes in the clear to another network: begin it with rediss://"

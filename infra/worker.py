@@ -17,7 +17,7 @@ from arq import cron
 from arq.worker import Worker, func
 from redis.exceptions import RedisError
 
-from infra import jobs, tracing
+from infra import jobs, migrations, tracing
 from infra.desk import Desk
 from infra.faults import told
 from infra.logs import report
@@ -41,7 +41,10 @@ Tick = tuple[int, Callable[[Desk], Awaitable[object]]]  # every so many seconds:
 async def work(
     settings: Settings, ticks: Sequence[Tick], watching: Callable[[Desk], AbstractAsyncContextManager[None]]
 ) -> None:
-    """Work until SIGTERM or SIGINT, with `watching` open. A Redis that goes away is waited for."""
+    """Work until SIGTERM or SIGINT, with `watching` open, once the database is migrated.
+
+    A Redis that goes away is waited for.
+    """
     async with tracing.exporting(settings, "worker"):
         desk = await Desk.open(settings)
         try:
@@ -56,9 +59,12 @@ async def _work(settings: Settings, desk: Desk, ticks: Sequence[Tick]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    stopped = asyncio.create_task(stopping.wait())
+    migrated = asyncio.create_task(migrations.awaited(desk.reads))
+    await asyncio.wait({migrated, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    migrated.cancel()
     relay = asyncio.create_task(jobs.relay_forever(desk))
     present = asyncio.create_task(_present(desk))
-    stopped = asyncio.create_task(stopping.wait())
     try:
         while not stopping.is_set():
             worker = _worker(settings, desk, ticks)

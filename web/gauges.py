@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from infra.desk import Desk
+from infra.replicas import Replicated
 from infra.waiting import Waiting, Watched
 from planner.engine import Engine
 
@@ -22,7 +23,9 @@ class _Standing(Collector):
         desk, engine = self._desk, self._engine
         yield GaugeMetricFamily("deskwire_plans", "Plans that are kept.", len(engine.plans.kept))
         yield CounterMetricFamily("deskwire_plan_misses", "Plans that had to be made.", engine.plan_misses)
+        replicas = desk.reads.replicas if isinstance(desk.reads, Replicated) else []
         pools = {"read": desk.reads.slots, "write": desk.writes.slots}
+        pools |= {f"replica {number}": replica.slots for number, replica in enumerate(replicas, start=1)}
         size = GaugeMetricFamily("deskwire_pool_size", "Most connections at once.", labels=["pool"])
         in_use = GaugeMetricFamily("deskwire_pool_in_use", "Connections that are in use.", labels=["pool"])
         waits = GaugeMetricFamily("deskwire_pool_waiting", "Who waits for a connection.", labels=["pool"])
@@ -31,6 +34,8 @@ class _Standing(Collector):
             in_use.add_metric([name], slots.in_use)
             waits.add_metric([name], slots.waiting)
         yield from (size, in_use, waits)
+        if isinstance(desk.reads, Replicated):
+            yield from _of_replicas(desk.reads)
         yield GaugeMetricFamily(
             "deskwire_hub_connected", "Whether messages of other processes arrive.", int(desk.hub.connected)
         )
@@ -39,6 +44,16 @@ class _Standing(Collector):
         yield GaugeMetricFamily("deskwire_database_up", "Whether PostgreSQL answers.", int(self._waiting is not None))
         if self._waiting is not None:  # what nobody knows is left out, not told as nothing
             yield from _of_database(self._waiting)
+
+
+def _of_replicas(reads: Replicated) -> Iterator[Metric]:
+    answered = CounterMetricFamily("deskwire_reads", "Statements that were answered.", labels=["server"])
+    well = GaugeMetricFamily("deskwire_replica_used", "Whether it is there and not behind.", labels=["server"])
+    answered.add_metric(["primary"], reads.answered)
+    for number, replica in enumerate(reads.replicas, start=1):
+        answered.add_metric([f"replica {number}"], replica.answered)
+        well.add_metric([f"replica {number}"], int(replica.well))
+    yield from (answered, well)
 
 
 def _of_database(waiting: Waiting) -> Iterator[Metric]:

@@ -8,7 +8,7 @@ import asyncpg
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from infra import checks
+from infra import checks, migrations
 from infra.desk import Desk
 from infra.postgres import Unavailable
 
@@ -49,8 +49,10 @@ class Known:
 
 
 def ready(desk: Desk) -> Callable[[Request], Awaitable[Response]]:
-    """PostgreSQL answers. Redis, mail and files are told of but not needed: without them all that is read and written
-    is answered, what is live waits for its sweep, mail waits in its table, and files say that they are away.
+    """PostgreSQL answers, and is migrated. Redis, mail and files are told of but not needed.
+
+    Without them all that is read and written is answered, what is live waits for its sweep, mail waits in its table,
+    and files say that they are away.
     """
     settings = desk.settings
 
@@ -63,25 +65,26 @@ def ready(desk: Desk) -> Callable[[Request], Awaitable[Response]]:
     mail_known, storage_known = Known(mail), Known(storage)
 
     async def answer(_request: Request) -> Response:
-        database, redis, sends, keeps = await asyncio.gather(
-            _database(desk), desk.bus.ready(), mail_known.well(), storage_known.well()
+        migrated, redis, sends, keeps = await asyncio.gather(
+            _migrated(desk), desk.bus.ready(), mail_known.well(), storage_known.well()
         )
         status = {
-            "status": "ready" if database else "unavailable",
-            "database": database,
+            "status": "ready" if migrated else "unavailable",
+            "database": migrated is not None,
+            "migrated": migrated,
             "redis": redis,
             "mail": sends,
             "files": keeps,
         }
-        return JSONResponse(status, status_code=200 if database else 503)
+        return JSONResponse(status, status_code=200 if migrated else 503)
 
     return answer
 
 
-async def _database(desk: Desk) -> bool:
+async def _migrated(desk: Desk) -> bool | None:
+    """Whether the database has the tables that this version needs; None when it does not say."""
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            await desk.reads.fetch("SELECT '1'::varchar", [])
+            return await migrations.is_migrated(desk.reads)
     except (Unavailable, TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        return False
-    return True
+        return None

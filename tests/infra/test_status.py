@@ -48,9 +48,7 @@ async def test_workers_are_alive_while_they_tell_so(migrated, desk, monkeypatch)
 
 async def test_all_is_shown_with_its_state(database, migrated, desk):  # empties it
     await desk.bus.here("one")
-    results = await status.status(
-        migrated, (await database.rows("SELECT version_num FROM alembic_version"))[0]["version_num"]
-    )
+    results = await status.status(migrated)
     await desk.bus.gone("one")
 
     assert [each.name for each in results if not each.good] == []
@@ -63,7 +61,7 @@ async def test_what_is_away_is_told_and_the_rest_is_still_shown(migrated):
         update={"database_url": "postgresql://nobody@127.0.0.1:9/none", "redis_url": "redis://127.0.0.1:9"}
     )
 
-    results = await status.status(away, None)
+    results = await status.status(away)
 
     bad = {each.name for each in results if not each.good}
     assert bad == {"database", "redis", "workers", "jobs and mail"}

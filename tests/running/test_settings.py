@@ -76,6 +76,10 @@ def test_a_real_one_is_closed_by_default(outside):
         ({"PORT": "0"}, "PORT: Input should be greater than or equal to 1"),
         ({"SECRET_KEY": "short"}, "SECRET_KEY: must have at least 32 characters; `openssl rand -hex 32` makes one"),
         ({"DATABASE_URL": "mysql://secret@db"}, "DATABASE_URL: must begin with postgresql:// or postgres://"),
+        (
+            {"REPLICA_URLS": "postgresql://a/desk mysql://secret@b"},
+            "REPLICA_URLS: must begin with postgresql:// or postgres://",
+        ),
         ({"SMTP_URL": "smtp://mail"}, "MAIL_FROM: is required with SMTP_URL"),
         ({"OPERATOR_EMAIL": "a@b, c@d"}, "OPERATOR_EMAIL: is one address, such as operator@example.com"),
         (
@@ -113,6 +117,12 @@ def test_the_environment_goes_before_files(outside, tmp_path):
     assert read().secret_key == REQUIRED["SECRET_KEY"]
 
 
+def test_a_folder_for_files_may_have_spaces_in_its_name(outside):
+    outside(**REQUIRED, STORAGE_URL="file:///files with spaces")
+
+    assert read().storage_url == "file:///files with spaces"
+
+
 def test_empty_means_unset(outside):
     outside(**REQUIRED, SMTP_URL="", STORAGE_URL="", DATA_DIR="")
 
@@ -123,10 +133,12 @@ def test_empty_means_unset(outside):
 def test_no_secret_is_printed(outside):
     outside(
         **REQUIRED | {"DATABASE_URL": "postgresql://me:hush@db/deskwire"},
+        REPLICA_URLS="postgresql://me:hush@a/deskwire postgresql://me:hush@b/deskwire",
         SENTRY_DSN="https://hush@sentry.example/1",
         OTEL_EXPORTER_OTLP_ENDPOINT="https://hush@traces.example",
         OTEL_EXPORTER_OTLP_HEADERS="api-key=hush",
     )
+    assert len(read().replica_urls) == 2
 
     printed = repr(read())
 

@@ -6,12 +6,12 @@ import time
 
 import pytest
 
-from infra import embedded
+from infra import embedded, migrations
 from infra.desk import Desk
 from web import health
 from web.health import Known
 
-ALL = {"status": "ready", "database": True, "redis": True, "mail": True, "files": True}
+ALL = {"status": "ready", "database": True, "migrated": True, "redis": True, "mail": True, "files": True}
 
 
 @pytest.fixture
@@ -44,7 +44,19 @@ async def test_without_the_database_nothing_can_be_served(asked, nowhere):
     status, parts = await asked(database_url=f"postgresql://nobody@127.0.0.1:{nowhere}/none")
 
     assert status == 503
-    assert parts == ALL | {"status": "unavailable", "database": False}
+    assert parts == ALL | {"status": "unavailable", "database": False, "migrated": None}
+
+
+async def test_the_tables_of_an_older_version_do_not_suffice_and_those_of_a_later_do(asked, database):
+    async def at(version):
+        await database.rows("UPDATE alembic_version SET version_num = :version", version=version)
+        return await asked()
+
+    try:
+        assert await at("5eebb43a21ca"[::-1]) == (200, ALL)
+        assert await at("004f49211433") == (503, ALL | {"status": "unavailable", "migrated": False})
+    finally:
+        await at(migrations.head())
 
 
 async def test_what_is_not_needed_is_told_and_does_not_decide(asked, nowhere):

@@ -451,7 +451,7 @@ async def test_while_the_database_is_away_nobody_is_told_that_a_token_is_wrong(s
 
 async def test_the_operator_s_check_asks_the_provider(migrated, provider):
     async def checked():
-        told = await checks.check(migrated.model_copy(update={"oidc_issuer": provider.url}), None)
+        told = await checks.check(migrated.model_copy(update={"oidc_issuer": provider.url}))
         return next(result for result in told if result.name == "identity provider")
 
     found = await checked()
@@ -461,4 +461,4 @@ async def test_the_operator_s_check_asks_the_provider(migrated, provider):
     assert (found.good, found.said) == (True, f"{provider.url} publishes 1 keys that fit")
     assert not lost.good
     assert "500" in lost.said
-    assert "identity provider" not in {result.name for result in await checks.check(migrated, None)}
+    assert "identity provider" not in {result.name for result in await checks.check(migrated)}
