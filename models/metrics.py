@@ -78,7 +78,7 @@ class Sums(Base):
 
     `grain`: 0 a quarter of an hour, 1 a day, 2 a month, in UTC. `split`: which parts of the key count; the others are
     zeros: 0 none, 1 the department, 2 department and agent, 3 department and category, 4 department and priority, 5
-    all four, which has quarters alone, 6 the priority.
+    all four, which has quarters alone.
 
     A histogram is one number to the base of 100,000,000, whose digits say how many fell into each bucket, so that
     histograms are added up as all else is, by PostgreSQL's own sum, two hundred times as fast as bucket by bucket. The

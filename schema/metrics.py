@@ -84,11 +84,11 @@ class DurationStats:
 
     @planned("Half took at most so long, in seconds; null when there are none.")
     def median_seconds(took: Any, viewer: Viewer) -> int | None:
-        return figures.percentile(took.groups, took.buckets, 0.5)
+        return figures.percentile(took.count, took.groups, took.buckets, 0.5)
 
     @planned("Nine of ten took at most so long, in seconds; null when there are none.")
     def p90_seconds(took: Any, viewer: Viewer) -> int | None:
-        return figures.percentile(took.groups, took.buckets, 0.9)
+        return figures.percentile(took.count, took.groups, took.buckets, 0.9)
 
     @planned("Mean, in seconds; null when there are none.")
     def average_seconds(took: Any, viewer: Viewer) -> int | None:

@@ -273,12 +273,12 @@ def _split(scope: Any, by: By | None) -> Any:
 # --- Durations --------------------------------------------------------------------------------------------------------
 
 
-def percentile(groups: Any, buckets: Any, share: float) -> Any:
+def percentile(count: Any, groups: Any, buckets: Any, share: float) -> Any:
     """The duration that this share of those measured took at most, in seconds, within 2 %; NULL when there are none.
 
     DDSketch by Masson, Rim and Lee (2019), section 2.2: the middle of the bucket in which that one lies.
     """
-    return func.deskwire_percentile(groups, buckets, share, GAMMA, type_=sa.Integer())
+    return func.deskwire_percentile(sa.cast(count, sa.BigInteger), groups, buckets, share, GAMMA, type_=sa.Integer())
 
 
 def mean(seconds: Any, count: Any) -> Any:

@@ -30,7 +30,6 @@ class Split(enum.IntEnum):
     CATEGORY = 3  # and department
     PRIORITY = 4  # and department
     EVERYTHING = 5
-    PRIORITY_ALONE = 6  # what is most, and would be read for each department
 
 
 FIXED = ("split", "grain")
@@ -42,7 +41,6 @@ PARTS: dict[Split, tuple[str, ...]] = {
     Split.CATEGORY: ("department_id", "category_id"),
     Split.PRIORITY: ("department_id", "priority"),
     Split.EVERYTHING: ("department_id", "agent_id", "category_id", "priority"),
-    Split.PRIORITY_ALONE: ("priority",),
 }
 # A smaller split of which one can be made, each after that.
 MADE_OF = {
@@ -50,8 +48,7 @@ MADE_OF = {
     Split.AGENT: Split.EVERYTHING,
     Split.CATEGORY: Split.EVERYTHING,
     Split.DEPARTMENT: Split.PRIORITY,
-    Split.PRIORITY_ALONE: Split.PRIORITY,
-    Split.ALL: Split.PRIORITY_ALONE,
+    Split.ALL: Split.DEPARTMENT,
 }
 # Of all four parts of a key there are quarters alone.
 KINDS = [(split.value, grain.value) for split in Split for grain in Grain if split != Split.EVERYTHING or grain == 0]

@@ -223,12 +223,13 @@ async def test_percentiles_are_within_two_percent(api, database, desk, two_depar
     luck = Random(1)
     took = sorted(int(luck.lognormvariate(8, 2)) for _ in range(501))
     rows = [dict(zip(("seconds", "bucket"), (each, facts.bucket(each)), strict=True)) for each in took]
-    await database.rows("UPDATE metric_sums SET resolution_groups = NULL, resolution_buckets = NULL")
+    await database.rows("UPDATE metric_sums SET resolution_groups = NULL, resolution_buckets = NULL, resolved = NULL")
     for row in rows:
         await database.rows(
             "INSERT INTO metric_facts (made_at, start, department_id, agent_id, category_id, priority, measure, amount,"
-            " bucket) SELECT now(), date_bin('15 minutes', now(), '2000-01-01Z'), id, id, id, 2,"
-            " 'resolution_seconds', 1, :bucket FROM departments LIMIT 1",
+            " bucket) SELECT now(), date_bin('15 minutes', now(), '2000-01-01Z'), id, id, id, 2, measure, 1, bucket"
+            " FROM (SELECT id FROM departments LIMIT 1) AS d, (VALUES ('resolution_seconds', CAST(:bucket AS int)),"
+            " ('resolved', NULL)) AS f (measure, bucket)",
             bucket=row["bucket"],
         )
     asked = "query ($f: MetricsFilter!) { metrics(filter: $f) { total { resolution { medianSeconds p90Seconds } } } }"
@@ -236,6 +237,22 @@ async def test_percentiles_are_within_two_percent(api, database, desk, two_depar
     found = (await api(director, asked, f=today()))["metrics"]["total"]["resolution"]
     assert abs(found["medianSeconds"] - took[250]) <= took[250] * 0.02 + 1
     assert abs(found["p90Seconds"] - took[450]) <= took[450] * 0.02 + 1
+
+
+async def test_of_what_was_not_drawn_there_are_no_percentiles(api, database, two_departments, director, settings):
+    asked = "query ($f: MetricsFilter!) { metrics(filter: $f) { total { resolution { count medianSeconds } } } }"
+
+    async def resolution():
+        return (await api(director, asked, f=today()))["metrics"]["total"]["resolution"]
+
+    # As sums are that were counted before there were histograms in them.
+    await database.rows(
+        "UPDATE metric_sums SET resolution_groups = NULL WHERE department_id <> (SELECT max(id::text)::uuid"
+        " FROM departments)"
+    )
+    assert await resolution() == {"count": 2, "medianSeconds": None}
+    await rebuilding.rebuild(settings.database_url, lambda *_: None)
+    assert (await resolution())["medianSeconds"] is not None
 
 
 async def test_the_span_before_is_as_long(api, database, two_departments, director, settings):

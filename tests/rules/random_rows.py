@@ -87,7 +87,6 @@ class Rows:
             for rank in (1, 2, 3)
         ]
         masks = {0: (0, 0, 0, 0), 1: (1, 0, 0, 0), 2: (1, 1, 0, 0), 3: (1, 0, 1, 0), 4: (1, 0, 0, 1), 5: (1, 1, 1, 1)}
-        masks[6] = (0, 0, 0, 1)
         seen = set()
         for split, mask in masks.items():
             for key in keys:
