@@ -71,6 +71,11 @@ class Viewer:
         """Whether the viewer works here. A session for one ticket never does."""
         return self.has(Role.AGENT)
 
+    @property
+    def only_reads(self) -> bool:
+        """Whether it is a program whose token is for reading alone."""
+        return self.scope is ApiTokenScope.READ
+
     def has(self, role: Role) -> bool:
         """Whether the viewer has this role's rights."""
         return self.role is not None and self.ticket_id is None and self.role.value >= role.value
@@ -89,7 +94,7 @@ def permissions(viewer: Viewer) -> list[Permission]:
     found = [permission for permission, role in PERMISSIONS.items() if viewer.has(role)]
     if viewer.scope is None:
         return found
-    if viewer.scope is ApiTokenScope.READ:
+    if viewer.only_reads:
         return [permission for permission in found if permission in FOR_READING]
     return [permission for permission in found if permission not in FOR_PEOPLE_ALONE]
 
@@ -127,7 +132,7 @@ def require_writing(viewer: Viewer, *, everyone: bool = False) -> None:
     """
     if not everyone:
         sign_in_required(viewer)
-    if viewer.scope is ApiTokenScope.READ:
+    if viewer.only_reads:
         raise NotAllowed("This token is for reading alone.")
 
 

@@ -41,7 +41,7 @@ def visible(viewer: Viewer, ticket: Any, *, internal: bool | None = None) -> Sel
 
 def can_edit(viewer: Viewer, comment: Any) -> Any:
     """Whether the viewer may edit or delete it: authors for 15 minutes, leads always."""
-    if viewer.role is None or viewer.ticket_id is not None:
+    if viewer.role is None or viewer.ticket_id is not None or viewer.only_reads:
         return False
     fresh = comment.created_at > func.now() - dt.timedelta(seconds=EDITABLE_SECONDS)
     may = sa.and_(func.coalesce(comment.author_id == viewer.id, sa.false()), fresh)

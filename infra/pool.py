@@ -6,13 +6,15 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import asyncpg
+import structlog
 
 from infra.driver import connect
 from infra.logs import report
-from infra.postgres import Slots, Unavailable, is_farewell
+from infra.postgres import IN_THE_WAY, Slots, Unavailable, is_farewell
 from infra.pulse import Doubt, Pulse
 
 Result = TypeVar("Result")
+log = structlog.get_logger(__name__)
 
 WAIT_SECONDS = 2  # for a new connection, or a sign of life
 ANSWER_SECONDS = 18  # longer than the server's own timeout, for a server that says nothing at all
@@ -128,7 +130,8 @@ class answering:  # noqa: N801 # it reads as what it does; made of a generator i
         self._doubt.cancel()
         if error is None:
             return
-        if isinstance(error, asyncpg.LockNotAvailableError | asyncpg.QueryCanceledError):
+        if isinstance(error, IN_THE_WAY):
+            log.warning("statement_given_up", error=type(error).__name__)
             raise Unavailable(*self._given) from error
         if isinstance(error, asyncpg.InsufficientResourcesError):
             report(error)  # whoever keeps the desk running has to make some

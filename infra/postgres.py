@@ -8,6 +8,7 @@ from collections import OrderedDict
 from typing import Any
 
 import asyncpg
+import structlog
 from asyncpg.prepared_stmt import PreparedStatement
 
 from infra import tracing
@@ -28,6 +29,12 @@ SETTINGS = {
     "statement_timeout": "10s",
     "lock_timeout": "2s",
 }
+
+
+# What others hold was waited for too long, or all took too long.
+IN_THE_WAY = (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError, asyncpg.DeadlockDetectedError)
+
+log = structlog.get_logger(__name__)
 
 
 class Unavailable(Exception):
@@ -172,6 +179,9 @@ class Reads:
             sound = True
             if getattr(error, "sqlstate", None) == Said.sqlstate:
                 raise Said(str(error)) from None
+            if isinstance(error, IN_THE_WAY):
+                log.warning("statement_given_up", error=type(error).__name__)
+                raise Unavailable from error
             raise
         finally:
             doubt.cancel()

@@ -95,11 +95,12 @@ class Replicated(Reads):
             try:
                 rows = await replica.fetch(sql, arguments)
             except (Behind, Unavailable) as error:
-                self._rest(replica, error)
+                if not isinstance(error.__cause__, asyncpg.LockNotAvailableError):  # held by what is copied just now
+                    self._rest(replica, error)
             except asyncpg.FeatureNotSupportedError:  # it asks a table that is not copied
                 if len(self._at_home) < MOST_AT_HOME:
                     self._at_home.add(sql)
-            except (asyncpg.SerializationError, asyncpg.LockNotAvailableError):
+            except asyncpg.SerializationError:
                 pass  # it was in the way of what is copied, or that in its way
             else:
                 replica.answered += 1

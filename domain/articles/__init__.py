@@ -87,6 +87,8 @@ def may_publish(viewer: Viewer) -> None:
 
 def can(viewer: Viewer, article: Any) -> Any:
     """What the viewer may do with it in its present state: an array of names, in the order of the actions."""
+    if viewer.only_reads:
+        return []
     published = article.status == ArticleStatus.PUBLISHED
     found: list[tuple[ColumnElement[bool], str]] = [(published, "GIVE_FEEDBACK")]
     if viewer.is_staff:

@@ -130,7 +130,7 @@ def can(viewer: Viewer, ticket: Any) -> Any:
 
 
 def _each(viewer: Viewer, ticket: Any) -> list[tuple[TicketAction, ColumnElement[bool]]]:
-    if viewer.role is None:
+    if viewer.role is None or viewer.only_reads:
         return []
     works = access.works_on(viewer, ticket)
     found = []

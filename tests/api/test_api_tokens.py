@@ -130,6 +130,23 @@ async def test_what_a_program_can_is_told(api, create, admin):
     assert (await api(writing, WHO))["viewer"]["can"] == [right for right in mine if right != "MANAGE_PEOPLE"]
 
 
+CAN = """query($id: ID!) { ticket(id: $id) { viewerCan comments(first: 1) { nodes { viewerCanEdit } } }
+  articles(first: 1) { nodes { viewerCan } } }"""
+
+
+@pytest.mark.parametrize(("scope", "can"), [("READ", False), ("WRITE", True)])
+async def test_who_only_reads_has_no_buttons(api, create, agent, ticket, article, scope, can):
+    program = Program((await create(agent, scope=scope))["token"])
+    comment = 'mutation($id: ID!) { addComment(input: {ticketId: $id, body: "Hello"}) { __typename } }'
+    await api(agent, comment, id=ticket.gid)
+
+    found = await api(program, CAN, id=ticket.gid)
+
+    assert bool(found["ticket"]["viewerCan"]) is can
+    assert found["ticket"]["comments"]["nodes"] == [{"viewerCanEdit": can}]
+    assert [bool(article["viewerCan"]) for article in found["articles"]["nodes"]] == [can]
+
+
 async def test_its_use_is_noted_once_an_hour(api, create, desk, database, agent):
     program = Program((await create(agent))["token"])
     hour = unit.now().replace(minute=0, second=0, microsecond=0)

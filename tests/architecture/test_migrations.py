@@ -43,8 +43,16 @@ def refused(sql: str, leaving: frozenset[str] = frozenset()) -> list[str]:
         if not (dropped and ".".join(filter(None, dropped.groups())) in leaving):
             found.append(f"{each['rule_name']}: {line}")
     statements = [statement.lstrip() for statement in sql.split("\n\n")]
+    found += [f"one-table-at-a-time: {' '.join(held)}" for held in held_together(sql)]
     found += [f"rows-are-changed-by-jobs: {statement}" for statement in statements if ROWS.match(statement)]
     return found + [f"keys-stay: {line}" for line in lines if CONSTRAINT.match(line)]
+
+
+def held_together(sql: str) -> list[list[str]]:
+    """Tables that one transaction holds: whoever reads the first waits for all of them, and may deadlock with it."""
+    made = set(re.findall(r"^CREATE TABLE (\w+)", sql, re.MULTILINE))
+    held = [set(re.findall(r"^ALTER TABLE (\w+)", part, re.MULTILINE)) - made for part in sql.split("\nCOMMIT;")]
+    return [sorted(tables) for tables in held if len(tables) > 1]
 
 
 def written(config: Config, since: str) -> dict[str, str]:
@@ -169,6 +177,11 @@ def test_what_expands_is_let_through(drafted):
 
 def test_what_is_done_concurrently_is_a_migration_of_its_own_since_it_is_not_undone(drafted):
     assert {line.partition(":")[0] for line in refused(drafted(EXPANDS + CONCURRENTLY))} == {"prefer-robust-stmts"}
+
+
+def test_of_tables_that_are_there_one_migration_changes_one(drafted):
+    two = EXPANDS + '    op.add_column("comments", sa.Column("shade", sa.Integer()))\n'
+    assert refused(drafted(two)) == ["one-table-at-a-time: comments tickets"]
 
 
 def test_what_the_last_release_does_not_name_may_go(drafted):

@@ -149,7 +149,7 @@ async def test_without_a_mail_server_mail_waits_and_goes_when_it_is_back(real, k
         return next((found for found in await real.rows(MAIL) if found["last_error"]), None)
 
     waiting = await real.until(failed)
-    assert waiting["last_error"].startswith("Later: ")
+    assert waiting["last_error"].startswith("Away: ")
     assert waiting["status"] == "QUEUED"
     real.mail.start()
 
