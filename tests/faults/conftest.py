@@ -38,7 +38,8 @@ from tests.faults.promises import PROPERTY, Kept, table
 from tests.faults.proxy import Proxy
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_SECONDS, START_SECONDS = 30, 90  # programs start in 5, on a machine that does nothing else
+PATIENCE_SECONDS = 30
+START_SECONDS = SETTLE_SECONDS = 90  # programs start in 5, on a machine that does nothing else
 DISK_BYTES = 512 * 1024 * 1024
 # The parts of a desk whose leases and pauses are short, so that tests need not wait for those of real ones, and where
 # one customer may write as much as tests do.
@@ -364,7 +365,7 @@ class Town(Asking):
         async def settled():
             return await self.unsettled() == 0
 
-        await self.until(settled)
+        await self.until(settled, seconds=SETTLE_SECONDS)
         assert await self.rows("SELECT kind, last_error FROM jobs WHERE state = 'DEAD'") == []
 
     def said(self, *programs):

@@ -36,7 +36,7 @@ def migrated(url, folder):
 
 
 @pytest.mark.promise(
-    "An acknowledged mutation survives the death of any process; a job exists if and only if its transaction committed",
+    "An upgrade fails no request",
     injected="a migration of the tables that are written, amid a stream of mutations and reads",
 )
 async def test_a_migration_under_load_fails_no_request(real, kept, tmp_path):
