@@ -84,11 +84,6 @@ SELECT gen_random_uuid(), id, 'TEAM_LEAD', '{}', created_at, CASE WHEN escalatio
 FROM tickets WHERE escalation_rank > 0 OR number % 5 = 0;
 UPDATE tickets SET timer_at = now() + (number % 1000 - 10) * interval '1 minute'
 WHERE status IN ('OPEN', 'PENDING', 'ON_HOLD');
-INSERT INTO resolutions (id, ticket_id, resolved_at, department_id, state, rating)
-SELECT gen_random_uuid(), id, closed_at, department_id, 'CONFIRMED', CASE WHEN number % 3 = 0 THEN number % 5 + 1 END
-FROM tickets WHERE status = 'CLOSED';
-UPDATE tickets SET resolved_at = closed_at, rating = CASE WHEN number % 3 = 0 THEN number % 5 + 1 END
-WHERE status = 'CLOSED';
 INSERT INTO inbound_mails (id, digest, sender, received_at, outcome)
 SELECT gen_random_uuid(), id, 'a@example.com', created_at, 'COMMENTED' FROM tickets;
 INSERT INTO departments (id, name, assignment) VALUES (gen_random_uuid(), 'Attic', 'MANUAL');

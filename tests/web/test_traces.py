@@ -382,14 +382,14 @@ async def test_probes_are_not_traced_and_pages_by_their_route(tracing_app, recei
 
 async def test_whether_a_collector_takes_traces_is_told_before_a_start(migrated, receiver):
     ours = migrated.model_copy(update={"otel_exporter_otlp_endpoint": receiver.url})
-    found = {each.name: each for each in await checks.check(ours, None)}
+    found = {each.name: each for each in await checks.check(ours)}
     assert (found["traces"].good, found["traces"].said) == (True, "127.0.0.1 takes them")
     assert receiver.spans == []
 
     receiver.status = 403
-    found = {each.name: each for each in await checks.check(ours, None)}
+    found = {each.name: each for each in await checks.check(ours)}
     assert (found["traces"].good, found["traces"].said) == (False, "RuntimeError: it answers 403")
-    assert "traces" not in {each.name for each in await checks.check(migrated, None)}
+    assert "traces" not in {each.name for each in await checks.check(migrated)}
 
 
 async def test_pages_elsewhere_may_say_what_their_requests_are_part_of(migrated):
