@@ -27,7 +27,7 @@ from infra.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-POLL_SECONDS = 0.02
+POLL_SECONDS = 0.05  # a worker without work does hardly anything else
 DRAIN_SECONDS = 10  # for jobs that run when the worker is told to stop
 MARGIN_SECONDS = 5  # arq ends only what our own limit did not, since to a job that looks like the worker's end
 CANCEL_SECONDS = 0.5
