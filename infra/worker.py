@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import datetime as dt
+import functools
 import os
 import signal
 import socket
@@ -110,7 +111,7 @@ def _worker(settings: Settings, desk: Desk, ticks: Sequence[Tick]) -> Worker:
         keep_result=0,
         poll_delay=POLL_SECONDS,
         max_tries=TRIES,
-        job_serializer=orjson.dumps,
+        job_serializer=functools.partial(orjson.dumps, default=repr),  # it is given errors as well
         job_deserializer=orjson.loads,
         log_results=False,
         timezone=dt.UTC,

@@ -75,7 +75,7 @@ async def test_both_ways_answer_the_same_and_nobody_reads_too_much(both_ways: Bo
             await asyncio.to_thread(RUNS(batch if ANEW else seed(number)(batch)))
     sys.stdout.write(f"{dict(seen.counts)}; found {len(seen.fields)} fields, {len(seen.words)} words\n")  # pytest -rP
     assert not seen.missing()
-    assert seen.counts["with rows"] > seen.counts["answers"] / 2
+    assert seen.counts["with rows"] > seen.counts["answers"] * 0.4
 
 
 # How far beyond what a root leads to itself: whoever is signed in finds the rest by ids, one step on. Others find
