@@ -135,23 +135,28 @@ def running(command: list[str], environment: dict[str, str], port: int) -> Itera
         process.wait()
 
 
+def furnish(stack: ExitStack, folder: Path, url: str) -> None:
+    """Put what a desk needs to be measured into the environment, and its demo's data into the database."""
+    os.environ |= {
+        "DESKWIRE_EMBEDDED": "1",
+        "DATABASE_URL": url,
+        "REDIS_URL": stack.enter_context(embedded.valkey(folder)),
+        "SECRET_KEY": "a key for measuring, long enough",
+        "DATA_DIR": str(folder / "data"),
+        "LOG_LEVEL": "ERROR",
+        "ACCESS_TOKEN_SECONDS": "36000",
+        "PUBLIC_URL": "http://127.0.0.1",
+    }
+    for step in ("migrate", "seed"):
+        subprocess.run([sys.executable, "desk.py", step], cwd=ROOT, check=True)
+
+
 def main() -> None:
     """Make the data, start both, check that they answer the same, measure, tell."""
     with ExitStack() as stack:
         folder = stack.enter_context(embedded.scratch())
         url = os.environ.get("DATABASE_URL") or stack.enter_context(embedded.postgres(folder, durable=False))
-        os.environ |= {
-            "DESKWIRE_EMBEDDED": "1",
-            "DATABASE_URL": url,
-            "REDIS_URL": stack.enter_context(embedded.valkey(folder)),
-            "SECRET_KEY": "a key for measuring, long enough",
-            "DATA_DIR": str(folder / "data"),
-            "LOG_LEVEL": "ERROR",
-            "ACCESS_TOKEN_SECONDS": "36000",
-            "PUBLIC_URL": "http://127.0.0.1",
-        }
-        for step in ("migrate", "seed"):
-            subprocess.run([sys.executable, "desk.py", step], cwd=ROOT, check=True)
+        furnish(stack, folder, url)
         tokens, asked = asyncio.run(prepared(url))
         (folder / "floor.json").write_bytes(orjson.dumps({"url": url, "tokens": tokens, "statuses": STATUSES}))
         given = dict(os.environ) | {"FLOOR": str(folder / "floor.json")}

@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import asyncpg
-from against_the_floor import ROOT, Asked, Load, Side, one_round, prepared, running, say
+from against_the_floor import ROOT, Asked, Load, Side, furnish, one_round, prepared, running, say
 from bench import report
 from rich.table import Table
 
@@ -53,18 +53,7 @@ def main() -> None:
         url = stack.enter_context(embedded.postgres(folder, durable=False))
         sink = ThreadingHTTPServer(("127.0.0.1", 0), Sink)
         threading.Thread(target=sink.serve_forever, daemon=True).start()
-        os.environ |= {
-            "DESKWIRE_EMBEDDED": "1",
-            "DATABASE_URL": url,
-            "REDIS_URL": stack.enter_context(embedded.valkey(folder)),
-            "SECRET_KEY": "a key for measuring, long enough",
-            "DATA_DIR": str(folder / "data"),
-            "LOG_LEVEL": "ERROR",
-            "ACCESS_TOKEN_SECONDS": "36000",
-            "PUBLIC_URL": "http://127.0.0.1",
-        }
-        for step in ("migrate", "seed"):
-            subprocess.run([sys.executable, "desk.py", step], cwd=ROOT, check=True)
+        furnish(stack, folder, url)
         _, asked = asyncio.run(prepared(url))
         endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{sink.server_port}"}
         sides = []
