@@ -2,16 +2,16 @@
 
 import asyncio
 import contextvars
-import io
 import json
 import logging
 
 import pytest
 import structlog
+from logged import logging_as_in_production
 
 from domain import messages
 from infra import jobs
-from infra.logs import configure, report
+from infra.logs import report
 from workers import running
 
 CANARY = "canary"
@@ -30,22 +30,9 @@ PASSWORD = "canary battery staple"
 @pytest.fixture
 def logged(settings, monkeypatch):
     """What a process in production logs meanwhile, all of it."""
-    before, handlers, level = structlog.get_config(), logging.root.handlers[:], logging.root.level
-    written = io.StringIO()
-    monkeypatch.setattr("sys.stderr", written)
-    monkeypatch.setattr(logging.root, "handlers", [])
-    configure(settings.model_copy(update={"log_format": "json", "log_level": "DEBUG", "embedded": False}), "tests")
-
-    def found():
-        entries = [json.loads(line) for line in written.getvalue().splitlines()]
+    with logging_as_in_production(settings, monkeypatch, "DEBUG") as entries:
         # The process says by itself that an earlier test has broken a connection.
-        return [entry for entry in entries if entry["event"] != "cards_not_looked_at"]
-
-    yield found
-    structlog.configure(**before)
-    structlog.contextvars.clear_contextvars()
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
+        yield lambda: [entry for entry in entries() if entry["event"] != "cards_not_looked_at"]
 
 
 def refused(*_, **__):

@@ -2,9 +2,6 @@
 
 import asyncio
 import contextlib
-import io
-import json
-import logging
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,13 +10,12 @@ from types import SimpleNamespace
 import asyncpg
 import httpx
 import pytest
-import structlog
+from logged import logging_as_in_production
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from sockets import Client, served
 from websockets.asyncio.client import connect
 
 from infra import checks, collector, driver, jobs, tracing
-from infra.logs import configure
 from web.app import App, opened_to
 
 SERVER, CLIENT, CONSUMER = 2, 3, 5  # kinds of spans, as OTLP has them
@@ -261,17 +257,9 @@ async def test_nothing_that_anybody_wrote_is_told(
 
 @pytest.fixture
 def logged(settings, monkeypatch):
-    """What a process in production logs meanwhile, all of it."""
-    before, handlers, level = structlog.get_config(), logging.root.handlers[:], logging.root.level
-    written = io.StringIO()
-    monkeypatch.setattr("sys.stderr", written)
-    monkeypatch.setattr(logging.root, "handlers", [])
-    configure(settings.model_copy(update={"log_format": "json", "log_level": "INFO", "embedded": False}), "tests")
-    yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
-    structlog.configure(**before)
-    structlog.contextvars.clear_contextvars()
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
+    """What a process in production logs meanwhile."""
+    with logging_as_in_production(settings, monkeypatch, "INFO") as entries:
+        yield entries
 
 
 async def test_what_is_logged_names_its_span(
