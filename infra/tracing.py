@@ -34,26 +34,6 @@ _tracer: Tracer | None = None  # while this process traces
 _current: ContextVar[tuple[Span, ...]] = ContextVar("spans", default=())
 
 
-class _Lasting:
-    """Spans that last as long as its block, in which they are what goes on."""
-
-    __slots__ = ("_spans", "_token")
-
-    def __init__(self, spans: tuple[Span, ...]) -> None:
-        self._spans = spans
-
-    def __enter__(self) -> Span:
-        self._token = _current.set(self._spans)
-        return self._spans[0]
-
-    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        _current.reset(self._token)
-        for span in self._spans:
-            if error is not None:
-                _mark(span, error)
-            span.end()
-
-
 class _Among:
     """Makes these spans what goes on in its block; they last longer."""
 
@@ -66,8 +46,25 @@ class _Among:
         self._token = _current.set(self._spans)
         return INVALID_SPAN
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _kind: object, _error: BaseException | None, _traceback: object) -> None:
         _current.reset(self._token)
+
+
+class _Lasting(_Among):
+    """Spans that last as long as its block."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> Span:
+        super().__enter__()
+        return self._spans[0]
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        super().__exit__(kind, error, traceback)
+        for span in self._spans:
+            if error is not None:
+                _mark(span, error)
+            span.end()
 
 
 def is_on() -> bool:
