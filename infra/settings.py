@@ -88,9 +88,7 @@ class Settings(BaseSettings):
     # Of servers that copy that one, which reads go to; with spaces between them.
     replica_urls: Annotated[tuple[str, ...], NoDecode] = Field((), repr=False)
     redis_url: str = Field("", repr=False)
-    smtp_url: str | None = Field(
-        None, repr=False
-    )  # several, with spaces between them, are asked in turn; None: mail waits
+    smtp_url: str | None = Field(None, repr=False)  # or several, with spaces between them; None: mail waits
     storage_url: str = _from(lambda known: (known["data_dir"] / "files").as_uri(), secret=True)
     sentry_dsn: str | None = Field(None, repr=False)
     operator_email: str | None = None  # who is told of faults

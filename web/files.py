@@ -35,6 +35,8 @@ SAFE: Final = FOR_ALL_ORIGINS | {
     "X-Content-Type-Options": "nosniff",
 }
 NOT_KEPT: Final = {"Cache-Control": "no-store"}
+# The rest of a refused body is not read, so the connection can't be used again.
+CUT_SHORT: Final = FOR_ALL_ORIGINS | {"Connection": "close"}
 AGAIN: Final = {"Retry-After": "5"}  # seconds
 
 log = structlog.get_logger(__name__)
@@ -64,12 +66,10 @@ def routes(settings: Settings, files: Files, signer: Signer, uploads: Uploads) -
             return Response(status_code=204, headers=PREFLIGHT)
         try:
             await _receive(request, settings, files, signer, uploads)
-        except (_Refused, Unavailable) as refused:
-            # The rest of a refused body is not read, so the connection can't be used again.
-            headers = FOR_ALL_ORIGINS | {"Connection": "close"}
-            if isinstance(refused, _Refused):
-                return JSONResponse({"message": str(refused)}, refused.status, headers)
-            return JSONResponse({"message": _away(refused)}, 503, headers | AGAIN)
+        except _Refused as refused:
+            return JSONResponse({"message": str(refused)}, refused.status, CUT_SHORT)
+        except Unavailable as away:
+            return JSONResponse({"message": _away(away)}, 503, CUT_SHORT | AGAIN)
         return Response(status_code=204, headers=FOR_ALL_ORIGINS)
 
     async def get(request: Request) -> Response:

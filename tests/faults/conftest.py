@@ -455,11 +455,12 @@ async def town(folder):
     own = folder / "town"
     own.mkdir(mode=0o711)
     with small_disk(own / "disk") as is_small:
-        async for found in started(Town(own, own / "disk")):
+        async with started(Town(own, own / "disk")) as found:
             found.has_small_disk = is_small
             yield found
 
 
+@contextlib.asynccontextmanager
 async def started(found):
     """All of a desk, which ends afterwards."""
     found.start_servers()
