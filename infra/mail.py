@@ -70,8 +70,8 @@ class Mailer:
         return sorted(self._carriers, key=lambda each: now - self._away.get(each, -REST_SECONDS) < REST_SECONDS)
 
     def _note(self, carrier: Carrier, later: Later) -> None:
-        if not isinstance(later, Away):  # it has heard of the letter, so it is there
+        if not isinstance(later, Away) or len(self._carriers) == 1:  # it has heard of the letter, or is the only one
             return
-        if carrier not in self._away and len(self._carriers) > 1:
+        if carrier not in self._away:
             log.warning("mail_server_away", server=carrier.name, error=later.told)
         self._away[carrier] = time.monotonic()

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from aiosmtpd.smtp import SMTP
+from structlog.testing import capture_logs
 
 from infra import mail, mailcatcher, smtp
 from infra.letters import Later, Letter, Undeliverable
@@ -340,6 +341,25 @@ async def test_a_server_that_is_away_is_the_last_to_be_asked_for_a_while(server,
         assert asked == [there, here, there, there]
         await mailer.close()
     assert len(server.messages) == 3
+
+
+async def test_one_server_alone_is_neither_told_of_as_away_nor_as_back(settings, server, monkeypatch):
+    real, away = smtp.connected, [True]
+
+    async def connected(url, seconds):
+        if away.pop():
+            raise ConnectionRefusedError
+        return await real(url, seconds)
+
+    monkeypatch.setattr(smtp, "connected", connected)
+    mailer = Mailer(settings)
+    with capture_logs() as told:
+        with pytest.raises(Later):
+            await mailer.send(LETTER)
+        away.append(False)
+        await mailer.send(LETTER)
+    await mailer.close()
+    assert (len(server.messages), told) == (1, [])
 
 
 async def test_what_a_server_cannot_do_is_asked_for_again(settings):
