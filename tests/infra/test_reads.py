@@ -1,0 +1,68 @@
+"""Statements that others are in the way of: whoever asks is told to come again, and the next is answered."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import func, select
+from structlog.testing import capture_logs
+
+import models
+from infra import postgres
+from infra.postgres import Reads, Unavailable
+from infra.unit import Writes
+
+COUNT = "SELECT count(*)::text::varchar FROM services"
+
+
+@pytest.fixture
+async def reads(settings, monkeypatch):
+    """Reads that wait for hardly anything."""
+    monkeypatch.setattr(
+        postgres, "SETTINGS", postgres.SETTINGS | {"lock_timeout": "50ms", "statement_timeout": "200ms"}
+    )
+    made = Reads(settings.database_url)
+    yield made
+    await made.close()
+
+
+async def test_a_read_that_waits_for_a_lock_is_given_up(reads, database, engine):
+    async with engine.begin() as holder:
+        await holder.exec_driver_sql("LOCK TABLE services IN ACCESS EXCLUSIVE MODE")
+        with capture_logs() as told, pytest.raises(Unavailable):
+            await reads.fetch(COUNT, [])
+    assert told == [{"event": "statement_given_up", "log_level": "warning", "error": "LockNotAvailableError"}]
+
+    assert [tuple(row) for row in await reads.fetch(COUNT, [])] == [(b"0",)]
+
+
+async def test_a_read_that_takes_too_long_is_given_up(reads, database):
+    with pytest.raises(Unavailable):
+        await reads.fetch("SELECT pg_sleep(5)::text::varchar", [])
+
+    assert [tuple(row) for row in await reads.fetch(COUNT, [])] == [(b"0",)]
+
+
+def locked(key):
+    return select(func.pg_advisory_xact_lock(key))
+
+
+async def test_of_two_units_in_each_others_way_one_goes_on(settings, database):
+    async def nothing(_jobs, _channels):
+        pass
+
+    writes, held = await Writes.open(settings.database_url, nothing, size=2), asyncio.Barrier(2)
+
+    async def both(first, second):
+        async with writes.begin() as unit:
+            await unit.run(locked, first)
+            await held.wait()
+            await unit.run(locked, second)
+            unit.insert(models.Service, name=f"{first} {second}", description=None, archived_at=None)
+
+    found = await asyncio.gather(both(1, 2), both(2, 1), return_exceptions=True)
+    await writes.close()
+
+    assert sorted(map(type, found), key=str) == sorted([Unavailable, type(None)], key=str)
+    assert len(await database.rows("SELECT name FROM services")) == 1
+    causes = [type(each.__cause__).__name__ for each in found if each]
+    assert causes == ["DeadlockDetectedError"]
