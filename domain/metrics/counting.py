@@ -112,9 +112,9 @@ async def count(unit: Unit, ticket_ids: Iterable[UUID]) -> None:
         if not events:
             continue
         state = State(**row.state)
-        found += facts.folded(state, (event for _, event in events), about(by_id[row.ticket_id], hours, staff))
+        found += facts.folded(state, [event for _, event in events], about(by_id[row.ticket_id], hours, staff))
         unit.change(row, seq=events[-1][0], state=dataclasses.asdict(state))
-    await _write(unit, [(*key, amount) for key, amount in rows_of(found).items()])
+    await _write(unit, facts.rows_of(found))
 
 
 async def count_saved(unit: Unit, at: dt.datetime, department_id: UUID, category_id: UUID, amount: int) -> None:
@@ -122,13 +122,19 @@ async def count_saved(unit: Unit, at: dt.datetime, department_id: UUID, category
 
     It has neither an agent nor a priority. All zeros: nobody can say of which department and category it would be.
     """
-    await _write(unit, [(facts.quarter(at), department_id, NOBODY, category_id, 0, SAVED, -1, amount)])
+    key = (facts.quarter(at), str(department_id), str(NOBODY), str(category_id), 0, SAVED)
+    await _write(unit, [(*key, None, amount)])
     unit.enqueue(Count([]))  # adds it up
 
 
-async def _write(unit: Unit, rows: list[tuple[Any, ...]]) -> None:
-    if rows:
-        await unit.run(_written, unit.now, *(list(column) for column in zip(*rows, strict=True)))
+async def _write(unit: Unit, rows: Iterable[facts.Row]) -> None:
+    """Write facts: what happened in one quarter of an hour to one key together; nothing of what was undone."""
+    amounts: Counter[tuple[Any, ...]] = Counter()
+    for *key, bucket, amount in rows:
+        amounts[*key, NONE if bucket is None else bucket] += amount
+    written = [(*key, amount) for key, amount in amounts.items() if amount]
+    if written:
+        await unit.run(_written, unit.now, *(list(column) for column in zip(*written, strict=True)))
 
 
 def event_of(kind: str, at: dt.datetime, actor_id: UUID | None, public_seq: int | None, data: str) -> Happened:
@@ -142,28 +148,15 @@ def about(subject: Subject, hours: dict[UUID | None, Hours | None], staff: froze
     return About(subject.first_responded_at, targets, hours[subject.calendar_id], staff)
 
 
-def rows_of(found: Iterable[Counted]) -> dict[tuple[Any, ...], int]:
-    """The facts as rows: what happened in one quarter of an hour to one key together; nothing of what was undone."""
-    amounts: Counter[tuple[Any, ...]] = Counter()
-    for fact in found:
-        agent = NOBODY if fact.key.agent_id is None else UUID(fact.key.agent_id)
-        key = (
-            *(facts.quarter(fact.at), UUID(fact.key.department_id), agent, UUID(fact.key.category_id)),
-            facts.rank(fact.key.priority),
-        )
-        amounts[*key, fact.measure, -1] += fact.amount
-        if fact.bucket is not None:
-            amounts[*key, fact.measure, fact.bucket] += -1 if fact.undone else 1
-    return {key: amount for key, amount in amounts.items() if amount}
-
-
 COLUMNS = ("start", "department_id", "agent_id", "category_id", "priority", "measure", "bucket", "amount")
+NONE = -1  # among numbers of buckets
 
 
 def _written(moment: Any, *columns: Any) -> Any:
     rows = func.unnest(*columns).table_valued(*COLUMNS).render_derived(name="f")
-    given = [func.nullif(rows.c.bucket, -1) if name == "bucket" else rows.c[name] for name in COLUMNS]
-    return insert(Fact).from_select(["made_at", *COLUMNS], select(moment, *given))
+    given: dict[str, Any] = {name: sa.cast(rows.c[name], getattr(Fact, name).type) for name in COLUMNS}
+    given["bucket"] = func.nullif(given["bucket"], NONE)
+    return insert(Fact).from_select(["made_at", *COLUMNS], select(moment, *given.values()))
 
 
 # --- Adding up --------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -12,7 +12,8 @@ from domain.calendars.working import Hours
 from models import EscalationLevel, SlaTargetKind, TicketPriority, TicketStatus
 
 NOBODY = UUID(int=0)
-QUARTER = 15 * 60
+_NOBODY = str(NOBODY)
+QUARTER = 15  # minutes
 # A value lies within 1 % of its bucket's: DDSketch by Masson, Rim and Lee (2019), section 2.1, with alpha = 0.01. In
 # whole seconds that is exact below 50 and within 2 % from there on.
 GAMMA = 1.01 / 0.99
@@ -88,16 +89,20 @@ def bucket(seconds: int) -> int:
     return 0 if seconds < 1 else min(math.ceil(math.log(seconds, GAMMA)) + 1, LAST_BUCKET)
 
 
-def folded(state: State, events: Iterable[Happened], about: About) -> list[Counted]:
+def folded(state: State, events: Sequence[Happened], about: About) -> list[Counted]:
     """The facts of these events, which come next in the history. The state is taken on."""
-    events = list(events)
     # What was answered too late is known to be so a moment later, in the same unit.
     late = {(event.data["target"], event.at) for event in events if event.kind == "SlaBreached"}
     fold = _Fold(state, about, late)
+    after = state.key()
     for event in events:
-        before, was_open = state.key(), state.open
-        if apply := _APPLY.get(event.kind):
-            apply(fold, event)
+        apply = _APPLY.get(event.kind)
+        if apply is None:
+            continue
+        before, was_open = after, state.open
+        apply(fold, event)
+        if event.kind in _STAYING:  # most of a history
+            continue
         after = state.key()
         if was_open and state.open and before != after:
             fold.count(event.at, before, "opened", -1)
@@ -270,14 +275,23 @@ _APPLY: dict[str, Callable[[_Fold, Happened], None]] = {
     "TicketEscalated": _Fold.escalated,
 }
 KINDS = frozenset(_APPLY)
-
-
-def rank(priority: str) -> int:
-    """The priority's rank."""
-    return TicketPriority[priority].value
+# After these a ticket counts for what it did before, and is open if it was.
+_STAYING = frozenset({"CommentAdded", "ResolutionConfirmed", "SlaBreached", "TicketEscalated", "StatusChanged"})
+_RANKS = {priority.name: priority.value for priority in TicketPriority}
 
 
 def quarter(at: dt.datetime) -> dt.datetime:
-    """The beginning of the quarter of an hour."""
-    seconds = int(at.timestamp())
-    return dt.datetime.fromtimestamp(seconds - seconds % QUARTER, dt.UTC)
+    """The beginning of the quarter of an hour of an instant in UTC."""
+    return at.replace(minute=at.minute - at.minute % QUARTER, second=0, microsecond=0)
+
+
+Row = tuple[dt.datetime, str, str, str, int, str, int | None, int]
+
+
+def rows_of(found: Iterable[Counted]) -> Iterator[Row]:
+    """The facts as rows, in the order of the columns: a duration is one, and one more in its bucket."""
+    for at, (department_id, agent_id, category_id, priority), measure, amount, drawn, undone in found:
+        key = (quarter(at), department_id, agent_id or _NOBODY, category_id, _RANKS[priority], measure)
+        yield (*key, None, amount)
+        if drawn is not None:
+            yield (*key, drawn, -1 if undone else 1)

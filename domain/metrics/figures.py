@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, array
 from domain import access
 from domain.access import Viewer
 from domain.metrics.facts import GAMMA
-from domain.metrics.sums import NOBODY, Split
+from domain.metrics.sums import NOBODY, Split, split_of
 from models import HISTOGRAMS, MEASURES, Department, Fact, JobRow, Person, Role, Sums, Ticket, TicketPriority
 
 LONGEST = dt.timedelta(days=731)  # two years, one of them with a leap day
@@ -227,7 +227,7 @@ def _sums(scope: Any, first: Any, last: Any, *, by: By | None = None, mine: Any 
     within += [] if mine is None else [Sums.agent_id == mine]
     # By their names: SQLAlchemy would add the tables to the innermost SELECT that speaks of their columns.
     rows = select(*Sums.__table__.c).where(
-        Sums.split == which,
+        Sums.split == split_of(which, sa.literal_column("b.grain", sa.SmallInteger())),
         Sums.grain == sa.literal_column("b.grain", sa.SmallInteger()),
         Sums.department_id == sa.literal_column("d.id", sa.Uuid()),
         Sums.start >= sa.literal_column("b.first", MOMENT),

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from models import HISTOGRAMS, MEASURES, Sums
 
+NOTHING: Any = sa.literal_column("0")
 NOBODY: Any = sa.literal_column("'00000000-0000-0000-0000-000000000000'::uuid", sa.Uuid())
 
 
@@ -42,16 +43,19 @@ PARTS: dict[Split, tuple[str, ...]] = {
     Split.PRIORITY: ("department_id", "priority"),
     Split.EVERYTHING: ("department_id", "agent_id", "category_id", "priority"),
 }
-# A smaller split of which one can be made, each after that.
-MADE_OF = {
-    Split.PRIORITY: Split.EVERYTHING,
-    Split.AGENT: Split.EVERYTHING,
-    Split.CATEGORY: Split.EVERYTHING,
-    Split.DEPARTMENT: Split.PRIORITY,
-    Split.ALL: Split.DEPARTMENT,
+# Quarters of one part beside the department are nearly as many as those of all four, which stand for them.
+_GRAINS = {
+    Split.EVERYTHING: (Grain.QUARTER,),
+    Split.DEPARTMENT: tuple(Grain),
+    Split.ALL: tuple(Grain),
+    Split.AGENT: (Grain.DAY, Grain.MONTH),
+    Split.CATEGORY: (Grain.DAY, Grain.MONTH),
+    Split.PRIORITY: (Grain.DAY, Grain.MONTH),
 }
-# Of all four parts of a key there are quarters alone.
-KINDS = [(split.value, grain.value) for split in Split for grain in Grain if split != Split.EVERYTHING or grain == 0]
+# Each comes after that of which it can be made.
+KINDS = [(split.value, grain.value) for split, grains in _GRAINS.items() for grain in grains]
+WHOLE = KINDS[0]
+_BY_ONE = (Split.AGENT, Split.PRIORITY)  # with what lies between them
 
 
 def spread(fact: Any, kinds_: Sequence[tuple[int, int]] = KINDS) -> Select[Any]:
@@ -76,10 +80,7 @@ def spread(fact: Any, kinds_: Sequence[tuple[int, int]] = KINDS) -> Select[Any]:
         start.label("start"),
         *(part(name) for name in ("agent_id", "category_id", "priority")),
     )
-    rows = select(*key, fact.measure, fact.bucket, func.sum(fact.amount).label("amount")).select_from(
-        fact.start.table.join(kinds, sa.true())
-    )
-    return rows.group_by(*(sa.text(str(number)) for number in range(1, len(KEYS) + 3)))
+    return select(*key, fact.measure, fact.bucket, fact.amount).select_from(fact.start.table.join(kinds, sa.true()))
 
 
 def _nothing(name: str) -> Any:
@@ -87,34 +88,35 @@ def _nothing(name: str) -> Any:
     return sa.literal_column("0") if name == "priority" else NOBODY
 
 
-def made(split: Split, grain: Grain) -> Any:
+def split_of(which: Any, grain: Any) -> Any:
+    """The split in which the sums of another one and of this grain are found."""
+    apart = sa.and_(grain == Grain.QUARTER.value, which.between(*(split.value for split in _BY_ONE)))
+    return sa.case((apart, sa.literal_column(str(Split.EVERYTHING.value))), else_=which)
+
+
+def made(split: int, grain: int) -> Any:
     """Makes the sums of a split and a grain from those of a finer one, where there are none of them yet."""
-    finer = (split, grain - 1) if grain else (MADE_OF[split], grain)
-    rows = select(Sums).where(Sums.split == int(finer[0]), Sums.grain == int(finer[1])).subquery("finer").c
-    places = {name: rows[name] if name in PARTS[split] else _nothing(name) for name in KEYS if name not in FIXED}
-    units = {Grain.DAY: "day", Grain.MONTH: "month"}
-    places["start"] = func.date_trunc(units[grain], rows.start, "UTC") if grain in units else rows.start
-    keys: list[Any] = [*(sa.literal_column(str(int(each))) for each in (split, grain)), *places.values()]
-    each = [func.nullif(func.sum(rows[name]), sa.literal_column("0")) for name in (*MEASURES, *HISTOGRAMS)]
+    finer = (split, grain - 1)
+    if finer not in KINDS:
+        finer = (Split.DEPARTMENT.value, grain) if split == Split.ALL.value else WHOLE
+    rows = select(Sums).where(Sums.split == finer[0], Sums.grain == finer[1]).subquery("finer").c
+    places = {name: rows[name] if name in PARTS[Split(split)] else _nothing(name) for name in KEYS if name not in FIXED}
+    places["start"] = func.date_trunc(Grain(grain).name.lower(), rows.start, "UTC") if grain else rows.start
+    keys: list[Any] = [*(sa.literal_column(str(each)) for each in (split, grain)), *places.values()]
+    each = [_sum(name, rows[name], rows[name].is_not(None)) for name in (*MEASURES, *HISTOGRAMS)]
     numbers = [sa.text(str(number)) for number in range(1, len(KEYS) + 1)]
     found = select(*keys, *each).group_by(*numbers).order_by(*numbers)
     return insert(Sums).from_select([*KEYS, *MEASURES, *HISTOGRAMS], found)
 
 
+def filled(spread_: Any) -> Any:
+    """Makes the sums of what was spread, where there are none of them yet."""
+    return insert(Sums).from_select([*KEYS, *MEASURES, *HISTOGRAMS], _summed(spread_))
+
+
 def added(spread_: Any) -> Any:
     """Adds what was spread to the sums."""
-    keys = [spread_[name] for name in KEYS]
-    plain, drawn = spread_.bucket.is_(None), spread_.bucket.is_not(None)
-    each = [
-        sa.cast(func.sum(spread_.amount).filter(plain, spread_.measure == name), sa.BigInteger).label(name)
-        for name in MEASURES
-    ]
-    each += [
-        func.sum(spread_.amount * _digit(spread_.bucket, width)).filter(drawn, spread_.measure == measure).label(name)
-        for name, (measure, width) in HISTOGRAMS.items()
-    ]
-    rows = select(*keys, *each).group_by(*keys).order_by(*keys)
-    fresh = insert(Sums).from_select([*KEYS, *MEASURES, *HISTOGRAMS], rows)
+    fresh = insert(Sums).from_select([*KEYS, *MEASURES, *HISTOGRAMS], _summed(spread_))
     zero: Any = sa.literal_column("0")
     together = {
         # What comes to nothing is nothing, so that a sum which was taken back is as if it had never been.
@@ -122,6 +124,30 @@ def added(spread_: Any) -> Any:
         for name in (*MEASURES, *HISTOGRAMS)
     }
     return fresh.on_conflict_do_update(index_elements=list(KEYS), set_=together).returning(sa.literal_column("1"))
+
+
+def _summed(spread_: Any) -> Select[Any]:
+    """What was spread, a row for each key and span."""
+    keys = [spread_[name] for name in KEYS]
+    plain, drawn = spread_.bucket.is_(None), spread_.bucket.is_not(None)
+    each = [_sum(name, spread_.amount, plain, spread_.measure == name) for name in MEASURES]
+    each += [
+        _sum(name, spread_.amount * _digit(spread_.bucket, width), drawn, spread_.measure == measure)
+        for name, (measure, width) in HISTOGRAMS.items()
+    ]
+    return select(*keys, *each).group_by(*keys).order_by(*keys)
+
+
+def _sum(name: str, amount: Any, *counting: Any) -> Any:
+    """The sum of amounts of a measure or of histograms, of rows that count; NULL where it is nothing.
+
+    PostgreSQL adds short integers at a fraction of what long ones cost, and a filter is cheaper than a `sum` of NULL.
+    """
+    if name in HISTOGRAMS:
+        total = func.deskwire_total(amount)
+    else:
+        total = func.sum(amount if name.endswith("_seconds") else sa.cast(amount, sa.Integer))
+    return func.nullif(total.filter(*counting), NOTHING)
 
 
 def _digit(bucket: Any, width: int) -> Any:
