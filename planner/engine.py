@@ -10,6 +10,7 @@ import graphql
 import orjson
 import strawberry
 from graphql import GraphQLError, GraphQLResolveInfo
+from sqlalchemy.orm import configure_mappers
 
 from infra import tracing
 from infra.postgres import Reads, Unavailable
@@ -74,6 +75,7 @@ class Engine:
         self.prices: Bounded[Hashable, Price] = Bounded(MOST_PRICES, HEAVIEST_PRICES)
         self.mutations: dict[str, Mutation] = {}  # of the schema, by name, as they come to be needed
         prepare(self.schema)
+        configure_mappers()  # which else the first request would wait for
 
     # --- Requests -----------------------------------------------------------------------------------------------------
 

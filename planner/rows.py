@@ -51,7 +51,9 @@ class Row:
     def __init__(self, alias: str, rows: Select[Any] | type) -> None:
         """`rows`: what it is a row of, a SELECT or a model."""
         self._alias, self._rows = alias, rows
-        self._model = model_in(rows)
+        # SQLAlchemy works them out anew whenever it is asked.
+        self._described: list[Any] = [] if isinstance(rows, type) else rows.column_descriptions
+        self._model = rows if isinstance(rows, type) else model_in(self._described)
         self._used: dict[str, Any] = {}  # attributes that the statement needs, by the name of their column
 
     def __getattr__(self, name: str) -> Any:
@@ -69,7 +71,7 @@ class Row:
             descriptor = mapper.all_orm_descriptors.get(name)
             if isinstance(descriptor, hybrid_property):
                 return descriptor.fget(self)
-        for described in [] if isinstance(self._rows, type) else self._rows.column_descriptions:
+        for described in self._described:
             if described["name"] == name and described["expr"] is not described.get("entity"):
                 self._used[name] = described["expr"]
                 return self._held(name, described["type"], nullable=True)
@@ -101,8 +103,9 @@ def source(row: Row) -> FromClause:
     if isinstance(rows, type):
         table: FromClause = sa.inspect(rows).local_table
         return table.alias(row._alias)  # noqa: SLF001 - as above
-    entity = rows.column_descriptions[0].get("entity")
-    if whole(rows):
+    described = row._described  # noqa: SLF001 - as above
+    entity = described[0].get("entity")
+    if whole(rows, described):
         return renamed(rows, row).subquery(row._alias)  # noqa: SLF001 - as above
     columns = [
         (getattr(entity, name) if expression is None else expression).label(name)
@@ -112,11 +115,11 @@ def source(row: Row) -> FromClause:
     return rows.with_only_columns(*columns, maintain_column_froms=True).subquery(row._alias)  # noqa: SLF001 - as above
 
 
-def whole(rows: Select[Any]) -> bool:
-    """Whether what a SELECT selects decides which rows there are."""
+def whole(rows: Select[Any], described: list[Any] | None = None) -> bool:
+    """Whether what a SELECT selects decides which rows there are. `described`: its columns, where they are at hand."""
     if rows._distinct or rows._distinct_on or rows._group_by_clauses:  # noqa: SLF001 - no public way
         return True
-    return any(_sums_up(described["expr"]) for described in rows.column_descriptions)
+    return any(_sums_up(each["expr"]) for each in (rows.column_descriptions if described is None else described))
 
 
 def _sums_up(expression: Any) -> bool:
@@ -131,7 +134,7 @@ def _sums_up(expression: Any) -> bool:
 def renamed(rows: Select[Any], row: Row) -> Select[Any]:
     """All columns of a SELECT, those of the model under the names of its attributes."""
     columns: list[ColumnElement[Any]] = []
-    for described in rows.column_descriptions:
+    for described in row._described:  # noqa: SLF001 - a row hides what builds may not use
         entity = described.get("entity")
         if entity is not None and described["expr"] is entity:
             mapper = sa.inspect(row._model)  # noqa: SLF001 - a row hides what builds may not use
@@ -144,11 +147,9 @@ def renamed(rows: Select[Any], row: Row) -> Select[Any]:
     return rows.with_only_columns(*columns, maintain_column_froms=True)
 
 
-def model_in(rows: Select[Any] | type) -> type | None:
-    """The model whose rows these are; None for a SELECT of labelled columns."""
-    if isinstance(rows, type):
-        return rows
-    first = rows.column_descriptions[0]
+def model_in(described: list[Any]) -> type | None:
+    """The model whose rows a SELECT gives, by its columns; None for one of labelled columns."""
+    first = described[0]
     entity = first.get("entity")
     if entity is None or first["expr"] is not entity:
         return None

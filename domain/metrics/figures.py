@@ -21,6 +21,8 @@ MOST_PERIODS = 400
 QUARTER = dt.timedelta(minutes=15)
 MOMENT: Any = sa.DateTime(timezone=True)
 SPAN = ("first", "last")
+ALL = (*MEASURES, *HISTOGRAMS)
+LEFT = ("opened",)  # all that counts of the time before a span
 SCOPE = ("department_ids", "agent_ids", "category_ids", "priorities")
 # Before all that was ever counted.
 EVER: Any = sa.literal_column("'2000-01-01Z'::timestamptz", MOMENT)
@@ -154,7 +156,7 @@ def series(viewer: Viewer, scope: Any, interval: Interval, zone: Any) -> Select[
     ends = (sa.literal_column(f"p.{name}", MOMENT) for name in SPAN)
     found = _sums(scope, *ends).lateral("s")
     # Each period's is that of the one before it and what became of it since.
-    base = select(_sums(scope, EVER, scope.first).subquery("s").c.opened).scalar_subquery()
+    base = select(_sums(scope, EVER, scope.first, names=LEFT).subquery("s").c.opened).scalar_subquery()
     opened = func.sum(func.coalesce(found.c.opened, 0)).over(order_by=period.c.first)
     rows = _labelled(scope, found.c, func.coalesce(base, 0) + opened)
     end = func.least(period.c.last, scope.to_at, type_=MOMENT).label("to_at")
@@ -166,7 +168,7 @@ def split(viewer: Viewer, scope: Any, by: By, first: int) -> Select[Any]:
     """The figures for each department, agent or category, those with most first, or for each priority."""
     mine = viewer.id if _own_alone(viewer, by) else None
     now = _sums(scope, scope.first, scope.last, by=by, mine=mine)
-    found = _with_backlog(now, _sums(scope, EVER, scope.first, by=by, mine=mine), by)
+    found = _with_backlog(now, _sums(scope, EVER, scope.first, by=by, mine=mine, names=LEFT), by)
     if by is By.PRIORITY:  # each has a line, whether or not there is something in it
         ranks = sa.values(sa.column("rank", sa.Integer), name="r").data([(each.value,) for each in TicketPriority])
         source: Any = ranks.outerjoin(found, found.c.key == ranks.c.rank)
@@ -185,7 +187,7 @@ def _own_alone(viewer: Viewer, by: By) -> bool:
 
 
 def _of_one(scope: Any, first: Any, last: Any) -> Select[Any]:
-    found = _with_backlog(_sums(scope, first, last), _sums(scope, EVER, first))
+    found = _with_backlog(_sums(scope, first, last), _sums(scope, EVER, first, names=LEFT))
     return _labelled(scope, found.c, found.c.backlog).select_from(found)
 
 
@@ -215,8 +217,10 @@ def _labelled(scope: Any, found: Any, backlog: Any, *, by: By | None = None) -> 
     )
 
 
-def _sums(scope: Any, first: Any, last: Any, *, by: By | None = None, mine: Any = None) -> Select[Any]:
-    """The sums over a span: one row, or one for each key. `mine`: of this agent alone."""
+def _sums(
+    scope: Any, first: Any, last: Any, *, by: By | None = None, mine: Any = None, names: Sequence[str] = ALL
+) -> Select[Any]:
+    """The sums of these names over a span: one row, or one for each key. `mine`: of this agent alone."""
     which = _split(scope, by)
     given = (
         (scope.agent_ids, Sums.agent_id),
@@ -226,7 +230,8 @@ def _sums(scope: Any, first: Any, last: Any, *, by: By | None = None, mine: Any 
     within = [sa.or_(asked.is_(None), column == func.any(asked)) for asked, column in given]
     within += [] if mine is None else [Sums.agent_id == mine]
     # By their names: SQLAlchemy would add the tables to the innermost SELECT that speaks of their columns.
-    rows = select(*Sums.__table__.c).where(
+    table_ = Sums.__table__.c
+    rows = select(*(table_[name] for name in (*names, *([by.value] if by else [])))).where(
         Sums.split == split_of(which, sa.literal_column("b.grain", sa.SmallInteger())),
         Sums.grain == sa.literal_column("b.grain", sa.SmallInteger()),
         Sums.department_id == sa.literal_column("d.id", sa.Uuid()),
@@ -247,10 +252,14 @@ def _sums(scope: Any, first: Any, last: Any, *, by: By | None = None, mine: Any 
     blocks = func.deskwire_blocks(first, last, quarters).table_valued(*columns).render_derived(name="b")
     table = place.join(blocks, sa.true()).join(found, sa.true())
     weight = blocks.c.weight
-    named = [func.sum(found.c[name] * weight).label(name) for name in MEASURES]
     # A histogram is long, and not multiplied where it needn't be.
     one = weight == sa.literal_column("1")
-    named += [func.sum(sa.case((one, found.c[name]), else_=found.c[name] * weight)).label(name) for name in HISTOGRAMS]
+    named = []
+    for name in names:
+        amount = found.c[name] * weight
+        named.append(
+            func.sum(sa.case((one, found.c[name]), else_=amount) if name in HISTOGRAMS else amount).label(name)
+        )
     if by is None:
         return select(*named).select_from(table)
     key = found.c[by.value]
