@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import Select, func, select
 
 from domain import demo, sessions
+from domain.metrics import figures
 from infra.desk import Desk
 from infra.settings import Settings
 from models import Person, Role
@@ -27,10 +28,15 @@ async def missing(settings: Settings) -> list[tuple[str, str]]:
     try:
         async with desk.writes.begin() as unit:
             admins = (await unit.run(_admins))[0][0]
+            undrawn = (await unit.run(figures.undrawn))[0][0]
             known = await unit.read_all(_with_passwords, [email for email, *_ in demo.PEOPLE])
     finally:
         await desk.close()
     none = "nobody is an admin: `desk invite you@example.com --role ADMIN` makes the first one"
     come_in = [who.email for who in known if await sessions.verified(who.password_hash or "", demo.PASSWORD)]
     said = [f"{email} comes in by the demo's password, which everybody knows" for email in come_in]
-    return [("people", text) for text in ([] if admins else [none]) + said]
+    found = [("people", text) for text in ([] if admins else [none]) + said]
+    if undrawn:
+        anew = f"{undrawn} months have no percentiles, counted by an earlier version: run `desk rebuild-metrics`"
+        found.append(("figures", anew))
+    return found

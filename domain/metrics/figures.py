@@ -13,11 +13,12 @@ from sqlalchemy.dialects.postgresql import ARRAY, array
 from domain import access
 from domain.access import Viewer
 from domain.metrics.facts import GAMMA
-from domain.metrics.sums import NOBODY, Split, split_of
+from domain.metrics.sums import NOBODY, Grain, Split, split_of
 from models import HISTOGRAMS, MEASURES, Department, Fact, JobRow, Person, Role, Sums, Ticket, TicketPriority
 
 LONGEST = dt.timedelta(days=731)  # two years, one of them with a leap day
 MOST_PERIODS = 400
+NINES = 99_999_999  # what is left of a histogram's number after a division by it is the sum of its digits
 QUARTER = dt.timedelta(minutes=15)
 MOMENT: Any = sa.DateTime(timezone=True)
 SPAN = ("first", "last")
@@ -280,6 +281,15 @@ def _split(scope: Any, by: By | None) -> Any:
 
 
 # --- Durations --------------------------------------------------------------------------------------------------------
+
+
+def undrawn() -> Any:
+    """Months in which more was measured than their histograms have, as by code of before there were any."""
+    measured = {Sums.first_responses: Sums.first_response_groups, Sums.resolved: Sums.resolution_groups}
+    drawn = (func.coalesce(func.mod(groups, NINES), 0) for groups in measured.values())
+    short = [func.coalesce(count, 0) != each for count, each in zip(measured, drawn, strict=True)]
+    rows = select(func.count()).select_from(Sums)
+    return rows.where(Sums.split == Split.ALL.value, Sums.grain == Grain.MONTH.value, sa.or_(*short))
 
 
 def percentile(count: Any, groups: Any, buckets: Any, share: float) -> Any:

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from domain import opening
 from domain.metrics import counting, facts, rebuilding
 from infra.unit import Unit
 from models import Role
@@ -251,8 +252,12 @@ async def test_of_what_was_not_drawn_there_are_no_percentiles(api, database, two
         " FROM departments)"
     )
     assert await resolution() == {"count": 2, "medianSeconds": None}
+    real = settings.model_copy(update={"embedded": False})
+    said = "1 months have no percentiles, counted by an earlier version: run `desk rebuild-metrics`"
+    assert ("figures", said) in await opening.missing(real)
     await rebuilding.rebuild(settings.database_url, lambda *_: None)
     assert (await resolution())["medianSeconds"] is not None
+    assert "figures" not in dict(await opening.missing(real))
 
 
 async def test_the_span_before_is_as_long(api, database, two_departments, director, settings):
