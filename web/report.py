@@ -51,8 +51,8 @@ async def written(settings: Settings, days: int) -> str:
     try:
         engine = Engine(schema, desk.reads, refusals=refusals.Refusal, report=report, given=desk)
         viewer = Viewer(Role.DIRECTOR, new_id())
-        start = dt.datetime.now(dt.UTC) - dt.timedelta(days=days)
         interval = next((name for most, name in INTERVALS if days <= most), "MONTH")
+        start = _beginning(dt.datetime.now(dt.UTC) - dt.timedelta(days=days), interval)
         variables = {"filter": {"from": start.isoformat()}, "interval": interval}
         answer = await engine.query(FIGURES, variables, None, viewer, Context(desk, engine, viewer))
     finally:
@@ -61,6 +61,15 @@ async def written(settings: Settings, days: int) -> str:
     if found.get("errors"):
         raise RuntimeError(found["errors"][0]["message"])
     return _page(found["data"], interval)
+
+
+def _beginning(moment: dt.datetime, interval: str) -> dt.datetime:
+    """The beginning of its period: half a one at the left of a plot looks like a bad one."""
+    hour = moment.replace(minute=0, second=0, microsecond=0)
+    if interval == "HOUR":
+        return hour
+    day = hour.replace(hour=0)
+    return {"DAY": day, "WEEK": day - dt.timedelta(days=day.weekday()), "MONTH": day.replace(day=1)}[interval]
 
 
 def _page(data: dict[str, Any], interval: str) -> str:
@@ -134,7 +143,10 @@ def lasted(seconds: int | None) -> str:
 
 
 def plot(labels: Sequence[str], *lines: Line, most: float | None = None) -> str:
-    """Lines over periods, as SVG. `most`: the top of the scale; None: what the largest value needs."""
+    """Lines over periods, as SVG; dashed to the last one, which is not over yet.
+
+    `most`: the top of the scale; None: what the largest value needs.
+    """
     top = most or _round(max((value for line in lines for value in line.values if value is not None), default=1) or 1)
     step = (WIDTH - LEFT - 10) / max(len(labels) - 1, 1)
 
@@ -146,17 +158,26 @@ def plot(labels: Sequence[str], *lines: Line, most: float | None = None) -> str:
         y = HEIGHT - BOTTOM - share * (HEIGHT - BOTTOM - 10)
         parts += [
             f'<line x1="{LEFT}" x2="{WIDTH}" y1="{y:.1f}" y2="{y:.1f}" stroke="#e5e7eb"/>',
-            f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end" fill="#6b7280">{top * share:,.4g}</text>',
+            f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end" fill="#6b7280">{_number(top * share)}</text>',
         ]
     for number in sorted({0, len(labels) // 2, len(labels) - 1} if labels else set()):
         anchor = "start" if number == 0 else "end" if number == len(labels) - 1 else "middle"
         text = f'<text x="{LEFT + number * step:.1f}" y="{HEIGHT - 6}" text-anchor="{anchor}" fill="#6b7280">'
         parts.append(f"{text}{labels[number]}</text>")
     for line in lines:
-        points = " ".join(place(number, value) for number, value in enumerate(line.values) if value is not None)
-        parts.append(f'<polyline points="{points}" fill="none" stroke="{line.colour}" stroke-width="2"/>')
+        known = [(number, place(number, value)) for number, value in enumerate(line.values) if value is not None]
+        over = [point for number, point in known if number < len(labels) - 1]
+        pen = f'fill="none" stroke="{line.colour}" stroke-width="2"'
+        parts.append(f'<polyline points="{" ".join(over)}" {pen}/>')
+        if len(known) > len(over):
+            rest = [*over[-1:], known[-1][1]]
+            parts.append(f'<polyline points="{" ".join(rest)}" stroke-dasharray="3 3" {pen}/>')
     key = "".join(f'<span style="color:{line.colour}">{line.name}</span> ' for line in lines)
     return f"<p class='key'>{key}</p>" + "".join([*parts, "</svg>"])
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
 
 
 def _round(value: float) -> float:
