@@ -1,14 +1,19 @@
 """A request over HTTP: what may be wrong with it, and its body, which must come in time."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Receive
 
 from infra.overdue import Overdue
 
 MOST_BYTES = 1024 * 1024
 BODY_SECONDS = 20.0
+
+Endpoint = Callable[[Request], Awaitable[Response]]  # what a route leads to
 
 
 class Wrong(Exception):  # it is what is wrong with a request
