@@ -91,11 +91,13 @@ class Work(Generic[AJob]):
         ended = list(row_ids or self.left)
         async with self.desk.writes.begin() as unit:
             rows = await unit.lock_all(_claimed, ended, self.attempt)
-            if not rows:
-                raise LostClaim(ended)
             for row_id in {*ended}.difference([row.id for row in rows]):
                 log.warning("job_claim_lost", job_id=str(row_id))
                 del self.jobs[row_id]
+                self.left.discard(row_id)
+                self.failed = True
+            if not rows:
+                raise LostClaim
             for row in rows:
                 unit.change(row, state=JobState.DONE, settled_at=unit.now)
             yield unit
@@ -170,7 +172,8 @@ def _claimed(row_ids: Any, attempt: Any) -> sa.Select[JobRow]:
 
 async def perform_together(desk: Desk, kind: str) -> None:
     """Perform what is due of a kind and was not tried before, as many at once as its class says."""
-    most, found = Job.kinds[kind].together, []
+    most = Job.kinds[kind].together
+    found: list[Any] = []
     structlog.contextvars.bind_contextvars(job=kind, attempt=1)
     try:
         while not found or len(found) == most:
@@ -243,7 +246,6 @@ async def _performed(desk: Desk, rows: dict[UUID, str], kind: str, attempt: int)
             async with work.settle():
                 pass
     except LostClaim:
-        log.warning("job_claim_lost")
         return False
     except asyncio.CancelledError:
         # The worker is told to stop: somebody else may begin at once.

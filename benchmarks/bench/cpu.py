@@ -1,9 +1,8 @@
 """How much CPU processes have used, as Linux counts it: in nanoseconds, all threads."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
-
-import os
 
 import asyncpg
 
