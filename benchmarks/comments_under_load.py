@@ -16,11 +16,12 @@ from uuid import UUID
 
 import asyncpg
 import httpx
+import orjson
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
-from bench import cpu, report  # noqa: E402 # the path to it was just made
+from bench import cpu, load, report  # noqa: E402 # the path to it was just made
 from bench.operations import M1, M2  # noqa: E402 # as above
 from bench.running import ask, running, settings_of  # noqa: E402 # as above
 from rich.console import Console  # noqa: E402 # as above
@@ -34,6 +35,7 @@ from infra.settings import Settings  # noqa: E402 # as above
 from models import Role  # noqa: E402 # as above
 
 RATE, SECONDS = int(os.environ.get("RATE", "200")), int(os.environ.get("SECONDS", "60"))
+CONNECTIONS = 32
 EACH = 50  # comments of one customer: 60 an hour are allowed
 SETTLES = 120  # seconds, at most, for what is owed at the end
 OWED = """SELECT (SELECT count(*) FROM jobs WHERE state IN ('QUEUED', 'RUNNING')) AS jobs,
@@ -88,14 +90,21 @@ async def category_of(http: httpx.AsyncClient) -> str:
     return next(str(each["id"]) for each in answer.json()["data"]["categories"]["nodes"] if not each["isOther"])
 
 
-async def written(http: httpx.AsyncClient, customers: list[Customer], took: list[float]) -> None:
+async def written(port: int, customers: list[Customer], took: list[float]) -> None:
     """Send comments at their times, whether or not those before are answered; how long each took goes into `took`."""
-    began, waiting = time.perf_counter(), set[asyncio.Task[None]]()
+    waiting = set[asyncio.Task[None]]()
+    free: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
+    for _ in range(CONNECTIONS):
+        free.put_nowait(await asyncio.open_connection("127.0.0.1", port))
+    began = time.perf_counter()
 
     async def one(customer: Customer, due: float) -> None:
         said = {"ticketId": customer.ticket, "body": f"It **burns** at {due:.3f}.\n\nAgain."}
-        answer = await ask(http, customer.token, M1, {"input": said})
-        assert answer["addComment"]["__typename"] == "AddCommentSuccess", answer
+        connection = await free.get()
+        body = orjson.dumps({"query": M1, "variables": {"input": said}})
+        answer = await load.sent(*connection, port, customer.token, body)
+        free.put_nowait(connection)
+        assert b"AddCommentSuccess" in answer, answer
         took.append(time.perf_counter() - due)
 
     for number in range(RATE * SECONDS):
@@ -106,6 +115,9 @@ async def written(http: httpx.AsyncClient, customers: list[Customer], took: list
         waiting.add(task)
         task.add_done_callback(waiting.discard)
     await asyncio.gather(*waiting)
+    while not free.empty():
+        _, writer = free.get_nowait()
+        writer.close()
 
 
 async def measured(
@@ -116,15 +128,14 @@ async def measured(
     `up`: the process of the whole desk.
     """
     desk = await Desk.open(settings)
-    limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", limits=limits, timeout=60) as http:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
         customers = await prepared(desk, http)
         connection = await asyncpg.connect(settings.database_url)
         await settled(connection)
         took: list[float] = []
         rows: list[dict[str, Any]] = []
         before, began = cpu.by_part(up), time.perf_counter()
-        writing = asyncio.create_task(written(http, customers, took))
+        writing = asyncio.create_task(written(port, customers, took))
         while not writing.done() or (rows[-1]["jobs"] and time.perf_counter() - began < SECONDS + SETTLES):
             rows.append({"second": time.perf_counter() - began} | await owed(connection))
             await asyncio.sleep(1)

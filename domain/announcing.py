@@ -134,6 +134,12 @@ async def announce(unit: Unit, saves: list[list[UUID]]) -> None:
     """
     abouts = await audiences.found(unit, [event_id for event_ids in saves for event_id in event_ids], WIDE)
     told = [list(_items([about for about in abouts if about.id in set(event_ids)])) for event_ids in saves]
+    letters = [[item for item in items if _by_mail(item)] for items in told]
+    # Their histories tell of the letters. They are held for no longer than it takes to write that.
+    its = list({item.about.ticket.id for items in letters for item in items})
+    held = {ticket.id: ticket for ticket in await unit.lock_all(audiences.tickets, its)} if its else {}
+    for about in abouts:
+        about.ticket = held.get(about.ticket.id, about.ticket)
     await notifications.tell(
         unit,
         [
@@ -143,8 +149,8 @@ async def announce(unit: Unit, saves: list[list[UUID]]) -> None:
             if preferences.wanted(item.person.said, item.kind, MessageChannel.IN_APP)
         ],
     )
-    for items in told:
-        _mail(unit, [item for item in items if _by_mail(item)])
+    for items in letters:
+        _mail(unit, items)
 
 
 def _items(abouts: list[About]) -> Iterator[Item]:
