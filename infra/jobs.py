@@ -33,6 +33,7 @@ log = structlog.get_logger(__name__)
 
 LEASE = dt.timedelta(seconds=30)  # more than the longest job may take
 JOB_SECONDS = 20
+GOES_ON_SECONDS = 4  # with sets of a kind, of which the last may take as long as any job
 MOST_LOST = 5  # workers that one job may take with it
 MOST_ERROR = 2000  # characters
 RELAY_SECONDS = 2.0
@@ -171,18 +172,23 @@ def _claimed(row_ids: Any, attempt: Any) -> sa.Select[JobRow]:
 
 
 async def perform_together(desk: Desk, kind: str) -> None:
-    """Perform what is due of a kind and was not tried before, as many at once as its class says."""
-    most = Job.kinds[kind].together
-    found: list[Any] = []
+    """Perform what is due of a kind and was not tried before, as many at once as its class says.
+
+    What is left after some seconds is woken again.
+    """
+    most, until = Job.kinds[kind].together, time.monotonic() + GOES_ON_SECONDS
     structlog.contextvars.bind_contextvars(job=kind, attempt=1)
     try:
-        while not found or len(found) == most:
+        full = True
+        while full and time.monotonic() < until:
             began = time.time_ns()
             found = await desk.writes.alone(_claim_together, kind, most, GRACE, LEASE)
-            if not found:
-                return
-            with _span(kind, 1, None, began, {"messaging.batch.message_count": len(found)}):
-                await _performed(desk, dict(found), kind, 1)
+            full = len(found) == most
+            if found:
+                with _span(kind, 1, None, began, {"messaging.batch.message_count": len(found)}):
+                    await _performed(desk, dict(found), kind, 1)
+        if full:
+            await desk.bus.tell([(kind, now())], {})
     except Unavailable as error:
         log.warning("job_without_database", error=told(error.__cause__ or error))
     finally:

@@ -255,7 +255,7 @@ async def test_a_job_that_takes_too_long_has_failed(desk, enqueue, row, monkeypa
 
 def test_limits_leave_room_for_each_other():
     arqs = jobs.JOB_SECONDS + worker.MARGIN_SECONDS  # else arq would end jobs as if the worker were stopped
-    assert jobs.JOB_SECONDS < arqs < jobs.LEASE.total_seconds()
+    assert jobs.JOB_SECONDS + jobs.GOES_ON_SECONDS < arqs < jobs.LEASE.total_seconds()
     # A killed worker's job is begun by another within a minute.
     assert jobs.LEASE.total_seconds() + jobs.GRACE.total_seconds() + jobs.RELAY_SECONDS < 60
 
@@ -357,6 +357,19 @@ async def test_what_is_due_is_performed_together_until_nothing_is_left(desk, dat
     assert sorted(map(len, batches.numbers)) == [1, 3, 3]
     assert sorted(number for batch in batches.numbers for number in batch) == list(range(7))
     assert await states(database) == [*((number, "DONE", 1) for number in range(7)), (7, "QUEUED", 0)]
+
+
+async def test_what_is_left_after_some_seconds_is_woken_again(desk, database, redis, batches, monkeypatch):
+    await batches.asked(*range(7))
+    await asyncio.sleep(0.2)
+    await redis.flushall()
+    monkeypatch.setattr(jobs, "GOES_ON_SECONDS", 0.1)
+    batches.does = lambda _: asyncio.sleep(0.15)
+
+    await jobs.perform_together(desk, "DoTogether")
+
+    assert [len(batch) for batch in batches.numbers] == [3]
+    assert [name.partition(":")[0] for name in await queued(redis)] == ["DoTogether"]
 
 
 async def test_a_crowd_performs_each_of_them_once(desk, database, batches):
