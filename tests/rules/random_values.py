@@ -170,7 +170,7 @@ class Values:
         if self.chance(2):
             return luck.choice(["", "x", "tkt_", "tkt_x", f"vwr_{rows[models.Person][0].id}", self.id("")])
         wanted = [key for key, kind in self.scene.kinds.items() if kind in self.on_way]
-        if wanted and place not in IDS_OF and self.chance(80):
+        if wanted and place not in IDS_OF and self.chance(90):
             chosen = luck.choice(wanted)
             self.hints.append(self.scene.kinds[chosen])
             return chosen
