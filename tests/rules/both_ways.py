@@ -265,15 +265,15 @@ def is_many(type_: Any) -> bool:
     return graphql.is_list_type(graphql.get_nullable_type(type_))
 
 
-def everything(type_: Any, depth: int, prefix: str = "", known: Collection[str] = ()) -> str:
+def everything(type_: Any, depth: int, prefix: str = "", known: Collection[str] = (), *, away: bool = False) -> str:
     """A selection of all fields of a type, and of those that its objects lead to in so many steps.
 
     `prefix`: of the names in the answer, where fields of several types stand side by side. `known`: fields whose
-    objects are named only, since they are read elsewhere.
+    objects are named only, since they are read elsewhere. `away`: whether it is a step away from what is asked for.
     """
     if graphql.is_abstract_type(type_):
         kinds = " ".join(
-            f"... on {each.name} {everything(each, depth, f'{each.name}_')}"
+            f"... on {each.name} {everything(each, depth, f'{each.name}_', away=away)}"
             for each in SCHEMA.get_possible_types(type_)
         )
         return f"{{ __typename {kinds} }}"
@@ -285,13 +285,13 @@ def everything(type_: Any, depth: int, prefix: str = "", known: Collection[str] 
             parts.append(said)
         elif name in known:
             parts.append(f"{said} {{ __typename ... on Node {{ id }} }}")
-        elif is_part(named) and not says_words(named):
-            continue  # it can't tell what they may not read
+        elif away and is_part(named) and not says_words(named):
+            parts += [f"{said} {{ id }}"] if "id" in named.fields else []  # its figures are read where they belong
         elif name in {"nodes", "edges", "node"} or is_part(named):
-            parts.append(f"{said} {everything(named, depth)}")  # it is a part of this, and no step away
+            parts.append(f"{said} {everything(named, depth, away=away)}")  # it is a part of this, and no step away
         elif depth or type_.name == "Category" or (is_many(field.type) and not field.args):
             page = "(first: 100)" if named.name.endswith("Connection") and "first" in field.args else ""
-            parts.append(f"{said}{page} {everything(named, max(0, depth - 1))}")
+            parts.append(f"{said}{page} {everything(named, max(0, depth - 1), away=True)}")
     return f"{{ {' '.join(parts)} }}"
 
 
