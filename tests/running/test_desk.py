@@ -102,7 +102,7 @@ def test_what_dies_is_started_again(start):
     assert one.living() == []
 
 
-def test_nothing_is_left_of_what_was_killed_by_others_or_a_second_ctrl_c_and_the_next_start_is_quick(start):
+def test_nothing_is_left_of_what_was_killed_and_the_next_start_is_quick(start):
     first = start()
     from_nothing = first.ready()
     key = (first.data_dir / "secret-key").read_text()
@@ -117,8 +117,9 @@ def test_nothing_is_left_of_what_was_killed_by_others_or_a_second_ctrl_c_and_the
 
     assert seconds < 1.5 * from_nothing  # nothing of what was killed is waited for
     assert (first.data_dir / "secret-key").read_text() == key
+
     for pid in children(third, "work"):
-        os.kill(pid, signal.SIGSTOP)  # it will not end when asked
+        os.kill(pid, signal.SIGSTOP)  # it will not end when asked, so that a second Ctrl-C kills
     third.press()
     assert processes.wait_until(lambda: "Stopping" in third.said, seconds=5)
     assert not processes.wait_until(lambda: third.process.poll() is not None, seconds=1)
