@@ -6,6 +6,8 @@ import asyncio
 
 import asyncpg
 
+from infra.overdue import Overdue
+
 DOUBT_SECONDS = 1.5  # of waiting for an answer, then it is asked for a sign of life, again and again
 SIGN_SECONDS = 1.5  # with the above and 2 s of waiting for a connection less than the 5 s that callers are promised
 
@@ -17,12 +19,19 @@ class Pulse:
         """`url`: of the database."""
         self._url = url
         self._asking: asyncio.Task[bool] | None = None
+        self._doubting: set[asyncio.Task[None]] = set()
+        self.awaited: Overdue[Doubt] = Overdue(self._doubted)  # statements
 
     async def beats(self) -> bool:
         """Whether PostgreSQL says anything to a new connection, be it that there are too many. Asked once for all."""
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._ask())
         return await asyncio.shield(self._asking)
+
+    def _doubted(self, doubt: Doubt) -> None:
+        task = asyncio.create_task(doubt.settled())
+        self._doubting.add(task)
+        task.add_done_callback(self._doubting.discard)
 
     async def _ask(self) -> bool:
         loop = asyncio.get_running_loop()
@@ -44,28 +53,27 @@ class Pulse:
 class Doubt:
     """Watches over one statement until it is cancelled; ends its connection when the server is dead."""
 
-    __slots__ = ("_driver", "_next", "_pulse", "dead")
+    __slots__ = ("_driver", "_over", "_pulse", "dead")
 
     def __init__(self, pulse: Pulse, driver: asyncpg.Connection) -> None:
         """`driver`: by which the answer comes."""
         self._pulse, self._driver = pulse, driver
+        self._over = False
         self.dead = False  # whether the connection was given up
-        self._wait()
+        pulse.awaited.begin(self, DOUBT_SECONDS)
 
     def cancel(self) -> None:
         """The answer is there."""
-        self._next.cancel()
+        self._over = True
+        self._pulse.awaited.end(self)
 
-    def _wait(self) -> None:
-        self._next: asyncio.TimerHandle | asyncio.Task[None]
-        self._next = asyncio.get_running_loop().call_later(DOUBT_SECONDS, self._look)
-
-    def _look(self) -> None:
-        self._next = asyncio.create_task(self._found())
-
-    async def _found(self) -> None:
-        if await self._pulse.beats():
-            self._wait()
+    async def settled(self) -> None:
+        """Give the connection up when the server is dead; otherwise wait on."""
+        alive = await self._pulse.beats()
+        if self._over:
+            return
+        if alive:
+            self._pulse.awaited.begin(self, DOUBT_SECONDS)
         else:
             self.dead = True
             self._driver.terminate()

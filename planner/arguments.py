@@ -65,28 +65,32 @@ class Check(NamedTuple):
         keep_to(self.limits, self.read(request), self.label)
 
 
+# What is counted of a value that has limits.
+COUNTED: dict[type, str] = {list: " items", str: " characters", int: "", float: ""}
+
+
 def keep_to(limits: Limits, value: Any, label: str) -> None:
     """Raises BadRequest, with a message for the client, when a value breaks its limits."""
     if value is None:
         return
-    least, most = limits.least, limits.most
-    if isinstance(value, list):
-        most = MOST_IDS if most is None else most
-        wrong = not (least or 0) <= len(value) <= most
-        wanted = f"at most {most} items" if least is None else f"{least} to {most} items"
-    elif isinstance(value, str):
-        wrong = (least is not None and len(value) < least) or (most is not None and len(value) > most)
-        wanted = f"at most {most} characters" if least is None else f"{least} to {most} characters"
-        wanted = wanted if most is not None else f"at least {least} characters"
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        wrong = (least is not None and value < least) or (most is not None and value > most)
-        wanted = f"at most {most}" if least is None else f"{least} or more" if most is None else f"{least} to {most}"
-    else:
-        wrong, wanted = False, ""
-    if wrong:
-        raise BadRequest(f"{label}: {wanted}.")
-    if limits.check is not None and (said := limits.check(value)):
+    least, most, check, _ = limits
+    kind = type(value)
+    if most is None and kind is list:
+        most = MOST_IDS
+    if (least is not None or most is not None) and (counted := COUNTED.get(kind)) is not None:
+        size = len(value) if counted else value
+        if (least is not None and size < least) or (most is not None and size > most):
+            raise BadRequest(f"{label}: {_wanted(least, most, counted)}.")
+    if check is not None and (said := check(value)):
         raise BadRequest(f"{label}: {said}")
+
+
+def _wanted(least: float | None, most: float | None, counted: str) -> str:
+    if least is None:
+        return f"at most {most}{counted}"
+    if most is None:
+        return f"at least {least}{counted}" if counted else f"{least} or more"
+    return f"{least} to {most}{counted}"
 
 
 # --- What is plain ----------------------------------------------------------------------------------------------------

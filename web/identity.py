@@ -48,11 +48,11 @@ class Identities:
         if found is not None and found.expires_at <= dt.datetime.now(dt.UTC):
             del self._known[token]
             found = None
-        if found is None:
+        if found is None:  # one that is known has not ended: it would have been let go
             found = await self._looked_up(token, network)
-        if found.session_id in self._ended:
-            self._known.pop(token, None)
-            raise BadToken("The session has ended.")
+            if found.session_id in self._ended:
+                self._known.pop(token, None)
+                raise BadToken("The session has ended.")
         return found
 
     async def _looked_up(self, token: str, network: str) -> Bearer:

@@ -35,7 +35,7 @@ def asked(given: Any) -> Asked:
     text, variables, name = given.get("query"), given.get("variables"), given.get("operationName")
     extensions = given.get("extensions")
     sha256 = None if extensions is None else _hash(extensions)
-    if not ((isinstance(text, str) and text.strip()) or (sha256 and not text)):
+    if not ((isinstance(text, str) and text and not text.isspace()) or (sha256 and not text)):
         raise Malformed("Send a `query`: the text of the operation.")
     if variables is not None and not isinstance(variables, dict):
         raise Malformed("`variables` is a JSON object.")

@@ -1,13 +1,19 @@
 """A request over HTTP: what may be wrong with it, and its body, which must come in time."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Receive
+
+from infra.overdue import Overdue
 
 MOST_BYTES = 1024 * 1024
 BODY_SECONDS = 20.0
-LOOK_SECONDS = 1.0
+
+Endpoint = Callable[[Request], Awaitable[Response]]  # what a route leads to
 
 
 class Wrong(Exception):  # it is what is wrong with a request
@@ -24,19 +30,16 @@ class Wrong(Exception):  # it is what is wrong with a request
 
 
 class Bodies:
-    """Reads them. A look now and then ends those that take too long: most come at once, and a timer for each would
-    cost more than all else here.
-    """
+    """Reads them, and ends those that take too long."""
 
     def __init__(self, most: int = MOST_BYTES) -> None:
         """`most`: bytes that a body may have."""
         self._most = most
-        self._reading: dict[asyncio.Task[Any], float] = {}  # until when, in the order in which they began
+        self._reading: Overdue[asyncio.Task[Any]] = Overdue(self._end)
         self._late: set[asyncio.Task[Any]] = set()
-        self._look_again: asyncio.TimerHandle | None = None
 
     async def read(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
-        """A request's body. Raises Wrong when it's too large, or too slow by up to a second, or ends early."""
+        """A request's body. Raises Wrong when it's too large, or too slow, or ends early."""
         announced = headers.get(b"content-length", b"0")
         if not announced.isdigit():
             raise Wrong(400, "Content-Length is not a number.")
@@ -45,10 +48,7 @@ class Bodies:
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("A request is served by a task.")
-        loop = task.get_loop()
-        self._reading[task] = loop.time() + BODY_SECONDS
-        if self._look_again is None:
-            self._look_again = loop.call_later(LOOK_SECONDS, self._look)
+        self._reading.begin(task, BODY_SECONDS)
         try:
             return await _all(receive, self._most)
         except asyncio.CancelledError:
@@ -56,19 +56,12 @@ class Bodies:
                 raise
             raise Wrong(408, "The body did not arrive in time.", connection="close") from None
         finally:
-            del self._reading[task]
+            self._reading.end(task)
             self._late.discard(task)
 
-    def _look(self) -> None:
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        for task, until in self._reading.items():
-            if until > now:
-                break
-            if task not in self._late:
-                self._late.add(task)
-                task.cancel()
-        self._look_again = loop.call_later(LOOK_SECONDS, self._look) if self._reading else None
+    def _end(self, task: asyncio.Task[Any]) -> None:
+        self._late.add(task)
+        task.cancel()
 
 
 async def _all(receive: Receive, most: int) -> bytes:

@@ -5,16 +5,15 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import Select, func, select
-from sqlalchemy.dialects.postgresql import insert
 
 from domain import access, escalations, history, sla, tickets
 from domain.access import Viewer
 from domain.happenings import TicketLinked, TicketMerged, TicketUnlinked
 from domain.refusals import Conflict, ConflictReason, InvalidInput, NotFound
-from domain.tickets import actions, search
+from domain.tickets import actions, search, watching
 from domain.tickets.actions import TicketAction
 from infra.unit import Unit
-from models import Attachment, Comment, Role, Ticket, TicketLink, TicketLinkKind, TicketStatus, Watcher
+from models import Attachment, Comment, Role, Ticket, TicketLink, TicketLinkKind, TicketStatus
 
 MOST_MERGED = 20
 INVERSE = {
@@ -116,16 +115,6 @@ def _moved(model: Any) -> Any:
 _move_comments, _move_files = _moved(Comment), _moved(Attachment)
 
 
-def _follow(from_ids: Any, into_id: Any) -> Any:
-    theirs = select(sa.cast(into_id, sa.Uuid()), Watcher.person_id).where(Watcher.ticket_id == func.any(from_ids))
-    fresh = insert(Watcher).from_select(["ticket_id", "person_id"], theirs.distinct().order_by(Watcher.person_id))
-    return fresh.on_conflict_do_nothing()
-
-
-def _unfollow(from_ids: Any) -> sa.Delete:
-    return sa.delete(Watcher).where(Watcher.ticket_id == func.any(from_ids))
-
-
 async def merge(unit: Unit, viewer: Viewer, into_id: UUID, ticket_ids: list[UUID]) -> UUID:
     """Take tickets of the same customer into one: comments, files and watchers move there, the others are closed.
 
@@ -150,8 +139,7 @@ async def merge(unit: Unit, viewer: Viewer, into_id: UUID, ticket_ids: list[UUID
     _fitting(into, sources, ticket_ids)
     await unit.run(_move_comments, wanted, into.id)
     await unit.run(_move_files, wanted, into.id)
-    await unit.run(_follow, wanted, into.id)
-    await unit.run(_unfollow, wanted)
+    await watching.move(unit, viewer, sources, into)
     await search.move(unit, wanted, into)
     for source in sources:
         await _take_in(unit, viewer, into, source)

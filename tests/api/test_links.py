@@ -228,6 +228,9 @@ async def test_tickets_of_one_customer_become_one(
         "__typename": "TicketMerged", "actor": {"name": agent.name}, "tookIn": True, "other": {"id": source["id"]},
     }  # fmt: skip
     assert gone["events"]["nodes"][-1]["tookIn"] is False
+    came, left = into["events"]["nodes"][-2], gone["events"]["nodes"][-2]
+    assert (came["addedWatchers"], came["removedWatchers"]) == ([{"name": stranger.name}], [])
+    assert (left["addedWatchers"], left["removedWatchers"]) == ([], [{"name": stranger.name}])
     assert "SECRET" not in str(await read(stranger))
     search = "query S($f: TicketFilter) { tickets(filter: $f) { nodes { id } } }"
     found = (await api(customer, search, f={"text": "printer phoenix"}))["tickets"]["nodes"]

@@ -5,6 +5,8 @@ import datetime as dt
 import string
 from pathlib import Path
 
+import jinja2
+import jinja2.nodes
 import pytest
 
 from domain import wording
@@ -20,9 +22,25 @@ def literals(node):
     return [node.value] if isinstance(node, ast.Constant) and isinstance(node.value, str) else []
 
 
+def of_template(argument):
+    """The texts that an argument in a template may be."""
+    if isinstance(argument, jinja2.nodes.CondExpr):
+        return [*of_template(argument.expr1), *of_template(argument.expr2)]
+    return [argument.value]
+
+
+def of_templates():
+    """All that the templates of pages say."""
+    jinja = jinja2.Environment()  # nothing is rendered
+    for path in (ROOT / "web" / "templates").glob("*.html"):
+        for call in jinja.parse(path.read_text()).find_all(jinja2.nodes.Call):
+            if getattr(call.node, "name", None) == "said":
+                yield from of_template(call.args[0])
+
+
 def texts():
-    """All that the code marks or says."""
-    found = set()
+    """All that the code and the pages mark or say."""
+    found = set(of_templates())
     for path in (*(ROOT / "domain").rglob("*.py"), *(ROOT / "web").glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):

@@ -17,6 +17,7 @@ COMMENT = "mutation C($input: AddCommentInput!) { addComment(input: $input) { __
 INTERNAL = "mutation C($input: AddInternalCommentInput!) { addInternalComment(input: $input) { __typename } }"
 WATCH = "mutation W($input: WatchTicketInput!) { watchTicket(input: $input) { __typename } }"
 UNWATCH = "mutation W($input: UnwatchTicketInput!) { unwatchTicket(input: $input) { __typename } }"
+MERGE = "mutation M($input: MergeTicketsInput!) { mergeTickets(input: $input) { __typename } }"
 OPEN = {"statuses": ["OPEN"]}
 
 
@@ -106,6 +107,16 @@ async def test_customers_hear_of_their_own_and_not_of_what_is_internal(api, foll
     assert await other.change() == ("LEFT", ticket.gid)
     await api(agent, COMMENT, input={"ticketId": ticket.gid, "body": "For one alone."})
     await other.quiet()
+
+
+async def test_whoever_followed_a_ticket_that_is_merged_follows_the_other(
+    api, follow, submit, agent, customer, stranger, problem, ticket
+):
+    gone = await submit(customer, problem)
+    await api(agent, WATCH, input={"ticketId": gone["id"], "personId": stranger.gid})
+    client = await follow(stranger)
+    await api(agent, MERGE, input={"intoTicketId": ticket.gid, "ticketIds": [gone["id"]]})
+    assert {await client.change(), await client.change()} == {("LEFT", gone["id"]), ("ENTERED", ticket.gid)}
 
 
 async def test_whoever_loses_a_ticket_of_another_department(api, follow, database, director, billing_agent, ticket):

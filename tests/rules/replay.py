@@ -21,6 +21,7 @@ EMPTY: State = {
     "merged_into_id": None,
     "links": {},
     "comments": {},
+    "comments_that_left": {},
     "resolution_id": None,
     "resolved_at": None,
     "closed_at": None,
@@ -73,7 +74,13 @@ def _confirmed(state: State, data: State, _: State) -> None:
 
 def _merged(state: State, data: State, _: State) -> None:
     if not data["took_in"]:
-        state["merged_into_id"] = data["other_id"]
+        state |= {
+            "status": "CLOSED",
+            "resumes_at": None,
+            "merged_into_id": data["other_id"],
+            "comments_that_left": state["comments"],
+            "comments": {},
+        }
 
 
 def _linked(state: State, data: State, _: State) -> None:
@@ -124,9 +131,15 @@ APPLY: dict[str, Callable[[State, State, State], None]] = {
 }
 
 
-def replayed(events: list[dict[str, Any]]) -> State:
-    """The state after these events, given as `kind`, `data` and `texts` in their order."""
+def replayed(ticket_id: str, histories: dict[str, list[dict[str, Any]]]) -> State:
+    """The state of a ticket after its events, each given as `kind`, `data` and `texts`.
+
+    `histories`: those of all tickets that it may have taken in as well.
+    """
     state = dict(EMPTY)
-    for event in events:
+    for event in histories[ticket_id]:
         APPLY[event["kind"]](state, event["data"], event["texts"])
+        if event["kind"] == "TicketMerged" and event["data"]["took_in"]:
+            taken_in = replayed(event["data"]["other_id"], histories)
+            state["comments"] = state["comments"] | taken_in["comments_that_left"]
     return state

@@ -243,7 +243,7 @@ async def test_no_word_of_theirs_is_left_and_all_that_is_counted_stays(scene, de
     assert {name: (await database.counts())[name] for name in COUNTED} == {name: counts[name] for name in COUNTED}
     for ticket in (scene.own, scene.theirs):
         (row,) = await database.rows("SELECT subject, status, rating FROM tickets WHERE id = :id", id=ticket)
-        state = replayed(await database.rows(EVENTS, id=ticket))
+        state = replayed(ticket, {ticket: await database.rows(EVENTS, id=ticket)})
         assert {name: state[name] for name in row} == row
 
 
@@ -387,7 +387,7 @@ async def test_who_worked_here_leaves_their_words_and_takes_no_customers_subject
     ]
     assert {row["requester_id"] for row in rows} == {customer.id}
     for row in rows:
-        state = replayed(await database.rows(EVENTS, id=row["id"]))
+        state = replayed(row["id"], {row["id"]: await database.rows(EVENTS, id=row["id"])})
         assert (state["subject"], state["assignee_id"]) == (row["subject"], None)
     assert {await holding(database, model, name) for model, name in COLUMNS} == {0}
 

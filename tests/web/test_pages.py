@@ -9,7 +9,7 @@ from domain.messages import ticket_link
 from infra.postgres import Unavailable
 from models import Watcher
 from schema.events.kinds import KINDS
-from web.pages import TOLD
+from web.ticket_page import TOLD
 
 
 @pytest.fixture
@@ -30,6 +30,39 @@ async def test_a_customer_reads_their_ticket_without_signing_in(http, link, tick
     assert "It <strong>burns</strong>." in page.text
     assert "Submitted by Carla Customer" in page.text
     assert "Went to Technical Support" in page.text
+
+
+async def test_a_page_speaks_the_customers_language_and_tells_time_by_their_clock(http, link, database, customer):
+    await database.rows(
+        "UPDATE people SET locale = 'de-AT', time_zone = 'Europe/Vienna' WHERE email = :email", email=customer.email
+    )
+    await database.rows("UPDATE tickets SET created_at = '2026-07-01T22:30:00Z'")
+
+    page = await http.get(link, headers={"Accept-Language": "fr"})
+
+    assert '<html lang="de-AT">' in page.text
+    assert "Eingereicht von Carla Customer" in page.text
+    assert "Wartet auf uns" in page.text
+    assert "2. Juli 2026, 00:30 MESZ" in page.text
+    refused = await http.post(link, data={"body": " "})
+    assert '<p role="alert" lang="en">' in refused.text
+
+
+@pytest.mark.parametrize(
+    ("asked", "language", "said"),
+    [
+        ("es-MX,es;q=0.9,en;q=0.8", "es-MX", "Este enlace no es correcto"),
+        ("pt-BR, FR;q=0.5", "fr", "Ce lien n"),
+        ("*", "en", "This link is not right"),
+        ("x" * 5000 + ",," + "de-" * 2000, "en", "This link is not right"),
+    ],
+)
+async def test_who_is_not_known_is_spoken_to_as_their_browser_asks(http, asked, language, said):
+    for path in ("/t/forged", "/unsubscribe/forged"):
+        page = await http.get(path, headers={"Accept-Language": asked})
+        assert page.status_code == 404
+        assert f'<html lang="{language}">' in page.text
+        assert said in page.text
 
 
 async def test_nothing_internal_stands_on_the_page(http, link, database, ticket):

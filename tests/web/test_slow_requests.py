@@ -15,7 +15,6 @@ DESK = json.dumps({"query": "{ desk { name } }"}).encode()
 @pytest.fixture
 def hurried(monkeypatch):
     monkeypatch.setattr(requests, "BODY_SECONDS", 0.2)
-    monkeypatch.setattr(requests, "LOOK_SECONDS", 0.05)
 
 
 def slowly(pause):
@@ -72,7 +71,7 @@ async def test_nothing_is_remembered_of_bodies_that_were_read(hurried):
         await task
     assert task.cancelling() == 0
     await asyncio.sleep(0.1)
-    assert (bodies._reading, bodies._late, bodies._look_again) == ({}, set(), None)
+    assert (len(bodies._reading), bodies._late, bodies._reading._timer) == (0, set(), None)
 
 
 async def test_a_request_that_is_cancelled_is_cancelled(hurried):
@@ -86,9 +85,8 @@ async def test_a_request_that_is_cancelled_is_cancelled(hurried):
         await task
 
 
-async def test_both_at_once_is_a_cancellation(monkeypatch):
+async def test_both_at_once_is_a_cancellation():
     """Somebody ends it in the moment in which it is late."""
-    monkeypatch.setattr(requests, "BODY_SECONDS", 0)
     bodies = Bodies()
 
     async def waits():
@@ -96,7 +94,7 @@ async def test_both_at_once_is_a_cancellation(monkeypatch):
 
     task = asyncio.create_task(bodies.read({}, waits))
     await asyncio.sleep(0.01)
-    bodies._look()
+    bodies._end(task)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

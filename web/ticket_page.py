@@ -1,0 +1,200 @@
+"""A ticket's page: whoever has the link from an email reads, answers, confirms and rates without an account."""
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from domain import messages
+from domain.access import Viewer
+from domain.tickets.actions import AFTER_CLOSING
+from domain.wording import DESK, Wording, marked
+from infra.desk import Desk
+from infra.ids import new_id
+from infra.postgres import Unavailable
+from infra.signing import BadToken
+from infra.unit import now
+from models import Role
+from planner.engine import Engine
+from schema.context import Context
+from web.rendering import (
+    HEADERS,
+    MOST_BYTES,
+    NO_SUCH_PAGE,
+    NOT_LIKE_THIS,
+    NOT_NOW,
+    TOO_LONG,
+    WRONG_LINK,
+    form_in,
+    gone,
+    page,
+    wording_of,
+)
+from web.requests import Bodies, Endpoint, Wrong
+
+Event = dict[str, Any]
+
+STATUSES = {
+    "OPEN": marked("Waiting for us"),
+    "PENDING": marked("Waiting for you"),
+    "ON_HOLD": marked("On hold"),
+    "RESOLVED": marked("Solved"),
+    "CLOSED": marked("Closed"),
+}
+TICKET = """query TicketPage($id: ID!) { viewer { person { locale timeZone } } ticket(id: $id) {
+  number subject status bodyHtml createdAt updatedAt closedAt
+  resolution { summaryHtml resolvedAt resolvedBy { name } state confirmBy rating feedback }
+  category { name } triage { topic } department { name } assignee { name }
+  attachments(first: 100) { nodes { filename sizeBytes url comment { id } } }
+  comments(last: 100) { nodes { bodyHtml createdAt author { name } attachments { filename sizeBytes url } } }
+  events(last: 50) { nodes {
+    __typename at actor { name }
+    ... on TicketRouted { toDepartment { name } }
+    ... on TicketAssigned { toAssignee { name } }
+    ... on StatusChanged { toStatus }
+    ... on CategoryChanged { toCategory { name } }
+    ... on RequesterChanged { toRequester { name } }
+    ... on TicketMerged { tookIn }
+    ... on TicketClosed { expired } } } } }"""
+# What the forms of the page do, by the value of their button: the mutation, and what of the form it is given.
+DEEDS = {
+    "comment": ("addComment", ("body", "idempotencyKey")),
+    "confirm": ("confirmResolution", ("rating", "feedback", "idempotencyKey")),
+    "reopen": ("reopenTicket", ("reason", "idempotencyKey")),
+    "withdraw": ("closeTicket", ()),
+}
+DONE = {
+    "comment": marked("Your answer is there."),
+    "confirm": marked("Thank you. You have confirmed that this is solved."),
+    "reopen": marked("Thank you. This ticket is open again, and we look after it."),
+    "withdraw": marked("You have withdrawn this ticket. It is closed."),
+}
+RATINGS = {str(number): number for number in range(1, 6)}
+NOT_SENT = marked("This could not be sent. Try again.")
+
+# What is told of each event, with the names of whom and what it is about.
+TOLD: dict[str, Callable[[Event], str]] = {
+    "TicketSubmitted": lambda _: marked("Submitted by {actor}"),
+    "TicketRouted": lambda _: marked("Went to {department}"),
+    "TicketAssigned": lambda event: marked("Taken on by {assignee}") if event["toAssignee"] else marked("Put back"),
+    "CommentAdded": lambda _: marked("{actor} wrote"),
+    "CommentEdited": lambda _: marked("{actor} changed a comment"),
+    "CommentDeleted": lambda _: marked("{actor} took back a comment or a file"),
+    "StatusChanged": lambda event: STATUSES[event["toStatus"]],
+    "PriorityChanged": lambda _: marked("The priority changed"),
+    "CategoryChanged": lambda _: marked("Belongs to {category} now"),
+    "SubjectChanged": lambda _: marked("The subject changed"),
+    "ServiceChanged": lambda _: marked("The service concerned changed"),
+    "RequesterChanged": lambda _: marked("Handed over to {requester}"),
+    "WatchersChanged": lambda _: marked("Others began or ceased to follow it"),
+    "TicketMerged": lambda event: marked("Took in another" if event["tookIn"] else "Went into another"),
+    "TicketEscalated": lambda _: marked("Escalated"),
+    "EscalationAcknowledged": lambda _: marked("{actor} sees to it"),
+    "EscalationEnded": lambda _: marked("No longer escalated"),
+    "TicketResolved": lambda _: marked("Solved by {actor}"),
+    "ResolutionConfirmed": lambda _: marked("{actor} confirmed that it is solved"),
+    "TicketReopened": lambda _: marked("Opened again"),
+    "TicketClosed": lambda event: marked("Closed, since nobody answered") if event["expired"] else marked("Closed"),
+}  # fmt: skip
+NAMED = {
+    "actor": "actor", "department": "toDepartment", "assignee": "toAssignee", "category": "toCategory",
+    "requester": "toRequester",
+}  # fmt: skip
+
+
+class Problem(NamedTuple):
+    """What stands in the way of what was asked, and the language in which that is said."""
+
+    text: str
+    language: str
+
+
+def endpoint(desk: Desk, engine: Engine) -> Endpoint:
+    """Shows the ticket of a link, and does what its forms ask for."""
+    bodies = Bodies(MOST_BYTES)
+
+    async def answer(request: Request) -> Response:
+        w = wording_of(request)
+        try:
+            claims = desk.signer.read(messages.TICKET_LINK, request.path_params["token"])
+        except BadToken:
+            return gone(desk, w, 404, NO_SUCH_PAGE, WRONG_LINK)
+        ticket_id = UUID(claims["ticket"])
+        viewer = Viewer(Role.CUSTOMER, UUID(claims["person"]), ticket_id)
+        context = Context(desk, engine, viewer)
+        form: dict[str, str] = {}
+        problem, key = None, str(new_id())
+        if request.method == "POST":
+            try:
+                body = await bodies.read(dict(request.scope["headers"]), request.receive)
+            except Wrong as wrong:
+                return gone(desk, w, wrong.status, NOT_LIKE_THIS, TOO_LONG)
+            form = form_in(body)
+            key = form.get("key") or key
+            problem = await _done(engine, context, w, ticket_id, form | {"key": key})
+            if problem is None:
+                return RedirectResponse(f"{request.url.path}?done={_deed(form)}", 303, HEADERS)
+        found = await engine.query(TICKET, {"id": f"tkt_{ticket_id}"}, None, viewer, context)
+        answered = orjson.loads(found.body)
+        if "errors" in answered:
+            status = 503 if found.code == Unavailable.code else 500
+            return gone(desk, w, status, NOT_NOW, marked("This ticket can't be shown now. Try again."))
+        ticket, reader = answered["data"]["ticket"], answered["data"]["viewer"]["person"]
+        w = Wording(reader["locale"], reader["timeZone"])
+        if ticket is None:
+            return gone(desk, w, 404, marked("Not here"), marked("There is no such ticket any more."))
+        told = DONE.get(request.query_params.get("done", ""))
+
+        def told_of(event: Event) -> str:
+            names = {
+                name: (event.get(field) or {}).get("name", desk.settings.desk_name) for name, field in NAMED.items()
+            }
+            return w.said(TOLD[event["__typename"]](event), **names)
+
+        return page(
+            *(desk, w, "ticket.html", f"#{ticket['number']}", 200 if problem is None else 422),
+            ticket=ticket,
+            standing=w.said(STATUSES[ticket["status"]]),
+            told_of=told_of,
+            told=told and w.said(told),
+            form=form,
+            problem=problem,
+            key=key,
+            ratable=_ratable(ticket),
+        )
+
+    return answer
+
+
+def _deed(form: dict[str, str]) -> str:
+    asked = form.get("do", "")
+    return asked if asked in DEEDS else "comment"
+
+
+async def _done(engine: Engine, context: Context, w: Wording, ticket_id: UUID, form: dict[str, str]) -> Problem | None:
+    """Does what a form is for, once for each key; gives what stands in its way."""
+    name, fields = DEEDS[_deed(form)]
+    asked: dict[str, Any] = {"ticketId": f"tkt_{ticket_id}"}
+    values = {**form, "idempotencyKey": form["key"], "body": form.get("body", ""), "reason": form.get("reason", "")}
+    asked |= {field: values[field] for field in fields if field in values}
+    if "rating" in asked:
+        asked["rating"] = RATINGS.get(asked["rating"])
+    kind = f"{name[0].upper()}{name[1:]}"
+    answer = "__typename ... on Refusal { message }"
+    text = f"mutation Answer($input: {kind}Input!) {{ {name}(input: $input) {{ {answer} }} }}"
+    found = orjson.loads((await engine.query(text, {"input": asked}, None, context.viewer, context)).body)
+    if "errors" in found:
+        return Problem(w.said(NOT_SENT), w.tag)
+    done = found["data"][name]
+    return None if done["__typename"] == f"{kind}Success" else Problem(done["message"], DESK)
+
+
+def _ratable(ticket: dict[str, Any]) -> bool:
+    """Whether how the ticket was closed can still be rated."""
+    if ticket["resolution"] is None or ticket["status"] != "CLOSED" or ticket["resolution"]["state"] == "REJECTED":
+        return False
+    return now() < dt.datetime.fromisoformat(ticket["closedAt"]) + AFTER_CLOSING
