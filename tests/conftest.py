@@ -2,6 +2,7 @@
 
 import email
 import email.policy
+import gc
 import os
 import subprocess
 import sys
@@ -40,6 +41,7 @@ pytest_plugins = ("scheduling", "sockets", "uploads")  # the last two: fixtures 
 ROOT = Path(__file__).resolve().parents[1]
 PASSWORD = "correct horse battery staple"
 assert running.PERFORMERS  # imported, they have declared what they perform
+gc.set_threshold(10_000, 20, 100)  # seldom: looking for garbage among all that stays would take a fifth of the time
 # Unset, it would draw each error's frames with all their values, which takes seconds where one is long.
 structlog.configure(
     processors=[
