@@ -16,11 +16,12 @@ from uuid import UUID
 
 import asyncpg
 import httpx
+import orjson
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
-from bench import report  # noqa: E402 # the path to it was just made
+from bench import cpu, load, report  # noqa: E402 # the path to it was just made
 from bench.operations import M1, M2  # noqa: E402 # as above
 from bench.running import ask, running, settings_of  # noqa: E402 # as above
 from rich.console import Console  # noqa: E402 # as above
@@ -34,6 +35,7 @@ from infra.settings import Settings  # noqa: E402 # as above
 from models import Role  # noqa: E402 # as above
 
 RATE, SECONDS = int(os.environ.get("RATE", "200")), int(os.environ.get("SECONDS", "60"))
+CONNECTIONS = 32
 EACH = 50  # comments of one customer: 60 an hour are allowed
 SETTLES = 120  # seconds, at most, for what is owed at the end
 OWED = """SELECT (SELECT count(*) FROM jobs WHERE state IN ('QUEUED', 'RUNNING')) AS jobs,
@@ -88,14 +90,21 @@ async def category_of(http: httpx.AsyncClient) -> str:
     return next(str(each["id"]) for each in answer.json()["data"]["categories"]["nodes"] if not each["isOther"])
 
 
-async def written(http: httpx.AsyncClient, customers: list[Customer], took: list[float]) -> None:
+async def written(port: int, customers: list[Customer], took: list[float]) -> None:
     """Send comments at their times, whether or not those before are answered; how long each took goes into `took`."""
-    began, waiting = time.perf_counter(), set[asyncio.Task[None]]()
+    waiting = set[asyncio.Task[None]]()
+    free: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
+    for _ in range(CONNECTIONS):
+        free.put_nowait(await asyncio.open_connection("127.0.0.1", port))
+    began = time.perf_counter()
 
     async def one(customer: Customer, due: float) -> None:
         said = {"ticketId": customer.ticket, "body": f"It **burns** at {due:.3f}.\n\nAgain."}
-        answer = await ask(http, customer.token, M1, {"input": said})
-        assert answer["addComment"]["__typename"] == "AddCommentSuccess", answer
+        connection = await free.get()
+        body = orjson.dumps({"query": M1, "variables": {"input": said}})
+        answer = await load.sent(*connection, port, customer.token, body)
+        free.put_nowait(connection)
+        assert b"AddCommentSuccess" in answer, answer
         took.append(time.perf_counter() - due)
 
     for number in range(RATE * SECONDS):
@@ -106,27 +115,35 @@ async def written(http: httpx.AsyncClient, customers: list[Customer], took: list
         waiting.add(task)
         task.add_done_callback(waiting.discard)
     await asyncio.gather(*waiting)
+    while not free.empty():
+        _, writer = free.get_nowait()
+        writer.close()
 
 
-async def measured(settings: Settings, port: int) -> tuple[list[dict[str, Any]], list[float]]:
-    """What was owed each second, and how long each comment took."""
+async def measured(
+    settings: Settings, port: int, up: int
+) -> tuple[list[dict[str, Any]], list[float], dict[str, float]]:
+    """What was owed each second, how long each comment took, and what CPU each part took until all was done.
+
+    `up`: the process of the whole desk.
+    """
     desk = await Desk.open(settings)
-    limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", limits=limits, timeout=60) as http:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
         customers = await prepared(desk, http)
         connection = await asyncpg.connect(settings.database_url)
         await settled(connection)
         took: list[float] = []
         rows: list[dict[str, Any]] = []
-        began = time.perf_counter()
-        writing = asyncio.create_task(written(http, customers, took))
+        before, began = cpu.by_part(up), time.perf_counter()
+        writing = asyncio.create_task(written(port, customers, took))
         while not writing.done() or (rows[-1]["jobs"] and time.perf_counter() - began < SECONDS + SETTLES):
             rows.append({"second": time.perf_counter() - began} | await owed(connection))
             await asyncio.sleep(1)
         await writing
+        after = cpu.by_part(up)
         await connection.close()
     await desk.close()
-    return rows, took
+    return rows, took, {name: after[name] - before.get(name, 0.0) for name in after}
 
 
 async def owed(connection: asyncpg.Connection) -> dict[str, Any]:
@@ -173,8 +190,8 @@ def main() -> None:
     """Start a desk, write, count, tell."""
     with tempfile.TemporaryDirectory() as place:
         folder, port = Path(place).resolve() / "data", embedded.free_port()
-        with running(folder, port):
-            rows, took = asyncio.run(measured(settings_of(port, folder), port))
+        with running(folder, port) as process:
+            rows, took, spent = asyncio.run(measured(settings_of(port, folder), port, process.pid))
     during = [row for row in rows if row["second"] < SECONDS]
     half = len(during) // 2
     took.sort()
@@ -182,6 +199,10 @@ def main() -> None:
     for name, title in (("jobs", "jobs, most"), ("mails", "mails, most"), ("oldest", "oldest mail, s")):
         table.add_row(title, *(f"{max(row[name] for row in part):.1f}" for part in (during[:half], during[half:])))
     Console(width=100).print(table)
+    each = Table(*spent, "all", title="CPU for each comment with all that follows, ms")
+    spends = [seconds * 1000 / (RATE * SECONDS) for seconds in (*spent.values(), sum(spent.values()))]
+    each.add_row(*(f"{spend:.2f}" for spend in spends))
+    Console(width=100).print(each)
     done = rows[-1]["second"] - SECONDS
     say(f"answers: p50 {took[len(took) // 2] * 1000:.0f} ms, p99 {took[len(took) * 99 // 100] * 1000:.0f} ms")
     say(f"after the last comment all was done within {max(done, 0):.0f} s")

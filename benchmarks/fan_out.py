@@ -17,9 +17,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
-import asyncpg
 import httpx
 import uvloop
 
@@ -27,16 +25,13 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from bench.operations import M2  # noqa: E402 # the path to it was just made
-from bench.running import ask, running, settings_of  # noqa: E402 # as above
+from bench.running import agents, ask, resident, running, serving, settings_of  # noqa: E402 # as above
 from bench.sockets import Crowd, masked  # noqa: E402 # as above
 from rich.console import Console  # noqa: E402 # as above
 from rich.table import Table  # noqa: E402 # as above
 
-from domain import people, sessions  # noqa: E402 # as above
-from domain.people import Newcomer  # noqa: E402 # as above
 from infra import embedded  # noqa: E402 # as above
 from infra.desk import Desk  # noqa: E402 # as above
-from models import Role  # noqa: E402 # as above
 
 SUBSCRIBERS = [int(each) for each in os.environ.get("SUBSCRIBERS", "1000,5000").split(",")]
 ROUNDS = int(os.environ.get("ROUNDS", "30"))
@@ -67,44 +62,6 @@ def floor(port: int) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
-def resident(pid: int) -> int:
-    """Memory of a process, in bytes."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
-
-
-def serving(port: int) -> int:
-    """The process that listens on a port."""
-    inode = next(
-        line.split()[9]
-        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]
-        if line.split()[1].endswith(f":{port:04X}") and line.split()[3] == "0A"
-    )
-    for link in Path("/proc").glob("[0-9]*/fd/*"):
-        try:
-            if str(link.readlink()) == f"socket:[{inode}]":
-                return int(link.parts[2])
-        except OSError:
-            continue
-    raise RuntimeError("Nobody listens.")
-
-
-async def agents(desk: Desk) -> list[str]:
-    """Access tokens of agents of the department that the ticket goes to."""
-    connection = await asyncpg.connect(desk.settings.database_url)
-    department: UUID = await connection.fetchval("SELECT id FROM departments WHERE name = 'Technical Support'")
-    await connection.close()
-    tokens = []
-    for number in range(AGENTS):
-        newcomer = Newcomer(
-            f"Agent {number}", f"fan{number}.{time.time_ns()}@example.com", Role.AGENT, [department], None, invite=False
-        )
-        async with desk.writes.begin() as unit:
-            person = await people.add(unit, newcomer)
-        async with desk.writes.begin() as unit:
-            tokens.append((await sessions.open_for(desk, unit, person)).access_token)
-    return tokens
-
-
 async def rounds(crowd: Crowd, trigger: Callable[[], Awaitable[float]]) -> tuple[list[float], list[float]]:
     """Deliveries a second of each round, and seconds from the change's answer to the last message."""
     rates, delays = [], []
@@ -120,7 +77,7 @@ async def rounds(crowd: Crowd, trigger: Callable[[], Awaitable[float]]) -> tuple
 
 async def measured(count: int, port: int, floors: int, floor_pid: int, desk: Desk) -> dict[str, Any]:
     """What so many subscribers cost."""
-    tokens = await agents(desk)
+    tokens = await agents(desk, AGENTS)
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
         categories = (await http.post("/graphql", json={"query": "{ categories { nodes { id name } } }"})).json()
         named = {each["name"]: each["id"] for each in categories["data"]["categories"]["nodes"]}
@@ -142,10 +99,10 @@ async def measured(count: int, port: int, floors: int, floor_pid: int, desk: Des
         pid, ours, bare = serving(port), Crowd(), Crowd()
         before = resident(pid)
         ours.expect(2 * count)  # the acknowledgement and the first state
-        began = time.perf_counter()
+        began = time.monotonic()
         await ours.connect(port, count, frames)
         await ours.heard()
-        took, memory = time.perf_counter() - began, (resident(pid) - before) / count
+        took, memory = time.monotonic() - began, (resident(pid) - before) / count
         floor_before = resident(floor_pid)
         await bare.connect(floors, count, lambda _: [])
         await asyncio.sleep(1)
@@ -156,14 +113,14 @@ async def measured(count: int, port: int, floors: int, floor_pid: int, desk: Des
         async def move() -> float:
             said = {"ticketId": ticket, "status": next(states)}
             await ask(http, tokens[0], MOVE, {"input": said})
-            return time.perf_counter()
+            return time.monotonic()
 
         text = b" " * ours.clients[0].size
 
         telling = set[asyncio.Task[Any]]()  # what they send is waited for
 
         async def tell() -> float:
-            asked = time.perf_counter()
+            asked = time.monotonic()
             telling.add(asyncio.create_task(http.post(f"http://127.0.0.1:{floors}/", content=text)))
             return asked
 

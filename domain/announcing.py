@@ -126,23 +126,31 @@ class Item(NamedTuple):
     kind: NotificationKind
 
 
-async def announce(unit: Unit, event_ids: list[UUID]) -> None:
-    """Tell those whom the events concern, in the app and by email, each of one event once.
+async def announce(unit: Unit, saves: list[list[UUID]]) -> None:
+    """Tell those whom the events concern, in the app and by email, each of one event once; `saves`: what came together.
 
-    Nobody hears of what they did, or may not see, or do not want to hear of. One email tells somebody all news of a
-    ticket; staff who hear of several tickets get one email for all.
+    Nobody hears of what they did, or may not see, or do not want to hear of. One email tells somebody all that a save
+    is news of on a ticket; staff who hear of several tickets by it get one email for all.
     """
-    abouts = await audiences.found(unit, event_ids, WIDE)
-    items = list(_items(abouts))
+    abouts = await audiences.found(unit, [event_id for event_ids in saves for event_id in event_ids], WIDE)
+    told = [list(_items([about for about in abouts if about.id in set(event_ids)])) for event_ids in saves]
+    letters = [[item for item in items if _by_mail(item)] for items in told]
+    # Their histories tell of the letters. They are held for no longer than it takes to write that.
+    its = list({item.about.ticket.id for items in letters for item in items})
+    held = {ticket.id: ticket for ticket in await unit.lock_all(audiences.tickets, its)} if its else {}
+    for about in abouts:
+        about.ticket = held.get(about.ticket.id, about.ticket)
     await notifications.tell(
         unit,
         [
             notifications.News(item.person.id, item.kind, item.about.id, item.about.ticket.id, item.about.actor_id)
+            for items in told
             for item in items
             if preferences.wanted(item.person.said, item.kind, MessageChannel.IN_APP)
         ],
     )
-    _mail(unit, [item for item in items if _by_mail(item)])
+    for items in letters:
+        _mail(unit, items)
 
 
 def _items(abouts: list[About]) -> Iterator[Item]:

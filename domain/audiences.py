@@ -116,10 +116,9 @@ def if_moved_away(audience: Audience) -> Audience:
 # --- Reading ----------------------------------------------------------------------------------------------------------
 
 
-def _tickets(event_ids: Any) -> Select[Ticket]:
-    """The tickets of the events, in one order, so that two who lock them can't wait for each other."""
-    its = select(Event.ticket_id).where(Event.id == func.any(event_ids))
-    return select(Ticket).where(Ticket.id.in_(its)).order_by(Ticket.id)
+def tickets(ticket_ids: Any) -> Select[Ticket]:
+    """These tickets, in one order, so that two who lock them can't wait for each other."""
+    return select(Ticket).where(Ticket.id == func.any(ticket_ids)).order_by(Ticket.id)
 
 
 def _events(event_ids: Any) -> Select[*tuple[Any, ...]]:
@@ -192,11 +191,13 @@ def _names(body: str, name: str) -> bool:
 
 
 async def found(unit: Unit, event_ids: list[UUID], wide: Collection[str]) -> list[About]:
-    """The events in order, with all that decides who hears of them. Their tickets are locked.
+    """The events in order, with all that decides who hears of them.
 
     `wide`: kinds of events that may concern a whole department; only then are its people looked up.
     """
-    tickets = {ticket.id: ticket for ticket in await unit.lock_all(_tickets, event_ids)}
+    records = await unit.run(_events, event_ids)
+    its = list({record["ticket_id"] for record in records}) or [NOBODY]
+    by_id = {ticket.id: ticket for ticket in await unit.read_all(tickets, its)}
     abouts = [
         About(
             id=record["id"],
@@ -204,7 +205,7 @@ async def found(unit: Unit, event_ids: list[UUID], wide: Collection[str]) -> lis
             internal=record["public_seq"] is None,
             actor_id=record["actor_id"],
             data=(data := orjson.loads(record["data"])),
-            ticket=tickets[record["ticket_id"]],
+            ticket=by_id[record["ticket_id"]],
             comment=record["comment"],
             named=[
                 *(UUID(data[name]) for name in NAMING & data.keys() if data[name]),
@@ -212,7 +213,7 @@ async def found(unit: Unit, event_ids: list[UUID], wide: Collection[str]) -> lis
                 *([record["resolved_by_id"]] if record["resolved_by_id"] else ()),
             ],
         )
-        for record in await unit.run(_events, event_ids)
+        for record in records
         if record["kind"] != CommentAdded.__name__ or record["comment"] is not None
     ]
     if not abouts:
@@ -221,7 +222,7 @@ async def found(unit: Unit, event_ids: list[UUID], wide: Collection[str]) -> lis
     pairs = pairs or [(NOBODY, NOBODY)]
     whole = [about.ticket.id for about in abouts if about.kind in wide] or [NOBODY]
     people: dict[UUID, dict[UUID, Known]] = defaultdict(dict)
-    for record in await unit.run(_people, list(tickets), whole, *(list(column) for column in zip(*pairs, strict=True))):
+    for record in await unit.run(_people, its, whole, *(list(column) for column in zip(*pairs, strict=True))):
         ticket_id, person_id, email, role, *rest = record
         people[ticket_id][person_id] = Known(person_id, email, Role[role], *rest)
     for about in abouts:

@@ -7,14 +7,14 @@ from infra.unit import Job
 
 
 @dataclass(frozen=True, slots=True)
-class Announce(Job):
+class Announce(Job, together=25):
     """Tell those whom events of tickets concern, in the app and by email, each once."""
 
     event_ids: list[UUID]
 
 
 @dataclass(frozen=True, slots=True)
-class Count(Job, retries=200, longest_wait=30):
+class Count(Job, together=100, retries=200, longest_wait=30):
     """Count what has happened to these tickets since they were counted last, and add up what is counted."""
 
     ticket_ids: list[UUID]
@@ -35,7 +35,7 @@ class RemindOfResolution(Job):
 
 
 @dataclass(frozen=True, slots=True)
-class SendMessage(Job, retries=1500, longest_wait=60):
+class SendMessage(Job, together=20, retries=1500, longest_wait=60):
     """Put one email into words and hand it to the mail server; a day without one loses nothing."""
 
     message_id: UUID

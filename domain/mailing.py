@@ -1,6 +1,9 @@
 """Emails put into words as things are when they are sent, handed over, and what became of them."""
 
+import asyncio
+import contextlib
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -30,7 +33,7 @@ from domain.messages import link_token, ticket_link
 from domain.news import Block, Section
 from domain.wording import DESK, Wording, marked
 from infra.desk import Desk
-from infra.jobs import Work, storable
+from infra.jobs import LostClaim, Work, storable
 from infra.letters import Later, Letter, Undeliverable
 from infra.unit import Unit
 from models import (
@@ -58,12 +61,18 @@ _text = jinja2.Environment(  # noqa: S701 # plain text; its twin below escapes
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
+    auto_reload=False,  # or each letter would look for whether its template has changed
 )
 _html = _text.overlay(autoescape=True)
 
 # Of what nobody wrote, and of what came by mail, as many emails about a ticket go to one person in so long.
 MOST_AUTOMATIC, AUTOMATIC_WITHIN = 5, dt.timedelta(hours=1)
+SETTLED_AFTER = (
+    0.5  # seconds, at most, from when the first of several letters was handed over until that is written down
+)
 AUTOMATIC = (MessageKind.TICKET_RECEIVED, MessageKind.STATUS_CHANGED, MessageKind.TICKET_REOPENED)
+
+Outcome = tuple[DeliveryStatus, str | None]  # and why it failed
 
 
 class Link(NamedTuple):
@@ -98,56 +107,87 @@ def row(message_id: Any) -> Select[Message]:
     return select(Message).where(Message.id == message_id)
 
 
-def _person(person_id: Any) -> Select[Person]:
-    return select(Person).where(Person.id == person_id)
+def _queued(message_ids: Any) -> Select[Message]:
+    rows = select(Message).where(Message.id == sa.func.any(message_ids), Message.status == DeliveryStatus.QUEUED)
+    return rows.order_by(Message.id)
+
+
+def _people(person_ids: Any) -> Select[Person]:
+    return select(Person).where(Person.id == sa.func.any(person_ids), Person.active)
 
 
 def _link(link_id: Any) -> Select[SignInLink]:
     return select(SignInLink).where(SignInLink.id == link_id)
 
 
-def _own(locales: Any, kind: NotificationKind, use: MessageTemplateUse) -> Select[MessageTemplate]:
-    """The desk's own text in the first of these languages that it has it in."""
-    rows = select(MessageTemplate).where(MessageTemplate.kind == kind, MessageTemplate.use == use)
-    rows = rows.where(MessageTemplate.locale == sa.func.any(locales))
-    return rows.order_by(sa.func.array_position(locales, MessageTemplate.locale)).limit(1)
+def _all_own(kinds: Any) -> Select[MessageTemplate]:
+    """All that the desk itself says in emails of these kinds."""
+    kind = sa.cast(MessageTemplate.kind, sa.Text)
+    return select(MessageTemplate).where(kind == sa.func.any(kinds), MessageTemplate.use == MessageTemplateUse.EMAIL)
 
 
-async def own_words(unit: Unit, kind: NotificationKind, use: MessageTemplateUse, locale: str) -> MessageTemplate | None:
-    """What the desk itself says in messages of this kind, in this language or else the desk's; None: what we say."""
-    return await unit.read(_own, [locale, locale.partition("-")[0], DESK], kind, use)
+async def own_words(unit: Unit, kind: NotificationKind, locale: str) -> MessageTemplate | None:
+    """What the desk itself says in emails of this kind, in this language or else the desk's; None: what we say."""
+    return _nearest(await unit.read_all(_all_own, [kind.name]), locale)
+
+
+def _nearest(own: list[MessageTemplate], locale: str) -> MessageTemplate | None:
+    by_locale = {each.locale: each for each in own}
+    languages = (locale, locale.partition("-")[0], DESK)
+    return next((by_locale[each] for each in languages if each in by_locale), None)
 
 
 async def deliver(work: Work[SendMessage]) -> None:
-    """Put the message into words as things are now, hand it over, and say what became of it.
+    """Put messages into words as things are now, hand them over, and say what became of each.
 
-    A crash between handing over and saying so repeats this one message, under the same Message-ID.
+    A crash between handing one over and saying so repeats it, under the same Message-ID.
     """
-    desk, message_id = work.desk, work.job.message_id
+    desk, row_ids = work.desk, {job.message_id: row_id for row_id, job in work.jobs.items()}
     async with desk.writes.begin() as unit:
-        message = await unit.lock(row, message_id)
-        if message is None or message.status is not DeliveryStatus.QUEUED:
-            return
-        if message.not_before <= unit.now and (held_until := await _held_until(unit, message)):
-            unit.change(message, not_before=held_until)
-        early = message.not_before > unit.now
-        if not early:
-            unit.change(message, attempts=message.attempts + 1)
-            letter = await _letter(unit, desk, message)
+        queued = await unit.lock_all(_queued, list(row_ids))
+        due = await _begun(unit, queued)
+        early = [message for message in queued if message not in due]
+        letters, failed = await _letters(unit, desk, due)
+    for message_id, error in failed.items():
+        await work.fail(row_ids[message_id], error)
     if early:
-        async with work.settle() as unit:
-            unit.enqueue(SendMessage(message_id), delay=(message.not_before - unit.now).total_seconds())
-        return
+        async with work.settle(*(row_ids[message.id] for message in early)) as unit:
+            for message in early:
+                if row_ids[message.id] in work.jobs:
+                    delay = (message.not_before - unit.now).total_seconds()
+                    unit.enqueue(SendMessage(message.id), delay=max(0.0, delay))
+    sending = {asyncio.create_task(handed_over(desk, letter)): message_id for message_id, letter in letters.items()}
     try:
-        status, error = await handed_over(desk, letter)
-    except Later as later:
-        if not work.last_attempt:
-            raise
-        status, error = DeliveryStatus.FAILED, str(later)
-    async with work.settle() as unit:
-        message = await unit.lock(row, message_id)
-        if message is not None and message.status is DeliveryStatus.QUEUED:  # it may have come back meanwhile
-            await became(unit, message, status, error)
+        while sending:
+            # Nobody knows of one that went until it is settled: those that are quick do not wait for long.
+            ended, _ = await asyncio.wait(sending, timeout=SETTLED_AFTER)
+            await _settle(work, row_ids, {sending.pop(task): task for task in ended})
+    finally:
+        for task in sending:
+            task.cancel()
+        await asyncio.gather(*sending, return_exceptions=True)
+
+
+async def _settle(work: Work[SendMessage], row_ids: dict[UUID, UUID], ended: dict[UUID, asyncio.Task[Outcome]]) -> None:
+    """Say what became of messages that were handed over, or were not."""
+    became_of: dict[UUID, Outcome] = {}
+    for message_id, task in ended.items():
+        error = task.exception()
+        if error is None:
+            became_of[message_id] = task.result()
+        elif isinstance(error, Later) and work.last_attempt:
+            became_of[message_id] = DeliveryStatus.FAILED, str(error)
+        elif isinstance(error, Exception):
+            await work.fail(row_ids[message_id], error)
+        else:
+            raise error
+    if not became_of:
+        return
+    with contextlib.suppress(LostClaim):
+        async with work.settle(*map(row_ids.__getitem__, became_of)) as unit:
+            ours = [message_id for message_id in became_of if row_ids[message_id] in work.jobs]
+            for message in await unit.lock_all(_queued, ours):  # one may have come back meanwhile
+                await became(unit, message, *became_of[message.id])
 
 
 async def became(unit: Unit, message: Message, status: DeliveryStatus, error: str | None) -> None:
@@ -159,7 +199,7 @@ async def became(unit: Unit, message: Message, status: DeliveryStatus, error: st
     await messages.tell(unit, message)
 
 
-async def handed_over(desk: Desk, letter: Letter | None, *, bulk: bool = False) -> tuple[DeliveryStatus, str | None]:
+async def handed_over(desk: Desk, letter: Letter | None, *, bulk: bool = False) -> Outcome:
     """What became of a letter, and why it failed. Raises Later when it may still be sent."""
     if letter is None:
         return DeliveryStatus.SKIPPED, None
@@ -174,8 +214,8 @@ def _turn(key: Any) -> Select[*tuple[Any, ...]]:
     return select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(key, 0)))
 
 
-def _came_by_mail(comment_id: Any) -> Select[Comment]:
-    return select(Comment).where(Comment.id == comment_id, Comment.channel == TicketChannel.EMAIL)
+def _came_by_mail(comment_ids: Any) -> Select[*tuple[Any, ...]]:
+    return select(Comment.id).where(Comment.id == sa.func.any(comment_ids), Comment.channel == TicketChannel.EMAIL)
 
 
 def _automatic(message_id: Any, ticket_id: Any, recipient_id: Any, since: Any) -> Select[Message]:
@@ -188,31 +228,70 @@ def _automatic(message_id: Any, ticket_id: Any, recipient_id: Any, since: Any) -
     return rows.where(went > since).order_by(went.desc(), Message.id).offset(MOST_AUTOMATIC - 1).limit(1)
 
 
-async def _held_until(unit: Unit, message: Message) -> dt.datetime | None:
-    """When it may go out, where it would be one too many that nobody wrote, or that answers a mail; None: at once.
+async def _begun(unit: Unit, queued: list[Message]) -> list[Message]:
+    """Those that go out now, counted as tried. Put off is what would be one too many that nobody wrote, or that answers
+    a mail.
 
     Two programs that answer each other, of which neither says that it is one, are slowed down so; nothing is lost.
     """
-    if message.ticket_id is None or message.attempts > 0:
-        return None
-    if message.kind not in AUTOMATIC and (
-        message.comment_id is None or await unit.read(_came_by_mail, message.comment_id) is None
-    ):
-        return None
-    await unit.run(_turn, f"mails {message.ticket_id} {message.recipient_id}")
-    since = unit.now - AUTOMATIC_WITHIN
-    before = await unit.read(_automatic, message.id, message.ticket_id, message.recipient_id, since)
-    return None if before is None else (before.sent_at or unit.now) + AUTOMATIC_WITHIN
+    fresh = [each for each in queued if each.ticket_id and not each.attempts and each.not_before <= unit.now]
+    comments = list({each.comment_id for each in fresh if each.comment_id})
+    by_mail = {record[0] for record in await unit.run(_came_by_mail, comments)} if comments else set()
+    automatic = [each for each in fresh if each.kind in AUTOMATIC or each.comment_id in by_mail]
+    # In one order, so that two who hold some can't wait for each other.
+    for message in sorted(automatic, key=lambda each: (each.ticket_id, each.recipient_id, each.id)):
+        await unit.run(_turn, f"mails {message.ticket_id} {message.recipient_id}")
+        since = unit.now - AUTOMATIC_WITHIN
+        before = await unit.read(_automatic, message.id, message.ticket_id, message.recipient_id, since)
+        if before is None:
+            unit.change(message, attempts=message.attempts + 1)
+            await unit.flush()  # where the next of them is counted
+        else:
+            unit.change(message, not_before=(before.sent_at or unit.now) + AUTOMATIC_WITHIN)
+    due = [each for each in queued if each.not_before <= unit.now]
+    for message in due:
+        if message not in automatic:
+            unit.change(message, attempts=message.attempts + 1)
+    return due
 
 
-async def _letter(unit: Unit, desk: Desk, message: Message) -> Letter | None:
-    """The email as things are now; None when there is no point in it any more."""
-    person = await unit.read(_person, message.recipient_id)
-    if person is None or not person.active:
-        return None
+async def _letters(
+    unit: Unit, desk: Desk, messages: list[Message]
+) -> tuple[dict[UUID, Letter | None], dict[UUID, Exception]]:
+    """The emails as things are now, None where there is no point in one any more; and what went wrong with others."""
+    if not messages:
+        return {}, {}
+    readers = list({each.recipient_id for each in messages})
+    people = {person.id: person for person in await unit.read_all(_people, readers)}
+    about = [each for each in messages if each.kind not in OF_OTHERS and each.event_ids and each.recipient_id in people]
+    told: dict[UUID, list[Any]] = defaultdict(list)
+    for role in {people[each.recipient_id].role for each in about}:
+        theirs = [each.id for each in about if people[each.recipient_id].role is role]
+        for record in await unit.run(news.of_messages, role, theirs):
+            told[record["message_id"]].append(record)
+    own = await unit.read_all(_all_own, list({each.kind.name for each in about})) if about else []
+    letters: dict[UUID, Letter | None] = {}
+    failed: dict[UUID, Exception] = {}
+    for message in messages:
+        person = people.get(message.recipient_id)
+        try:
+            its = told[message.id]
+            letters[message.id] = await _letter(unit, desk, message, person, its, own) if person else None
+        except Exception as error:  # noqa: BLE001 # which is its alone: what fails in the database has the unit fail
+            failed[message.id] = error
+    return letters, failed
+
+
+async def _letter(
+    unit: Unit, desk: Desk, message: Message, person: Person, told: list[Any], own: list[MessageTemplate]
+) -> Letter | None:
     w = Wording(person.locale, person.time_zone)
-    says = OF_OTHERS.get(message.kind) or (_sign_in if message.link_id else _about)
-    draft = await says(unit, desk, message, person, w)
+    if message.kind in OF_OTHERS:
+        draft = await OF_OTHERS[message.kind](unit, desk, message, person, w)
+    elif message.link_id:
+        draft = await _sign_in(unit, desk, message, person, w)
+    else:
+        draft = await _about(unit, desk, message, person, w, told, own)
     return None if draft is None else written(desk, message.id, message.event_ids, person, draft)
 
 
@@ -276,7 +355,7 @@ async def _of_maintenance(unit: Unit, desk: Desk, message: Message, person: Pers
     if not records:
         return None
     said = said_of_maintenance(w, records[0])
-    own = await own_words(unit, NotificationKind.MAINTENANCE, MessageTemplateUse.EMAIL, w.tag)
+    own = await own_words(unit, NotificationKind.MAINTENANCE, w.tag)
     return None if said is None else about_maintenance(desk, records[0], said, person, own)
 
 
@@ -312,7 +391,7 @@ def about_maintenance(
 
 async def _worded(unit: Unit, desk: Desk, kind: NotificationKind, draft: Draft, person: Person, w: Wording) -> Draft:
     """The same in the desk's own words, if it has some for what is not about tickets."""
-    own = await own_words(unit, kind, MessageTemplateUse.EMAIL, w.tag)
+    own = await own_words(unit, kind, w.tag)
     return draft if own is None else _in_own_words(draft, own, _usual(desk, person, draft))
 
 
@@ -370,15 +449,21 @@ def _hindered(viewer: Viewer, ticket_id: Any) -> Select[*tuple[Any, ...]]:
     return rows.where(maintenance.status_of(viewer, Service) == maintenance.UNDER)
 
 
-async def _about(unit: Unit, desk: Desk, message: Message, person: Person, w: Wording) -> Draft | None:
+async def _about(
+    unit: Unit,
+    desk: Desk,
+    message: Message,
+    person: Person,
+    w: Wording,
+    told: list[Any],
+    own: list[MessageTemplate],
+) -> Draft | None:
     """News of tickets; None when nothing is left that its reader may see, or that is still so."""
-    if not message.event_ids:
+    if not told:
         return None
-    settings = desk.settings
-    records = await unit.run(news.of, Viewer(person.role, person.id), list(message.event_ids))
-    kind = NotificationKind[message.kind.name]
+    settings, kind = desk.settings, NotificationKind[message.kind.name]
     at_risk = kind is NotificationKind.SLA_AT_RISK
-    found = news.sections(records, person.id, settings.desk_name, w, at_risk=at_risk)
+    found = news.sections(told, person.id, settings.desk_name, w, at_risk=at_risk)
     if not found:
         return None
     fact = found[0].fact
@@ -399,8 +484,8 @@ async def _about(unit: Unit, desk: Desk, message: Message, person: Person, w: Wo
     )
     if (kind, MessageChannel.EMAIL) not in preferences.LOCKED:
         _add_way_out(draft, desk, person, kind, w)
-    own = await own_words(unit, kind, MessageTemplateUse.EMAIL, w.tag)
-    return draft if own is None else _in_own_words(draft, own, _facts(found, person, desk, w, draft))
+    text = _nearest([each for each in own if each.kind is kind], w.tag)
+    return draft if text is None else _in_own_words(draft, text, _facts(found, person, desk, w, draft))
 
 
 _RESOLVED = NotificationKind.TICKET_RESOLVED

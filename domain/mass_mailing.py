@@ -28,7 +28,6 @@ from models import (
     MaintenanceStatus,
     Message,
     MessageTemplate,
-    MessageTemplateUse,
     NotificationKind,
     Person,
     Role,
@@ -99,7 +98,7 @@ async def _read(unit: Unit, desk: Desk, happening_id: UUID, message_ids: list[UU
     for reader in readers.values():
         tag = Wording(reader["locale"], reader["time_zone"]).tag
         if tag not in own:
-            own[tag] = await mailing.own_words(unit, NotificationKind.MAINTENANCE, MessageTemplateUse.EMAIL, tag)
+            own[tag] = await mailing.own_words(unit, NotificationKind.MAINTENANCE, tag)
     return Sending(desk, happening_id, facts[0] if facts else None, readers, own, message_ids)
 
 

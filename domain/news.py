@@ -10,12 +10,26 @@ import orjson
 import sqlalchemy as sa
 from markupsafe import Markup, escape
 from sqlalchemy import Select, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import aliased
 
 from domain import access, articles, history, tickets
 from domain.access import Viewer
 from domain.wording import Wording, marked
-from models import Article, Comment, Department, Escalation, Event, EventText, Person, Resolution, Ticket, TicketStatus
+from models import (
+    Article,
+    Comment,
+    Department,
+    Escalation,
+    Event,
+    EventText,
+    Message,
+    Person,
+    Resolution,
+    Role,
+    Ticket,
+    TicketStatus,
+)
 
 LONGEST_ARTICLE = 20_000  # characters that an email quotes whole
 OVER = ("RESOLVED", "CLOSED")
@@ -107,6 +121,7 @@ def of(viewer: Viewer, event_ids: Any) -> Select[*tuple[Any, ...]]:
     )
     return rows.with_only_columns(
         Event.id,
+        Event.seq,
         Event.kind,
         Event.public_seq,
         sa.cast(Event.data, sa.Text).label("data"),
@@ -136,6 +151,17 @@ def of(viewer: Viewer, event_ids: Any) -> Select[*tuple[Any, ...]]:
         Escalation.reason.label("escalation_reason"),
         Escalation.ended_at.label("escalation_ended_at"),
     )
+
+
+def of_messages(role: Role, message_ids: Any) -> Select[*tuple[Any, ...]]:
+    """What messages to people of this role tell of, each as its reader may know it, message by message."""
+    those = select(Message.id, Message.recipient_id, Message.event_ids).where(Message.id == func.any(message_ids))
+    message = those.subquery("message")
+    # As text, since whatever else names a table would be looked for in each of the statements within.
+    reader = Viewer(role, sa.literal_column("message.recipient_id", sa.Uuid()))
+    told = of(reader, sa.literal_column("message.event_ids", ARRAY(sa.Uuid()))).lateral("told")
+    rows = select(message.c.id.label("message_id"), *told.c).join(told, sa.true())
+    return rows.order_by(message.c.id, told.c.ticket_id, told.c.seq)
 
 
 # --- Saying -----------------------------------------------------------------------------------------------------------

@@ -1,10 +1,8 @@
 """What a process has at hand: settings, connections, files, keys."""
 
-import datetime as dt
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Self
-from uuid import UUID
 
 from infra.files import Files
 from infra.hub import Hub
@@ -15,7 +13,7 @@ from infra.redis import Bus
 from infra.replicas import opened
 from infra.settings import Settings
 from infra.signing import Signer
-from infra.unit import Writes
+from infra.unit import Wake, Writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ class Desk:
         """Open what can be opened now; PostgreSQL and Redis are connected to when they are needed."""
         bus, hub = Bus(settings.redis_url), Hub(settings.redis_url)
 
-        def tell(jobs: list[tuple[UUID, dt.datetime]], channels: dict[str, str]) -> Coroutine[Any, Any, None]:
+        def tell(jobs: list[Wake], channels: dict[str, str]) -> Coroutine[Any, Any, None]:
             hub.heard(channels)  # whoever is told here need not wait for Redis
             return bus.tell(jobs, channels)
 

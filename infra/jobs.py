@@ -7,7 +7,7 @@ import datetime as dt
 import functools
 import time
 import typing
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -26,13 +26,14 @@ from infra.letters import Later
 from infra.logs import report
 from infra.pool import to_the_end
 from infra.postgres import Unavailable
-from infra.unit import Job, Unit, now
+from infra.unit import Job, Unit, joins, now
 from models import DeadLetter, DeadLetterKind, DeadLetterStatus, JobRow, JobState
 
 log = structlog.get_logger(__name__)
 
 LEASE = dt.timedelta(seconds=30)  # more than the longest job may take
 JOB_SECONDS = 20
+GOES_ON_SECONDS = 4  # with sets of a kind, of which the last may take as long as any job
 MOST_LOST = 5  # workers that one job may take with it
 MOST_ERROR = 2000  # characters
 RELAY_SECONDS = 2.0
@@ -58,25 +59,56 @@ class NoPerformer(Exception):
 
 @dataclasses.dataclass(slots=True)
 class Work(Generic[AJob]):
-    """A job that this worker has claimed. Its changes and its end are one transaction: open it with `settle`."""
+    """Jobs of one kind that this worker has claimed: one, unless its class says that many are performed together.
+
+    Their changes and their end are one transaction: open it with `settle`.
+    """
 
     desk: Desk
-    job: AJob
-    row_id: UUID
+    jobs: dict[UUID, AJob]  # by their rows; those alone that are still ours
     attempt: int
     last_attempt: bool
-    settled: bool = False
+    left: set[UUID]  # that are neither settled nor failed
+    failed: bool = False  # one of them
+
+    @property
+    def job(self) -> AJob:
+        """The job, for a kind that is performed one by one."""
+        (job,) = self.jobs.values()
+        return job
+
+    @property
+    def row_id(self) -> UUID:
+        """Its row."""
+        (row_id,) = self.jobs
+        return row_id
 
     @asynccontextmanager
-    async def settle(self) -> AsyncIterator[Unit]:
-        """A unit that also ends the job. Raises LostClaim when it is no longer ours, and then nothing is written."""
+    async def settle(self, *row_ids: UUID) -> AsyncIterator[Unit]:
+        """A unit that also ends the jobs, or these of them. In it `jobs` are without those that were lost to others.
+
+        Raises LostClaim when all of them were, and then nothing is written.
+        """
+        ended = list(row_ids or self.left)
         async with self.desk.writes.begin() as unit:
-            row = await unit.lock(_claimed, self.row_id, self.attempt)
-            if row is None:
-                raise LostClaim(self.row_id)
-            unit.change(row, state=JobState.DONE, settled_at=unit.now)
+            rows = await unit.lock_all(_claimed, ended, self.attempt)
+            for row_id in {*ended}.difference([row.id for row in rows]):
+                log.warning("job_claim_lost", job_id=str(row_id))
+                del self.jobs[row_id]
+                self.left.discard(row_id)
+                self.failed = True
+            if not rows:
+                raise LostClaim
+            for row in rows:
+                unit.change(row, state=JobState.DONE, settled_at=unit.now)
             yield unit
-        self.settled = True
+        self.left.difference_update(ended)
+
+    async def fail(self, row_id: UUID, error: Exception) -> None:
+        """One of the jobs has failed, and will be tried again by itself, unless it is given up."""
+        self.left.discard(row_id)
+        self.failed = True
+        await _fail(self.desk, type(self.jobs[row_id]), [row_id], self.attempt, error)
 
 
 _performers: dict[type[Job], Callable[[Any], Awaitable[None]]] = {}
@@ -120,8 +152,47 @@ def _claim(row_id: Any, grace: Any, lease: Any) -> sa.Update:
     )
 
 
-def _claimed(row_id: Any, attempt: Any) -> sa.Select[JobRow]:
-    return sa.select(JobRow).where(JobRow.id == row_id, JobRow.attempts == attempt, JobRow.state == JobState.RUNNING)
+def _claim_together(kind: Any, most: Any, grace: Any, lease: Any) -> sa.Update:
+    """As many as are due and may be performed together: which do, `joins` says, too."""
+    fresh = sa.text("state = 'QUEUED' AND attempts = 0")  # in the words of their index
+    traced = sa.func.coalesce(JobRow.trace, "").endswith(tracing.SAMPLED)
+    rows = sa.select(JobRow.id).where(JobRow.kind == kind, fresh, ~traced, JobRow.due_at <= sa.func.now() + grace)
+    rows = rows.order_by(JobRow.due_at).limit(most).with_for_update(skip_locked=True)
+    return (
+        sa.update(JobRow)
+        .where(JobRow.id == sa.func.any(sa.func.array(rows.scalar_subquery())))
+        .values(state=JobState.RUNNING, attempts=1, due_at=sa.func.now() + lease)
+        .returning(JobRow.id, JobRow.payload)
+    )
+
+
+def _claimed(row_ids: Any, attempt: Any) -> sa.Select[JobRow]:
+    its_own = sa.and_(JobRow.attempts == attempt, JobRow.state == JobState.RUNNING)
+    return sa.select(JobRow).where(JobRow.id == sa.func.any(row_ids), its_own).order_by(JobRow.id)
+
+
+async def perform_together(desk: Desk, kind: str) -> None:
+    """Perform what is due of a kind and was not tried before, as many at once as its class says.
+
+    What is left after some seconds is woken again.
+    """
+    most, until = Job.kinds[kind].together, time.monotonic() + GOES_ON_SECONDS
+    structlog.contextvars.bind_contextvars(job=kind, attempt=1)
+    try:
+        full = True
+        while full and time.monotonic() < until:
+            began = time.time_ns()
+            found = await desk.writes.alone(_claim_together, kind, most, GRACE, LEASE)
+            full = len(found) == most
+            if found:
+                with _span(kind, 1, None, began, {"messaging.batch.message_count": len(found)}):
+                    await _performed(desk, dict(found), kind, 1)
+        if full:
+            await desk.bus.tell([(kind, now())], {})
+    except Unavailable as error:
+        log.warning("job_without_database", error=told(error.__cause__ or error))
+    finally:
+        structlog.contextvars.unbind_contextvars("job", "attempt")
 
 
 async def perform(desk: Desk, row_id: UUID) -> bool:
@@ -141,10 +212,10 @@ async def perform(desk: Desk, row_id: UUID) -> bool:
         if lost > MOST_LOST:
             said = f"Whoever performed it was lost {lost} times."
             said += f" ({report(LostClaim(said), dead=True)})"
-            await _failed(desk, row_id, attempt, said, dead=said)
+            await _failed(desk, [row_id], attempt, said, dead=said)
             return False
-        with _span(row_id, kind, attempt, trace, began):
-            return await _performed(desk, row_id, kind, payload, attempt)
+        with _span(kind, attempt, trace, began, {"messaging.message.id": str(row_id)}):
+            return await _performed(desk, {row_id: payload}, kind, attempt)
     except Unavailable as error:  # its row says what is owed: the relay comes back to it
         log.warning("job_without_database", error=told(error.__cause__ or error))
         return False
@@ -152,51 +223,58 @@ async def perform(desk: Desk, row_id: UUID) -> bool:
         structlog.contextvars.unbind_contextvars("job", "job_id", "attempt")
 
 
-def _span(row_id: UUID, kind: str, attempt: int, trace: str | None, began: int) -> AbstractContextManager[Any]:
+def _span(
+    kind: str, attempt: int, trace: str | None, began: int, which: tracing.Attributes
+) -> AbstractContextManager[Any]:
     """The job's, in the trace of whatever asked for it."""
     about: tracing.Attributes = {
         "messaging.operation.type": "process",
         "messaging.destination.name": "jobs",
-        "messaging.message.id": str(row_id),
         "deskwire.job.kind": kind,
         "deskwire.job.attempt": attempt,
+        **which,
     }
     return tracing.begun(f"process {kind}", SpanKind.CONSUMER, about, parent=trace, at=began)
 
 
-async def _performed(desk: Desk, row_id: UUID, kind: str, payload: str, attempt: int) -> bool:
-    known = Job.kinds.get(kind)
+async def _performed(desk: Desk, rows: dict[UUID, str], kind: str, attempt: int) -> bool:
+    """Whether none of them failed."""
+    known, left = Job.kinds.get(kind), set(rows)
     try:
         if known is None or known not in _performers:
             raise NoPerformer(kind)
-        work = Work(desk, loads(known, payload), row_id, attempt, attempt > known.retries)
+        jobs = {row_id: loads(known, payload) for row_id, payload in rows.items()}
+        work = Work(desk, jobs, attempt, attempt > known.retries, left)
         async with asyncio.timeout(JOB_SECONDS):
             with acting(f"{kind[0].lower()}{kind[1:]}"):
                 await _performers[known](work)
-        if not work.settled:
+        if left:
             async with work.settle():
                 pass
     except LostClaim:
-        log.warning("job_claim_lost")
         return False
     except asyncio.CancelledError:
         # The worker is told to stop: somebody else may begin at once.
         with contextlib.suppress(Unavailable):
-            await to_the_end(_failed(desk, row_id, attempt, "The worker was stopped."))
+            await to_the_end(_failed(desk, left, attempt, "The worker was stopped."))
         raise
     except Exception as error:  # noqa: BLE001 # whatever it is, the row must tell, and the next job go on
-        dead, open_to_see = attempt > (known or Job).retries, None
-        said = told(error)  # what it says itself may quote anybody
-        tracing.failed(error)
-        if isinstance(error, EXPECTED) and not dead:
-            log.warning("job_tried_again_later", error=said)
-        else:
-            fault = report(error, dead=dead)
-            said += f" ({fault})"
-            open_to_see = f"{type(error).__name__}: the log has more under {fault}." if dead else None
-        await _failed(desk, row_id, attempt, said, dead=open_to_see, wait=_back_off(known or Job, attempt))
+        await _fail(desk, known or Job, left, attempt, error)
         return False
-    return True
+    return not work.failed
+
+
+async def _fail(desk: Desk, kind: type[Job], row_ids: Collection[UUID], attempt: int, error: Exception) -> None:
+    dead, open_to_see = attempt > kind.retries, None
+    said = told(error)  # what it says itself may quote anybody
+    tracing.failed(error)
+    if isinstance(error, EXPECTED) and not dead:
+        log.warning("job_tried_again_later", error=said)
+    else:
+        fault = report(error, dead=dead)
+        said += f" ({fault})"
+        open_to_see = f"{type(error).__name__}: the log has more under {fault}." if dead else None
+    await _failed(desk, row_ids, attempt, said, dead=open_to_see, wait=_back_off(kind, attempt))
 
 
 def _back_off(kind: type[Job], attempt: int) -> dt.timedelta:
@@ -205,26 +283,28 @@ def _back_off(kind: type[Job], attempt: int) -> dt.timedelta:
 
 async def _failed(
     desk: Desk,
-    row_id: UUID,
+    row_ids: Collection[UUID],
     attempt: int,
     error: str,
     *,
     dead: str | None = None,
     wait: dt.timedelta = dt.timedelta(0),
 ) -> None:
-    """`dead`: it is given up, and that is what is said of it to whoever decides."""
+    """`dead`: they are given up, and that is what is said of it to whoever decides."""
+    error = storable(error)
     async with desk.writes.begin() as unit:
-        row = await unit.lock(_claimed, row_id, attempt)
-        if row is None:
-            return
-        error = storable(error)
-        if dead is not None:
+        for row in await unit.lock_all(_claimed, list(row_ids), attempt) if row_ids else []:
+            if dead is None:
+                due_at = unit.now + wait
+                unit.change(row, state=JobState.QUEUED, due_at=due_at, last_error=error)
+                unit.jobs.append((row.id, due_at))
+                continue
             unit.change(row, state=JobState.DEAD, settled_at=unit.now, last_error=error)
             ticket_id = row.payload.get("ticket_id")
             unit.insert(
                 DeadLetter,
                 kind=DeadLetterKind.JOB,
-                source_id=row_id,
+                source_id=row.id,
                 name=row.kind,
                 recipient_id=None,
                 ticket_id=ticket_id and UUID(ticket_id),
@@ -236,10 +316,6 @@ async def _failed(
                 settled_by_id=None,
                 settled_at=None,
             )
-        else:
-            due_at = unit.now + wait
-            unit.change(row, state=JobState.QUEUED, due_at=due_at, last_error=error)
-            unit.jobs.append((row_id, due_at))
 
 
 def storable(error: str) -> str:
@@ -268,12 +344,23 @@ def _readers(kind: Any) -> dict[str, Callable[[Any], Any]]:
 
 def _owed(grace: Any) -> sa.Select[*tuple[Any, ...]]:
     return (
-        sa.select(JobRow.id, JobRow.attempts)
+        sa.select(JobRow.id, JobRow.kind, JobRow.attempts, JobRow.trace)
         .where(_due(sa.func.now() - grace))
         .order_by(JobRow.due_at)
         .limit(RELAY_BATCH)
         .with_for_update(skip_locked=True)
     )
+
+
+def _wakes(owed: list[Any]) -> tuple[list[tuple[UUID, int]], set[str]]:
+    """Rows to wake, and kinds of which what is fresh is performed together."""
+    rows, kinds = [], set()
+    for row_id, kind, attempts, trace in owed:
+        if joins(kind, attempts, trace):
+            kinds.add(kind)
+        else:
+            rows.append((row_id, attempts))
+    return rows, kinds
 
 
 async def relay_forever(desk: Desk) -> None:
@@ -282,9 +369,9 @@ async def relay_forever(desk: Desk) -> None:
         await asyncio.sleep(RELAY_SECONDS)
         try:
             async with desk.writes.begin() as unit:
-                owed = [(record[0], record[1]) for record in await unit.run(_owed, GRACE)]
+                owed = await unit.run(_owed, GRACE)
             if owed:
-                await desk.bus.relay(owed)
+                await desk.bus.relay(*_wakes(owed))
         except (RedisError, OSError, Unavailable) as error:
             log.warning("relay_waits", error=told(error))
         except Exception as error:  # noqa: BLE001 # it must go on as long as the worker lives

@@ -28,7 +28,8 @@ ANSWER_SECONDS = 5.0  # a Redis that is silent for so long is given up: redis-py
 QUEUE = "deskwire:jobs"
 WORKERS = "deskwire:workers"  # when each was heard of last
 ALIVE_SECONDS = 15.0  # a worker tells of itself three times in that
-PERFORM = "perform"  # the one function that workers offer: it performs the row that it is given
+PERFORM = "perform"  # the one function that workers offer: it performs the row, or what is due of the kind, it is given
+SLOT_SECONDS = 0.05  # those of a kind that is performed together which are due in one slot are woken once, at its end
 
 Command = tuple[str | bytes | int, ...]
 
@@ -61,13 +62,13 @@ class Bus:
         self._untold: dict[tuple[str, str], None] = {}  # channels and messages
         self._telling: asyncio.Task[None] | None = None
 
-    async def tell(self, jobs: list[tuple[UUID, dt.datetime]], channels: dict[str, str]) -> None:
-        """Wake the jobs and publish to the channels.
+    async def tell(self, jobs: list[tuple[UUID | str, dt.datetime]], channels: dict[str, str]) -> None:
+        """Wake the jobs, each given by its row or its kind, and publish to the channels.
 
         Failing is logged: the relay makes up for the jobs, and the channels are told as soon as Redis is back.
         """
         # A job that fails is woken while its name still runs, and arq forgets such names: so each due time has its own.
-        wakes = [(f"{row_id}:{due_at.timestamp()}", row_id, due_at.timestamp()) for row_id, due_at in jobs]
+        wakes = [_wake(what, due_at.timestamp()) for what, due_at in jobs]
         try:
             await self._send([*_published(channels), *_woken(wakes)])
         except (RedisError, OSError) as error:
@@ -87,13 +88,14 @@ class Bus:
                 for each in said:
                     self._untold.pop(each, None)
 
-    async def relay(self, owed: Iterable[tuple[UUID, int]]) -> None:
-        """Wake jobs again, given with the number of their attempts. What waits in the queue already stays in its place.
+    async def relay(self, rows: Iterable[tuple[UUID, int]], kinds: Iterable[str] = ()) -> None:
+        """Wake jobs again, given with the number of their attempts, and kinds that are performed together.
 
-        Raises RedisError or OSError when Redis can't be reached.
+        What waits in the queue already stays in its place. Raises RedisError or OSError when Redis can't be reached.
         """
         moment = dt.datetime.now(dt.UTC).timestamp()
-        await self._send(_woken([(f"{row_id}:{attempts}", row_id, moment) for row_id, attempts in owed]))
+        wakes: list[_Woken] = [(f"{row_id}:{attempts}", row_id, moment) for row_id, attempts in rows]
+        await self._send(_woken([*wakes, *(_wake(kind, moment) for kind in kinds)]))
 
     async def _send(self, commands: list[Command]) -> None:
         batch = self._next
@@ -170,8 +172,20 @@ def _published(channels: dict[str, str]) -> list[Command]:
     return [("PUBLISH", channel, message) for channel, message in channels.items()]
 
 
-def _woken(wakes: list[tuple[str, UUID, float]]) -> list[Command]:
-    """Has arq perform rows: each with a name for it, the row, and when it is due in seconds since 1970.
+_Woken = tuple[str, UUID | str, float]
+
+
+def _wake(what: UUID | str, due_at: float) -> _Woken:
+    """A name for a wake, what is woken, and when, in seconds since 1970."""
+    if isinstance(what, UUID):
+        return f"{what}:{due_at}", what, due_at
+    # arq does nothing for a name that runs: a slot that is not over yet has none.
+    slot = int(max(due_at, dt.datetime.now(dt.UTC).timestamp()) / SLOT_SECONDS) + 1
+    return f"{what}:{slot}", what, slot * SLOT_SECONDS
+
+
+def _woken(wakes: list[_Woken]) -> list[Command]:
+    """Has arq perform rows and kinds: each with a name for it, and when it is due in seconds since 1970.
 
     `ArqRedis.enqueue_job` asks first whether the name exists; a second wake does no harm.
     """
@@ -180,9 +194,9 @@ def _woken(wakes: list[tuple[str, UUID, float]]) -> list[Command]:
     moment = int(dt.datetime.now(dt.UTC).timestamp() * 1000)
     commands: list[Command] = []
     places: list[str | int] = []
-    for name, row_id, due_at in wakes:
+    for name, what, due_at in {wake[0]: wake for wake in wakes}.values():
         score = int(due_at * 1000)
-        job = serialize_job(PERFORM, (str(row_id),), {}, None, moment, serializer=orjson.dumps)
+        job = serialize_job(PERFORM, (str(what),), {}, None, moment, serializer=orjson.dumps)
         commands.append(("SET", job_key_prefix + name, job, "PX", max(0, score - moment) + expires_extra_ms))
         places += [score, name]
     return [*commands, ("ZADD", QUEUE, "NX", *places)]

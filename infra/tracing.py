@@ -31,6 +31,7 @@ Attributes = Mapping[str, str | int]
 _w3c: Final = TraceContextTextMapPropagator()
 _tracer: Tracer | None = None  # while this process traces
 # What goes on: usually one span, several while a statement is asked for several requests at once.
+SAMPLED: Final = "-01"  # how a `traceparent` ends whose trace is recorded
 _current: ContextVar[tuple[Span, ...]] = ContextVar("spans", default=())
 
 
@@ -121,6 +122,11 @@ def carried() -> str | None:
         return None
     context = spans[0].get_span_context()
     return f"00-{format_trace_id(context.trace_id)}-{format_span_id(context.span_id)}-{context.trace_flags & 0x01:02x}"
+
+
+def is_sampled(traceparent: str | None) -> bool:
+    """Whether what it leads to is traced."""
+    return traceparent is not None and traceparent.endswith(SAMPLED)
 
 
 def ids() -> dict[str, str]:

@@ -8,6 +8,7 @@ import datetime as dt
 from collections.abc import AsyncIterator, Callable, Coroutine, Hashable
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import orjson
@@ -29,15 +30,19 @@ UNKNOWN = "The database went away, and nobody knows whether this was done. Look,
 # What another unit may cause that came at the wrong moment; trying again may help.
 RETRIED = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 
+Wake = tuple[UUID | str, dt.datetime]  # a job's row, or a kind of which many are performed at once; and when it is due
+
 
 class Job:
     """What happens later. A subclass is a frozen dataclass of ids and plain values, named by an imperative.
 
     Options stand beside the class: `retries` is how often a failure is tried again before the job is given up,
-    `longest_wait` the most seconds between two tries, `delay` how many seconds pass before the first.
+    `longest_wait` the most seconds between two tries, `delay` how many seconds pass before the first. `together` is how
+    many of its kind a worker performs as one, if they are due at once and none was tried before.
     """
 
     __slots__ = ()
+    together = 1
     retries = 8
     longest_wait = 900.0
     delay = 0.0
@@ -51,6 +56,14 @@ class Job:
         Job.kinds[cls.__name__] = cls
 
 
+def joins(kind: str, attempts: int, trace: str | None) -> bool:
+    """Whether a job may be performed together with others, of its class and as it stands.
+
+    What failed once, or was lost with its worker, takes no others with it; what is traced stays in its own trace.
+    """
+    return Job.kinds.get(kind, Job).together > 1 and not attempts and not tracing.is_sampled(trace)
+
+
 class Unit:
     """One transaction. What is said here is written when it ends."""
 
@@ -59,7 +72,7 @@ class Unit:
         self._driver, self._pulse = driver, pulse
         self.now = now()
         self.trail = Trail()  # for the audit log
-        self.jobs: list[tuple[Any, dt.datetime]] = []  # ids to wake, and when they are due
+        self.jobs: list[Wake] = []
         self.channels: dict[str, str] = {}  # what to publish, by channel
         self._fresh: dict[int, State] = {}  # by what Python tells objects apart by: they may have no key yet
         self._changed: dict[Hashable, State] = {}
@@ -177,7 +190,7 @@ class Unit:
             created_at=self.now,
             settled_at=None,
         )
-        self.jobs.append((made.id, due_at))
+        self.jobs.append((made.kind if joins(made.kind, 0, trace) else made.id, due_at))
 
     def gather(self, kind: Callable[[list[Any]], Job], item: Any) -> None:
         """At its end the unit enqueues one job of this kind, which is made of all the items in their order."""
@@ -263,7 +276,7 @@ def now() -> dt.datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-AfterCommit = Callable[[list[tuple[Any, dt.datetime]], dict[str, str]], Coroutine[Any, Any, None]]
+AfterCommit = Callable[[list[Wake], dict[str, str]], Coroutine[Any, Any, None]]
 
 
 class Writes:

@@ -25,6 +25,7 @@ from infra.logs import report
 from infra.postgres import Unavailable
 from infra.redis import ALIVE_SECONDS, PERFORM, QUEUE, working_side
 from infra.settings import Settings
+from infra.unit import Job
 
 log = structlog.get_logger(__name__)
 
@@ -98,7 +99,8 @@ async def _present(desk: Desk) -> None:
 
 def _worker(settings: Settings, desk: Desk, ticks: Sequence[Tick]) -> Worker:
     async def perform(ctx: dict[Any, Any], *arguments: Any, **_: Any) -> None:  # noqa: ARG001 # arq's own form
-        await jobs.perform(desk, UUID(arguments[0]))
+        (what,) = arguments
+        await (jobs.perform_together(desk, what) if what in Job.kinds else jobs.perform(desk, UUID(what)))
 
     return Worker(
         functions=[func(perform, name=PERFORM, keep_result=0, max_tries=TRIES)],

@@ -5,13 +5,15 @@ import enum
 import uuid
 from collections import OrderedDict, defaultdict
 from collections.abc import Hashable, Iterable, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import asyncpg.pgproto.pgproto
+import orjson
 import sqlalchemy as sa
 
 from infra.rows import State, key_columns, table_of
-from infra.statements import MOST_STATEMENTS, Statement
+from infra.statements import DIALECT, MOST_STATEMENTS, Processor, Statement, processed
 from models import Base
 
 SHARED = frozenset({dt.datetime, uuid.UUID, asyncpg.pgproto.pgproto.UUID})
@@ -33,11 +35,41 @@ class Part(NamedTuple):
     columns: tuple[str, ...]
     rows: Sequence[State]
 
+    @property
+    def several(self) -> bool:
+        """Whether its statement is one for any number of rows."""
+        return len(self.rows) > 1
+
     def values(self) -> list[Any]:
-        """What the part's statement is given, row by row, the keys of its rows at each one's end."""
-        if self.verb is Verb.INSERT:
-            return [value for row in self.rows for value in row.values.values()]
-        return [value for row in self.rows for value in (*row.changes.values(), *row.key().values())]
+        """What the part's statement is given: a row's values and at their end its key, or a document of all rows."""
+        rows = [row.values if self.verb is Verb.INSERT else row.changes | row.key() for row in self.rows]
+        if not self.several:
+            return list(rows[0].values())
+        kinds = _processors(self.model)
+        given = [{column: processed(kinds[column], value) for column, value in row.items()} for row in rows]
+        return [orjson.dumps(given, default=_as_text).decode()]
+
+
+@cache
+def _processors(model: type[Base]) -> dict[str, Processor | None]:
+    """What makes of each column's value what a document holds of it."""
+    columns = table_of(model).columns
+    return {
+        c.name: None if isinstance(c.type, sa.JSON) else c.type.dialect_impl(DIALECT).bind_processor(DIALECT)
+        for c in columns
+    }
+
+
+def _expressed(kind: Any, value: Any) -> Any:
+    """What is written of a value by a type that PostgreSQL makes something of."""
+    return kind.bind_expression(value) if hasattr(kind, "written_as") else value
+
+
+def _as_text(value: Any) -> str:
+    """A value that JSON has no word for, as PostgreSQL reads it."""
+    if isinstance(value, bytes):
+        return f"\\x{value.hex()}"
+    return f"{value.total_seconds()} seconds" if isinstance(value, dt.timedelta) else str(value)
 
 
 def parts_of(fresh: Iterable[State], changed: Iterable[State], deleted: Iterable[State]) -> list[Part]:
@@ -54,6 +86,8 @@ def parts_of(fresh: Iterable[State], changed: Iterable[State], deleted: Iterable
 def written(parts: Sequence[Part]) -> tuple[str, list[Any]]:
     """The statement that writes the parts, and its arguments. Foreign keys are checked when it ends, all at once.
 
+    Several rows of a table travel as one document, so that however many they are, it is the same statement.
+
     Half of what a unit writes is NULL, this moment, or the key of a row that others name: NULL stands in the statement,
     and the same key or moment is one argument.
     """
@@ -65,7 +99,7 @@ def written(parts: Sequence[Part]) -> tuple[str, list[Any]]:
             for place, value in enumerate(values)
         ]
     )
-    shape = tuple([(part.verb, part.model, part.columns, len(part.rows)) for part in parts]), same
+    shape = tuple([(part.verb, part.model, part.columns, part.several) for part in parts]), same
     writing = _statements.get(shape)
     if writing is None:
         writing = _statements[shape] = Writing(parts, same)
@@ -89,10 +123,10 @@ class Writing:
     def part(self, part: Part) -> Any:
         """The statement of one part."""
         table = table_of(part.model)
-        if part.verb is Verb.INSERT:
-            return sa.insert(table).values([self.bound(table, part.columns) for _ in part.rows])
-        if len(part.rows) > 1:
+        if part.several:
             return self.together(table, part)
+        if part.verb is Verb.INSERT:
+            return sa.insert(table).values(self.bound(table, part.columns))
         changes = self.bound(table, part.columns)
         keys = self.bound(table, key_columns(part.model))
         its_own = [table.c[column] == value for column, value in keys.items()]
@@ -101,14 +135,21 @@ class Writing:
         return sa.delete(table).where(*its_own)
 
     def together(self, table: sa.Table, part: Part) -> Any:
-        """The statement that changes several rows in the same columns, each to values of its own."""
+        """The statement that inserts or changes any number of rows in the same columns, each to values of its own."""
+        document = sa.cast(sa.bindparam(f"v{self.place}", None, type_=sa.Text()), sa.JSON())
+        self.place += 1
         keys = key_columns(part.model)
-        names = [*(f"c_{column}" for column in part.columns), *(f"k_{column}" for column in keys)]
-        types = [table.c[column].type for column in (*part.columns, *keys)]
-        rows = [(*self.bound(table, part.columns).values(), *self.bound(table, keys).values()) for _ in part.rows]
-        given = sa.values(*map(sa.column, names, types), name="given").data(rows)
-        its_own = [table.c[column] == given.c[f"k_{column}"] for column in keys]
-        return sa.update(table).where(*its_own).values({column: given.c[f"c_{column}"] for column in part.columns})
+        types = {name: table.c[name].type for name in dict.fromkeys((*part.columns, *keys))}
+        if part.verb is Verb.INSERT:
+            types = {name: types[name] for name in part.columns}
+        columns = [sa.column(name, getattr(type_, "written_as", type_)) for name, type_ in types.items()]
+        rows = sa.func.json_to_recordset(document).table_valued(*columns)
+        given = rows.render_derived(name="given", with_types=True)
+        values = {name: _expressed(type_, given.c[name]) for name, type_ in types.items()}
+        if part.verb is Verb.INSERT:
+            return sa.insert(table).from_select(list(values), sa.select(*values.values()))
+        its_own = [table.c[column] == given.c[column] for column in keys]
+        return sa.update(table).where(*its_own).values({column: values[column] for column in part.columns})
 
     def bound(self, table: sa.Table, columns: Iterable[str]) -> dict[str, Any]:
         """What the next values of the parts are in the statement."""

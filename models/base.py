@@ -27,6 +27,7 @@ class Words(sa.types.UserDefinedType[list[str]]):
     """
 
     cache_ok = True
+    written_as = ARRAY(sa.Text())
 
     def get_col_spec(self, **_: Any) -> str:
         """The type's name."""
@@ -34,7 +35,7 @@ class Words(sa.types.UserDefinedType[list[str]]):
 
     def bind_expression(self, bindvalue: sa.BindParameter[list[str]]) -> sa.ColumnElement[list[str]]:
         """Has PostgreSQL make the words of what is written."""
-        texts: Any = sa.sql.elements.Grouping(sa.type_coerce(bindvalue, ARRAY(sa.Text())))
+        texts: Any = sa.sql.elements.Grouping(sa.type_coerce(bindvalue, self.written_as))
         weighted = [
             sa.func.setweight(
                 sa.func.to_tsvector(CONFIGURATION, texts[sa.literal_column(place)]), sa.literal_column(weight)

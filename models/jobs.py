@@ -27,6 +27,8 @@ class JobRow(Record):
     __table_args__ = (
         # When it is owed: at its due time, or when whoever performs it has not been heard of.
         Index("jobs_owed_idx", "due_at", postgresql_where=text("state IN ('QUEUED', 'RUNNING')")),
+        # What may be performed together.
+        Index("jobs_fresh_idx", "kind", "due_at", postgresql_where=text("state = 'QUEUED' AND attempts = 0")),
         Index("jobs_dead_idx", "settled_at", postgresql_where=text("state = 'DEAD'")),
         Index("jobs_settled_idx", "settled_at", postgresql_where=text("settled_at IS NOT NULL")),
     )

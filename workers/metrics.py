@@ -8,6 +8,6 @@ from infra.jobs import Work, performs
 @performs(Count)
 async def count(work: Work[Count]) -> None:
     async with work.settle() as unit:
-        if work.job.ticket_ids:
-            await counting.count(unit, work.job.ticket_ids)
+        if ticket_ids := {ticket_id for job in work.jobs.values() for ticket_id in job.ticket_ids}:
+            await counting.count(unit, ticket_ids)
     await counting.add_up(work.desk)

@@ -9,7 +9,7 @@ from infra.jobs import Work, performs
 @performs(Announce)
 async def announce(work: Work[Announce]) -> None:
     async with work.settle() as unit:
-        await announcing.announce(unit, work.job.event_ids)
+        await announcing.announce(unit, [job.event_ids for job in work.jobs.values()])
 
 
 @performs(Unassign)

@@ -1,6 +1,7 @@
 """A whole desk that runs beside a measurement, and how it is asked."""
 
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -8,11 +9,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+import asyncpg
 import httpx
 import orjson
 
+from domain import people, sessions
+from domain.people import Newcomer
+from infra.desk import Desk
 from infra.settings import Settings
+from models import Role
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -66,3 +73,41 @@ async def ask(http: httpx.AsyncClient, token: str, query: str, variables: dict[s
     )
     answer.raise_for_status()
     return answer.json()["data"]
+
+
+def resident(pid: int) -> int:
+    """Memory of a process, in bytes."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def serving(port: int) -> int:
+    """The process that listens on a port."""
+    inode = next(
+        line.split()[9]
+        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]
+        if line.split()[1].endswith(f":{port:04X}") and line.split()[3] == "0A"
+    )
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            if str(link.readlink()) == f"socket:[{inode}]":
+                return int(link.parts[2])
+        except OSError:
+            continue
+    raise RuntimeError("Nobody listens.")
+
+
+async def agents(desk: Desk, count: int) -> list[str]:
+    """Access tokens of so many new agents of Technical Support."""
+    connection = await asyncpg.connect(desk.settings.database_url)
+    department: UUID = await connection.fetchval("SELECT id FROM departments WHERE name = 'Technical Support'")
+    await connection.close()
+    tokens = []
+    for number in range(count):
+        newcomer = Newcomer(
+            f"Agent {number}", f"fan{number}.{time.time_ns()}@example.com", Role.AGENT, [department], None, invite=False
+        )
+        async with desk.writes.begin() as unit:
+            person = await people.add(unit, newcomer)
+        async with desk.writes.begin() as unit:
+            tokens.append((await sessions.open_for(desk, unit, person)).access_token)
+    return tokens

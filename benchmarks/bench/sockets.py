@@ -3,15 +3,18 @@
 import asyncio
 import os
 import time
+from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 
 import orjson
 
 SHORT, MIDDLE = 126, 127  # sizes that say how many bytes hold the real one (RFC 6455, section 5.2)
+TEXT, PING, PONG = 1, 9, 10  # kinds of frames (as above)
 
 
 class Counter(asyncio.Protocol):
-    """One client: calls `heard` for each message that it is sent."""
+    """One client: calls `heard` for each message that it is sent, and answers pings."""
 
     def __init__(self, request: bytes, frames: list[bytes], heard: Callable[[], None]) -> None:
         """`request`: opens the socket. `frames`: are sent once it is open."""
@@ -44,20 +47,27 @@ class Counter(asyncio.Protocol):
                 length, start = int.from_bytes(self._buffer[start : start + 8]), start + 8
             if start + length > size:
                 break
+            if self._buffer[place] & 0x0F == PING:
+                self.transport.write(sealed(PONG, self._buffer[start : start + length]))  # type: ignore[attr-defined] # as above
+            else:
+                self.size = length
+                self._heard()
             place = start + length
-            self.size = length
-            self._heard()
         self._buffer = self._buffer[place:]
 
 
 def masked(message: object) -> bytes:
     """A client's frame with a JSON message."""
-    text = orjson.dumps(message)
+    return sealed(TEXT, orjson.dumps(message))
+
+
+def sealed(kind: int, content: bytes) -> bytes:
+    """A client's frame, of at most 65,535 bytes."""
     mask = os.urandom(4)
-    sealed = bytes(byte ^ mask[place % 4] for place, byte in enumerate(text))
-    size = len(text)
-    head = bytes([0x81, 0x80 | size]) if size < SHORT else bytes([0x81, 0x80 | SHORT]) + size.to_bytes(2)
-    return head + mask + sealed
+    hidden = bytes(byte ^ mask[place % 4] for place, byte in enumerate(content))
+    size, first = len(content), 0x80 | kind
+    head = bytes([first, 0x80 | size]) if size < SHORT else bytes([first, 0x80 | SHORT]) + size.to_bytes(2)
+    return head + mask + hidden
 
 
 class Crowd:
@@ -65,11 +75,13 @@ class Crowd:
 
     def __init__(self) -> None:
         self.clients: list[Counter] = []
+        self.times: defaultdict[int, list[float]] = defaultdict(list)  # when each heard of something, by its number
         self._left, self._first, self._last = 0, 0.0, 0.0
         self._all = asyncio.Event()
 
-    def _heard(self) -> None:
-        self._last = time.perf_counter()
+    def _heard(self, number: int) -> None:
+        self._last = time.monotonic()
+        self.times[number].append(self._last)
         self._first = self._first or self._last
         self._left -= 1
         if self._left == 0:
@@ -95,7 +107,7 @@ class Crowd:
         ).encode()
         loop = asyncio.get_running_loop()
         for number in range(count):
-            made = Counter(request, frames(number), self._heard)
+            made = Counter(request, frames(number), partial(self._heard, number))
             await loop.create_connection(lambda made=made: made, "127.0.0.1", port)  # type: ignore[misc] # mypy can't tell a lambda's default
             self.clients.append(made)
 

@@ -476,3 +476,23 @@ async def test_a_target_that_is_soon_due_is_told_as_they_want_it(told, cast, des
 
     assert await told() == ({"lead": "SLA_AT_RISK"}, ["agent"])
     assert "A target is due on" in mailbox.letters[0].get_body(("plain",)).get_content()
+
+
+async def test_what_is_announced_together_is_told_as_by_itself(
+    desk, database, house, cast, ticket, give, work, mailbox
+):
+    """One letter tells of what came in one save, however many were announced with it."""
+    await give()
+    for number in range(3):
+        async with desk.writes.begin() as unit:
+            row = await unit.lock(one, ticket.uuid)
+            history.record(unit, cast.customer.id, row, StatusChanged(OPEN, PENDING if number else OPEN, None, None))
+    done = await work.run()
+
+    assert done["Announce"] == 3
+    told = "SELECT count(*) FROM notifications WHERE person_id = :id"
+    assert await database.rows(told, id=cast.assignee.id) == [{"count": 3}]
+    places = await database.rows("SELECT seq FROM notifications WHERE person_id = :id ORDER BY id", id=cast.assignee.id)
+    assert [row["seq"] for row in places] == sorted(row["seq"] for row in places)
+    mails = await database.rows("SELECT event_ids FROM messages WHERE recipient_id = :id", id=cast.assignee.id)
+    assert [len(row["event_ids"]) for row in mails] == [1, 1, 1]

@@ -269,8 +269,11 @@ async def test_programs_that_answer_each_other_are_slowed_down(
         """Perform what is due, until nothing is."""
         due = "SELECT id FROM jobs WHERE state = 'QUEUED' AND due_at <= now() ORDER BY id"
         while rows := await database.rows(due):
+            for kind in ("Announce", "Count", "SendMessage"):
+                await jobs.perform_together(desk, kind)
             for row in rows:
-                assert await jobs.perform(desk, row["id"])
+                (state,) = await database.rows("SELECT state FROM jobs WHERE id = :id", id=row["id"])
+                assert state == {"state": "DONE"} or await jobs.perform(desk, row["id"])
 
     await database.rows("UPDATE tickets SET assignee_id = :id", id=agent.id)
     before = len(mailbox.to(agent.email))

@@ -1,5 +1,7 @@
 """Emails as they arrive: their words, languages and dates, their thread, and the way out of them."""
 
+import asyncio
+import dataclasses
 import datetime as dt
 import re
 
@@ -7,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 import models
-from domain import history
+from domain import history, mailing, messages
 from domain.happenings import SlaBreached, StatusChanged, TicketResolved
 from domain.jobs import SendMessage
 from infra import jobs
@@ -256,3 +258,62 @@ async def test_mail_that_is_not_to_go_out_yet_waits(desk, work, mailbox, databas
     assert await database.rows("SELECT status, attempts FROM messages") == [{"status": "QUEUED", "attempts": 0}]
     sql = "SELECT due_at > now() + interval '50 minutes' AS later FROM jobs WHERE state = 'QUEUED'"
     assert await database.rows(sql) == [{"later": True}]
+
+
+async def test_letters_that_go_together_fail_alone(desk, work, mailbox, database, customer, agent, ticket, monkeypatch):
+    await work.run()
+    mailbox.letters.clear()
+    async with desk.writes.begin() as unit:
+        row = await unit.lock(one, ticket.uuid)
+        event = history.record(unit, None, row, StatusChanged(ON_HOLD, OPEN, None, None))
+        for person in (customer, agent):
+            part = messages.Part(row, NotificationKind.STATUS_CHANGED, [event.id])
+            messages.write_about(unit, person.id, person.email, [part], kind=NotificationKind.STATUS_CHANGED)
+    await database.rows("DELETE FROM jobs WHERE kind <> 'SendMessage'")
+    said = mailing.written
+
+    def breaks(desk, message_id, events, person, draft):
+        if person.email == agent.email:
+            raise ValueError
+        return said(desk, message_id, events, person, draft)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(mailing, "written", breaks)
+        await jobs.perform_together(desk, "SendMessage")
+
+    assert [letter.bcc for letter in mailbox.letters] == [[customer.email]]
+    sql = "SELECT status, attempts FROM messages WHERE recipient_id = :id AND kind = 'STATUS_CHANGED'"
+    assert await database.rows(sql, id=customer.id) == [{"status": "SENT", "attempts": 1}]
+    assert await database.rows(sql, id=agent.id) == [{"status": "QUEUED", "attempts": 1}]
+    await database.rows("UPDATE jobs SET due_at = now()")
+    await work.run()
+    assert [letter.bcc for letter in mailbox.letters] == [[customer.email], [agent.email]]
+
+
+async def test_a_slow_letter_keeps_no_other_from_being_settled(desk, work, mailbox, database, customer, agent, ticket):
+    """Who would be killed meanwhile would send those again that went."""
+    await work.run()
+    async with desk.writes.begin() as unit:
+        row = await unit.lock(one, ticket.uuid)
+        event = history.record(unit, None, row, StatusChanged(ON_HOLD, OPEN, None, None))
+        for person in (customer, agent):
+            part = messages.Part(row, NotificationKind.STATUS_CHANGED, [event.id])
+            messages.write_about(unit, person.id, person.email, [part], kind=NotificationKind.STATUS_CHANGED)
+    go, handed_over = asyncio.Event(), desk.mail.send
+
+    class Slow:
+        async def send(self, letter, **options):
+            if letter.to == agent.email:
+                await go.wait()
+            await handed_over(letter, **options)
+
+    slow = dataclasses.replace(desk, mail=Slow())
+    performing = asyncio.create_task(jobs.perform_together(slow, "SendMessage"))
+    sql = "SELECT status FROM messages WHERE recipient_id = :id AND kind = 'STATUS_CHANGED'"
+    async with asyncio.timeout(5):
+        while await database.rows(sql, id=customer.id) != [{"status": "SENT"}]:  # noqa: ASYNC110 # it happens elsewhere
+            await asyncio.sleep(0.05)
+    assert await database.rows(sql, id=agent.id) == [{"status": "QUEUED"}]
+    go.set()
+    await performing
+    assert await database.rows(sql, id=agent.id) == [{"status": "SENT"}]

@@ -5,6 +5,7 @@ import contextlib
 import datetime as dt
 import json
 from dataclasses import dataclass
+from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
@@ -254,7 +255,7 @@ async def test_a_job_that_takes_too_long_has_failed(desk, enqueue, row, monkeypa
 
 def test_limits_leave_room_for_each_other():
     arqs = jobs.JOB_SECONDS + worker.MARGIN_SECONDS  # else arq would end jobs as if the worker were stopped
-    assert jobs.JOB_SECONDS < arqs < jobs.LEASE.total_seconds()
+    assert jobs.JOB_SECONDS + jobs.GOES_ON_SECONDS < arqs < jobs.LEASE.total_seconds()
     # A killed worker's job is begun by another within a minute.
     assert jobs.LEASE.total_seconds() + jobs.GRACE.total_seconds() + jobs.RELAY_SECONDS < 60
 
@@ -308,6 +309,176 @@ async def test_done_jobs_are_forgotten_after_a_week(desk, database, enqueue):
     await jobs.sweep(desk)
 
     assert [row["id"] for row in await database.rows("SELECT id FROM jobs")] == [young]
+
+
+# --- Together ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DoTogether(Job, together=3, retries=2):
+    """Does what a test says, up to three at once."""
+
+    number: int
+
+
+@pytest.fixture
+def batches(desk):
+    """What was performed together: the numbers of each batch; `does` is what is done with it."""
+    done = SimpleNamespace(numbers=[], does=None)
+
+    async def perform(work: Work[DoTogether]) -> None:
+        done.numbers.append(sorted(job.number for job in work.jobs.values()))
+        if done.does:
+            await done.does(work)
+
+    async def asked(*numbers, delay=None):
+        async with desk.writes.begin() as unit:
+            for number in numbers:
+                unit.enqueue(DoTogether(number), delay=delay)
+        return unit.jobs
+
+    done.asked = asked
+    jobs._performers[DoTogether] = perform
+    yield done
+    del jobs._performers[DoTogether]
+
+
+async def states(database):
+    rows = await database.rows("SELECT payload, state, attempts FROM jobs WHERE kind = 'DoTogether' ORDER BY payload")
+    return [(row["payload"]["number"], row["state"], row["attempts"]) for row in rows]
+
+
+async def test_what_is_due_is_performed_together_until_nothing_is_left(desk, database, batches):
+    await batches.asked(*range(7))
+    await batches.asked(7, delay=60)
+
+    await jobs.perform_together(desk, "DoTogether")
+
+    assert sorted(map(len, batches.numbers)) == [1, 3, 3]
+    assert sorted(number for batch in batches.numbers for number in batch) == list(range(7))
+    assert await states(database) == [*((number, "DONE", 1) for number in range(7)), (7, "QUEUED", 0)]
+
+
+async def test_what_is_left_after_some_seconds_is_woken_again(desk, database, redis, batches, monkeypatch):
+    await batches.asked(*range(7))
+    await asyncio.sleep(0.2)
+    await redis.flushall()
+    monkeypatch.setattr(jobs, "GOES_ON_SECONDS", 0.1)
+    batches.does = lambda _: asyncio.sleep(0.15)
+
+    await jobs.perform_together(desk, "DoTogether")
+
+    assert [len(batch) for batch in batches.numbers] == [3]
+    assert [name.partition(":")[0] for name in await queued(redis)] == ["DoTogether"]
+
+
+async def test_a_crowd_performs_each_of_them_once(desk, database, batches):
+    await batches.asked(*range(20))
+    await asyncio.gather(*(jobs.perform_together(desk, "DoTogether") for _ in range(8)))
+    assert sorted(number for batch in batches.numbers for number in batch) == list(range(20))
+    assert {state for _, state, _ in await states(database)} == {"DONE"}
+
+
+async def test_what_fails_takes_others_with_it_once(desk, database, batches):
+    async def poisoned(work):
+        async with work.settle() as unit:
+            for job in work.jobs.values():
+                unit.insert(Service, name=f"{job.number}", description=None, archived_at=None)
+                if job.number == 1:
+                    raise ValueError
+
+    batches.does = poisoned
+    await batches.asked(0, 1, 2)
+
+    await jobs.perform_together(desk, "DoTogether")
+    assert await states(database) == [(number, "QUEUED", 1) for number in range(3)]
+    assert await database.rows("SELECT * FROM services") == []
+
+    await database.rows("UPDATE jobs SET due_at = now()")
+    await jobs.perform_together(desk, "DoTogether")
+    assert len(batches.numbers) == 1  # each by itself from now on
+    for row in await database.rows("SELECT id FROM jobs"):
+        await jobs.perform(desk, row["id"])
+    assert await states(database) == [(0, "DONE", 2), (1, "QUEUED", 2), (2, "DONE", 2)]
+    assert [row["name"] for row in await database.rows("SELECT name FROM services ORDER BY name")] == ["0", "2"]
+
+
+async def test_one_that_fails_alone_leaves_the_others_done(desk, database, batches):
+    async def refuses(work):
+        (row_id,) = [row_id for row_id, job in work.jobs.items() if job.number == 1]
+        await work.fail(row_id, Later("The mail server is away."))
+
+    batches.does = refuses
+    await batches.asked(0, 1, 2)
+    await jobs.perform_together(desk, "DoTogether")
+    assert await states(database) == [(0, "DONE", 1), (1, "QUEUED", 1), (2, "DONE", 1)]
+
+
+async def test_who_lost_some_of_them_writes_of_the_others_alone(desk, database, batches):
+    async def is_overtaken(work):
+        await database.rows("UPDATE jobs SET attempts = 2 WHERE payload = '{\"number\": 1}'")
+        async with work.settle() as unit:
+            for job in work.jobs.values():
+                unit.insert(Service, name=f"{job.number}", description=None, archived_at=None)
+
+    batches.does = is_overtaken
+    await batches.asked(0, 1, 2)
+    with capture_logs() as logs:
+        await jobs.perform_together(desk, "DoTogether")
+
+    assert [log["event"] for log in logs] == ["job_claim_lost"]
+    assert [row["name"] for row in await database.rows("SELECT name FROM services ORDER BY name")] == ["0", "2"]
+    assert await states(database) == [(0, "DONE", 1), (1, "RUNNING", 2), (2, "DONE", 1)]
+
+
+async def test_what_a_killed_worker_had_together_is_begun_again_one_by_one(desk, database, batches):
+    async def kills(_work):
+        raise SystemExit  # as if the process ended here
+
+    batches.does = kills
+    await batches.asked(0, 1, 2)
+    with pytest.raises(SystemExit):
+        await jobs.perform_together(desk, "DoTogether")
+    assert await states(database) == [(number, "RUNNING", 1) for number in range(3)]
+    await database.rows("UPDATE jobs SET due_at = now() - interval '5 seconds'")
+
+    rows, kinds = jobs._wakes(await _owed(desk))
+    assert (len(rows), kinds) == (3, set())
+    batches.does = None
+    for row_id, _ in rows:
+        assert await jobs.perform(desk, row_id)
+    assert sorted(batches.numbers[1:]) == [[0], [1], [2]]
+
+
+async def _owed(desk):
+    async with desk.writes.begin() as unit:
+        return await unit.run(jobs._owed, jobs.GRACE)
+
+
+async def test_those_due_in_one_moment_wake_once_and_the_relay_wakes_their_kind(desk, database, redis, batches):
+    asked = await batches.asked(0, 1, 2)
+    assert {what for what, _ in asked} == {"DoTogether"}
+
+    async def woken():
+        return await queued(redis)
+
+    await until(woken)
+    assert [name.partition(":")[0] for name in await queued(redis)] == ["DoTogether"]
+    ((due),) = (await queued(redis)).values()
+    assert 0 < due - asked[0][1].timestamp() < 1
+    await asyncio.sleep(jobs.GRACE.total_seconds())
+    assert jobs._wakes(await _owed(desk)) == ([], {"DoTogether"})
+
+
+async def test_what_is_traced_is_performed_alone(desk, database, batches, monkeypatch):
+    monkeypatch.setattr("infra.tracing.carried", lambda: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+    ((traced, _),) = await batches.asked(0)
+    monkeypatch.undo()
+    await batches.asked(1)
+
+    await jobs.perform_together(desk, "DoTogether")
+    assert batches.numbers == [[1]]
+    assert await jobs.perform(desk, traced)
 
 
 # --- Redis ------------------------------------------------------------------------------------------------------------

@@ -112,16 +112,38 @@ async def test_all_that_is_said_is_one_statement(writes, database):
 
 async def test_what_is_null_or_the_same_is_given_once(writes, database):
     async with writes.begin() as unit:
-        first, second = add(unit, "A", archived_at=unit.now), add(unit, "B", archived_at=unit.now)
-        add(unit, "C", description="A")
+        first = add(unit, "A", archived_at=unit.now)
+        unit.insert(models.IdempotencyKey, person_id=first.id, mutation="A", key="k", input_hash=b"", answer=None)
+        unit.change(unit.made(models.IdempotencyKey)[0], created_at=unit.now)
         _, arguments = written(parts_of(unit._fresh.values(), [], []))
         assert [arguments.count(value) for value in (unit.now, first.id, "A", None)] == [1, 1, 2, 0]
+        await unit.flush()
+        second = add(unit, "B", archived_at=unit.now)
+        add(unit, "C", description="A")
         await unit.flush()
         unit.change(first, archived_at=None, description=None)
         unit.change(second, archived_at=unit.now, description="B")
 
     rows = await database.rows("SELECT name, description, archived_at FROM services ORDER BY name")
     assert [tuple(row.values()) for row in rows] == [("A", None, None), ("B", "B", unit.now), ("C", "A", None)]
+
+
+async def test_however_many_rows_are_written_it_is_the_same_statement(writes, database):
+    moment, texts = dt.datetime(2026, 1, 2, tzinfo=dt.UTC), set()
+    async with writes.begin() as unit:
+        for count in (2, 3, 5):
+            for number in range(count):
+                its = {"person_id": new_id(), "mutation": f"{count}", "key": f'{number} \\ " \u2028'}
+                said = {"n": number, "none": None} if number else None
+                unit.insert(models.IdempotencyKey, **its, input_hash=b"\0\xff", answer=said, created_at=moment)
+            texts.add(written(parts_of(unit._fresh.values(), [], []))[0])
+            await unit.flush()
+    assert len(texts) == 1
+
+    rows = await database.rows("SELECT * FROM idempotency_keys WHERE mutation = '3' ORDER BY key")
+    assert [row["key"] for row in rows] == [f'{number} \\ " \u2028' for number in range(3)]
+    assert [row["answer"] for row in rows] == [None, {"n": 1, "none": None}, {"n": 2, "none": None}]
+    assert {(row["input_hash"], row["created_at"]) for row in rows} == {(b"\0\xff", moment)}
 
 
 @pytest.mark.parametrize("archived", [True, False])

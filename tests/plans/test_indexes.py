@@ -39,7 +39,7 @@ from infra.ids import new_id
 from infra.postgres import Reads
 from infra.statements import prepare
 from infra.unit import now
-from models import Event, MessageTemplateUse, NotificationKind, Role, SlaTargetKind
+from models import Event, Role, SlaTargetKind
 
 LIST = """query Tickets($filter: TicketFilter, $order: TicketOrder) {
   tickets(first: 50, filter: $filter, orderBy: $order) { pageInfo { hasNextPage endCursor } nodes {
@@ -213,7 +213,8 @@ async def test_notifications(plans, people, viewer):
     ("build", "arguments", "lock"),
     [
         (jobs._claim, (new_id(), jobs.GRACE, jobs.LEASE), False),
-        (jobs._claimed, (new_id(), 1), True),
+        (jobs._claim_together, ("Announce", 25, jobs.GRACE, jobs.LEASE), False),
+        (jobs._claimed, ([new_id()], 1), True),
         (jobs._owed, (jobs.GRACE,), False),
         (jobs._old, (now() - jobs.KEPT,), False),
         (attachments._orphans, (now(),), True),
@@ -226,8 +227,8 @@ async def test_notifications(plans, people, viewer):
         (idempotency._claim, (new_id(), "submit_ticket", "key", b"digest", now()), False),
         (idempotency._one, (new_id(), "submit_ticket", "key"), True),
         (idempotency._old, (now() - idempotency.KEPT,), False),
-        (notifications._told, ([new_id()], [new_id()]), False),
-        (audiences._tickets, ([new_id()],), True),
+        (notifications._told, (now(), [new_id()], ["COMMENT_ADDED"], [new_id()], [new_id()], [new_id()]), False),
+        (audiences.tickets, ([new_id()],), True),
         (audiences._events, ([new_id()],), False),
         (audiences._people, ([new_id()], [new_id()], [new_id()], [new_id()]), False),
         (announcing._resolved, (new_id(), new_id()), False),
@@ -237,7 +238,9 @@ async def test_notifications(plans, people, viewer):
         (news.of, (Viewer(Role.CUSTOMER, new_id()), [new_id()]), False),
         (news.of, (Viewer(Role.DIRECTOR, new_id()), [new_id()]), False),
         (messages._its_tickets, ([new_id()],), False),
-        (mailing._own, (["en"], NotificationKind.STATUS_CHANGED, MessageTemplateUse.EMAIL), False),
+        (mailing._all_own, (["STATUS_CHANGED"],), False),
+        (news.of_messages, (Role.AGENT, [new_id()]), False),
+        (news.of_messages, (Role.CUSTOMER, [new_id()]), False),
         (preferences.listed, (Viewer(Role.AGENT, new_id()), new_id()), False),
         (notifications._mark_some, (new_id(), now(), [new_id()], True), False),
         (notifications._mark_of_ticket, (new_id(), now(), new_id(), True), False),

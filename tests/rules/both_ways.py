@@ -49,6 +49,7 @@ DOORS = {  # to every list: the field's coordinate, and a document in whose plac
     "Ticket.watchers": "{ tickets(first: 20) { nodes { watchers(%s } } }",
     "Department.members": "{ departments(first: 5) { nodes { members(%s } } }",
 }
+WORDLESS = {"Boolean", "DateTime", "Float", "ID", "Int"}
 ARCHIVED = {"Query.departments", "Query.categories", "Query.services"}
 REACH = '{ maintenanceReach(serviceIds: ["svc_00000000-0000-7000-8000-000000000000"], audience: STAFF) { emailCount } }'
 PROBES = {  # other roots, of which some are refused to some
@@ -250,20 +251,29 @@ def is_part(type_: Any) -> bool:
     return graphql.is_object_type(type_) and not type_.interfaces and not type_.name.endswith("Connection")
 
 
+def says_words(type_: Any) -> bool:
+    """Whether text may stand in such a part, or in one of its own."""
+    named = [graphql.get_named_type(field.type) for field in type_.fields.values()]
+    return any(
+        each.name not in WORDLESS if graphql.is_scalar_type(each) else is_part(each) and says_words(each)
+        for each in named
+    )
+
+
 def is_many(type_: Any) -> bool:
     """Whether it's a list."""
     return graphql.is_list_type(graphql.get_nullable_type(type_))
 
 
-def everything(type_: Any, depth: int, prefix: str = "", known: Collection[str] = ()) -> str:
+def everything(type_: Any, depth: int, prefix: str = "", known: Collection[str] = (), *, away: bool = False) -> str:
     """A selection of all fields of a type, and of those that its objects lead to in so many steps.
 
     `prefix`: of the names in the answer, where fields of several types stand side by side. `known`: fields whose
-    objects are named only, since they are read elsewhere.
+    objects are named only, since they are read elsewhere. `away`: whether it is a step away from what is asked for.
     """
     if graphql.is_abstract_type(type_):
         kinds = " ".join(
-            f"... on {each.name} {everything(each, depth, f'{each.name}_')}"
+            f"... on {each.name} {everything(each, depth, f'{each.name}_', away=away)}"
             for each in SCHEMA.get_possible_types(type_)
         )
         return f"{{ __typename {kinds} }}"
@@ -275,11 +285,13 @@ def everything(type_: Any, depth: int, prefix: str = "", known: Collection[str] 
             parts.append(said)
         elif name in known:
             parts.append(f"{said} {{ __typename ... on Node {{ id }} }}")
+        elif away and is_part(named) and not says_words(named):
+            parts += [f"{said} {{ id }}"] if "id" in named.fields else []  # its figures are read where they belong
         elif name in {"nodes", "edges", "node"} or is_part(named):
-            parts.append(f"{said} {everything(named, depth)}")  # it is a part of this, and no step away
+            parts.append(f"{said} {everything(named, depth, away=away)}")  # it is a part of this, and no step away
         elif depth or type_.name == "Category" or (is_many(field.type) and not field.args):
             page = "(first: 100)" if named.name.endswith("Connection") and "first" in field.args else ""
-            parts.append(f"{said}{page} {everything(named, max(0, depth - 1))}")
+            parts.append(f"{said}{page} {everything(named, max(0, depth - 1), away=True)}")
     return f"{{ {' '.join(parts)} }}"
 
 

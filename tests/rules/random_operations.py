@@ -42,7 +42,7 @@ class Writer(Values):
         """`known`: of the one who will ask. `reached`: coordinates of fields; others are preferred."""
         super().__init__(luck, schema, scene, known)
         self.reached = reached
-        self.aim, self.on_way = self.way_to_new() if self.chance(70) else ({}, frozenset())
+        self.aim: dict[str, str] = {}  # of a type the field to go by
         self.left = luck.choice([8, 15, 30, 50])  # fields to write, about
         self.listed = 0  # lists of introspection around what is written
         # Of a key its field's name, type and arguments, which are the same wherever it stands: so fields merge.
@@ -113,7 +113,7 @@ class Writer(Values):
             return self.schema.type_map[self.luck.choice(self.hints)]
         if graphql.is_abstract_type(type_) and self.chance(85):
             possible = self.schema.get_possible_types(type_)
-            if (aimed := [each for each in possible if each.name in self.on_way]) and self.chance(80):
+            if (aimed := [each for each in possible if each.name in self.on_way]) and self.chance(90):
                 return self.luck.choice(aimed)
             return self.luck.choice([each for each in possible for _ in range(NEW if self.is_new(each) else 1)])
         composite: list[Any] = [each for each in self.schema.type_map.values() if graphql.is_composite_type(each)]
@@ -149,8 +149,10 @@ class Writer(Values):
 
     def chosen(self, type_: Any, depth: int, room: int) -> str:
         """The name of a field that there is room for."""
+        if type_.name == "Query":
+            self.aim, self.on_way = self.way_to_new() if self.chance(85) else ({}, frozenset())
         aimed = self.aim.get(type_.name)
-        if aimed is not None and self.size(type_, aimed) <= room and depth < DEEPEST and self.chance(80):
+        if aimed is not None and self.size(type_, aimed) <= room and depth < DEEPEST and self.chance(90):
             return aimed
         if type_.name == "Query":
             names: list[str] = [
@@ -172,7 +174,7 @@ class Writer(Values):
         return self.luck.choice(leaves) if leaves else "__typename"
 
     def way_to_new(self) -> tuple[dict[str, str], frozenset[str]]:
-        """The shortest way to some type of which no field was reached yet: the field to go by of each type, and all."""
+        """The shortest way to some root or type that was not reached yet: the field to go by of each type, and all."""
         found: dict[str, dict[str, str]] = {"Query": {}}
         left, known = ["Query"], {coordinate.partition(".")[0] for coordinate in self.reached}
         for name in left:
@@ -185,11 +187,14 @@ class Writer(Values):
                     if each.name not in found:
                         found[each.name] = found[name] | {name: field_name}
                         left.append(each.name)
-        new = [name for name in left if name not in known and found[name]]
-        if not new:
-            return {}, frozenset()
-        chosen = self.luck.choice(new)
-        return found[chosen], frozenset({*found[chosen], chosen} - {"Query"})
+        ways = [(found[name], name) for name in left if name not in known and found[name]]
+        ways += [
+            ({"Query": name}, "Query")
+            for name in self.schema.query_type.fields  # type: ignore[union-attr] # ours has one
+            if not {f"Query.{name}"} & {*self.reached, *self.known.refused}
+        ]
+        way, end = self.luck.choice(ways) if ways else ({}, "Query")
+        return way, frozenset({*way, end} - {"Query"})
 
     def is_new(self, type_: Any) -> bool:
         """Whether not all fields of a type, or of what is listed there, were reached yet."""

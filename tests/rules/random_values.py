@@ -31,6 +31,9 @@ LOOKED_UP = (
 )  # fmt: skip
 IDS_OF = {  # which model's ids an argument or input field takes; any of those above where it isn't here
     "Query.ticket.id": models.Ticket,
+    "Query.person.id": models.Person,
+    "Query.queue.departmentId": models.Department,
+    "PersonFilter.departmentIds": models.Department,
     "Query.messageTemplatePreview.ticketId": models.Ticket,
     "MetricsFilter.categoryIds": models.Category,
     "MetricsFilter.departmentIds": models.Department,
@@ -160,7 +163,7 @@ class Values:
             "Boolean": lambda: self.chance(5 if place in self.known.refused else 50),
             "ID": lambda: self.id(place),
             "Int": lambda: luck.choice([self.like.number, some, 0, 2**31 - 1]),
-            "DateTime": self.moment,
+            "DateTime": partial(self.moment, late=place == "MetricsFilter.to" and self.chance(90)),
         }
         return made[name]()
 
@@ -170,7 +173,7 @@ class Values:
         if self.chance(2):
             return luck.choice(["", "x", "tkt_", "tkt_x", f"vwr_{rows[models.Person][0].id}", self.id("")])
         wanted = [key for key, kind in self.scene.kinds.items() if kind in self.on_way]
-        if wanted and place not in IDS_OF and self.chance(80):
+        if wanted and place not in IDS_OF and self.chance(90):
             chosen = luck.choice(wanted)
             self.hints.append(self.scene.kinds[chosen])
             return chosen
@@ -181,9 +184,11 @@ class Values:
         self.hints.append(self.scene.kinds[self.scene.ids[row.id]])
         return self.scene.ids[row.id]
 
-    def moment(self) -> str:
-        """A moment around those of the scene, as somebody may write it."""
-        moment = START + dt.timedelta(hours=self.luck.randint(-1, 13), milliseconds=self.luck.choice([0, 1, 999]))
+    def moment(self, *, late: bool = False) -> str:
+        """A moment around those of the scene, or late in them, as somebody may write it."""
+        moment = START + dt.timedelta(
+            hours=self.luck.randint(12 if late else -1, 13), milliseconds=self.luck.choice([0, 1, 999])
+        )
         text = moment.isoformat(timespec="milliseconds")
         away = moment.astimezone(dt.timezone(dt.timedelta(hours=5, minutes=30)))
         short = text.replace("+00:00", "Z")
