@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "4d0a6c1f97be"
-down_revision = "b7c41d9e02f6"
+down_revision = "e41f7a90c6d2"
 branch_labels = None
 depends_on = None
 
