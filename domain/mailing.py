@@ -67,9 +67,7 @@ _html = _text.overlay(autoescape=True)
 
 # Of what nobody wrote, and of what came by mail, as many emails about a ticket go to one person in so long.
 MOST_AUTOMATIC, AUTOMATIC_WITHIN = 5, dt.timedelta(hours=1)
-SETTLED_AFTER = (
-    0.5  # seconds, at most, from when the first of several letters was handed over until that is written down
-)
+SETTLED_AFTER = 0.5  # seconds, at most, from when the first of several letters went until that is written down
 AUTOMATIC = (MessageKind.TICKET_RECEIVED, MessageKind.STATUS_CHANGED, MessageKind.TICKET_REOPENED)
 
 Outcome = tuple[DeliveryStatus, str | None]  # and why it failed
