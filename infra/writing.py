@@ -53,11 +53,13 @@ class Part(NamedTuple):
 @cache
 def _processors(model: type[Base]) -> dict[str, Processor | None]:
     """What makes of each column's value what a document holds of it."""
-    columns = table_of(model).columns
-    return {
-        c.name: None if isinstance(c.type, sa.JSON) else c.type.dialect_impl(DIALECT).bind_processor(DIALECT)
-        for c in columns
-    }
+    return {column.name: _processor(column.type) for column in table_of(model).columns}
+
+
+def _processor(kind: Any) -> Processor | None:
+    if isinstance(kind, sa.Numeric) and not isinstance(kind, sa.Float):
+        return str  # of any length, which a number of JSON is not
+    return None if isinstance(kind, sa.JSON) else kind.dialect_impl(DIALECT).bind_processor(DIALECT)
 
 
 def _expressed(kind: Any, value: Any) -> Any:

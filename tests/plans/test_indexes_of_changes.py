@@ -80,7 +80,8 @@ async def test_people_are_found_by_their_words(plans, people):
         (linking._links_between, (new_id(), new_id()), True),
         (linking._move_comments, ([new_id()], new_id()), False),
         (linking._move_files, ([new_id()], new_id()), False),
-        (linking._follow, ([new_id()], new_id()), False),
+        (watching._watchers, ([new_id()],), False),
+        (watching._follow, ([new_id()], new_id()), False),
     ],
     ids=lambda value: f"{value.__module__}.{value.__name__}" if callable(value) else None,
 )
