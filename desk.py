@@ -52,8 +52,10 @@ def serve() -> None:
 @app.command()
 def work() -> None:
     """Perform jobs, and do what the clock says."""
+    from infra import garbage
     from workers import running
 
+    garbage.spare()
     asyncio.run(running.work(_settings()))
 
 

@@ -1,6 +1,5 @@
 """The ASGI application: which path is answered by what."""
 
-import gc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -13,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from domain import refusals
 from domain.alarms import watching
 from domain.attachments import Uploads
-from infra import tracing
+from infra import garbage, tracing
 from infra.desk import Desk
 from infra.logs import configure, report
 from infra.settings import Settings, load
@@ -86,9 +85,6 @@ class App:
             rest.router.routes += graphiql.routes()
         if settings.embedded:
             rest.router.routes += mailbox.routes(settings.data_dir / "mail")
-        # Modules, schema and types live for ever: each full look for garbage among them would stop all for 0.1 s.
-        gc.collect()
-        gc.freeze()
         try:
             async with watching(desk):
                 yield
@@ -104,6 +100,7 @@ def create() -> ASGIApp:
     """The application of this process, with the settings of its environment."""
     settings = load()
     configure(settings, "api")
+    garbage.spare()
     return opened_to(settings.allowed_origins, App(settings))
 
 

@@ -104,6 +104,7 @@ async def test_no_page_of_elsewhere_reads_an_answer(migrated, database, origin):
     patch = pytest.MonkeyPatch()
     patch.setattr(app, "load", lambda: settings)
     patch.setattr(app, "configure", lambda *_: None)
+    patch.setattr(app.garbage, "spare", lambda: None)
     made = app.create()
     patch.undo()
     asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization, content-type"}

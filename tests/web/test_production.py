@@ -1,7 +1,5 @@
 """What is different in production: nobody may explore."""
 
-import gc
-
 import httpx
 import pytest
 from graphql import get_introspection_query
@@ -39,8 +37,3 @@ async def test_there_is_no_graphiql_and_no_mailbox(production):
     assert page.status_code in {400, 406}
     assert (await production.get("/mail")).status_code == 404
     assert (await production.get("/graphiql/graphiql.min.js")).status_code == 404
-
-
-async def test_what_lives_for_ever_is_not_looked_at_by_each_collection(application):
-    assert application.desk is not None
-    assert gc.get_freeze_count() > 50_000
