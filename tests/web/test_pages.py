@@ -48,6 +48,16 @@ async def test_a_page_speaks_the_customers_language_and_tells_time_by_their_cloc
     assert '<p role="alert" lang="en">' in refused.text
 
 
+async def test_whoever_may_not_come_in_any_more_sees_nothing(http, link, database, customer):
+    await database.rows("UPDATE people SET active = false WHERE email = :email", email=customer.email)
+
+    page = await http.get(link)
+
+    assert page.status_code == 404
+    assert "There is no such ticket any more." in page.text
+    assert "Printer" not in page.text
+
+
 @pytest.mark.parametrize(
     ("asked", "language", "said"),
     [
