@@ -194,7 +194,6 @@ def main() -> None:
             rows, took, spent = asyncio.run(measured(settings_of(port, folder), port, process.pid))
     during = [row for row in rows if row["second"] < SECONDS]
     half = len(during) // 2
-    took.sort()
     table = Table("", "first half", "second half", title=f"{RATE} comments a second for {SECONDS} s: what is owed")
     for name, title in (("jobs", "jobs, most"), ("mails", "mails, most"), ("oldest", "oldest mail, s")):
         table.add_row(title, *(f"{max(row[name] for row in part):.1f}" for part in (during[:half], during[half:])))
@@ -204,7 +203,7 @@ def main() -> None:
     each.add_row(*(f"{spend:.2f}" for spend in spends))
     Console(width=100).print(each)
     done = rows[-1]["second"] - SECONDS
-    say(f"answers: p50 {took[len(took) // 2] * 1000:.0f} ms, p99 {took[len(took) * 99 // 100] * 1000:.0f} ms")
+    say(f"answers: p50 {report.share(took, 50) * 1000:.0f} ms, p99 {report.share(took, 99) * 1000:.0f} ms")
     say(f"after the last comment all was done within {max(done, 0):.0f} s")
     (ROOT / "benchmarks" / "comments-under-load.svg").write_text(plot(rows))
 

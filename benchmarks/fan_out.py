@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from bench.operations import M2  # noqa: E402 # the path to it was just made
+from bench.report import share  # noqa: E402 # the path to it was just made
 from bench.running import agents, ask, resident, running, serving, settings_of  # noqa: E402 # as above
 from bench.sockets import Crowd, masked  # noqa: E402 # as above
 from rich.console import Console  # noqa: E402 # as above
@@ -131,7 +132,7 @@ async def measured(count: int, port: int, floors: int, floor_pid: int, desk: Des
     return {
         "rate": statistics.median(rates[1:]),
         "floor": statistics.median(floor_rates[1:]),
-        "delay": sorted(delays)[len(delays) * 99 // 100],
+        "delay": share(delays, 99),
         "memory": memory,
         "floor_memory": floor_memory,
         "connect": took,

@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from bench.operations import Q1  # noqa: E402 # the path to it was just made
+from bench.report import share  # noqa: E402 # as above
 from bench.running import agents, ask, resident, running, serving, settings_of  # noqa: E402 # as above
 from bench.sockets import Crowd, masked  # noqa: E402 # as above
 from rich.console import Console  # noqa: E402 # as above
@@ -143,11 +144,6 @@ async def come_back(http: httpx.AsyncClient, port: int, tokens: list[str], ticke
     meanwhile = await asking
     await crowd.close()
     return {"back": took, "before": share(before, 99), "meanwhile": share(meanwhile, 99), "asked": len(meanwhile)}
-
-
-def share(values: list[float], percent: int) -> float:
-    """What so many percent of the values are at most."""
-    return sorted(values)[min(len(values) - 1, len(values) * percent // 100)]
 
 
 async def measured(port: int, folder: Path) -> tuple[list[float], float, float, dict[str, float]]:

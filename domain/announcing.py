@@ -133,7 +133,7 @@ async def announce(unit: Unit, saves: list[list[UUID]]) -> None:
     is news of on a ticket; staff who hear of several tickets by it get one email for all.
     """
     abouts = await audiences.found(unit, [event_id for event_ids in saves for event_id in event_ids], WIDE)
-    told = [list(_items([about for about in abouts if about.id in set(event_ids)])) for event_ids in saves]
+    told = [list(_items([about for about in abouts if about.id in its])) for its in map(set, saves)]
     letters = [[item for item in items if _by_mail(item)] for items in told]
     # Their histories tell of the letters. They are held for no longer than it takes to write that.
     its = list({item.about.ticket.id for items in letters for item in items})

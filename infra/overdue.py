@@ -18,9 +18,6 @@ class Overdue(Generic[Item]):
         self._look_at = math.inf
         self._timer: asyncio.TimerHandle | None = None
 
-    def __len__(self) -> int:
-        return len(self._due)
-
     def begin(self, item: Item, seconds: float) -> None:
         """It ends within these seconds, or it is told of."""
         loop = asyncio.get_running_loop()

@@ -30,8 +30,8 @@ Attributes = Mapping[str, str | int]
 
 _w3c: Final = TraceContextTextMapPropagator()
 _tracer: Tracer | None = None  # while this process traces
-# What goes on: usually one span, several while a statement is asked for several requests at once.
 SAMPLED: Final = "-01"  # how a `traceparent` ends whose trace is recorded
+# What goes on: usually one span, several while a statement is asked for several requests at once.
 _current: ContextVar[tuple[Span, ...]] = ContextVar("spans", default=())
 
 

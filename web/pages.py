@@ -15,13 +15,14 @@ from planner.engine import Engine
 from resolvers.sessions import COOKIE
 from web import ticket_page
 from web.rendering import (
+    BUSY,
     MOST_BYTES,
     NO_SUCH_PAGE,
     NOT_LIKE_THIS,
     NOT_NOW,
     TOO_LONG,
     WRONG_LINK,
-    form_in,
+    filled_in,
     gone,
     page,
     wording_of,
@@ -60,7 +61,7 @@ def _sign_in(desk: Desk) -> Endpoint:
         except refusals.RateLimited:
             return gone(desk, w, 429, marked("Too many attempts"), marked("Wait a little, then try again."))
         except Unavailable:
-            return gone(desk, w, 503, NOT_NOW, marked("Too much is going on here. Try again."))
+            return gone(desk, w, 503, NOT_NOW, BUSY)
         response = page(desk, w, "sign_in.html", w.said(marked("Signed in")), state="done")
         response.set_cookie(
             COOKIE,
@@ -98,13 +99,13 @@ def _unsubscribe(desk: Desk) -> Endpoint:
                 w = await people.wording(unit, person_id)
             if request.method != "POST":
                 return shown(w, done=None)
-            form = form_in(await bodies.read(dict(request.scope["headers"]), request.receive))
+            form = await filled_in(request, bodies)
             async with desk.writes.begin() as unit:
                 await preferences.turn_off_mail(unit, person_id, None if "all" in form else kind)
         except Wrong as wrong:
             return gone(desk, w, wrong.status, NOT_LIKE_THIS, TOO_LONG)
         except Unavailable:
-            return gone(desk, w, 503, NOT_NOW, marked("Too much is going on here. Try again."))
+            return gone(desk, w, 503, NOT_NOW, BUSY)
         return shown(w, done=w.said(_ALL_OFF if "all" in form else _KIND_OFF, desk_name=desk.settings.desk_name))
 
     return answer

@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, Response
 
 from domain.wording import DESK, TRANSLATIONS, Wording, marked
 from infra.desk import Desk
+from web.requests import Bodies
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 HEADERS = {
@@ -27,6 +28,7 @@ NO_SUCH_PAGE = marked("No such page")
 WRONG_LINK = marked("This link is not right, or too old.")
 NOT_NOW = marked("Not now")
 NOT_LIKE_THIS = marked("Not like this")
+BUSY = marked("Too much is going on here. Try again.")
 TOO_LONG = marked("That is too long to be sent from here, or it came too slowly.")
 
 _pages = jinja2.Environment(
@@ -68,8 +70,9 @@ def wording_of(request: Request) -> Wording:
     return Wording(next((tag for tag in wanted if tag.partition("-")[0].lower() in spoken), None))
 
 
-def form_in(body: bytes) -> dict[str, str]:
-    """What was filled in; nothing of a form with more fields than ours has."""
+async def filled_in(request: Request, bodies: Bodies) -> dict[str, str]:
+    """What was filled in; nothing of a form with more fields than ours has. Raises Wrong."""
+    body = await bodies.read(dict(request.scope["headers"]), request.receive)
     try:
         fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=MOST_FIELDS)
     except ValueError:

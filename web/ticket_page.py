@@ -29,7 +29,7 @@ from web.rendering import (
     NOT_NOW,
     TOO_LONG,
     WRONG_LINK,
-    form_in,
+    filled_in,
     gone,
     page,
     wording_of,
@@ -130,10 +130,9 @@ def endpoint(desk: Desk, engine: Engine) -> Endpoint:
         problem, key = None, str(new_id())
         if request.method == "POST":
             try:
-                body = await bodies.read(dict(request.scope["headers"]), request.receive)
+                form = await filled_in(request, bodies)
             except Wrong as wrong:
                 return gone(desk, w, wrong.status, NOT_LIKE_THIS, TOO_LONG)
-            form = form_in(body)
             key = form.get("key") or key
             problem = await _done(engine, context, w, ticket_id, form | {"key": key})
             if problem is None:

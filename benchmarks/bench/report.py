@@ -51,16 +51,21 @@ class Cost(NamedTuple):
     seconds: list[float]
 
 
+def share(values: list[float], percent: int) -> float:
+    """What so many percent of the values are at most."""
+    return sorted(values)[min(len(values) - 1, len(values) * percent // 100)]
+
+
 def row(operation: str, at_once: int, costs: dict[str, list[Cost]]) -> dict[str, Any]:
     """A row of the table, by the medians of the rounds but the first, which warmed up; microseconds, milliseconds."""
     found: dict[str, Any] = {"operation": operation, "at_once": at_once}
     for side, rounds in costs.items():
-        took = sorted(each * 1000 for cost in rounds[1:] for each in cost.seconds)
+        took = [each * 1000 for cost in rounds[1:] for each in cost.seconds]
         found[side] = {
             "server": statistics.median(cost.server for cost in rounds[1:]) * 1e6,
             "database": statistics.median(cost.database for cost in rounds[1:]) * 1e6,
-            "p50": took[len(took) // 2],
-            "p99": took[len(took) * 99 // 100],
+            "p50": share(took, 50),
+            "p99": share(took, 99),
         }
     for what in ("server", "database"):
         found[f"{what}_ratio"] = found["ours"][what] / found["floor"][what]

@@ -85,7 +85,7 @@ def spread(fact: Any, kinds_: Sequence[tuple[int, int]] = KINDS) -> Select[Any]:
 
 def _nothing(name: str) -> Any:
     """What stands in a key for a part that does not count."""
-    return sa.literal_column("0") if name == "priority" else NOBODY
+    return NOTHING if name == "priority" else NOBODY
 
 
 def split_of(which: Any, grain: Any) -> Any:
@@ -116,11 +116,12 @@ def filled(spread_: Any) -> Any:
 
 def added(spread_: Any) -> Any:
     """Adds what was spread to the sums."""
-    fresh = insert(Sums).from_select([*KEYS, *MEASURES, *HISTOGRAMS], _summed(spread_))
-    zero: Any = sa.literal_column("0")
+    fresh = filled(spread_)
     together = {
         # What comes to nothing is nothing, so that a sum which was taken back is as if it had never been.
-        name: func.nullif(func.coalesce(getattr(Sums, name), zero) + func.coalesce(fresh.excluded[name], zero), zero)
+        name: func.nullif(
+            func.coalesce(getattr(Sums, name), NOTHING) + func.coalesce(fresh.excluded[name], NOTHING), NOTHING
+        )
         for name in (*MEASURES, *HISTOGRAMS)
     }
     return fresh.on_conflict_do_update(index_elements=list(KEYS), set_=together).returning(sa.literal_column("1"))

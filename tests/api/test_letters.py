@@ -260,15 +260,20 @@ async def test_mail_that_is_not_to_go_out_yet_waits(desk, work, mailbox, databas
     assert await database.rows(sql) == [{"later": True}]
 
 
-async def test_letters_that_go_together_fail_alone(desk, work, mailbox, database, customer, agent, ticket, monkeypatch):
-    await work.run()
-    mailbox.letters.clear()
+async def put_on_hold(desk, ticket, *readers):
+    """The ticket rests, and each of these is to be told so by a letter, as soon as work is done."""
     async with desk.writes.begin() as unit:
         row = await unit.lock(one, ticket.uuid)
         event = history.record(unit, None, row, StatusChanged(ON_HOLD, OPEN, None, None))
-        for person in (customer, agent):
+        for person in readers:
             part = messages.Part(row, NotificationKind.STATUS_CHANGED, [event.id])
             messages.write_about(unit, person.id, person.email, [part], kind=NotificationKind.STATUS_CHANGED)
+
+
+async def test_letters_that_go_together_fail_alone(desk, work, mailbox, database, customer, agent, ticket, monkeypatch):
+    await work.run()
+    mailbox.letters.clear()
+    await put_on_hold(desk, ticket, customer, agent)
     await database.rows("DELETE FROM jobs WHERE kind <> 'SendMessage'")
     said = mailing.written
 
@@ -293,12 +298,7 @@ async def test_letters_that_go_together_fail_alone(desk, work, mailbox, database
 async def test_a_slow_letter_keeps_no_other_from_being_settled(desk, work, mailbox, database, customer, agent, ticket):
     """Who would be killed meanwhile would send those again that went."""
     await work.run()
-    async with desk.writes.begin() as unit:
-        row = await unit.lock(one, ticket.uuid)
-        event = history.record(unit, None, row, StatusChanged(ON_HOLD, OPEN, None, None))
-        for person in (customer, agent):
-            part = messages.Part(row, NotificationKind.STATUS_CHANGED, [event.id])
-            messages.write_about(unit, person.id, person.email, [part], kind=NotificationKind.STATUS_CHANGED)
+    await put_on_hold(desk, ticket, customer, agent)
     go, handed_over = asyncio.Event(), desk.mail.send
 
     class Slow:

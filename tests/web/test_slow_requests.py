@@ -71,7 +71,7 @@ async def test_nothing_is_remembered_of_bodies_that_were_read(hurried):
         await task
     assert task.cancelling() == 0
     await asyncio.sleep(0.1)
-    assert (len(bodies._reading), bodies._late, bodies._reading._timer) == (0, set(), None)
+    assert (bodies._reading._due, bodies._late, bodies._reading._timer) == ({}, set(), None)
 
 
 async def test_a_request_that_is_cancelled_is_cancelled(hurried):
