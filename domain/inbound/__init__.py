@@ -17,9 +17,7 @@ import asyncio
 import base64
 import binascii
 import hmac
-import re
 from dataclasses import dataclass, replace
-from email.utils import parseaddr
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +30,7 @@ from domain.inbound import files, reading
 from domain.inbound.reading import Mail
 from domain.people import Newcomer
 from domain.refusals import Conflict, ConflictReason, RateLimited, Refusal
+from domain.reply_addresses import ADDRESS
 from domain.tickets import submitting
 from domain.tickets.submitting import Submission
 from domain.words import MOST_BODY, MOST_NAME, MOST_SUBJECT
@@ -54,7 +53,6 @@ from models import (
 )
 
 REPLY, SEALED = "reply", 16  # purpose of seals, and bytes of a message's id
-_ADDRESS = re.compile(r"reply\+([a-z2-7]{45})@(.+)", re.IGNORECASE)  # 52 characters before the @, of 64 that may be
 MOST_REASON = 1000  # characters of what a server says
 MOST_HOPS = 5  # from a ticket into the one that took it in
 # What only staff are told: their answers are for staff as well.
@@ -81,22 +79,9 @@ def reply_address(settings: Settings, signer: Signer, message_id: UUID) -> str |
     return f"reply+{base64.b32encode(sealed).decode().rstrip('=').lower()}@{settings.reply_domain}"
 
 
-def is_reply(settings: Settings, address: str) -> bool:
-    """Whether mail for this address answers a message of ours."""
-    found = _ADDRESS.fullmatch(address)
-    return found is not None and found[2].lower() == (settings.reply_domain or "").lower()
-
-
-def is_ours(settings: Settings, address: str) -> bool:
-    """Whether mail for this address is for the desk."""
-    domain = address.rpartition("@")[2].lower()
-    mail_from = parseaddr(settings.mail_from)[1].lower()
-    return domain == (settings.reply_domain or "").lower() or address.lower() == mail_from
-
-
 def _answered(signer: Signer, address: str) -> UUID | None:
     """The message that mail for this address answers; None when we never gave the address to anyone."""
-    found = _ADDRESS.fullmatch(address)
+    found = ADDRESS.fullmatch(address)
     if found is None:
         return None
     try:

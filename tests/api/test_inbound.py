@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from domain import inbound
+from domain import inbound, reply_addresses
 from domain.inbound import reading
 from infra import jobs, mail_door
 from infra.mail_door import Door
@@ -25,7 +25,7 @@ async def door(desk):
 
     async def open_(protocol="smtp", **options):
         settings = desk.settings
-        is_ours = partial(inbound.is_reply if "keep" in options else inbound.is_ours, settings)
+        is_ours = partial(reply_addresses.is_reply if "keep" in options else reply_addresses.is_ours, settings)
         here = Door(partial(inbound.take, desk), is_ours, **options)
         opened.append(await mail_door.listen("127.0.0.1", 0, here, protocol))
         return opened[-1].sockets[0].getsockname()[1]
