@@ -75,6 +75,11 @@ class Socket(WebSocketsSansIOProtocol):
         if not self.close_sent:
             self.scope["state"]["connection"] = self
 
+    def start_keepalive(self) -> None:
+        """Uvicorn's: the handshake is over. What was said in it would take memory as long as the socket is open."""
+        super().start_keepalive()
+        del self.request, self.response
+
     def write(self, frame: bytes) -> bool:
         """Send a whole frame, if the client takes it at once; whether it does."""
         if not self.writable.is_set() or self.disconnected or self.close_sent or self.transport.is_closing():

@@ -27,18 +27,26 @@ class Share:
         self._most, self._what = most, what
         self._taken: Counter[Hashable] = Counter()
 
-    @contextmanager
-    def taken(self, by: Hashable) -> Iterator[None]:
-        """One more, until the block ends. Raises TooMany."""
+    def take(self, by: Hashable) -> None:
+        """One more, until it is given back. Raises TooMany."""
         if self._taken[by] >= self._most:
             raise TooMany(f"At most {self._most} {self._what} of one person are served at once.")
         self._taken[by] += 1
+
+    def give_back(self, by: Hashable) -> None:
+        """One less."""
+        self._taken[by] -= 1
+        if not self._taken[by]:
+            del self._taken[by]
+
+    @contextmanager
+    def taken(self, by: Hashable) -> Iterator[None]:
+        """One more, until the block ends. Raises TooMany."""
+        self.take(by)
         try:
             yield
         finally:
-            self._taken[by] -= 1
-            if not self._taken[by]:
-                del self._taken[by]
+            self.give_back(by)
 
 
 class Shares:
