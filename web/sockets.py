@@ -27,7 +27,7 @@ from web.identity import Identities, Watched
 from web.operations import Asked, Malformed, Unwritable, asked
 from web.serving import Socket as Connection
 from web.serving import text_frame
-from web.shares import Shares, TooMany, whose
+from web.shares import MESSAGE, Shares, TooMany, whose
 from web.streaming import SEND_SECONDS, Gone, begun, errors_in, errors_of, found, live
 
 PROTOCOL = "graphql-transport-ws"
@@ -62,6 +62,12 @@ class Sockets:
         if PROTOCOL not in scope.get("subprotocols", ()):
             await websocket.accept()
             await websocket.close(4406, f"Only {PROTOCOL} is spoken here.")
+            return
+        client = websocket.client
+        try:
+            await self._shares.pace.turn(client.host if client else "", 1)
+        except TooMany as error:
+            await websocket.close(4429, str(error))
             return
         await websocket.accept(PROTOCOL)
         counters.SOCKETS.inc()
@@ -112,6 +118,9 @@ class _Socket:
     async def run(self) -> None:
         """Talk until one side ends it."""
         traces.begun(dict(self._websocket.scope["headers"]))
+        most = self._desk.settings.max_messages_per_second
+        too_many = f"At most {most} messages a second are read."
+        self._connection.limit(most, partial(self._end_all, 4429, too_many))
         try:
             await self._listen()
         except Closed as closed:
@@ -162,17 +171,12 @@ class _Socket:
     # --- Messages ----------------------------------------------------------------------------------------------------
 
     async def _receive(self) -> None:
-        most, clock = self._desk.settings.max_messages_per_second, asyncio.get_running_loop().time
-        second, heard = clock(), 0
         while True:
             received = await self._websocket.receive()
             if received["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(received.get("code", 1005))
-            if clock() - second >= 1:
-                second, heard = clock(), 0
-            heard += 1
-            if heard > most:
-                raise Closed(4429, f"At most {most} messages a second are read.")
+            if self._counted is not None:  # who is too fast is heard later: their messages wait in the network
+                await self._shares.pace.rest(self._counted, MESSAGE)
             text = received.get("text")
             if text is None:
                 raise Closed(4400, "Messages are text.")
@@ -286,12 +290,12 @@ class _Socket:
         """Tell all answers. The errors when there can be none."""
         outlet = _Outlet(self, name)
         with traces.operation(self._websocket.scope):
-            operation = found(self._engine, asked)
+            operation = await found(self._engine, self._shares, asked, context)
             if isinstance(operation, Answer):
                 return errors_in(operation)
             self._kinds[asyncio.current_task()] = operation.kind
             traces.asked(context.viewer.id, operation.kind, operation.name)
-            answer = await begun(self._engine, asked, operation, context)
+            answer = await begun(self._engine, self._shares, asked, operation, context)
         if isinstance(answer, Stream):
             await live(self._cohorts, self._desk.hub, answer, outlet)
             return None
