@@ -28,12 +28,12 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 
+from bench import live  # noqa: E402 # the path to it was just made
 from bench.operations import Q1, Q2, Q3  # noqa: E402 # as above
 from bench.report import share  # noqa: E402 # as above
 from bench.running import agents, running, settings_of  # noqa: E402 # as above
 from bench.sockets import Crowd, masked  # noqa: E402 # as above
 from rich.console import Console  # noqa: E402 # as above
-from rich.table import Table  # noqa: E402 # as above
 
 from domain import demo_large  # noqa: E402 # as above
 from infra import embedded  # noqa: E402 # as above
@@ -200,24 +200,14 @@ def main() -> None:
         folder, port = Path(place).resolve() / "data", embedded.free_port()
         with running(folder, port, limited=True), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             found = runner.run(measured(port, folder))
-    table = Table(
-        "one person floods with",
-        "a second",
-        "others' p50, ms",
-        "p99, ms",
-        "alone, p99",
-        "ratio",
-        title="Hostile clients",
-    )
+    rows = []
     for kind, each in found.items():
-        (_, before), (middle, most_of) = each["before"], each["meanwhile"]
-        table.add_row(
-            kind,
-            f"{each['done'] / SECONDS:,.0f}",
-            *(f"{seconds * 1000:.1f}" for seconds in (middle, most_of, before)),
-            f"{most_of / before:.1f}{' !' * (most_of > GOAL * before)}",
-        )
-    Console(width=120).print(table)
+        (_, before), (middle, slowest) = each["before"], each["meanwhile"]
+        ratio = slowest / before
+        times = (f"{seconds * 1000:.1f}" for seconds in (middle, slowest, before))
+        rows.append([kind, f"{each['done'] / SECONDS:,.0f}", *times, f"{ratio:.1f}{' !' * (ratio > GOAL)}"])
+    columns = ("one person floods with", "a second", "others' p50, ms", "their p99, ms", "without it, ms", "ratio")
+    live.tell("hostile", columns, rows, found)
 
 
 if __name__ == "__main__":
