@@ -22,9 +22,9 @@ TITLES = {
 }
 TEXTS = {
     "fan_out": """A ticket changes thirty times, and all who watch it are told. The bare broadcast is an ASGI
-application under the same server with the same settings, which sends the same bytes to all its sockets in a loop. Deliveries a
-second are counted from the first that arrives to the last. At least two thirds of the bare one's, and at most 30 KB for
-a subscriber, are what we hold ourselves to.""",
+application under the same server with the same settings, which sends the same bytes to all its sockets in a loop.
+Deliveries a second are counted from the first that arrives to the last. At least two thirds of the bare one's, and at
+most 30 KB for a subscriber, are what we hold ourselves to.""",
     "own_tickets": """Each event is a transaction, made by a third process; its time runs from the commit to the frame.
 p99 is to be under 500 ms with 5,000 sockets and 500 events a second on two cores. Then sockets come back at once, in
 30 s at most, while queries are answered.""",
