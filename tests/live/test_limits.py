@@ -16,6 +16,7 @@ from web.shares import Pace, Slots, TooMany
 
 WATCH = "subscription ($id: ID!) { ticketUpdated(id: $id) { number } }"
 DESK = "{ desk { name } }"
+BUDGET = "No client exceeds its budget of memory, cost, sockets and subscriptions"
 
 
 @pytest.fixture
@@ -92,10 +93,7 @@ async def test_one_person_has_so_many_operations_over_all_sockets(signed_in, sha
     assert await clients[1].item() == {"desk": {"name": "Deskwire"}}
 
 
-@pytest.mark.promise(
-    "No client exceeds its budget of memory, cost, sockets and subscriptions",
-    injected="a flood of messages on one socket while another asks",
-)
+@pytest.mark.promise(BUDGET, injected="a flood of messages on one socket while another asks")
 async def test_a_flood_of_messages_is_sent_away_and_the_others_go_on(signed_in, customer, agent, record_property):
     slowest = 0.0
     for _ in range(ROUNDS):
@@ -131,7 +129,8 @@ async def test_a_flood_of_control_frames_is_sent_away_too(signed_in, customer):
     assert (await asyncio.gather(client.closed(), pour()))[0] == 4429
 
 
-async def test_of_a_flood_little_is_read(signed_in, customer, desk, monkeypatch):
+@pytest.mark.promise(BUDGET, injected="5,000 messages in one piece on a socket")
+async def test_of_a_flood_little_is_read(signed_in, customer, desk, monkeypatch, record_property):
     client, heard, read = await signed_in(customer), [], serving.Socket.handle_text
     monkeypatch.setattr(serving.Socket, "handle_text", lambda self, frame: (heard.append(frame), read(self, frame)))
     protocol = client.socket.protocol
@@ -139,6 +138,7 @@ async def test_of_a_flood_little_is_read(signed_in, customer, desk, monkeypatch)
         protocol.send_text(b'{"type":"ping"}')
     client.socket.transport.write(b"".join(protocol.data_to_send()))
     assert await client.closed() == 4429
+    record_property("kept", {"times": 1, "tried": 5000})
     assert len(heard) < desk.settings.max_messages_per_second + serving.PIECE_BYTES / 20
 
 
@@ -184,8 +184,9 @@ async def test_one_person_runs_so_many_operations_at_once(monkeypatch):
     assert await waiting is first
 
 
+@pytest.mark.promise(BUDGET, injected="more operations than one person has in a second, while another asks")
 async def test_too_many_operations_are_answered_with_429_and_those_of_others_are_run(
-    shares, api, signed_in, customer, agent, monkeypatch
+    shares, api, signed_in, customer, agent, monkeypatch, record_property
 ):
     monkeypatch.setattr(limits, "WAIT_SECONDS", 0.0)
     client = await signed_in(customer)
@@ -202,6 +203,7 @@ async def test_too_many_operations_are_answered_with_429_and_those_of_others_are
     await client.send(type="ping")
     assert await client.receive() == {"type": "pong"}
     assert await api(agent, DESK) == {"desk": {"name": "Deskwire"}}
+    record_property("kept", {"times": 1, "tried": 6})
 
 
 async def test_a_document_that_is_new_counts_as_many(shares, api, customer, monkeypatch):
