@@ -17,7 +17,6 @@ from sqlalchemy import Select, select
 from domain import (
     broadcasting,
     dead_letters,
-    inbound,
     maintenance,
     messages,
     news,
@@ -27,6 +26,7 @@ from domain import (
 )
 from domain.access import Viewer
 from domain.articles import reviews
+from domain.inbound import addresses
 from domain.jobs import SendMessage
 from domain.maintenance import saying
 from domain.messages import link_token, ticket_link
@@ -314,7 +314,8 @@ def written(desk: Desk, message_id: UUID, event_ids: Sequence[UUID], person: Any
         text=_text.get_template("letter.txt").render(facts),
         html=_html.get_template("letter.html").render(facts),
         message_id=messages.address(message_id, desk.settings),
-        reply_to=inbound.reply_address(desk.settings, desk.signer, message_id) if event_ids else None,
+        reply_to=addresses.sealed(desk.settings, desk.signer, addresses.REPLY, message_id) if event_ids else None,
+        reports_to=addresses.sealed(desk.settings, desk.signer, addresses.BOUNCE, message_id),
         headers=draft.headers,
     )
 

@@ -51,6 +51,7 @@ class Letter:
     message_id: str  # with its angle brackets; the same at every attempt
     headers: Mapping[str, str] = field(default_factory=dict)
     reply_to: str | None = None  # where an answer goes; None: to the sender
+    reports_to: str | None = None  # where servers tell that it did not arrive; None: to the sender
 
 
 class Carrier(Protocol):
