@@ -46,11 +46,13 @@ def queue(
     event_ids: Sequence[UUID] = (),
     link_id: UUID | None = None,
     address: str = "",
+    to: str | None = None,
     not_before: dt.datetime | None = None,
 ) -> Message:
     """Send an email once this is committed. An `address` that nobody reads gets none: the row says SKIPPED.
 
-    `not_before`: when it goes out at the soonest.
+    `to`: where it goes, whatever address its recipient has then, and even if they were shut out. `not_before`: when it
+    goes out at the soonest.
     """
     not_before = not_before or unit.now
     skipped = nobody_reads(address)
@@ -59,6 +61,7 @@ def queue(
         kind=kind,
         status=DeliveryStatus.SKIPPED if skipped else DeliveryStatus.QUEUED,
         recipient_id=recipient_id,
+        address=to,
         ticket_id=ticket_id,
         event_ids=list(event_ids),
         comment_id=comment_id,
