@@ -1,6 +1,7 @@
 """Emails: queued as rows in the write that causes them, put into words and sent by a job."""
 
 import datetime as dt
+import functools
 from collections.abc import Sequence
 from email.utils import parseaddr
 from typing import Any, NamedTuple
@@ -201,4 +202,9 @@ def thread(ticket_id: UUID, settings: Settings) -> str:
 
 
 def _domain(settings: Settings) -> str:
-    return parseaddr(settings.mail_from)[1].partition("@")[2]
+    return _domain_of(settings.mail_from)
+
+
+@functools.lru_cache(8)
+def _domain_of(mail_from: str) -> str:
+    return parseaddr(mail_from)[1].partition("@")[2]

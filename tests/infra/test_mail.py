@@ -19,7 +19,7 @@ from aiosmtpd.smtp import SMTP
 from structlog.testing import capture_logs
 
 from infra import mail, mailcatcher, smtp
-from infra.letters import Later, Letter, Undeliverable
+from infra.letters import BOUNDARY, Later, Letter, Undeliverable
 from infra.mail import Mailer
 from infra.mail_door import Door
 from infra.mailcatcher import Catcher
@@ -291,7 +291,7 @@ async def test_a_server_that_takes_so_many_over_one_connection_gets_another(sett
 async def test_long_headers_and_lines_arrive_whole(settings, server):
     link = f"<https://desk.example/unsubscribe/{'x' * 600}>"
     ids = " ".join(f"<{number:040}@example.com>" for number in range(40))
-    text = f"{'word ' * 400}\n.\nFrom here = there\ttab \n\u00fc\U0001f642\n"
+    text = f"{'word ' * 400}\n.\nFrom here = there\ttab \n--{BOUNDARY}--\n\u00fc\U0001f642\n"
     headers = {"List-Unsubscribe": link, "References": ids}
     await send(settings, replace(LETTER, headers=headers, text=text))
 
