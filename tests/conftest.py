@@ -83,7 +83,7 @@ class Mailbox:
         if self.refusal:
             return self.refusal
         letter = email.message_from_bytes(envelope.content, policy=email.policy.default)
-        letter.bcc = envelope.rcpt_tos
+        letter.bcc, letter.returns = envelope.rcpt_tos, envelope.mail_from
         self.letters.append(letter)
         return "250 Kept"
 
