@@ -8,13 +8,10 @@ the way, from as many connections as they like. The others' p99 meanwhile is put
 import asyncio
 import os
 import random
-import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -29,10 +26,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 
 from bench import live  # noqa: E402 # the path to it was just made
-from bench.operations import Q1, Q2, Q3  # noqa: E402 # as above
+from bench.hostile import KINDS  # noqa: E402 # as above
+from bench.operations import Q1, Q2  # noqa: E402 # as above
 from bench.report import share  # noqa: E402 # as above
 from bench.running import agents, running, settings_of  # noqa: E402 # as above
-from bench.sockets import Crowd, masked  # noqa: E402 # as above
 from rich.console import Console  # noqa: E402 # as above
 
 from domain import demo_large  # noqa: E402 # as above
@@ -40,100 +37,8 @@ from infra import embedded  # noqa: E402 # as above
 from infra.desk import Desk  # noqa: E402 # as above
 
 RATE, SECONDS, TICKETS = int(os.environ.get("RATE", "50")), int(os.environ.get("SECONDS", "10")), 5000
-OTHERS, SOCKETS, CONNECTIONS = 10, 90, 64
+OTHERS, FLOODS = 10, str(ROOT / "benchmarks" / "bench" / "hostile.py")
 GOAL = 2
-WATCH = "subscription ($id: ID!) { ticketUpdated(id: $id) { id subject body comments(last: 10) { nodes { body } } } }"
-
-
-class Enemy:
-    """The one who floods."""
-
-    def __init__(self, port: int, token: str, ticket: str) -> None:
-        self.port, self.token, self.ticket = port, token, ticket
-        self.done = 0
-
-    async def asks(self, body: Callable[[int], dict[str, Any]]) -> None:
-        """Queries over many connections, each as soon as the last was answered."""
-        head = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
-        head += f"authorization: Bearer {self.token}\r\n"
-
-        async def one() -> None:
-            while True:
-                with suppress(OSError, asyncio.IncompleteReadError):
-                    reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-                    while True:
-                        text = orjson.dumps(body(self.done))
-                        writer.write(f"{head}content-length: {len(text)}\r\n\r\n".encode() + text)
-                        answer = (await reader.readuntil(b"\r\n\r\n")).lower()
-                        length = answer.partition(b"content-length: ")[2].partition(b"\r\n")[0]
-                        await reader.readexactly(int(length))
-                        self.done += 1
-
-        await asyncio.gather(*(one() for _ in range(CONNECTIONS)))
-
-    async def says(self, frames: Callable[[int], list[bytes]]) -> None:
-        """Messages over many sockets; a socket that is closed is opened again."""
-        hello = masked({"type": "connection_init", "payload": {"authorization": f"Bearer {self.token}"}})
-        while True:
-            crowd = Crowd()
-            with suppress(OSError):
-                await crowd.connect(self.port, SOCKETS, lambda _: [hello])
-            while not all(client.transport.is_closing() for client in crowd.clients):  # type: ignore[attr-defined] # transports are
-                for client in crowd.clients:
-                    for frame in frames(self.done):
-                        if not client.transport.is_closing():  # type: ignore[attr-defined] # as above
-                            client.transport.write(frame)  # type: ignore[attr-defined] # as above
-                            self.done += 1
-                await asyncio.sleep(0.02)
-            await asyncio.sleep(0.05)
-
-    async def takes_nothing(self) -> None:
-        """Watches what is large and lively, and reads none of it."""
-        crowd = Crowd()
-        hello = masked({"type": "connection_init", "payload": {"authorization": f"Bearer {self.token}"}})
-        wish = {"type": "subscribe", "payload": {"query": WATCH, "variables": {"id": self.ticket}}}
-        await crowd.connect(
-            self.port, SOCKETS, lambda _: [hello, *(masked(wish | {"id": str(each)}) for each in range(90))]
-        )
-        for client in crowd.clients:
-            client.transport.pause_reading()  # type: ignore[attr-defined] # as above
-        self.done = len(crowd.clients)
-        await asyncio.Event().wait()
-
-
-def comes_and_goes(number: int) -> list[bytes]:
-    """A subscription that is ended again."""
-    wish = {
-        "type": "subscribe",
-        "id": str(number),
-        "payload": {"query": "subscription { unreadCountUpdated { count } }"},
-    }
-    return [masked(wish), masked({"type": "complete", "id": str(number)})]
-
-
-KINDS: dict[str, Callable[[Enemy], Awaitable[None]]] = {
-    "pages of tickets with their comments": lambda enemy: enemy.asks(
-        lambda _: {"query": Q3, "variables": {"statuses": ["OPEN"]}}
-    ),
-    "documents that are all different": lambda enemy: enemy.asks(
-        lambda number: {"query": f"{{ viewer {{ person {{ a{number}: name }} }} }}"}
-    ),
-    "documents that are refused": lambda enemy: enemy.asks(
-        lambda number: {"query": f"{{ {' '.join(f'a{each}: nothing{number}' for each in range(100))} }}"}
-    ),
-    "messages over sockets": lambda enemy: enemy.says(lambda _: [masked({"type": "ping"})] * 20),
-    "subscriptions that come and go": lambda enemy: enemy.says(comes_and_goes),
-    "sockets that take nothing": lambda enemy: enemy.takes_nothing(),
-}
-
-
-async def floods(kind: str, port: int, token: str, ticket: str) -> None:
-    """The process of the one who floods; prints how often they did."""
-    enemy = Enemy(port, token, ticket)
-    with suppress(TimeoutError):
-        async with asyncio.timeout(SECONDS):
-            await KINDS[kind](enemy)
-    sys.stdout.write(f"{enemy.done}\n")
 
 
 async def asked(port: int, tokens: list[str], ids: list[UUID]) -> list[float]:
@@ -176,9 +81,10 @@ async def measured(port: int, folder: Path) -> dict[str, dict[str, Any]]:
     found = {}
     for kind in KINDS:
         before = await asked(port, tokens, ids)
-        arguments = [sys.executable, __file__, kind, str(port), enemy, f"tkt_{ids[0]}"]
-        process = await asyncio.create_subprocess_exec(*arguments, stdout=subprocess.PIPE)
-        await asyncio.sleep(1.5)  # it has to start
+        arguments = [kind, str(port), enemy, f"tkt_{ids[0]}", str(SECONDS)]
+        process = await asyncio.create_subprocess_exec(sys.executable, FLOODS, *arguments, stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"begins\n"
         meanwhile = await asked(port, tokens, ids)
         said, _ = await process.communicate()
         assert process.returncode == 0
@@ -194,8 +100,6 @@ say = Console(stderr=True).print
 
 def main() -> None:
     """Start a desk, ask, flood, tell."""
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with tempfile.TemporaryDirectory() as place:
         folder, port = Path(place).resolve() / "data", embedded.free_port()
         with running(folder, port, limited=True), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -211,9 +115,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    most_open = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most_open, most_open))
-    if sys.argv[1:]:
-        uvloop.run(floods(sys.argv[1], int(sys.argv[2]), *sys.argv[3:]))
-    else:
-        main()
+    main()

@@ -16,8 +16,8 @@ BURST_SECONDS = 2  # what was not used of them may be used at once
 WAIT_SECONDS = 2.0  # for one's turn, at most
 MOST_KNOWN = 10_000  # who have been here lately
 NEW_DOCUMENT = 10, 50  # as so many operations it counts, and as one more for so many characters
-AT_ONCE = 10  # queries and mutations of one person
-MESSAGE = 0.1  # as so much of an operation a message on a socket counts
+AT_ONCE = 5  # queries and mutations of one person: half of a pool's connections
+MESSAGE, SOCKET = 0.25, 2  # as so many operations a message on a socket counts, and opening one
 SECONDS_AS_ONE, BYTES_AS_ONE = 0.01, 16_384  # of an operation that takes longer, or whose answer is larger
 
 

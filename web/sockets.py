@@ -27,11 +27,12 @@ from web.identity import Identities, Watched
 from web.operations import Asked, Malformed, Unwritable, asked
 from web.serving import Socket as Connection
 from web.serving import text_frame
-from web.shares import MESSAGE, Shares, TooMany, whose
+from web.shares import MESSAGE, SOCKET, Shares, TooMany, whose
 from web.streaming import SEND_SECONDS, Gone, begun, errors_in, errors_of, found, live
 
 PROTOCOL = "graphql-transport-ws"
 INIT_SECONDS = 10.0
+MOST_BEFORE = 10  # messages that are read before the acknowledgement, for which clients wait
 ANSWER_SECONDS = 1.0  # for mutations that run when the socket is to be closed
 MOST_CHARACTERS = 1024 * 1024
 MOST_REASON = 120  # bytes, of 123 that a frame has room for
@@ -65,7 +66,7 @@ class Sockets:
             return
         client = websocket.client
         try:
-            await self._shares.pace.turn(client.host if client else "", 1)
+            await self._shares.pace.turn(client.host if client else "", SOCKET)
         except TooMany as error:
             await websocket.close(4429, str(error))
             return
@@ -118,9 +119,7 @@ class _Socket:
     async def run(self) -> None:
         """Talk until one side ends it."""
         traces.begun(dict(self._websocket.scope["headers"]))
-        most = self._desk.settings.max_messages_per_second
-        too_many = f"At most {most} messages a second are read."
-        self._connection.limit(most, partial(self._end_all, 4429, too_many))
+        self._connection.limit(MOST_BEFORE, self._flooded)
         try:
             await self._listen()
         except Closed as closed:
@@ -153,6 +152,12 @@ class _Socket:
             raise self._closed from None
         finally:
             self._listening = False
+
+    def _flooded(self) -> None:
+        most = self._desk.settings.max_messages_per_second
+        if self._counted is not None:
+            self._shares.pace.charge(self._counted, most * MESSAGE)
+        self._end_all(4429, f"At most {most} messages a second are read, and {MOST_BEFORE} before the acknowledgement.")
 
     def _end_all(self, code: int, reason: str) -> None:
         """Close the socket, whatever the client says."""
@@ -227,11 +232,13 @@ class _Socket:
                 acknowledged["payload"] = {"visitor": visitors.token(self._desk.signer, self._context.viewer)}
         counted = whose(self._context)
         try:
+            await self._shares.pace.turn(counted, SOCKET)
             self._shares.connections.take(counted)
         except TooMany as error:
             raise Closed(4429, str(error)) from None
         self._counted = counted
         self._late.cancel()
+        self._connection.limit(self._desk.settings.max_messages_per_second, self._flooded)
         if bearer is not None:
             self._watched = self._identities.watch(bearer, partial(self._end_all, 4403))
         await self._send(orjson.dumps(acknowledged))
