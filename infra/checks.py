@@ -11,6 +11,7 @@ import obstore
 from redis.asyncio import Redis
 
 from infra import migrations, replicas
+from infra.files import store_at
 from infra.ids import new_id
 from infra.issuer import Issuer
 from infra.settings import Settings
@@ -174,7 +175,7 @@ async def _redis(url: str) -> str:
 
 
 async def _files(url: str) -> str:
-    store = obstore.store.from_url(url, mkdir=True) if url.startswith("file:") else obstore.store.from_url(url)
+    store = store_at(url)
     name = f".check-{new_id()}"  # another process may look at the same moment
     await obstore.put_async(store, name, b"Deskwire was here.")
     await obstore.delete_async(store, name)
