@@ -115,6 +115,8 @@ def check(*, strict: Annotated[bool, typer.Option("--strict", help="Also fail fo
     results += [checks.Result(name, good=True, weak=True, said=said) for name, said in weak]
     for result in results:
         typer.echo(f"{'BAD ' if not result.good else 'WEAK' if result.weak else 'ok  '}  {result.name}: {result.said}")
+    for name, said in weaknesses.notes(settings):
+        typer.echo(f"note  {name}: {said}")
     if not all(result.good for result in results) or (strict and any(result.weak for result in results)):
         raise typer.Exit(1)
 

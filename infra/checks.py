@@ -88,6 +88,8 @@ async def _look(name: str, look: Awaitable[str]) -> Result:
 
 
 FACTS = """SELECT current_setting('server_version') AS version,
+    (SELECT string_agg(name, ', ' ORDER BY name) FROM pg_settings
+     WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit') AND setting = 'off') AS unsafe,
     current_setting('server_version_num')::int / 10000 AS major, current_setting('server_encoding') AS encoding,
     current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int AS connections,
     extract(epoch FROM clock_timestamp())::float8 AS clock, pg_is_in_recovery() AS copies"""
@@ -112,10 +114,15 @@ async def _database(settings: Settings) -> str:
     if not migrations.suffices(stands):
         raise RuntimeError(f"it is at migration {stands}, not at {migrations.head()}: run `desk migrate`")
     wanted = (settings.worker_count + 1) * (settings.read_pool_size + settings.write_pool_size)
+    weak = []
+    if facts["unsafe"]:
+        weak.append(f"off there: {facts['unsafe']}, so what was answered may be lost when the server fails")
     if skew > MOST_SKEW_SECONDS:
-        raise Weak(f"its clock and this machine's differ by {skew:.0f} s: what is due comes as much too late or early")
+        weak.append(f"its clock and this machine's differ by {skew:.0f} s: what is due comes as much too late or early")
     if wanted > facts["connections"]:
-        raise Weak(f"it takes {facts['connections']} connections, and one API and one worker may want {wanted}")
+        weak.append(f"it takes {facts['connections']} connections, and one API and one worker may want {wanted}")
+    if weak:
+        raise Weak("; ".join(weak))
     newer = ", of a later version than this" if migrations.is_newer(stands) else ""
     return f"PostgreSQL {facts['version']}, at migration {stands}{newer}"
 
