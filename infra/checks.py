@@ -14,6 +14,7 @@ from infra import migrations, replicas
 from infra.files import store_at
 from infra.ids import new_id
 from infra.issuer import Issuer
+from infra.redis import pool_at
 from infra.settings import Settings
 from infra.smtp import connected, goodbye
 from infra.weaknesses import is_here
@@ -172,8 +173,10 @@ async def _behind(primary: asyncpg.Connection, copy: asyncpg.Connection) -> int:
 
 
 async def _redis(url: str) -> str:
-    async with Redis.from_url(url) as client:
+    async with Redis.from_pool(pool_at(url)) as client:
         about = await client.info()
+    if about.get("cluster_enabled"):
+        raise RuntimeError("it is a cluster, which is not used: name one primary, or its Sentinels")
     if about.get("role") not in {None, "master"}:
         raise RuntimeError("it copies another server, so nothing can be written there: name that one")
     if int(str(about["redis_version"]).partition(".")[0]) < LEAST_REDIS:

@@ -75,8 +75,11 @@ def _outside(settings: Settings) -> Iterator[tuple[str, str]]:
         if is_public(url.hostname) and not modes & ENCRYPTED:
             yield name, "may go in the clear to another network: add ?sslmode=verify-full"
     redis = urlsplit(settings.redis_url)
-    if redis.scheme == "redis" and is_public(redis.hostname):
-        yield "REDIS_URL", "goes in the clear to another network: begin it with rediss://"
+    if redis.scheme in {"redis", "redis+sentinel"} and is_public(redis.hostname):
+        yield (
+            "REDIS_URL",
+            f"goes in the clear to another network: begin it with {redis.scheme.replace('s', 'ss', 1)}://",
+        )
     for mail in map(urlsplit, settings.smtp_urls):
         if mail.scheme == "smtp" and not is_here(mail.hostname):
             what = "passwords and letters go" if mail.password else "letters go"
