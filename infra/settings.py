@@ -121,6 +121,7 @@ class Settings(BaseSettings):
     max_connections_per_person: Count = 100  # sockets and event streams
     max_operations_per_person: Count = 1000  # over all their sockets
     max_operations_per_socket: Count = 100
+    max_operations_per_second: Count = 200  # of one person, over whatever connections
     max_messages_per_second: Count = 200  # of one socket
 
     desk_name: str = "Deskwire"

@@ -3,6 +3,7 @@
 from functools import partial
 
 from domain import inbound
+from domain.inbound import addresses
 from infra import logs, mail_door, tracing
 from infra.desk import Desk
 from infra.mail_door import Door
@@ -30,7 +31,7 @@ async def catch(settings: Settings, port: int) -> None:
     desk = await Desk.open(settings)
     try:
         keep = Catcher(settings.data_dir / "mail").keep
-        door = Door(partial(inbound.take, desk), partial(inbound.is_reply, settings), keep)
+        door = Door(partial(inbound.take, desk), partial(addresses.is_sealed, settings), keep)
         await mail_door.serve(HOST, port, door)
     finally:
         await desk.close()

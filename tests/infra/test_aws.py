@@ -1,6 +1,7 @@
 """What Deskwire uses of AWS besides S3, asked of a server that behaves as theirs: mail by SES, secrets."""
 
 import json
+from dataclasses import replace
 
 import boto3
 import pytest
@@ -31,6 +32,22 @@ async def test_a_letter_goes_by_ses(aws, outside, tmp_path):
     (sent,) = ses_backends["123456789012"]["eu-central-1"].sent_messages
     assert sent.destinations[0] == LETTER.to
     assert "Subject: Printer on fire" in sent.raw_data
+
+
+async def test_ses_reports_where_the_letter_says(aws, outside, tmp_path, monkeypatch):
+    outside(aws)
+    boto3.client("sesv2").create_email_identity(EmailIdentity="desk.test")
+    asked = []
+    session = boto3.Session()
+    session.events.register("provide-client-params.sesv2.SendEmail", lambda params, **_: asked.append(dict(params)))
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
+    settings = Settings(embedded=True, data_dir=tmp_path, smtp_url="ses://eu-central-1", mail_from="desk@desk.test")
+
+    await Mailer(settings).send(replace(LETTER, reports_to="bounce+one@desk.test"))
+    await Mailer(settings).send(LETTER)
+
+    told = [each.get("FeedbackForwardingEmailAddress") for each in asked]
+    assert told == ["bounce+one@desk.test", None]
 
 
 async def test_a_letter_waits_while_ses_is_away(outside, tmp_path):
