@@ -29,7 +29,7 @@ from domain.articles import reviews
 from domain.inbound import addresses
 from domain.jobs import SendMessage
 from domain.maintenance import saying
-from domain.messages import link_token, ticket_link
+from domain.messages import sign_in_link, ticket_link
 from domain.news import Block, Section
 from domain.wording import DESK, Wording, marked
 from infra.desk import Desk
@@ -332,7 +332,7 @@ async def _sign_in(unit: Unit, desk: Desk, message: Message, person: Person, w: 
     link = await unit.read(_link, message.link_id)
     if link is None or link.used_at is not None or link.expires_at <= unit.now:
         return None
-    url = f"{desk.settings.public_url}/sign-in/{link_token(desk.signer, link, unit.now)}"
+    url = sign_in_link(desk.settings.public_url, desk.signer, link, unit.now)
     minutes = int((link.expires_at - link.created_at).total_seconds()) // 60
     name = desk.settings.desk_name
     if message.kind is MessageKind.INVITATION:

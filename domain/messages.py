@@ -160,9 +160,10 @@ def ticket_link(public_url: str, signer: Signer, ticket_id: UUID, person_id: UUI
     return f"{public_url}/t/{token}"
 
 
-def link_token(signer: Signer, link: SignInLink, now: dt.datetime) -> str:
-    """What stands in a sign-in link: signed, so that no secret lies in the database."""
-    return signer.sign(SIGN_IN_LINK, {"link": str(link.id)}, max(1, int((link.expires_at - now).total_seconds())))
+def sign_in_link(public_url: str, signer: Signer, link: SignInLink, now: dt.datetime) -> str:
+    """Where somebody signs in once by a link: signed, so that no secret lies in the database."""
+    seconds = max(1, int((link.expires_at - now).total_seconds()))
+    return f"{public_url}/sign-in/{signer.sign(SIGN_IN_LINK, {'link': str(link.id)}, seconds)}"
 
 
 def unsubscribe_link(public_url: str, signer: Signer, person_id: UUID, kind: NotificationKind) -> str:

@@ -10,6 +10,7 @@ import structlog
 
 from domain import api_tokens, external, sessions
 from domain.sessions import Bearer
+from infra import migrations
 from infra.auditing import acting
 from infra.desk import Desk
 from infra.faults import told
@@ -180,6 +181,7 @@ class Identities:
         self._ended = {session_id: at for session_id, at in self._ended.items() if at > since}
 
     async def _look_forever(self) -> None:
+        await migrations.awaited(self._desk.reads)  # a new desk's first process may be here before its tables
         while True:
             try:
                 # What was heard meanwhile stays: it may be younger than what was read.
