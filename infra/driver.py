@@ -8,7 +8,6 @@ import asyncpg
 from opentelemetry.trace import SpanKind
 
 from infra import tracing
-from models import Base
 
 MOST_SUMMARY: Final = 200  # characters
 MOST_DESCRIBED: Final = 2000  # statements
@@ -72,6 +71,8 @@ def _statement(query: str, doing: str = "") -> Any:
 @functools.lru_cache(MOST_DESCRIBED)
 def summary_of(query: str) -> str:
     """What a statement does to which tables, such as `INSERT comments UPDATE tickets` or `SELECT tickets people`."""
+    from models import Base  # asked for by what traces alone; others do without the models, and start sooner
+
     said: dict[str, None] = {}
     read: dict[str, None] = {}
     for verb, table in _TOUCHED.findall(query):

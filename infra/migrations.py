@@ -41,6 +41,18 @@ def suffices(stands: str | None) -> bool:
     return stands == head() or is_newer(stands)
 
 
+async def stands(url: str) -> str | None:
+    """The migration that the database at `url` is at; None when it has no tables yet."""
+    connection = await asyncpg.connect(url)
+    try:
+        at: str | None = await connection.fetchval(STANDS)
+    except asyncpg.UndefinedTableError:
+        return None
+    finally:
+        await connection.close()
+    return at
+
+
 async def is_migrated(reads: Reads) -> bool:
     """Whether this version can work with the database as it is now. Raises as a read does."""
     try:

@@ -111,10 +111,15 @@ class Running:
         os.killpg(self.process.pid, number)
 
 
-@pytest.fixture
-def checkout(tmp_path):
+UP = (".venv/bin/python", "desk.py", "up")
+
+
+@pytest.fixture(scope="session")
+def checkout(tmp_path_factory):
     """A copy of this checkout at a deep path with spaces, with the same environment."""
-    copy = tmp_path / "a copy of Deskwire" / ("deep " * 20).strip() / ("deeper " * 10).strip()
+    copy = (
+        tmp_path_factory.mktemp("checkout") / "a copy of Deskwire" / ("deep " * 20).strip() / ("deeper " * 10).strip()
+    )
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -140,9 +145,9 @@ def start(checkout, tmp_path):
 
     def starting(*command, data_dir=None, port=None, given=None):
         one = Running(
-            command or (".venv/bin/python", "desk.py", "up"),
+            command or UP,
             checkout=checkout,
-            data_dir=data_dir or checkout / ".data",
+            data_dir=data_dir or checkout / f".data of {tmp_path.name}",
             log=tmp_path / f"{len(started)}.log",
             port=port,
             given=given,
@@ -153,3 +158,26 @@ def start(checkout, tmp_path):
     yield starting
     for one in started:
         one.kill_all()
+
+
+@pytest.fixture(scope="module")
+def shared(checkout, tmp_path_factory):
+    """Gives a desk that runs, to tests that leave it running. It starts from nothing, and again if one has ended it."""
+    logs, started = tmp_path_factory.mktemp("shared"), []
+
+    def running():
+        if not started or started[-1].process.poll() is not None:
+            log = logs / f"{len(started)}.log"
+            started.append(Running(UP, checkout=checkout, data_dir=checkout / ".data of all", log=log))
+            started[-1].ready()
+        return started[-1]
+
+    yield running
+    for each in started:
+        each.kill_all()
+
+
+@pytest.fixture
+def one(shared):
+    """A desk that runs."""
+    return shared()

@@ -43,10 +43,7 @@ def answers(one):
         return False
 
 
-def test_one_command_starts_it_and_one_ctrl_c_ends_it(start):
-    one = start()
-    one.ready()
-
+def test_an_operator_asks_it_exports_and_erases(one):
     assert one.get("/health/ready") == 200
     checked = one.desk("check")
     assert checked.returncode == 0, checked.stdout + checked.stderr
@@ -63,23 +60,14 @@ def test_one_command_starts_it_and_one_ctrl_c_ends_it(start):
     assert (refused.returncode, "2 tickets" in refused.stdout) == (2, True)
     erased = one.desk("erase", "customer@example.com", "--yes")
     assert erased.returncode == 0, erased.stdout + erased.stderr
+    seeded = one.desk("seed")  # as the next start does
+    assert seeded.returncode == 0, seeded.stdout + seeded.stderr
     assert one.desk("export", "customer@example.com", "--output", f"{archive}.2").stderr == "There is no such person.\n"
     assert (one.data_dir / "secret-key").stat().st_mode & 0o777 == 0o600
     assert (one.data_dir / "environment").stat().st_mode & 0o777 == 0o600
 
-    one.press(signal.SIGINT)
 
-    status, said = one.ends()
-    assert status == 0, said
-    assert one.living() == []
-    assert not (one.data_dir / "environment").exists()
-    assert "Traceback" not in said
-
-
-def test_what_dies_is_started_again(start):
-    one = start()
-    one.ready()
-
+def test_what_dies_is_started_again(one):
     before = {command: children(one, command) for command in ("serve", "work", "catch-mail")}
     assert [len(pids) for pids in before.values()] == [1, 1, 1]
     for (pid,) in before.values():
@@ -96,18 +84,30 @@ def test_what_dies_is_started_again(start):
     assert processes.wait_until(lambda: "PostgreSQL ended" in one.said, seconds=10), one.said
     assert processes.wait_until(lambda: "Valkey ended" in one.said, seconds=10), one.said
     assert processes.wait_until(lambda: answers(one), seconds=20), one.said
-    one.process.terminate()
-    status, said = one.ends()
-    assert status == 0, said
-    assert one.living() == []
 
 
-def test_nothing_is_left_of_what_was_killed_and_the_next_start_is_quick(start):
-    first = start()
+def test_another_on_the_same_data_or_port_says_so(one, start, tmp_path):
+    same_data = one.desk("up")
+    assert same_data.returncode == 2
+    assert same_data.stderr.startswith(
+        f"{one.data_dir} is in use by process {one.process.pid}: stop that one, or choose another"
+    )
+    same_port = start(data_dir=tmp_path / "three", port=one.port)
+    status, said = same_port.ends()
+    assert status == 2
+    assert said == f"Port {one.port} is taken: stop what listens there, or choose another, as in `PORT=8001 make run`\n"
+    assert same_port.living() == []
+    assert one.get("/health/live") == 200
+
+
+def test_two_work_side_by_side_nothing_is_left_of_what_was_killed_and_the_next_start_is_quick(one, start, tmp_path):
+    first = start(data_dir=tmp_path / "first")
     from_nothing = first.ready()
+    assert one.get("/health/live") == first.get("/health/live") == 200
     key = (first.data_dir / "secret-key").read_text()
     first.process.kill()
     assert first.gone(seconds=20)
+    assert one.get("/health/ready") == 200
 
     second = start(data_dir=first.data_dir)
     seconds = second.ready()
@@ -126,28 +126,17 @@ def test_nothing_is_left_of_what_was_killed_and_the_next_start_is_quick(start):
     third.press()
     assert third.ends(seconds=10)[0] == 1
     assert third.gone(seconds=2)
+    assert one.get("/health/ready") == 200
 
 
-def test_two_work_side_by_side_but_not_on_the_same_data_or_port(start, tmp_path):
-    one = start(data_dir=tmp_path / "one")
-    two = start(data_dir=tmp_path / "two")
-    one.ready()
-    two.ready()
+def test_one_command_starts_it_and_one_ctrl_c_ends_it(one):
+    one.press(signal.SIGINT)
 
-    same_data = start(data_dir=one.data_dir)
-    status, said = same_data.ends()
-    assert status == 2
-    assert said.startswith(f"{one.data_dir} is in use by process {one.process.pid}: stop that one, or choose another")
-    same_port = start(data_dir=tmp_path / "three", port=one.port)
-    status, said = same_port.ends()
-    assert status == 2
-    assert said == f"Port {one.port} is taken: stop what listens there, or choose another, as in `PORT=8001 make run`\n"
-    assert same_port.living() == []
-
-    assert one.get("/health/live") == two.get("/health/live") == 200
-    one.press()
-    assert one.ends()[0] == 0
-    assert two.get("/health/ready") == 200
+    status, said = one.ends()
+    assert status == 0, said
+    assert one.living() == []
+    assert not (one.data_dir / "environment").exists()
+    assert "Traceback" not in said
 
 
 def test_an_ordinary_user_says_make_run_and_it_ends_with_make(start, checkout):
