@@ -123,6 +123,8 @@ def check(*, strict: Annotated[bool, typer.Option("--strict", help="Also fail fo
     results += [checks.Result(name, good=True, weak=True, said=said) for name, said in weak]
     for result in results:
         typer.echo(f"{'BAD ' if not result.good else 'WEAK' if result.weak else 'ok  '}  {result.name}: {result.said}")
+    for name, said in weaknesses.notes(settings):
+        typer.echo(f"note  {name}: {said}")
     if not all(result.good for result in results) or (strict and any(result.weak for result in results)):
         raise typer.Exit(1)
 
@@ -285,5 +287,30 @@ def _fresh_database() -> Iterator[None]:
         yield
 
 
+def _of_the_database(error: BaseException) -> str | None:
+    """What to say of an error in one line, where the database can't be reached or lacks the tables; None: else."""
+    import asyncpg
+
+    if isinstance(error, asyncpg.UndefinedTableError | asyncpg.UndefinedColumnError):
+        return "The database lacks tables that this version needs: run `desk migrate`."
+    refused = ConnectionError | asyncpg.InvalidAuthorizationSpecificationError | asyncpg.InvalidCatalogNameError
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, refused):
+            return f"The database can't be reached: {type(cause).__name__}: {cause}"
+        cause = cause.__cause__
+    return None
+
+
+def _main() -> None:
+    try:
+        app(prog_name="desk")
+    except Exception as error:
+        if (said := _of_the_database(error)) is None:
+            raise
+        typer.echo(said, err=True)
+        sys.exit(2)
+
+
 if __name__ == "__main__":
-    app(prog_name="desk")
+    _main()

@@ -25,19 +25,18 @@ import uvloop
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
+from bench import live  # noqa: E402 # the path to it was just made
 from bench.operations import Q1  # noqa: E402 # the path to it was just made
 from bench.report import share  # noqa: E402 # as above
 from bench.running import agents, ask, resident, running, serving, settings_of  # noqa: E402 # as above
 from bench.sockets import Crowd, masked  # noqa: E402 # as above
 from rich.console import Console  # noqa: E402 # as above
-from rich.table import Table  # noqa: E402 # as above
 from sqlalchemy import Select, select  # noqa: E402 # as above
 
 from domain import demo_large, history  # noqa: E402 # as above
 from domain.happenings import TagsChanged  # noqa: E402 # as above
 from infra import embedded  # noqa: E402 # as above
 from infra.desk import Desk  # noqa: E402 # as above
-from infra.unit import now  # noqa: E402 # as above
 from models import Ticket  # noqa: E402 # as above
 
 SOCKETS, COME_BACK = int(os.environ.get("SOCKETS", "5000")), int(os.environ.get("COME_BACK", "2000"))
@@ -184,20 +183,21 @@ def main() -> None:
     """Start a desk, open sockets, make events, cut, come back, tell."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    began = now()
     with tempfile.TemporaryDirectory() as place:
         folder, port = Path(place).resolve() / "data", embedded.free_port()
         with running(folder, port), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             found, rate, memory, back = runner.run(measured(port, folder))
-    table = Table("what", "measured", title=f"{SOCKETS:,} sockets on tickets of their own, {began:%Y-%m-%d}")
-    table.add_row("events a second", f"{rate:,.0f}")
-    for percent in (50, 95, 99, 100):
-        table.add_row(f"commit to frame, p{percent}", f"{share(found, percent) * 1000:,.0f} ms")
-    table.add_row("memory of a socket", f"{memory:,.0f} KB")
-    table.add_row(f"{COME_BACK:,} come back within", f"{back['back']:.1f} s")
-    table.add_row("a query's p99 before", f"{back['before'] * 1000:,.0f} ms")
-    table.add_row(f"a query's p99 meanwhile ({back['asked']:,} asked)", f"{back['meanwhile'] * 1000:,.0f} ms")
-    Console(width=120).print(table)
+    told = {percent: share(found, percent) for percent in (50, 95, 99, 100)}
+    rows = [
+        ["sockets", f"{SOCKETS:,}"],
+        ["events a second", f"{rate:,.0f}"],
+        *([f"commit to frame, p{percent}", f"{seconds * 1000:,.0f} ms"] for percent, seconds in told.items()),
+        ["memory of a socket", f"{memory:,.0f} KB"],
+        [f"{COME_BACK:,} come back within", f"{back['back']:.1f} s"],
+        ["a query's p99 before", f"{back['before'] * 1000:,.0f} ms"],
+        [f"a query's p99 meanwhile ({back['asked']:,} asked)", f"{back['meanwhile'] * 1000:,.0f} ms"],
+    ]
+    live.tell("own_tickets", ("what", "measured"), rows, {"told": told, "rate": rate, "memory": memory} | back)
 
 
 if __name__ == "__main__":

@@ -10,14 +10,14 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import Select, func, select
 
-from domain import access, words
+from domain import access, account_letters, words
 from domain.access import Viewer
 from domain.refusals import InvalidInput, Problems
 from domain.sessions import Bearer
 from infra.desk import Desk
 from infra.signing import BadToken
 from infra.unit import Unit, now
-from models import ApiToken, ApiTokenScope, Person, Role
+from models import ApiToken, ApiTokenScope, MessageKind, Person, Role
 
 PREFIX: Final = "dwt_"  # so that people, and programs that look for leaked secrets, know what it is
 HINT_CHARACTERS = 8
@@ -129,7 +129,7 @@ async def create(
     elif ends > unit.now + LONGEST:
         problems.add("expiresAt", "A token ends within a year.")
     problems.refuse()
-    access.found(await unit.lock(_owner, viewer.id), "viewer", "person")  # two at once count each other
+    owner = access.found(await unit.lock(_owner, viewer.id), "viewer", "person")  # two at once count each other
     if len(await unit.read_all(_owned, viewer.id)) >= MOST_TOKENS:
         raise InvalidInput(("name", f"At most {MOST_TOKENS} tokens are possible. Revoke one first."))
     token = PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
@@ -145,6 +145,7 @@ async def create(
         expires_at=ends,
         revoked_at=None,
     )
+    account_letters.owe(unit, MessageKind.TOKEN_MADE, owner, about=[row.id])
     return Made(row.id, token)
 
 

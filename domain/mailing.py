@@ -4,8 +4,7 @@ import asyncio
 import contextlib
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -15,9 +14,9 @@ from markupsafe import Markup
 from sqlalchemy import Select, select
 
 from domain import (
+    account_letters,
     broadcasting,
     dead_letters,
-    inbound,
     maintenance,
     messages,
     news,
@@ -27,9 +26,10 @@ from domain import (
 )
 from domain.access import Viewer
 from domain.articles import reviews
+from domain.inbound import addresses
 from domain.jobs import SendMessage
 from domain.maintenance import saying
-from domain.messages import link_token, ticket_link
+from domain.messages import sign_in_link, ticket_link
 from domain.news import Block, Section
 from domain.wording import DESK, Wording, marked
 from infra.desk import Desk
@@ -111,7 +111,7 @@ def _queued(message_ids: Any) -> Select[Message]:
 
 
 def _people(person_ids: Any) -> Select[Person]:
-    return select(Person).where(Person.id == sa.func.any(person_ids), Person.active)
+    return select(Person).where(Person.id == sa.func.any(person_ids))
 
 
 def _link(link_id: Any) -> Select[SignInLink]:
@@ -283,6 +283,8 @@ async def _letters(
 async def _letter(
     unit: Unit, desk: Desk, message: Message, person: Person, told: list[Any], own: list[MessageTemplate]
 ) -> Letter | None:
+    if not person.active and message.address is None:
+        return None
     w = Wording(person.locale, person.time_zone)
     if message.kind in OF_OTHERS:
         draft = await OF_OTHERS[message.kind](unit, desk, message, person, w)
@@ -290,11 +292,14 @@ async def _letter(
         draft = await _sign_in(unit, desk, message, person, w)
     else:
         draft = await _about(unit, desk, message, person, w, told, own)
-    return None if draft is None else written(desk, message.id, message.event_ids, person, draft)
+    if draft is None:
+        return None
+    letter = written(desk, message.id, person, draft, answers=bool(message.event_ids) and message.address is None)
+    return letter if message.address is None else replace(letter, to=message.address)
 
 
-def written(desk: Desk, message_id: UUID, event_ids: Sequence[UUID], person: Any, draft: Draft) -> Letter:
-    """What is handed over; `person`: who reads it."""
+def written(desk: Desk, message_id: UUID, person: Any, draft: Draft, *, answers: bool) -> Letter:
+    """What is handed over; `person`: who reads it. `answers`: whether what they answer is known by the message."""
     w = Wording(person.locale, person.time_zone)
     greeting = w.said("Hello {name},", name=person.name) if draft.greeting is None else draft.greeting
     facts = {
@@ -314,7 +319,8 @@ def written(desk: Desk, message_id: UUID, event_ids: Sequence[UUID], person: Any
         text=_text.get_template("letter.txt").render(facts),
         html=_html.get_template("letter.html").render(facts),
         message_id=messages.address(message_id, desk.settings),
-        reply_to=inbound.reply_address(desk.settings, desk.signer, message_id) if event_ids else None,
+        reply_to=addresses.sealed(desk.settings, desk.signer, addresses.REPLY, message_id) if answers else None,
+        reports_to=addresses.sealed(desk.settings, desk.signer, addresses.BOUNCE, message_id),
         headers=draft.headers,
     )
 
@@ -326,7 +332,7 @@ async def _sign_in(unit: Unit, desk: Desk, message: Message, person: Person, w: 
     link = await unit.read(_link, message.link_id)
     if link is None or link.used_at is not None or link.expires_at <= unit.now:
         return None
-    url = f"{desk.settings.public_url}/sign-in/{link_token(desk.signer, link, unit.now)}"
+    url = sign_in_link(desk.settings.public_url, desk.signer, link, unit.now)
     minutes = int((link.expires_at - link.created_at).total_seconds()) // 60
     name = desk.settings.desk_name
     if message.kind is MessageKind.INVITATION:
@@ -425,7 +431,24 @@ async def _of_review(unit: Unit, desk: Desk, message: Message, person: Person, w
     return await _worded(unit, desk, kind, draft, person, w)
 
 
-OF_OTHERS = {MessageKind.MAINTENANCE: _of_maintenance, MessageKind.REVIEW_REQUESTED: _of_review}  # than tickets
+# --- Accounts ---------------------------------------------------------------------------------------------------------
+
+
+async def _of_account(unit: Unit, desk: Desk, message: Message, person: Person, w: Wording) -> Draft | None:
+    """What has happened to its reader's account."""
+    settings = desk.settings
+    text = await account_letters.text(unit, message, person, settings.desk_name, w)
+    if text is None:
+        return None
+    button = Link(w.said("Open {desk_name}", desk_name=settings.desk_name), settings.public_url)
+    return Draft(text.subject, [Piece(None, [Block(text.happened), Block(text.advice)])], button)
+
+
+OF_OTHERS = {  # than tickets
+    MessageKind.MAINTENANCE: _of_maintenance,
+    MessageKind.REVIEW_REQUESTED: _of_review,
+    **dict.fromkeys(account_letters.KINDS, _of_account),
+}
 
 
 def _add_way_out(draft: Draft, desk: Desk, person: Any, kind: NotificationKind, w: Wording) -> None:

@@ -158,7 +158,7 @@ class Sending:
         if said is None:
             return None
         draft = mailing.about_maintenance(self.desk, self.fact, said, person, self.own[Wording(*key).tag])
-        return mailing.written(self.desk, message_id, [self.happening_id], person, draft)
+        return mailing.written(self.desk, message_id, person, draft, answers=True)
 
     async def _settle(self, status: DeliveryStatus, message_id: UUID) -> None:
         """Write down what became of it, before the next one goes the same way. Whoever has its turn writes for all."""

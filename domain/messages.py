@@ -1,6 +1,7 @@
 """Emails: queued as rows in the write that causes them, put into words and sent by a job."""
 
 import datetime as dt
+import functools
 from collections.abc import Sequence
 from email.utils import parseaddr
 from typing import Any, NamedTuple
@@ -46,11 +47,13 @@ def queue(
     event_ids: Sequence[UUID] = (),
     link_id: UUID | None = None,
     address: str = "",
+    to: str | None = None,
     not_before: dt.datetime | None = None,
 ) -> Message:
     """Send an email once this is committed. An `address` that nobody reads gets none: the row says SKIPPED.
 
-    `not_before`: when it goes out at the soonest.
+    `to`: where it goes, whatever address its recipient has then, and even if they were shut out. `not_before`: when it
+    goes out at the soonest.
     """
     not_before = not_before or unit.now
     skipped = nobody_reads(address)
@@ -59,6 +62,7 @@ def queue(
         kind=kind,
         status=DeliveryStatus.SKIPPED if skipped else DeliveryStatus.QUEUED,
         recipient_id=recipient_id,
+        address=to,
         ticket_id=ticket_id,
         event_ids=list(event_ids),
         comment_id=comment_id,
@@ -156,9 +160,10 @@ def ticket_link(public_url: str, signer: Signer, ticket_id: UUID, person_id: UUI
     return f"{public_url}/t/{token}"
 
 
-def link_token(signer: Signer, link: SignInLink, now: dt.datetime) -> str:
-    """What stands in a sign-in link: signed, so that no secret lies in the database."""
-    return signer.sign(SIGN_IN_LINK, {"link": str(link.id)}, max(1, int((link.expires_at - now).total_seconds())))
+def sign_in_link(public_url: str, signer: Signer, link: SignInLink, now: dt.datetime) -> str:
+    """Where somebody signs in once by a link: signed, so that no secret lies in the database."""
+    seconds = max(1, int((link.expires_at - now).total_seconds()))
+    return f"{public_url}/sign-in/{signer.sign(SIGN_IN_LINK, {'link': str(link.id)}, seconds)}"
 
 
 def unsubscribe_link(public_url: str, signer: Signer, person_id: UUID, kind: NotificationKind) -> str:
@@ -198,4 +203,9 @@ def thread(ticket_id: UUID, settings: Settings) -> str:
 
 
 def _domain(settings: Settings) -> str:
-    return parseaddr(settings.mail_from)[1].partition("@")[2]
+    return _domain_of(settings.mail_from)
+
+
+@functools.lru_cache(8)
+def _domain_of(mail_from: str) -> str:
+    return parseaddr(mail_from)[1].partition("@")[2]

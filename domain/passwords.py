@@ -6,12 +6,12 @@ from uuid import UUID
 
 from sqlalchemy import Select, select
 
-from domain import access, attempts, sessions
+from domain import access, account_letters, attempts, sessions
 from domain.access import Viewer
 from domain.refusals import Problems, WrongCredentials
 from domain.sessions import LEAST_PASSWORD, MOST_PASSWORD
 from infra.desk import Desk
-from models import Person, Session
+from models import MessageKind, Person, Session
 
 # Those of 12 characters and more among the most used ones, in lower case.
 WELL_KNOWN = frozenset(Path(__file__).with_name("passwords.txt").read_text().split())
@@ -61,4 +61,5 @@ async def set_own(desk: Desk, viewer: Viewer, session_id: UUID | None, *, curren
         if row is None or row.password_hash != known:  # shut out, or another was faster
             raise WrongCredentials(viewer.id)
         unit.change(row, password_hash=digest)
+        account_letters.owe(unit, MessageKind.PASSWORD_CHANGED, row)
         await sessions.end_all(unit, row.id, but=session_id)

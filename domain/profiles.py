@@ -6,7 +6,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import Select, select
 
-from domain import access, api_tokens, departments, history, links, people, sessions, words
+from domain import access, account_letters, api_tokens, departments, history, links, people, sessions, words
 from domain.access import Viewer
 from domain.calendars import working
 from domain.jobs import EraseFiles
@@ -14,7 +14,7 @@ from domain.refusals import Conflict, ConflictReason, NotAllowed, Problems
 from domain.tickets import leaving
 from infra.media_types import PICTURES
 from infra.unit import Unit
-from models import Membership, Person, Role, Upload
+from models import Membership, MessageKind, Person, Role, Upload
 
 MOST_AVATAR_BYTES: Final = 2 * 1024 * 1024
 MOST_DEPARTMENTS: Final = 20
@@ -134,7 +134,7 @@ async def update(unit: Unit, viewer: Viewer, person_id: UUID, given: dict[str, A
     stops = values.get("active", person.active) is False or values.get("role", person.role) is not Role.ADMIN
     if stops and person.role is Role.ADMIN and person.active and not _others(together, person):
         raise Conflict(ConflictReason.WRONG_STATE, LAST_ADMIN, current=(Person, person.id))
-    before = person.active, person.role
+    before, address = (person.active, person.role), person.email
     moved = await _move(unit, viewer, person, values.get("role", person.role), given)
     if values:
         unit.change(person, **values)
@@ -142,7 +142,21 @@ async def update(unit: Unit, viewer: Viewer, person_id: UUID, given: dict[str, A
         await links.end_all(unit, person.id)  # they went to the address before
     if moved or (person.active, person.role) != before:
         await _end_rights(unit, viewer.id, person, was=before[1])
+    _tell_them(unit, viewer, person, values, address)
     return person.id
+
+
+def _tell_them(unit: Unit, viewer: Viewer, person: Person, changed: dict[str, Any], address: str) -> None:
+    """What others have changed of who they are here; at the `address` they had, and also at a new one."""
+    if "email" in changed:
+        for each in (address, person.email):
+            account_letters.owe(unit, MessageKind.ADDRESS_CHANGED, person, to=each)
+    if person.id == viewer.id:
+        return
+    if changed.get("active") is False:
+        account_letters.owe(unit, MessageKind.SHUT_OUT, person, to=address)
+    elif "role" in changed and person.active:
+        account_letters.owe(unit, MessageKind.ROLE_CHANGED, person, to=address)
 
 
 async def shut_out(unit: Unit, person_id: UUID) -> Person:

@@ -10,7 +10,7 @@ import argon2
 import sqlalchemy as sa
 from sqlalchemy import Select, select
 
-from domain import access, attempts, links, people
+from domain import access, account_letters, attempts, links, people
 from domain.access import Viewer
 from domain.jobs import SendSignInLink
 from domain.refusals import Problems, WrongCredentials
@@ -256,6 +256,7 @@ async def refresh(desk: Desk, network: str, *, token: str | None) -> Opened:
             unit.trail.action = "tokenReused"
             unit.trail.summary = "A refresh token came back a second time: its session was ended."
             end(unit, [session])
+            account_letters.owe(unit, MessageKind.SESSION_ENDED, person)
         else:
             unit.change(session, refresh_count=session.refresh_count + 1)
             opened = _tokens(desk, session, person.role, unit.now)

@@ -11,8 +11,10 @@ import obstore
 from redis.asyncio import Redis
 
 from infra import migrations, replicas
+from infra.files import store_at
 from infra.ids import new_id
 from infra.issuer import Issuer
+from infra.redis import pool_at
 from infra.settings import Settings
 from infra.smtp import connected, goodbye
 from infra.weaknesses import is_here
@@ -87,6 +89,8 @@ async def _look(name: str, look: Awaitable[str]) -> Result:
 
 
 FACTS = """SELECT current_setting('server_version') AS version,
+    (SELECT string_agg(name, ', ' ORDER BY name) FROM pg_settings
+     WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit') AND setting = 'off') AS unsafe,
     current_setting('server_version_num')::int / 10000 AS major, current_setting('server_encoding') AS encoding,
     current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int AS connections,
     extract(epoch FROM clock_timestamp())::float8 AS clock, pg_is_in_recovery() AS copies"""
@@ -111,10 +115,15 @@ async def _database(settings: Settings) -> str:
     if not migrations.suffices(stands):
         raise RuntimeError(f"it is at migration {stands}, not at {migrations.head()}: run `desk migrate`")
     wanted = (settings.worker_count + 1) * (settings.read_pool_size + settings.write_pool_size)
+    weak = []
+    if facts["unsafe"]:
+        weak.append(f"off there: {facts['unsafe']}, so what was answered may be lost when the server fails")
     if skew > MOST_SKEW_SECONDS:
-        raise Weak(f"its clock and this machine's differ by {skew:.0f} s: what is due comes as much too late or early")
+        weak.append(f"its clock and this machine's differ by {skew:.0f} s: what is due comes as much too late or early")
     if wanted > facts["connections"]:
-        raise Weak(f"it takes {facts['connections']} connections, and one API and one worker may want {wanted}")
+        weak.append(f"it takes {facts['connections']} connections, and one API and one worker may want {wanted}")
+    if weak:
+        raise Weak("; ".join(weak))
     newer = ", of a later version than this" if migrations.is_newer(stands) else ""
     return f"PostgreSQL {facts['version']}, at migration {stands}{newer}"
 
@@ -164,8 +173,10 @@ async def _behind(primary: asyncpg.Connection, copy: asyncpg.Connection) -> int:
 
 
 async def _redis(url: str) -> str:
-    async with Redis.from_url(url) as client:
+    async with Redis.from_pool(pool_at(url)) as client:
         about = await client.info()
+    if about.get("cluster_enabled"):
+        raise RuntimeError("it is a cluster, which is not used: name one primary, or its Sentinels")
     if about.get("role") not in {None, "master"}:
         raise RuntimeError("it copies another server, so nothing can be written there: name that one")
     if int(str(about["redis_version"]).partition(".")[0]) < LEAST_REDIS:
@@ -174,7 +185,7 @@ async def _redis(url: str) -> str:
 
 
 async def _files(url: str) -> str:
-    store = obstore.store.from_url(url, mkdir=True) if url.startswith("file:") else obstore.store.from_url(url)
+    store = store_at(url)
     name = f".check-{new_id()}"  # another process may look at the same moment
     await obstore.put_async(store, name, b"Deskwire was here.")
     await obstore.delete_async(store, name)

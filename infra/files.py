@@ -84,7 +84,7 @@ class Files:
     """The store of attachments that the settings name."""
 
     def __init__(self, settings: Settings) -> None:
-        self._store = _store(settings.storage_url)
+        self._store = store_at(settings.storage_url)
 
     async def receive(
         self,
@@ -230,18 +230,24 @@ async def _bytes(found: "obstore.GetResult") -> AsyncIterator[bytes]:
         yield bytes(chunk)
 
 
-def _store(url: str) -> ObjectStore:
+def store_at(url: str) -> ObjectStore:
     """The store at a URL. A bucket's keys, region and endpoint come from the usual variables (AWS_…, GOOGLE_…)."""
     parts = urlsplit(url)
     if parts.scheme == "memory":
         return from_url(url)
     if parts.scheme != "file":
-        # Given any options, it does not look for this one, which stores without TLS on one's own network need.
-        plain: ClientConfig = {"allow_http": os.environ.get("AWS_ALLOW_HTTP", "").lower() == "true"}
+        plain: ClientConfig = {"allow_http": _may_be_plain(parts.scheme)}
         return from_url(url, client_options=PATIENCE | plain, retry_config=TRIES)
     folder = Path(url2pathname(parts.path))
     folder.mkdir(parents=True, exist_ok=True)
     return LocalStore(folder)
+
+
+def _may_be_plain(scheme: str) -> bool:
+    """Whether the store may be asked without TLS, as some on one's own network are: the operator says so."""
+    if scheme == "gs":
+        return os.environ.get("GOOGLE_BASE_URL", "").startswith("http://")
+    return os.environ.get("AWS_ALLOW_HTTP", "").lower() == "true"  # given any options, this one is not looked for
 
 
 def upload_url(settings: Settings, signer: Signer, upload_id: UUID, seconds: int) -> str:

@@ -32,20 +32,20 @@ class _Link:
     """A connection to Redis: one task speaks on it and one listens, since redis-py bears no more."""
 
     def __init__(self, pubsub: Any, names: Iterable[str]) -> None:
-        self._pubsub = pubsub
+        self._pubsub, self._loop = pubsub, asyncio.get_running_loop()
         self._unsaid = [ITSELF, *names]
         self._unwanted: list[str] = []
         self._something = asyncio.Event()
         self._something.set()
-        self._answered_at = asyncio.get_running_loop().time()
-        self.told = {name: asyncio.Event() for name in self._unsaid}  # set: messages of the channel arrive
+        self._answered_at = self._loop.time()
+        self.told = {name: self._loop.create_future() for name in self._unsaid}  # done: messages of the channel arrive
 
     def subscribe(self, names: Iterable[str]) -> None:
         """Have Redis tell of these channels."""
         new = [name for name in names if name not in self.told]
         if new:
             self._unsaid += new
-            self.told |= {name: asyncio.Event() for name in new}
+            self.told |= {name: self._loop.create_future() for name in new}
             self._something.set()
 
     def unsubscribe(self, names: Iterable[str]) -> None:
@@ -57,12 +57,11 @@ class _Link:
 
     async def speak(self) -> None:
         """Send what is to be told or not, else a ping. Raises TimeoutError when Redis does not answer."""
-        loop = asyncio.get_running_loop()
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(PING_SECONDS):
                     await self._something.wait()
-            if loop.time() - self._answered_at > 2 * PING_SECONDS:
+            if self._loop.time() - self._answered_at > 2 * PING_SECONDS:
                 raise TimeoutError("Redis does not answer a ping.")
             if not self._something.is_set():
                 await self._pubsub.ping()
@@ -77,23 +76,24 @@ class _Link:
 
     async def listen(self, hear: Callable[[str, str | None], None]) -> None:
         """Call `hear` with the channel and text of each message; without a text when a channel's begin to arrive."""
-        loop = asyncio.get_running_loop()
         while True:
             message = await self._pubsub.get_message(timeout=None)
-            self._answered_at = loop.time()
+            self._answered_at = self._loop.time()
             if message is None or message["channel"] is None:  # a pong
                 continue
             channel = message["channel"].decode()
             if message["type"] == "message":
                 hear(channel, message["data"].decode(errors="replace"))
-            elif message["type"] == "subscribe" and (told := self.told.get(channel)):
+            elif message["type"] == "subscribe" and (future := self.told.get(channel)):
                 hear(channel, None)  # what was said before, nobody heard
-                told.set()
+                if not future.done():
+                    future.set_result(None)
 
     def end(self) -> None:
         """Nobody need wait for it any more."""
-        for event in self.told.values():
-            event.set()
+        for future in self.told.values():
+            if not future.done():
+                future.set_result(None)
 
 
 class Watch(asyncio.Event):
@@ -184,11 +184,8 @@ class Hub:
         if link is None:  # whoever waits is woken when it is back
             return
         link.subscribe(names)
-        confirmed = [link.told[name] for name in names]
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CONFIRM_SECONDS):
-                for event in confirmed:
-                    await event.wait()
+        if names:
+            await asyncio.wait([link.told[name] for name in names], timeout=CONFIRM_SECONDS)
 
     def _tell(self, channel: str, message: str) -> None:
         if hear := self._listeners.get(channel):

@@ -3,13 +3,16 @@
 import asyncio
 import time
 from contextlib import nullcontext
+from dataclasses import replace
+from email.headerregistry import Address
 from typing import Final
 
 import structlog
 from opentelemetry.trace import SpanKind
 
 from infra import tracing
-from infra.letters import Away, Carrier, Later, Letter, sender_of, written
+from infra.faults import told
+from infra.letters import Away, Carrier, Later, Letter, Undeliverable, sender_of, written
 from infra.ses import Ses
 from infra.settings import Settings
 from infra.smtp import Smtp
@@ -30,6 +33,7 @@ class Mailer:
             Ses(url) if url.startswith("ses:") else Smtp(url) for url in settings.smtp_urls
         ]
         self._away: dict[Carrier, float] = {}  # since when
+        self._particular: set[Carrier] = set()  # about who sends
         self.most_in_bulk = max(1, int(settings.smtp_pool_size * BULK_SHARE))
         self._all, self._bulk = asyncio.Semaphore(settings.smtp_pool_size), asyncio.Semaphore(self.most_in_bulk)
 
@@ -48,7 +52,7 @@ class Mailer:
             with tracing.span("send mail", SpanKind.CLIENT, {"server.address": carrier.name}):
                 try:
                     async with self._bulk if bulk else nullcontext(), self._all:
-                        await carrier.hand_over(sender, letter, message)
+                        await self._hand_over(carrier, sender, letter, message)
                 except Later as later:
                     tracing.failed(later)
                     refusals.append(later)
@@ -58,6 +62,18 @@ class Mailer:
                         log.info("mail_server_back", server=carrier.name)
                     return
         raise refusals[0]
+
+    async def _hand_over(self, carrier: Carrier, sender: Address, letter: Letter, message: bytes) -> None:
+        """Hand it over, if need be without an address for reports: there are servers that let us be MAIL_FROM alone."""
+        try:
+            await carrier.hand_over(sender, letter, message)
+        except Undeliverable as refused:
+            if letter.reports_to is None:
+                raise
+            await carrier.hand_over(sender, replace(letter, reports_to=None), message)
+            if carrier not in self._particular:
+                self._particular.add(carrier)
+                log.warning("mail_server_takes_mail_from_alone", server=carrier.name, error=told(refused))
 
     async def close(self) -> None:
         """Say goodbye to the servers."""

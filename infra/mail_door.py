@@ -89,12 +89,15 @@ class Door:
 async def serve(host: str, port: int, door: Door, protocol: Protocol = "smtp") -> None:
     """Take mail at this port until SIGTERM or SIGINT. What is under way then is not taken."""
     loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
+    stop, signals = asyncio.Event(), (signal.SIGTERM, signal.SIGINT)
+    for name in signals:
         loop.add_signal_handler(name, stop.set)
     server = await listen(host, port, door, protocol)
     await stop.wait()
     server.close()
+    for name in signals:  # a second one would find the loop half closed, which Python complains of
+        loop.remove_signal_handler(name)
+        signal.signal(name, signal.SIG_IGN)
 
 
 async def listen(host: str, port: int, door: Door, protocol: Protocol = "smtp") -> asyncio.Server:

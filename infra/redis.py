@@ -5,6 +5,7 @@ import contextlib
 import datetime as dt
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import UUID
 
 import orjson
@@ -14,6 +15,7 @@ from arq.constants import expires_extra_ms, job_key_prefix
 from arq.jobs import serialize_job
 from hiredis import pack_command
 from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.exceptions import ConnectionError as LostConnection
 from redis.exceptions import RedisError
 
@@ -29,6 +31,8 @@ QUEUE = "deskwire:jobs"
 WORKERS = "deskwire:workers"  # when each was heard of last
 ALIVE_SECONDS = 15.0  # a worker tells of itself three times in that
 PERFORM = "perform"  # the one function that workers offer: it performs the row, or what is due of the kind, it is given
+SENTINEL_SECONDS = 0.5  # until the next is asked which server is the primary
+SENTINEL_PORT = 26379
 SLOT_SECONDS = 0.05  # those of a kind that is performed together which are due in one slot are woken once, at its end
 
 Command = tuple[str | bytes | int, ...]
@@ -53,7 +57,7 @@ class Bus:
     def __init__(self, url: str) -> None:
         """`url`: of a Redis that is connected to when it is needed."""
         # Each use has one limit over all that it does, so nothing in there needs another.
-        pool: Any = ConnectionPool.from_url(url, socket_connect_timeout=TELL_SECONDS)
+        pool: Any = pool_at(url, socket_connect_timeout=TELL_SECONDS)
         self._redis: Any = Redis.from_pool(pool)
         # redis-py's own pipeline costs five times as much: it packs in Python and takes a connection each time.
         self._connection = pool.make_connection()
@@ -202,14 +206,52 @@ def _woken(wakes: list[_Woken]) -> list[Command]:
     return [*commands, ("ZADD", QUEUE, "NX", *places)]
 
 
+class _BySentinel(SentinelConnectionPool):
+    """Connections to the primary that Sentinels name, which closes those to the Sentinels as well."""
+
+    async def disconnect(self, inuse_connections: bool = True) -> None:  # noqa: FBT001, FBT002 # redis-py's own
+        await super().disconnect(inuse_connections)
+        if inuse_connections:
+            for sentinel in self.sentinel_manager.sentinels:
+                await sentinel.connection_pool.disconnect()
+
+
+def pool_at(url: str, **options: Any) -> Any:
+    """Connections to a Redis, which are made when they are needed; raises nothing until then.
+
+    `redis+sentinel://user:password@host,host:26380/name/0` is the primary that Sentinels call `name`, also after it
+    has changed; `rediss+sentinel://` is reached by TLS, they too. They have no password unless the query of the URL
+    gives `sentinel_password`.
+    """
+    parts = urlsplit(url)
+    if not parts.scheme.endswith("+sentinel"):
+        return ConnectionPool.from_url(url, **options)
+    asked = parse_qs(parts.query)
+    tls = {"ssl": True} if parts.scheme.startswith("rediss") else {}
+    patience = {"socket_timeout": SENTINEL_SECONDS, "socket_connect_timeout": SENTINEL_SECONDS}
+    known = {name: asked[f"sentinel_{name}"][0] for name in ("username", "password") if f"sentinel_{name}" in asked}
+    ask: Any = Sentinel  # redis-py leaves these untyped
+    connect: Any = _BySentinel
+    sentinels = ask(sentinels_of(url), sentinel_kwargs=patience | tls | known)
+    name, _, database = parts.path.strip("/").partition("/")
+    access = {"username": unquote(parts.username or "") or None, "password": unquote(parts.password or "") or None}
+    return connect(name, sentinels, db=int(database or 0), **access, **tls, **options)
+
+
+def sentinels_of(url: str) -> list[tuple[str, int]]:
+    """The hosts and ports of the Sentinels in a URL."""
+    hosts = [urlsplit(f"//{host}") for host in urlsplit(url).netloc.rpartition("@")[2].split(",")]
+    return [(host.hostname or "localhost", host.port or SENTINEL_PORT) for host in hosts]
+
+
 def working_side(url: str) -> ArqRedis:
     """What a worker takes jobs by."""
-    pool = ConnectionPool.from_url(url, socket_timeout=ANSWER_SECONDS, socket_connect_timeout=TELL_SECONDS)
+    pool = pool_at(url, socket_timeout=ANSWER_SECONDS, socket_connect_timeout=TELL_SECONDS)
     return ArqRedis(pool, job_serializer=orjson.dumps, job_deserializer=orjson.loads, default_queue_name=QUEUE)
 
 
 def listening_side(url: str) -> "Redis":
     """What a hub listens by. It waits for ever, so who listens also pings."""
-    client: Any = Redis.from_url(url, socket_connect_timeout=TELL_SECONDS, socket_keepalive=True)
+    client: Any = Redis.from_pool(pool_at(url, socket_connect_timeout=TELL_SECONDS, socket_keepalive=True))
     found: Redis = client
     return found

@@ -13,7 +13,9 @@ SES_PERMANENT: Final = frozenset({"MessageRejected", "BadRequestException", "Inv
 
 
 class Ses:
-    """SES in the region of `ses://region`. It puts a Message-ID of its own in place of ours."""
+    """SES in the region of `ses://region`. It puts a Message-ID of its own in place of ours, and is the sender of the
+    envelope itself; what comes back to it, it reports where we want.
+    """
 
     def __init__(self, url: str) -> None:
         """`url`: as above."""
@@ -35,6 +37,7 @@ class Ses:
                 FromEmailAddress=str(sender),
                 Destination={"ToAddresses": [letter.to]},
                 Content={"Raw": {"Data": message}},
+                **({"FeedbackForwardingEmailAddress": letter.reports_to} if letter.reports_to else {}),
             )
 
         try:

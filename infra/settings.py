@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -20,7 +21,7 @@ SCHEMES = {
     "public_url": ("http", "https"),
     "database_url": ("postgresql", "postgres"),
     "replica_urls": ("postgresql", "postgres"),
-    "redis_url": ("redis", "rediss", "unix"),
+    "redis_url": ("redis", "rediss", "redis+sentinel", "rediss+sentinel", "unix"),
     "smtp_url": ("smtp", "smtp+starttls", "smtps", "ses"),
     "oidc_issuer": ("https", "http"),
     "storage_url": ("file", "s3", "gs", "memory"),
@@ -120,6 +121,7 @@ class Settings(BaseSettings):
     max_connections_per_person: Count = 100  # sockets and event streams
     max_operations_per_person: Count = 1000  # over all their sockets
     max_operations_per_socket: Count = 100
+    max_operations_per_second: Count = 200  # of one person, over whatever connections
     max_messages_per_second: Count = 200  # of one socket
 
     desk_name: str = "Deskwire"
@@ -217,6 +219,8 @@ class Settings(BaseSettings):
             for name, schemes in SCHEMES.items()
             if any(url.partition(":")[0] not in schemes for url in _urls(name, getattr(self, name)))
         ]
+        if "+sentinel:" in self.redis_url and not urlsplit(self.redis_url).path.strip("/"):
+            wrong.append("REDIS_URL: needs the name that the Sentinels know the primary by: …+sentinel://hosts/name")
         if self.oidc_issuer and not self.oidc_audience:
             wrong.append("OIDC_AUDIENCE: is required with OIDC_ISSUER")
         if not self.embedded:

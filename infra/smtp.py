@@ -43,6 +43,7 @@ class Smtp:
     async def hand_over(self, sender: Address, letter: Letter, message: bytes) -> None:
         """Hand a letter over, within `SEND_SECONDS`. Raises `Undeliverable`, `Away` and `Later`."""
         client: aiosmtplib.SMTP | None = None
+        returns = letter.reports_to or sender.addr_spec
         options = [] if letter.to.isascii() else ["SMTPUTF8", "BODY=8BITMIME"]
         try:
             async with asyncio.timeout(SEND_SECONDS):
@@ -52,7 +53,7 @@ class Smtp:
                     if options and not client.supports_extension("smtputf8"):
                         raise Undeliverable("The mail server takes no addresses beyond ASCII.")
                     try:
-                        await client.sendmail(sender.addr_spec, [letter.to], message, mail_options=options)
+                        await client.sendmail(returns, [letter.to], message, mail_options=options)
                         break
                     except SMTPSenderRefused as refused:
                         if kept is None or refused.code != CLOSING:

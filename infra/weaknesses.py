@@ -16,8 +16,11 @@ KNOWN_WORDS = ("change", "deskwire", "password", "postgres", "secret", "example"
 LEAST_PASSWORD = 12
 LEAST_KEY_BITS = 96.0
 LEAST_CHARACTERS = 10  # different ones
+MOST_ACCESS_SECONDS = 60 * 60
+NOBODYS = ("example.com", "example.org", ".invalid")
 ENCRYPTED = {"require", "verify-ca", "verify-full"}  # what `sslmode` may say
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
+EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104 # what is looked for
 OPEN_TO_OTHERS = stat.S_IROTH | stat.S_IWOTH
 
 
@@ -25,14 +28,32 @@ def of(settings: Settings) -> list[tuple[str, str]]:
     """The settings that are weak, and why. None of an embedded desk, which is for trying it out."""
     if settings.embedded:
         return []
-    looks = _keys, _outside, _collected, _addresses, _telling, _files
+    looks = _keys, _outside, _collected, _addresses, _proxies, _telling, _files
     found = [each for look in looks for each in look(settings)]
     return [(name, said) for name, said in found if said]
+
+
+def notes(settings: Settings) -> list[tuple[str, str]]:
+    """The settings that are as they may be, and what an operator should know of them. None of an embedded desk."""
+    return [] if settings.embedded else list(_notes(settings))
+
+
+def _notes(settings: Settings) -> Iterator[tuple[str, str]]:
+    if settings.sentry_dsn is None and settings.operator_email is not None:
+        yield "SENTRY_DSN", "is not set: the operator is mailed of what breaks, and the log has the rest"
+    if settings.reply_domain is None and settings.smtp_url is not None:
+        yield "REPLY_DOMAIN", "is not set: answers to mails go to MAIL_FROM, and never reach their ticket"
+    if settings.environment != "production" and settings.introspection:
+        yield "ENVIRONMENT", f"is {settings.environment}: strangers are shown the whole API, and GraphiQL"
+    if settings.storage_url.startswith("file:"):
+        yield "STORAGE_URL", "is a folder: all processes must share it, and backups hold it beside the database"
 
 
 def _keys(settings: Settings) -> Iterator[tuple[str, str]]:
     if is_guessable(settings.secret_key):
         yield "SECRET_KEY", "can be guessed, and whoever has it signs in as anybody; `openssl rand -hex 32` makes one"
+    if settings.access_token_seconds > MOST_ACCESS_SECONDS:
+        yield "ACCESS_TOKEN_SECONDS", "is more than an hour, in which whoever finds a token is let in by it"
     redis = urlsplit(settings.redis_url)
     for name, url in _databases(settings):
         yield name, _password(url)
@@ -54,12 +75,23 @@ def _outside(settings: Settings) -> Iterator[tuple[str, str]]:
         if is_public(url.hostname) and not modes & ENCRYPTED:
             yield name, "may go in the clear to another network: add ?sslmode=verify-full"
     redis = urlsplit(settings.redis_url)
-    if redis.scheme == "redis" and is_public(redis.hostname):
-        yield "REDIS_URL", "goes in the clear to another network: begin it with rediss://"
+    if redis.scheme in {"redis", "redis+sentinel"} and is_public(redis.hostname):
+        yield (
+            "REDIS_URL",
+            f"goes in the clear to another network: begin it with {redis.scheme.replace('s', 'ss', 1)}://",
+        )
     for mail in map(urlsplit, settings.smtp_urls):
         if mail.scheme == "smtp" and not is_here(mail.hostname):
             what = "passwords and letters go" if mail.password else "letters go"
             yield "SMTP_URL", f"{what} in the clear where the server offers no TLS: begin it with smtp+starttls://"
+
+    endpoint = {"s3": "AWS_ENDPOINT_URL", "gs": "GOOGLE_BASE_URL"}.get(urlsplit(settings.storage_url).scheme, "")
+    store = urlsplit(os.environ.get(endpoint, ""))
+    if store.scheme == "http" and is_public(store.hostname):
+        yield endpoint, "files go in the clear to another network: begin it with https://"
+    sentry = urlsplit(settings.sentry_dsn or "")
+    if sentry.scheme == "http" and is_public(sentry.hostname):
+        yield "SENTRY_DSN", "reports go in the clear to another network: begin it with https://"
 
 
 def _collected(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -81,25 +113,34 @@ def _addresses(settings: Settings) -> Iterator[tuple[str, str]]:
             yield "ALLOWED_ORIGINS", "lets every page of the web call the API for whoever visits it"
         elif urlsplit(origin).scheme != "https" and not is_here(urlsplit(origin).hostname):
             yield "ALLOWED_ORIGINS", f"{origin} is not https: whoever is between can change that page"
-    if "*" in os.environ.get("FORWARDED_ALLOW_IPS", ""):
-        yield (
-            "FORWARDED_ALLOW_IPS",
-            "believes everybody who says where they come from, so limits by network hold nobody",
-        )
+
+
+def _proxies(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Whose word on where a request came from is taken."""
+    name = "FORWARDED_ALLOW_IPS"
+    proxies = os.environ.get(name, "")
+    if "*" in proxies or any(each.strip().endswith("/0") for each in proxies.split(",")):
+        yield name, "believes everybody who says where they come from, so limits by network hold nobody"
+    elif not proxies and settings.public_url.startswith("https:") and settings.host in EVERYWHERE:
+        yield name, "is not set: all who come through a proxy that is not on this machine count as one network"
 
 
 def _telling(settings: Settings) -> Iterator[tuple[str, str]]:
     """What strangers are told, and what nobody is."""
     if settings.introspection and settings.environment == "production":
         yield "INTROSPECTION", "shows strangers the whole API, and GraphiQL"
+    if settings.log_level == "DEBUG":
+        yield "LOG_LEVEL", "is DEBUG: what libraries tell then may hold what people wrote"
     if settings.log_format == "console":
         yield "LOG_FORMAT", "console shows the texts of errors, which may quote people"
     if settings.smtp_url is None:
         yield "SMTP_URL", "is not set: all mail waits, links to sign in too"
-    elif settings.mail_from.rpartition("@")[2].rstrip("> ").endswith(("example.com", "example.org", ".invalid")):
+    elif settings.mail_from.rpartition("@")[2].rstrip("> ").endswith(NOBODYS):
         yield "MAIL_FROM", f"{settings.mail_from} is an address of nobody's"
     if settings.operator_email is None and settings.sentry_dsn is None:
         yield "OPERATOR_EMAIL", "is not set, and no SENTRY_DSN: nobody is told when something breaks"
+    elif (settings.operator_email or "").endswith(NOBODYS):
+        yield "OPERATOR_EMAIL", f"{settings.operator_email} is an address of nobody's"
 
 
 def _files(settings: Settings) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ from models.people import Person
 
 
 class MessageKind(enum.Enum):
-    """What a message says; its words are in the template of that name."""
+    """What a message says."""
 
     TICKET_RECEIVED = enum.auto()
     TICKET_SUBMITTED = enum.auto()
@@ -31,6 +31,12 @@ class MessageKind(enum.Enum):
     MAINTENANCE = enum.auto()
     SIGN_IN_LINK = enum.auto()
     INVITATION = enum.auto()
+    PASSWORD_CHANGED = enum.auto()
+    ADDRESS_CHANGED = enum.auto()
+    ROLE_CHANGED = enum.auto()
+    SHUT_OUT = enum.auto()
+    TOKEN_MADE = enum.auto()
+    SESSION_ENDED = enum.auto()
 
 
 class DeliveryStatus(enum.Enum):
@@ -63,6 +69,7 @@ class Message(Record):
     kind: Mapped[MessageKind]
     status: Mapped[DeliveryStatus]
     recipient_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"), index=True)
+    address: Mapped[str | None]  # where it goes; None: where its recipient is to be reached when it is sent
     ticket_id: Mapped[UUID | None] = mapped_column(ForeignKey("tickets.id"), index=True)
     event_ids: Mapped[list[UUID]] = mapped_column(server_default=text("'{}'::uuid[]"))  # what it tells of, in order
     comment_id: Mapped[UUID | None] = mapped_column(ForeignKey("comments.id"))

@@ -87,6 +87,10 @@ class Engine:
         """
         return self.texts.by_hash(sha256, text)
 
+    def knows(self, text: str | None, sha256: str | None = None) -> bool:
+        """Whether `operation` need not read the text, since it was read before."""
+        return self.texts.knows(text, sha256)
+
     def operation(self, text: str | None, operation_name: str | None, sha256: str | None = None) -> Operation | Answer:
         """An operation by its document's text or the hash of that, or by both; or the answer why it can't be had."""
         try:

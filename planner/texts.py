@@ -34,6 +34,12 @@ class Texts:
         """The document of a text. Raises InvalidDocument."""
         return self.documents.get(text) or self.read(text)
 
+    def knows(self, text: str | None, sha256: str | None) -> bool:
+        """Whether a text, or that of a hash, need not be read."""
+        if text is None:
+            text = self.persisted.kept.get(sha256 or "")
+        return text is None or text in self.documents.kept or text in self.refused.kept
+
     def read(self, text: str) -> Document:
         """The document of a text that isn't known as valid. Raises InvalidDocument."""
         if (known := self.refused.get(text)) is not None:

@@ -26,4 +26,4 @@ def value_of(type_, ids, path="input"):
         }
     if type_.name == "ID":
         return ids.get(path) or ids["other"](path)
-    return PLAIN.get(type_.name, "words")
+    return ids.get(path) or PLAIN.get(type_.name, "words")

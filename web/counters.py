@@ -1,6 +1,7 @@
 """What is counted, for Prometheus."""
 
 from time import perf_counter
+from typing import Self
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -22,16 +23,18 @@ _FAILURES = {kind: FAILURES.labels(kind) for kind in _SECONDS}
 class Timed:
     """Observes how long its block takes, and whether it raises. A class, since a generator costs twice as much."""
 
-    __slots__ = ("_kind", "_started")
+    __slots__ = ("_kind", "_started", "seconds")
 
     def __init__(self, kind: str) -> None:
         """`kind`: of operation."""
         self._kind = kind
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         self._started = perf_counter()
+        return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        _SECONDS[self._kind].observe(perf_counter() - self._started)
+        self.seconds = perf_counter() - self._started
+        _SECONDS[self._kind].observe(self.seconds)
         if kind is not None and issubclass(kind, Exception):
             _FAILURES[self._kind].inc()

@@ -78,13 +78,15 @@ class EventStream:
         """The events that end it: none when the client has gone, or shall come again and find another process."""
         ending: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         tasks = [asyncio.create_task(each) for each in (self._left(), self._told(stream), self._keep_alive())]
-        if self._bearer is not None:
-            tasks.append(asyncio.create_task(self._outlived(self._bearer)))
 
-        def end() -> None:
+        def end(last: bytes = b"") -> None:
             if not ending.done():
-                ending.set_result(b"")
+                ending.set_result(last)
 
+        def outlived(message: str) -> None:
+            end(refusal([{"message": message, "extensions": {"code": "UNAUTHENTICATED"}}]))
+
+        watched = None if self._bearer is None else self._identities.watch(self._bearer, outlived)
         if self._connection is not None:
             self._connection.on_ending(end)
         try:
@@ -93,6 +95,8 @@ class EventStream:
         finally:
             if self._connection is not None:
                 self._connection.on_ending(None)
+            if watched is not None:
+                self._identities.unwatch(watched)
             for task in (*tasks, ending):
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -105,10 +109,6 @@ class EventStream:
         except Exception as error:  # noqa: BLE001 # whatever it is, the client is told
             return refusal(errors_of(error))
         return COMPLETE
-
-    async def _outlived(self, bearer: Bearer) -> bytes:
-        message = await self._identities.ended(bearer)
-        return refusal([{"message": message, "extensions": {"code": "UNAUTHENTICATED"}}])
 
     async def _keep_alive(self) -> bytes:
         """Keep proxies from taking it for dead, and find out when it is."""

@@ -42,7 +42,7 @@ class GraphQL:
 
     def __init__(self, desk: Desk, engine: Engine, identities: Identities, cohorts: Cohorts, shares: Shares) -> None:
         self._desk, self._engine, self._identities, self._cohorts = desk, engine, identities, cohorts
-        self._connections = shares.connections
+        self._shares = shares
         self._bodies = Bodies()
         self._secure = desk.settings.public_url.startswith("https:")
 
@@ -86,7 +86,7 @@ class GraphQL:
         )
         with ExitStack() as share:
             try:
-                share.enter_context(self._connections.taken(whose(context)))
+                share.enter_context(self._shares.connections.taken(whose(context)))
             except TooMany as error:
                 raise Wrong(429, str(error), code=error.code) from None
             await events.run(answer, self._given(context))
@@ -95,7 +95,7 @@ class GraphQL:
         """What to answer. `streams`: whether the client takes an event stream."""
         operation: Operation | Answer | None = None
         try:
-            operation = found(self._engine, asked)
+            operation = await found(self._engine, self._shares, asked, context)
             if isinstance(operation, Answer):
                 return operation
             traces.asked(context.viewer.id, operation.kind, operation.name)
@@ -103,9 +103,11 @@ class GraphQL:
                 raise Wrong(405, "Mutations are sent by POST.", allow="POST")
             if operation.kind == "subscription" and not streams:
                 raise Wrong(400, NEEDS_A_STREAM)
-            return await begun(self._engine, asked, operation, context)
+            return await begun(self._engine, self._shares, asked, operation, context)
         except Wrong:
             raise
+        except TooMany as error:
+            raise Wrong(429, str(error), code=error.code, retry_after="1") from None
         except Exception as error:  # whatever it is, the client is told as of any other fault
             kind = operation.kind if isinstance(operation, Operation) else None
             raise Wrong(500, APOLOGY, code="INTERNAL", id=report(error, operation=kind)) from error

@@ -3,14 +3,14 @@
 import asyncio
 import datetime as dt
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from uuid import UUID
 
 import structlog
 
 from domain import api_tokens, external, sessions
 from domain.sessions import Bearer
+from infra import migrations
 from infra.auditing import acting
 from infra.desk import Desk
 from infra.faults import told
@@ -22,6 +22,17 @@ log = structlog.get_logger(__name__)
 
 MOST_TOKENS = 10_000
 LOOK_SECONDS = 10.0
+OVER = "The session has ended."
+
+
+class Watched:
+    """A token by which something is open, and who is told of its end."""
+
+    __slots__ = ("bearer", "tell", "timer")
+
+    def __init__(self, bearer: Bearer, tell: Callable[[str], object]) -> None:
+        self.bearer, self.tell = bearer, tell
+        self.timer: asyncio.TimerHandle | None = None
 
 
 class Identities:
@@ -34,7 +45,8 @@ class Identities:
         self._desk = desk
         self._known: OrderedDict[str, Bearer] = OrderedDict()  # whose signature was verified before
         self._ended: dict[UUID, dt.datetime] = {}
-        self._watched: dict[UUID, set[asyncio.Event]] = defaultdict(set)
+        self._watched: dict[UUID, set[Watched]] = defaultdict(set)
+        self._lookers = set[asyncio.Task[None]]()
         self._looking: asyncio.Task[None] | None = None
         self._heard = 0  # how often something was let go
         desk.hub.listen(sessions.CHANNEL, self._hear)
@@ -73,48 +85,62 @@ class Identities:
                 self._known.popitem(last=False)
         return found
 
-    @contextmanager
-    def watching(self, session_id: UUID) -> Iterator[asyncio.Event]:
-        """An event that is set when the session has ended."""
-        event = asyncio.Event()
-        if session_id in self._ended:
-            event.set()
-        self._watched[session_id].add(event)
-        try:
-            yield event
-        finally:
-            self._watched[session_id].discard(event)
-            if not self._watched[session_id]:
-                del self._watched[session_id]
+    def watch(self, bearer: Bearer, tell: Callable[[str], object]) -> Watched:
+        """`tell` is called once, with a message: when the token or its session has ended, or has another role."""
+        watched = Watched(bearer, tell)
+        self._watched[bearer.session_id].add(watched)
+        if bearer.session_id in self._ended:
+            asyncio.get_running_loop().call_soon(self._tell, watched, OVER)
+        else:
+            self._wait(watched, bearer.expires_at)
+        return watched
 
-    async def ended(self, bearer: Bearer) -> str:
-        """Wait until the token or its session has ended, or stands for another role. Says which."""
-        with self.watching(bearer.session_id) as ended:
-            while True:
-                try:
-                    until = await self._until(bearer)
-                except BadToken:
-                    break
-                try:
-                    async with asyncio.timeout((until - dt.datetime.now(dt.UTC)).total_seconds()):
-                        await ended.wait()
-                    break
-                except TimeoutError:
-                    if bearer.again is None:
-                        return "The access token has ended."
-        return "The session has ended."
+    def unwatch(self, watched: Watched) -> None:
+        """Tell nothing more."""
+        if watched.timer is not None:
+            watched.timer.cancel()
+        of_session = self._watched.get(watched.bearer.session_id, set())
+        of_session.discard(watched)
+        if not of_session:
+            self._watched.pop(watched.bearer.session_id, None)
 
-    async def _until(self, bearer: Bearer) -> dt.datetime:
-        """Until when it is known to be good. Raises BadToken when it is not, or not as it was."""
-        if bearer.again is None:
-            return bearer.expires_at
+    def _tell(self, watched: Watched, message: str) -> None:
+        if watched in self._watched.get(watched.bearer.session_id, ()):
+            self.unwatch(watched)
+            watched.tell(message)
+
+    def _wait(self, watched: Watched, until: dt.datetime) -> None:
+        seconds = (until - dt.datetime.now(dt.UTC)).total_seconds()
+        watched.timer = asyncio.get_running_loop().call_later(max(0.0, seconds), self._expired, watched)
+
+    def _expired(self, watched: Watched) -> None:
+        if watched.bearer.again is None:
+            self._tell(watched, "The access token has ended.")
+            return
+        task = asyncio.create_task(self._look_again(watched, watched.bearer.again))
+        self._lookers.add(task)
+        task.add_done_callback(self._lookers.discard)
+
+    async def _look_again(self, watched: Watched, token: str) -> None:
+        """Go on watching while the token is as good as it was."""
         try:
-            found = await self.bearer(bearer.again)
+            found = await self.bearer(token)
         except Unavailable:
-            return dt.datetime.now(dt.UTC) + dt.timedelta(seconds=LOOK_SECONDS)
-        if found.viewer != bearer.viewer:
-            raise BadToken("The rights are others now.")
-        return found.expires_at
+            until = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=LOOK_SECONDS)
+        except BadToken:
+            self._tell(watched, OVER)
+            return
+        except Exception as error:  # noqa: BLE001 # of whom nothing is known, nothing more is told to
+            report(error)
+            self._tell(watched, OVER)
+            return
+        else:
+            if found.viewer != watched.bearer.viewer:
+                self._tell(watched, OVER)
+                return
+            until = found.expires_at
+        if watched in self._watched.get(watched.bearer.session_id, ()):
+            self._wait(watched, until)
 
     def start(self) -> None:
         """Begin to look into PostgreSQL."""
@@ -122,9 +148,10 @@ class Identities:
 
     async def stop(self) -> None:
         """Stop looking."""
-        if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.gather(self._looking, return_exceptions=True)
+        tasks = [task for task in (self._looking, *self._lookers) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _hear(self, message: str) -> None:
         moment = dt.datetime.now(dt.UTC)
@@ -145,8 +172,8 @@ class Identities:
         for token in [token for token, bearer in self._known.items() if bearer.session_id in ids]:
             del self._known[token]
         for session_id in ids & self._watched.keys():
-            for event in self._watched[session_id]:
-                event.set()
+            for watched in list(self._watched[session_id]):
+                self._tell(watched, OVER)
 
     def _forget(self) -> None:
         """Forget the sessions whose last token has ended as well."""
@@ -154,6 +181,7 @@ class Identities:
         self._ended = {session_id: at for session_id, at in self._ended.items() if at > since}
 
     async def _look_forever(self) -> None:
+        await migrations.awaited(self._desk.reads)  # a new desk's first process may be here before its tables
         while True:
             try:
                 # What was heard meanwhile stays: it may be younger than what was read.

@@ -14,6 +14,8 @@ from infra.settings import Settings
 DRAIN_SECONDS: Final = 12  # for requests that run when the process is told to stop
 LINGER_SECONDS: Final = 1.0  # for a request that was sent before its client could know that the process is to end
 MOST_FRAME_BYTES: Final = 1024 * 1024
+PIECE_BYTES: Final = 512
+FAREWELL_SECONDS: Final = 1.0  # in which a client that flooded can read why its socket is closed
 PING_SECONDS: Final = 20.0
 
 
@@ -67,13 +69,45 @@ class Connection(HttpToolsProtocol):
 
 
 class Socket(WebSocketsSansIOProtocol):
-    """One client's WebSocket."""
+    """One client's WebSocket. Of what floods it, next to nothing is read."""
+
+    _most = 0  # messages and control frames that are heard in a second; 0: as many as come
+    _second, _heard, _deaf = 0.0, 0, False
+    _at_flood: Callable[[], object] | None = None
+
+    def limit(self, most: int, at_flood: Callable[[], object]) -> None:
+        """Hear so many messages and control frames a second. One more is the last: `at_flood` is called, to close."""
+        self._most, self._at_flood = most, at_flood
+
+    def data_received(self, data: bytes) -> None:
+        """Uvicorn's: the client has sent this. It's read in pieces, as all frames of one are before any is counted."""
+        for start in range(0, len(data), PIECE_BYTES):
+            if self._deaf:
+                return
+            super().data_received(data[start : start + PIECE_BYTES])
+
+    def handle_events(self) -> None:
+        """Uvicorn's: frames have come."""
+        now = self.loop.time()
+        if now - self._second >= 1:
+            self._second, self._heard = now, 0
+        self._heard += len(self.conn.events)
+        super().handle_events()
+        if self._heard > self._most > 0 and self._at_flood is not None:
+            self._deaf = True
+            self._at_flood()
+            self.loop.call_later(FAREWELL_SECONDS, self.transport.close)
 
     def handle_connect(self, event: Request) -> None:
         """Uvicorn's: a client wants one."""
         super().handle_connect(event)
         if not self.close_sent:
             self.scope["state"]["connection"] = self
+
+    def start_keepalive(self) -> None:
+        """Uvicorn's: the handshake is over. What was said in it would take memory as long as the socket is open."""
+        super().start_keepalive()
+        del self.request, self.response
 
     def write(self, frame: bytes) -> bool:
         """Send a whole frame, if the client takes it at once; whether it does."""

@@ -1,11 +1,24 @@
-"""How much of this process one person may have at once, so that none takes what the others need."""
+"""How much of this process one person may have at once and a second, so that none takes what the others need."""
 
+import asyncio
+import time
 from collections import Counter
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
+from weakref import WeakValueDictionary
 
 from infra.settings import Settings
+from planner.engine import Engine
 from schema.context import Context
+from web.operations import Asked
+
+BURST_SECONDS = 2  # what was not used of them may be used at once
+WAIT_SECONDS = 2.0  # for one's turn, at most
+MOST_KNOWN = 10_000  # who have been here lately
+NEW_DOCUMENT = 10, 50  # as so many operations it counts, and as one more for so many characters
+AT_ONCE = 5  # queries and mutations of one person: half of a pool's connections
+MESSAGE, SOCKET = 0.25, 2  # as so many operations a message on a socket counts, and opening one
+SECONDS_AS_ONE, BYTES_AS_ONE = 0.01, 16_384  # of an operation that takes longer, or whose answer is larger
 
 
 class TooMany(Exception):
@@ -27,18 +40,94 @@ class Share:
         self._most, self._what = most, what
         self._taken: Counter[Hashable] = Counter()
 
-    @contextmanager
-    def taken(self, by: Hashable) -> Iterator[None]:
-        """One more, until the block ends. Raises TooMany."""
+    def take(self, by: Hashable) -> None:
+        """One more, until it is given back. Raises TooMany."""
         if self._taken[by] >= self._most:
             raise TooMany(f"At most {self._most} {self._what} of one person are served at once.")
         self._taken[by] += 1
+
+    def give_back(self, by: Hashable) -> None:
+        """One less."""
+        self._taken[by] -= 1
+        if not self._taken[by]:
+            del self._taken[by]
+
+    @contextmanager
+    def taken(self, by: Hashable) -> Iterator[None]:
+        """One more, until the block ends. Raises TooMany."""
+        self.take(by)
         try:
             yield
         finally:
-            self._taken[by] -= 1
-            if not self._taken[by]:
-                del self._taken[by]
+            self.give_back(by)
+
+
+class Pace:
+    """So much a second for each, as the Generic Cell Rate Algorithm counts it (ITU-T I.371); who is too fast waits."""
+
+    def __init__(self, most: int) -> None:
+        """`most`: operations a second."""
+        self._most = most
+        self._spent: dict[Hashable, float] = {}  # until when each has spent what they may
+
+    def charge(self, by: Hashable, count: float) -> float:
+        """So many operations more count as theirs. Returns for how many seconds they should wait."""
+        now = time.monotonic()
+        self._spent[by] = max(self._spent.get(by, 0.0), now) + count / self._most
+        if len(self._spent) > MOST_KNOWN:
+            self._spent = {each: until for each, until in self._spent.items() if until > now}
+        return self._spent.get(by, now) - now - BURST_SECONDS
+
+    async def turn(self, by: Hashable, count: float) -> None:
+        """Wait until they may have so many more, which are theirs then.
+
+        Raises TooMany when that is too long, though not at once: who only tries again and again would lose nothing.
+        """
+        if self.charge(by, 0) > WAIT_SECONDS:
+            await asyncio.sleep(WAIT_SECONDS)
+            raise TooMany(f"At most {self._most} operations a second of one person are served.")
+        if (wait := self.charge(by, count)) > 0:
+            await asyncio.sleep(wait)
+
+    async def rest(self, by: Hashable, count: float) -> None:
+        """So many more are theirs. Wait until they may have them, or for as long as anybody waits."""
+        if (wait := self.charge(by, count)) > 0:
+            await asyncio.sleep(min(wait, WAIT_SECONDS))
+
+    def charge_for(self, by: Hashable, seconds: float, size: int) -> None:
+        """An operation that counted as one has taken so long, and its answer has so many bytes."""
+        self.charge(by, seconds / SECONDS_AS_ONE + size / BYTES_AS_ONE)
+
+
+class Slots:
+    """So many at once of what is soon over for each; who wants one more waits until one is over."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._of: WeakValueDictionary[Hashable, asyncio.Semaphore] = WeakValueDictionary()  # while they are used
+
+    async def taken(self, by: Hashable) -> asyncio.Semaphore:
+        """One is taken, once there is one; what is returned is to be released. Raises TooMany after a long wait."""
+        slots = self._of.get(by)
+        if slots is None:
+            slots = self._of[by] = asyncio.Semaphore(self._most)
+        if slots.locked():
+            try:
+                async with asyncio.timeout(WAIT_SECONDS):
+                    await slots.acquire()
+            except TimeoutError:
+                raise TooMany(f"At most {self._most} operations of one person are run at once.") from None
+        else:
+            await slots.acquire()  # at once
+        return slots
+
+
+def count_of(engine: Engine, asked: Asked) -> float:
+    """As how many operations one counts before it is known what it takes: to read a new document takes time."""
+    if engine.knows(asked.text, asked.sha256):
+        return 1
+    least, characters = NEW_DOCUMENT
+    return least + len(asked.text or "") / characters
 
 
 class Shares:
@@ -47,3 +136,5 @@ class Shares:
     def __init__(self, settings: Settings) -> None:
         self.connections = Share(settings.max_connections_per_person, "sockets and event streams")
         self.operations = Share(settings.max_operations_per_person, "operations")
+        self.slots = Slots(AT_ONCE)
+        self.pace = Pace(settings.max_operations_per_second)

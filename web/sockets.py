@@ -1,7 +1,8 @@
 """GraphQL over WebSocket, by the protocol graphql-transport-ws (enisdenjo/graphql-ws, PROTOCOL.md)."""
 
 import asyncio
-from contextlib import ExitStack
+from collections.abc import Hashable
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,15 +23,17 @@ from planner.streams import Stream
 from schema.context import Context
 from web import counters, traces
 from web.cohorts import Cohorts
-from web.identity import Identities
+from web.identity import Identities, Watched
 from web.operations import Asked, Malformed, Unwritable, asked
 from web.serving import Socket as Connection
 from web.serving import text_frame
-from web.shares import Shares, TooMany, whose
+from web.shares import MESSAGE, SOCKET, Shares, TooMany, whose
 from web.streaming import SEND_SECONDS, Gone, begun, errors_in, errors_of, found, live
 
 PROTOCOL = "graphql-transport-ws"
 INIT_SECONDS = 10.0
+MOST_BEFORE = 10  # messages that are read before the acknowledgement, for which clients wait
+ANSWER_SECONDS = 1.0  # for mutations that run when the socket is to be closed
 MOST_CHARACTERS = 1024 * 1024
 MOST_REASON = 120  # bytes, of 123 that a frame has room for
 
@@ -60,6 +63,12 @@ class Sockets:
         if PROTOCOL not in scope.get("subprotocols", ()):
             await websocket.accept()
             await websocket.close(4406, f"Only {PROTOCOL} is spoken here.")
+            return
+        client = websocket.client
+        try:
+            await self._shares.pace.turn(client.host if client else "", SOCKET)
+        except TooMany as error:
+            await websocket.close(4429, str(error))
             return
         await websocket.accept(PROTOCOL)
         counters.SOCKETS.inc()
@@ -95,27 +104,27 @@ class _Socket:
     ) -> None:
         self._websocket, self._desk, self._engine, self._identities = websocket, desk, engine, identities
         self._cohorts, self._shares = cohorts, shares
-        self._share = ExitStack()  # of the person's connections, from its initialisation on
         self._context: Context | None = None
-        self._bearer: Bearer | None = None
-        self._initialised = asyncio.Event()
+        self._counted: Hashable = None  # whose connection it is, from its initialisation on
+        self._watched: Watched | None = None  # the token's end
         self._operations: dict[str, asyncio.Task[None]] = {}  # by the names that clients gave them, until they end
-        self._tasks: set[asyncio.Task[None]] = set()  # of operations, also of those that were told to end
+        self._kinds: dict[Any, str] = {}  # of operations, by their tasks, also of those that were told to end
         self._connection: Connection = websocket.scope["state"]["connection"]
-        self._ended: asyncio.Future[Closed] = asyncio.get_running_loop().create_future()
+        self._task: Any = asyncio.current_task()  # hears the client itself: of very many sockets, each task counts
+        self._listening = True
+        self._closed: Closed | None = None  # by what else than a message of the client's
+        late = (4408, "Connection initialisation timeout")
+        self._late = asyncio.get_running_loop().call_later(INIT_SECONDS, self._end_all, *late)
 
     async def run(self) -> None:
         """Talk until one side ends it."""
         traces.begun(dict(self._websocket.scope["headers"]))
-        tasks = [asyncio.create_task(self._receive()), asyncio.create_task(self._watch())]
+        self._connection.limit(MOST_BEFORE, self._flooded)
         try:
-            ends: list[asyncio.Future[Any]] = [*tasks, self._ended]
-            done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            if self._ended in done:
-                raise self._ended.result()
-            for task in done:
-                task.result()
+            await self._listen()
         except Closed as closed:
+            if mutations := [task for task, kind in self._kinds.items() if kind == "mutation"]:
+                await asyncio.wait(mutations, timeout=ANSWER_SECONDS)  # one may have ended the session
             await self._close(closed.code, closed.reason)
         except (Gone, WebSocketDisconnect):
             pass  # the other side has gone, which ends everything here too
@@ -123,12 +132,38 @@ class _Socket:
             report(error)
             await self._close(4500, APOLOGY)
         finally:
-            running = [*tasks, *self._tasks]
+            self._late.cancel()
+            running = list(self._kinds)
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
-            self._ended.cancel()
-            self._share.close()
+            if self._watched is not None:
+                self._identities.unwatch(self._watched)
+            if self._counted is not None:
+                self._shares.connections.give_back(self._counted)
+
+    async def _listen(self) -> None:
+        """Hear the client until one side ends it, which is raised."""
+        try:
+            await self._receive()
+        except asyncio.CancelledError:
+            if self._closed is None or self._task.uncancel():
+                raise
+            raise self._closed from None
+        finally:
+            self._listening = False
+
+    def _flooded(self) -> None:
+        most = self._desk.settings.max_messages_per_second
+        if self._counted is not None:
+            self._shares.pace.charge(self._counted, most * MESSAGE)
+        self._end_all(4429, f"At most {most} messages a second are read, and {MOST_BEFORE} before the acknowledgement.")
+
+    def _end_all(self, code: int, reason: str) -> None:
+        """Close the socket, whatever the client says."""
+        if self._listening and self._closed is None:
+            self._closed = Closed(code, reason)
+            self._task.cancel()
 
     async def _close(self, code: int, reason: str) -> None:
         if self._websocket.application_state is WebSocketState.CONNECTED:
@@ -140,30 +175,13 @@ class _Socket:
 
     # --- Messages ----------------------------------------------------------------------------------------------------
 
-    async def _watch(self) -> None:
-        """End a socket that was never initialised, and one whose token or session has ended."""
-        try:
-            async with asyncio.timeout(INIT_SECONDS):
-                await self._initialised.wait()
-        except TimeoutError:
-            raise Closed(4408, "Connection initialisation timeout") from None
-        if self._bearer is None:
-            await asyncio.Event().wait()  # nobody's: it has no end
-            return
-        raise Closed(4403, await self._identities.ended(self._bearer))
-
     async def _receive(self) -> None:
-        most, clock = self._desk.settings.max_messages_per_second, asyncio.get_running_loop().time
-        second, heard = clock(), 0
         while True:
             received = await self._websocket.receive()
             if received["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(received.get("code", 1005))
-            if clock() - second >= 1:
-                second, heard = clock(), 0
-            heard += 1
-            if heard > most:
-                raise Closed(4429, f"At most {most} messages a second are read.")
+            if self._counted is not None:  # who is too fast is heard later: their messages wait in the network
+                await self._shares.pace.rest(self._counted, MESSAGE)
             text = received.get("text")
             if text is None:
                 raise Closed(4400, "Messages are text.")
@@ -202,20 +220,27 @@ class _Socket:
         given = payload or {}
         authorization = given.get("authorization") or given.get("Authorization")
         acknowledged: dict[str, Any] = {"type": "connection_ack"}
+        bearer = None
         if authorization is not None:
-            self._bearer = await self._bearer_of(authorization, self._context.network)
-            self._context.viewer, self._context.session_id = self._bearer.viewer, self._bearer.session_id
+            bearer = await self._bearer_of(authorization, self._context.network)
+            self._context.viewer, self._context.session_id = bearer.viewer, bearer.session_id
         else:
             token = given.get("visitor") or self._websocket.headers.get("x-visitor")
             token = token or self._websocket.cookies.get(visitors.NAME)
             self._context.viewer, arrived = visitors.arriving(self._desk.signer, self._context.network, token)
             if arrived:
                 acknowledged["payload"] = {"visitor": visitors.token(self._desk.signer, self._context.viewer)}
+        counted = whose(self._context)
         try:
-            self._share.enter_context(self._shares.connections.taken(whose(self._context)))
+            await self._shares.pace.turn(counted, SOCKET)
+            self._shares.connections.take(counted)
         except TooMany as error:
             raise Closed(4429, str(error)) from None
-        self._initialised.set()
+        self._counted = counted
+        self._late.cancel()
+        self._connection.limit(self._desk.settings.max_messages_per_second, self._flooded)
+        if bearer is not None:
+            self._watched = self._identities.watch(bearer, partial(self._end_all, 4403))
         await self._send(orjson.dumps(acknowledged))
 
     async def _bearer_of(self, authorization: Any, network: str) -> Bearer:
@@ -237,12 +262,12 @@ class _Socket:
         if name in self._operations:
             raise Closed(4409, f"Subscriber for {name} already exists")
         most = self._desk.settings.max_operations_per_socket
-        if len(self._tasks) >= most:
+        if len(self._kinds) >= most:
             raise Closed(4429, f"At most {most} operations run on one socket.")
         task = asyncio.create_task(self._run(name, self._context, payload))
         self._operations[name] = task
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._kinds[task] = ""
+        task.add_done_callback(self._kinds.pop)
 
     async def _run(self, name: str, shared: Context, payload: Any) -> None:
         """Perform an operation; whatever becomes of it, the client is told, or has gone."""
@@ -262,8 +287,7 @@ class _Socket:
                 errors = errors_of(error)
             await self._end(name, errors)
         except Closed as closed:
-            if not self._ended.done():
-                self._ended.set_result(closed)
+            self._end_all(closed.code, closed.reason)
         except Gone:
             return  # the other side has gone
         finally:
@@ -273,11 +297,12 @@ class _Socket:
         """Tell all answers. The errors when there can be none."""
         outlet = _Outlet(self, name)
         with traces.operation(self._websocket.scope):
-            operation = found(self._engine, asked)
+            operation = await found(self._engine, self._shares, asked, context)
             if isinstance(operation, Answer):
                 return errors_in(operation)
+            self._kinds[asyncio.current_task()] = operation.kind
             traces.asked(context.viewer.id, operation.kind, operation.name)
-            answer = await begun(self._engine, asked, operation, context)
+            answer = await begun(self._engine, self._shares, asked, operation, context)
         if isinstance(answer, Stream):
             await live(self._cohorts, self._desk.hub, answer, outlet)
             return None

@@ -21,15 +21,16 @@ from infra.desk import Desk
 from infra.settings import Settings
 from models import Role
 
+LIMITS = ("MAX_CONNECTIONS_PER_PERSON", "MAX_OPERATIONS_PER_PERSON", "MAX_OPERATIONS_PER_SECOND")
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @contextmanager
-def running(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """A desk of its own, with everything."""
+def running(folder: Path, port: int, *, limited: bool = False) -> Iterator[subprocess.Popen[bytes]]:
+    """A desk of its own, with everything. `limited`: each person to what they are by default."""
     environment = dict(os.environ) | {"PORT": str(port), "DATA_DIR": str(folder), "LOG_LEVEL": "ERROR"}
-    # One customer stands for all of them.
-    environment |= {"MAX_CONNECTIONS_PER_PERSON": "1000000", "MAX_OPERATIONS_PER_PERSON": "1000000"}
+    if not limited:  # one customer stands for all of them
+        environment |= dict.fromkeys(LIMITS, "1000000")
     for name in ("DATABASE_URL", "REDIS_URL", "SMTP_URL"):
         environment.pop(name, None)
     process = subprocess.Popen(

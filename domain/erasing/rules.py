@@ -182,7 +182,7 @@ RULES = [
     Rule(Resolution, on_theirs(Resolution.ticket_id), {"feedback": None}),
     Rule(Escalation, on_theirs(Escalation.ticket_id, Escalation.escalated_by_id), {"reason": None}),
     Rule(InboundMail, _of_mail, {"sender": "", "reason": None}, file="file_key"),
-    Rule(Message, by(Message.recipient_id), {"last_error": None}),
+    Rule(Message, by(Message.recipient_id), {"address": None, "last_error": None}),
     Rule(ArticleVersion, by(ArticleVersion.published_by_id), {"note": None}),
     Rule(Article, by(Article.publishes_by_id), {"publishes_note": None}),
     Rule(ArticleFeedback, _of_feedback, {"comment": ERASED}),

@@ -10,14 +10,13 @@ address is the recipient's. What fits becomes a comment; of what does not, INBOU
 - `ignore`: its row alone tells that it came.
 
 What a machine wrote is never answered, and opens and reopens nothing (RFC 3834). A report that one of our mails was
-given up (RFC 3464) sets what became of that mail, known by the Message-ID in what it returns.
+given up (RFC 3464) sets what became of that mail. Its envelope names a sealed address as well, for reports alone: who
+can write there holds the mail, and nothing else comes of what they write.
 """
 
 import asyncio
-import base64
-import binascii
-import hmac
 from dataclasses import dataclass, replace
+from email.utils import parseaddr
 from typing import Any
 from uuid import UUID
 
@@ -26,11 +25,11 @@ from sqlalchemy import Select, select
 from domain import comments, messages, people, tickets
 from domain.access import NOBODY, Viewer
 from domain.comments import Words
-from domain.inbound import files, reading
+from domain.inbound import addresses, files, reading
+from domain.inbound.addresses import Sealed
 from domain.inbound.reading import Mail
 from domain.people import Newcomer
 from domain.refusals import Conflict, ConflictReason, RateLimited, Refusal
-from domain.reply_addresses import ADDRESS
 from domain.tickets import submitting
 from domain.tickets.submitting import Submission
 from domain.words import MOST_BODY, MOST_NAME, MOST_SUBJECT
@@ -38,7 +37,6 @@ from infra.desk import Desk
 from infra.logs import report
 from infra.mail_door import Incoming
 from infra.settings import Settings
-from infra.signing import Signer
 from infra.unit import Unit
 from models import (
     Category,
@@ -52,7 +50,6 @@ from models import (
     TicketChannel,
 )
 
-REPLY, SEALED = "reply", 16  # purpose of seals, and bytes of a message's id
 MOST_REASON = 1000  # characters of what a server says
 MOST_HOPS = 5  # from a ticket into the one that took it in
 # What only staff are told: their answers are for staff as well.
@@ -68,32 +65,14 @@ FOR_STAFF = frozenset(
     }
 )
 
-# --- Addresses --------------------------------------------------------------------------------------------------------
-
-
-def reply_address(settings: Settings, signer: Signer, message_id: UUID) -> str | None:
-    """Where an answer to this message goes; None when no such mail is taken here."""
-    if settings.reply_domain is None:
-        return None
-    sealed = message_id.bytes + signer.seal(REPLY, message_id.bytes)
-    return f"reply+{base64.b32encode(sealed).decode().rstrip('=').lower()}@{settings.reply_domain}"
-
-
-def _answered(signer: Signer, address: str) -> UUID | None:
-    """The message that mail for this address answers; None when we never gave the address to anyone."""
-    found = ADDRESS.fullmatch(address)
-    if found is None:
-        return None
-    try:
-        sealed = base64.b32decode(found[1].upper() + "===")
-    except binascii.Error:
-        return None
-    if not hmac.compare_digest(signer.seal(REPLY, sealed[:SEALED]), sealed[SEALED:]):
-        return None
-    return UUID(bytes=sealed[:SEALED])
-
-
 # --- Taking -----------------------------------------------------------------------------------------------------------
+
+
+def is_ours(settings: Settings, address: str) -> bool:
+    """Whether mail for this address is for the desk."""
+    domain = address.rpartition("@")[2].lower()
+    mail_from = parseaddr(settings.mail_from)[1].lower()
+    return domain == (settings.reply_domain or "").lower() or address.lower() == mail_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +81,8 @@ class Arrival:
 
     mail: Mail
     content: bytes
-    message: Message | None = None  # that it answers
+    address: Sealed | None = None  # of ours, that it was sent to
+    message: Message | None = None  # that this names
     person: Person | None = None  # who has the sender's address
 
     @property
@@ -143,8 +123,8 @@ async def take(desk: Desk, came: Incoming) -> None:
     if arrival is None:
         return
     mail = arrival.mail
-    if mail.bounce:
-        await _bounced(desk, arrival)
+    if mail.bounce or (arrival.address is not None and arrival.address.purpose == addresses.BOUNCE):
+        await _reported(desk, arrival)
     elif mail.automatic:
         await _noted(desk, arrival, InboundOutcome.IGNORED, "Written by a machine.")
     elif arrival.fits:
@@ -166,13 +146,13 @@ async def _arrived(desk: Desk, came: Incoming) -> Arrival | None:
         report(error)
         digest = reading.digest(came.content, came.recipient)
         mail = Mail(digest, came.sender.lower(), "", "", "", (), automatic=False, bounce=False)
-    message_id = _answered(desk.signer, came.recipient)
+    address = addresses.opened(desk.settings, desk.signer, came.recipient)
     async with desk.writes.begin() as unit:
         if await unit.read(_known, mail.digest) is not None:
             return None
-        message = await unit.read(_message, message_id) if message_id else None
+        message = await unit.read(_message, address.message_id) if address and address.message_id else None
         person = await unit.read(people.by_email_for_anyone, mail.sender) if mail.sender else None
-    return Arrival(mail, came.content, message, person)
+    return Arrival(mail, came.content, address, message, person)
 
 
 async def _comment(desk: Desk, arrival: Arrival) -> None:
@@ -276,19 +256,39 @@ async def _wait(desk: Desk, arrival: Arrival, reason: str) -> None:
         return
 
 
-async def _bounced(desk: Desk, arrival: Arrival) -> None:
-    """Say of our mails that came back that they did not arrive, and why; nothing else comes of a bounce."""
-    ours = {messages.of_address(text, desk.settings) for text in arrival.mail.returned} - {None}
+async def _reported(desk: Desk, arrival: Arrival) -> None:
+    """Say of our mail that came back that it did not arrive, and why; nothing else comes of a report."""
+    mail = arrival.mail
+    if not mail.failure:
+        reason = f"Not delivered yet: {mail.delay}" if mail.delay else "It reports no failure."
+        await _noted(desk, arrival, InboundOutcome.IGNORED, reason[:MOST_REASON])
+        return
+    reason = mail.failure[:MOST_REASON]
     try:
         async with desk.writes.begin() as unit:
-            for message_id in sorted(filter(None, ours)):
+            for message_id in sorted(_named(desk, arrival)):
                 if (message := await unit.lock(_message, message_id)) is not None:
-                    await messages.came_back(unit, message, arrival.mail.failure[:MOST_REASON])
-            _record(
-                unit, arrival, InboundOutcome.BOUNCED, arrival.mail.failure[:MOST_REASON] or "Written by a machine."
-            )
+                    await messages.came_back(unit, message, reason)
+            _record(unit, arrival, InboundOutcome.BOUNCED, reason)
     except Seen:
         return
+
+
+def _named(desk: Desk, arrival: Arrival) -> set[UUID]:
+    """Which of our mails a report is about.
+
+    What a report returns can be made up. So it counts only if a seal is in it, as there is one in all that we send
+    about tickets: a server may have sent our mail under MAIL_FROM, or earlier than there were addresses for reports.
+    """
+    settings = desk.settings
+    if arrival.address is not None:
+        named = {arrival.address.message_id}
+    elif settings.reply_domain is None:
+        named = {messages.of_address(head.message_id, settings) for head in arrival.mail.returned}
+    else:
+        found = (addresses.opened(settings, desk.signer, head.reply_to) for head in arrival.mail.returned)
+        named = {address.message_id for address in found if address is not None}
+    return {message_id for message_id in named if message_id is not None}
 
 
 async def _noted(desk: Desk, arrival: Arrival, outcome: InboundOutcome, reason: str) -> None:

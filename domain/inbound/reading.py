@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import EmailMessage, Message, MIMEPart
 from email.utils import parseaddr
+from typing import NamedTuple
 
 from domain import words
 from domain.inbound import markdown, quotes
@@ -29,6 +30,13 @@ class File:
     content: bytes
 
 
+class Head(NamedTuple):
+    """Of a mail of which another one tells what became of it."""
+
+    message_id: str
+    reply_to: str
+
+
 @dataclass(frozen=True, slots=True)
 class Mail:
     """What a mail says."""
@@ -41,8 +49,9 @@ class Mail:
     files: tuple[File, ...]
     automatic: bool  # written by a machine
     bounce: bool  # tells that a mail was not delivered
-    returned: tuple[str, ...] = ()  # the Message-IDs of those that it says will never be delivered
-    failure: str = ""  # why not
+    returned: tuple[Head, ...] = ()  # of the mails that it tells of
+    failure: str = ""  # why they will never be delivered; empty: it does not say that they won't
+    delay: str = ""  # why they have not been yet
 
 
 def read(content: bytes, envelope_sender: str, recipient: str) -> Mail:
@@ -59,8 +68,9 @@ def read(content: bytes, envelope_sender: str, recipient: str) -> Mail:
         files=tuple(_files(message)),
         automatic=bounce or not envelope_sender or _is_automatic(message),
         bounce=bounce,
-        returned=tuple(_returned(message)) if (failure := _failure(message)) else (),
-        failure=failure,
+        returned=tuple(_returned(message)),
+        failure=_told(message, "failed"),
+        delay=_told(message, "delayed"),
     )
 
 
@@ -85,26 +95,30 @@ def _is_report(message: EmailMessage) -> bool:
     return message.get_content_type() == "multipart/report"
 
 
-def _failure(message: EmailMessage) -> str:
-    """Why a mail was given up, as a delivery status notification tells (RFC 3464); empty when it was not."""
+def _told(message: EmailMessage, action: str) -> str:
+    """What a delivery status notification (RFC 3464) says where this is what was done; empty when it was not."""
     for part in message.walk():
         if part.get_content_type() not in STATUSES or not isinstance(blocks := part.get_payload(), list):
             continue
         for block in blocks:
-            if isinstance(block, Message) and _header(block, "Action").lower() == "failed":
+            if isinstance(block, Message) and _header(block, "Action").lower() == action:
                 told = (_header(block, name) for name in ("Status", "Diagnostic-Code"))
-                return " ".join(filter(None, told)) or "It was not delivered."
+                return " ".join(filter(None, told)) or "No reason is given."
     return ""
 
 
-def _returned(message: EmailMessage) -> Iterator[str]:
-    """The Message-ID in what it returns of a mail: all of it, or its head."""
+def _returned(message: EmailMessage) -> Iterator[Head]:
+    """The heads in what it returns of mails: of each all, or the head alone."""
     for part in message.walk():
         kind, inner = part.get_content_type(), part.get_payload()
         if kind in RETURNED and isinstance(inner, list):
-            yield from (_header(each, "Message-ID") for each in inner[:1] if isinstance(each, Message))
+            yield from (_head(each) for each in inner[:1] if isinstance(each, Message))
         elif kind in HEADS and isinstance(part, MIMEPart):
-            yield _header(email.message_from_string(_content(part), policy=email.policy.default), "Message-ID")
+            yield _head(email.message_from_string(_content(part), policy=email.policy.default))
+
+
+def _head(message: Message) -> Head:
+    return Head(_header(message, "Message-ID"), parseaddr(_header(message, "Reply-To"))[1])
 
 
 def _is_automatic(message: EmailMessage) -> bool:

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from domain import inbound, reply_addresses
-from domain.inbound import reading
+from domain import inbound
+from domain.inbound import addresses, reading
 from infra import jobs, mail_door
 from infra.mail_door import Door
 from models import Role
@@ -25,7 +25,7 @@ async def door(desk):
 
     async def open_(protocol="smtp", **options):
         settings = desk.settings
-        is_ours = partial(reply_addresses.is_reply if "keep" in options else reply_addresses.is_ours, settings)
+        is_ours = partial(addresses.is_sealed if "keep" in options else inbound.is_ours, settings)
         here = Door(partial(inbound.take, desk), is_ours, **options)
         opened.append(await mail_door.listen("127.0.0.1", 0, here, protocol))
         return opened[-1].sockets[0].getsockname()[1]
@@ -199,7 +199,7 @@ async def test_a_report_of_what_was_not_delivered_is_a_bounce(send, reply_to, cu
     assert await database.counts() == before | {"inbound_mails": 1}
 
 
-def bounce(message_id, action="failed", head="text/rfc822-headers"):
+def bounce(message_id, action="failed", head="text/rfc822-headers", reply_to="x@example.com"):
     return (
         f"From: MAILER-DAEMON@mail.example\r\nMessage-ID: <{action}@mail.example>\r\nMIME-Version: 1.0\r\n"
         'Content-Type: multipart/report; report-type=delivery-status; boundary="x"\r\n\r\n'
@@ -207,32 +207,150 @@ def bounce(message_id, action="failed", head="text/rfc822-headers"):
         "--x\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mail.example\r\n\r\n"
         f"Final-Recipient: rfc822; c@example.com\r\nAction: {action}\r\nStatus: 5.1.1\r\n"
         "Diagnostic-Code: smtp; 550 5.1.1 No such\r\n user here\r\n\r\n"
-        f"--x\r\nContent-Type: {head}\r\n\r\nSubject: Yours\r\nMessage-ID: {message_id}\r\n\r\n--x--\r\n"
+        f"--x\r\nContent-Type: {head}\r\n\r\nSubject: Yours\r\nMessage-ID: {message_id}\r\n"
+        f"Reply-To: {reply_to}\r\n\r\n--x--\r\n"
     ).encode()
 
 
 SENT = "SELECT status, last_error FROM messages WHERE kind = 'TICKET_RECEIVED'"
+ARRIVED = [{"status": "SENT", "last_error": None}]
+FAILED = [{"status": "FAILED", "last_error": "5.1.1 smtp; 550 5.1.1 No such user here"}]
+OTHERS = "SELECT status FROM messages WHERE kind <> 'TICKET_RECEIVED'"
+
+
+@pytest.fixture
+async def returns(reply_to, desk, database):
+    """The sender of the envelope of the mail that confirms the ticket."""
+    (message,) = await database.rows("SELECT id FROM messages WHERE kind = 'TICKET_RECEIVED'")
+    return addresses.sealed(desk.settings, desk.signer, addresses.BOUNCE, message["id"])
+
+
+async def test_what_its_envelope_says_names_the_mail_that_failed(
+    send, returns, mailbox, customer, agent, database, api, ticket, work
+):
+    """Whatever the report returns, and whoever wrote it."""
+    assert len(returns.partition("@")[0]) <= 64
+    assert mailbox.to(customer.email)[0].returns == returns
+    await api(agent, ADD, input={"ticketId": ticket.gid, "body": "We look at it."})
+    await work.run()
+    others = await database.rows(OTHERS)
+    _, newer = mailbox.to(customer.email)
+    before = await database.counts()
+
+    of_another = bounce(newer["Message-ID"], reply_to=newer["Reply-To"])
+    for number in range(2):
+        assert await send(of_another.replace(b"<failed@", b"<%d@" % number), returns.upper(), "") == 250
+
+    assert await database.rows(SENT) == FAILED
+    assert await database.rows(OTHERS) == others
+    assert {row["status"] for row in others} == {"SENT"}
+    assert await outcomes(database) == ["BOUNCED", "BOUNCED"]
+    assert await database.counts() == before | {"inbound_mails": 2}
+
+
+async def test_an_agent_sees_that_a_comment_did_not_arrive(
+    send, reply_to, mailbox, customer, agent, database, api, ticket, work
+):
+    await api(agent, ADD, input={"ticketId": ticket.gid, "body": "We look at it."})
+    await work.run()
+    _, letter = mailbox.to(customer.email)
+    read = """query($id: ID!) { ticket(id: $id) { events(first: 50) { nodes {
+        ... on MessageSent { recipient { id } messageKind deliveryStatus } } } } }"""
+    for status in ("SENT", "FAILED"):
+        sent = (await api(agent, read, id=ticket.gid))["ticket"]["events"]["nodes"]
+        told = {"recipient": {"id": customer.gid}, "messageKind": "COMMENT_ADDED", "deliveryStatus": status}
+        assert told in sent
+        assert await send(bounce("<lost@example.com>"), letter.returns, "") == 250
+
+
+async def test_who_has_no_mail_of_ours_can_not_say_that_it_failed(
+    send, returns, reply_to, mailbox, customer, database, ticket
+):
+    """Guessed, altered, of another purpose, for another domain: all are answered as the right one is."""
+    local, _, domain = returns.partition("@")
+    message_id = mailbox.to(customer.email)[0]["Message-ID"]
+    before = await database.counts()
+    forged = [
+        f"{local[:-1]}{'a' if local[-1] != 'a' else 'q'}@{domain}",
+        f"bounce+{'a' * 45}@{domain}",
+        f"bounce+x@{domain}",
+        f"bounce+@{domain}",
+        f"{reply_to.replace('reply+', 'bounce+')}",
+        f"{returns.replace('bounce+', 'reply+')}",
+        f"support@{domain}",
+    ]
+    for number, address in enumerate(forged):
+        content = bounce(message_id).replace(b"<failed@", b"<%d@" % number)
+        assert await send(content, address, "") == 250
+    assert await send(bounce(message_id), f"{local}@elsewhere.example", "") == 550
+
+    assert await database.rows(SENT) == ARRIVED
+    assert set(await outcomes(database)) == {"BOUNCED"}
+    assert await database.counts() == before | {"inbound_mails": before["inbound_mails"] + len(forged)}
+
+
+@pytest.mark.parametrize(
+    "came",
+    [
+        bounce("<x@example.com>", "delayed"),
+        bounce("<x@example.com>", "relayed"),
+        mail("customer@example.com", "I am away.", Auto_Submitted="auto-replied"),
+        mail("MAILER-DAEMON@mail.example", "It went wrong, in words of our own."),
+        mail("customer@example.com", "It still burns."),
+        b"\0\xff",
+    ],
+    ids=["delayed", "relayed", "away", "no report", "written by hand", "broken"],
+)
+async def test_nothing_but_a_failure_changes_anything_there(
+    send, returns, customer, agent, database, api, ticket, came
+):
+    resolve = "mutation($input: ResolveTicketInput!) { resolveTicket(input: $input) { __typename } }"
+    await api(agent, resolve, input={"ticketId": ticket.gid})
+    content = came if isinstance(came, bytes) else came.as_bytes()
+    before = await database.counts()
+
+    assert await send(content.replace(b"customer@example.com", customer.email.encode()), returns, "") == 250
+
+    assert await database.rows(SENT) == ARRIVED
+    assert await database.counts() == before | {"inbound_mails": 1}
+    (row,) = await database.rows("SELECT outcome, reason FROM inbound_mails")
+    told = "Not delivered yet: 5.1.1 smtp; 550 5.1.1 No such user here"
+    assert row == {"outcome": "IGNORED", "reason": told if b"delayed" in content else "It reports no failure."}
+    assert await database.rows("SELECT status FROM tickets") == [{"status": "RESOLVED"}]
 
 
 @pytest.mark.parametrize("head", ["text/rfc822-headers", "message/rfc822"])
-async def test_a_mail_that_comes_back_did_not_arrive(send, reply_to, mailbox, customer, database, head):
+async def test_a_mail_that_was_sent_by_a_server_under_its_own_sender_is_known_by_its_seal(
+    send, reply_to, mailbox, customer, database, head
+):
     message_id = mailbox.to(customer.email)[0]["Message-ID"]
     before = await database.counts()
-
-    assert await send(bounce(message_id, "delayed", head), reply_to, "") == 250
-    assert (
-        await send(bounce("<ticket.0193a000-0000-7000-8000-000000000000@example.com>", head=head), reply_to, "") == 250
-    )
-    assert await send(bounce("<somebody@else.example>", "relayed", head), reply_to, "") == 250
-    assert await database.rows(SENT) == [{"status": "SENT", "last_error": None}]
+    for action, held in (("delayed", reply_to), ("failed", "reply+aa@example.com"), ("failed", "")):
+        content = bounce(message_id, action, head, held).replace(b"Subject: Yours", f"X: {len(held)}".encode())
+        assert await send(content, "support@example.com", "") == 250
+    assert await database.rows(SENT) == ARRIVED
 
     for sender in ("", "mailer-daemon@mail.example"):
-        content = bounce(message_id, head=head).replace(b"<failed@", f"<{len(sender)}@".encode())
+        content = bounce("<its@own.example>", head=head, reply_to=f'"A, B" <{reply_to}>')
+        content = content.replace(b"<failed@", f"<{len(sender)}@".encode())
         assert await send(content, "support@example.com", sender) == 250
-    failed = {"status": "FAILED", "last_error": "5.1.1 smtp; 550 5.1.1 No such user here"}
-    assert await database.rows(SENT) == [failed]
+    assert await database.rows(SENT) == FAILED
     assert await database.counts() == before | {"inbound_mails": 5}
-    assert set(await outcomes(database)) == {"BOUNCED"}
+
+
+async def test_without_a_domain_for_answers_the_message_id_is_all_there_is(
+    send, reply_to, mailbox, customer, desk, database, monkeypatch
+):
+    message_id = mailbox.to(customer.email)[0]["Message-ID"]
+    plain = desk.settings.model_copy(update={"reply_domain": None})
+    monkeypatch.setattr(type(desk), "settings", property(lambda _: plain))
+    assert addresses.sealed(plain, desk.signer, addresses.BOUNCE, customer.id) is None
+
+    assert await send(bounce("<somebody@else.example>"), "support@example.com", "") == 250
+    assert await database.rows(SENT) == ARRIVED
+    content = bounce(message_id, reply_to="").replace(b"<failed@", b"<2@")
+    assert await send(content, "support@example.com", "") == 250
+    assert await database.rows(SENT) == FAILED
 
 
 async def test_our_own_mail_that_comes_back_goes_no_further(send, reply_to, mailbox, customer, database):
@@ -397,7 +515,7 @@ async def test_what_staff_alone_were_told_they_answer_among_themselves(send, des
         part = messages.Part(row, NotificationKind.MENTIONED, [])
         messages.write_about(unit, agent.id, agent.email, [part], kind=NotificationKind.MENTIONED)
     (message,) = await database.rows("SELECT id FROM messages WHERE kind = 'MENTIONED'")
-    address = inbound.reply_address(desk.settings, desk.signer, message["id"])
+    address = addresses.sealed(desk.settings, desk.signer, addresses.REPLY, message["id"])
 
     assert await send(mail(agent.email, "I know him."), address) == 250
 

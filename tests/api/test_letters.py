@@ -277,10 +277,10 @@ async def test_letters_that_go_together_fail_alone(desk, work, mailbox, database
     await database.rows("DELETE FROM jobs WHERE kind <> 'SendMessage'")
     said = mailing.written
 
-    def breaks(desk, message_id, events, person, draft):
+    def breaks(desk, message_id, person, draft, **more):
         if person.email == agent.email:
             raise ValueError
-        return said(desk, message_id, events, person, draft)
+        return said(desk, message_id, person, draft, **more)
 
     with monkeypatch.context() as patched:
         patched.setattr(mailing, "written", breaks)

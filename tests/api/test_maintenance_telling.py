@@ -352,11 +352,11 @@ async def test_what_was_handed_over_before_a_fault_is_not_handed_over_again(
     notice = await schedule(audience="EVERYONE")
     written, made = mailing.written, []
 
-    def faulty(*given):
+    def faulty(*given, **more):
         made.append(given)
         if len(made) == 3:
             raise RuntimeError("A fault of ours.")
-        return written(*given)
+        return written(*given, **more)
 
     monkeypatch.setattr(mailing, "written", faulty)
     monkeypatch.setattr(work.desk.mail, "most_in_bulk", 1)

@@ -239,10 +239,18 @@ async def test_keys_of_two_people_are_two_keys(create, agent, admin):
 async def test_who_operates_the_desk_invites_its_first_admin(settings, api, database, work, mailbox):
     said = await people.invite(settings, "First.Admin@example.com", "ADMIN")
 
-    assert said == "First.Admin@example.com is invited as ADMIN; the link is on its way by email."
+    assert said == "First.Admin@example.com is invited as ADMIN; a link is on its way by email."
     await work.run()
     (letter,) = mailbox.to("first.admin@example.com")
     token = re.search(r"http://desk\.test/sign-in/(\S+)", letter.get_body(("plain",)).get_content())[1]
+    answer = (await api(None, SIGN_IN, token=token))["signInWithLink"]
+    assert answer["session"]["viewer"]["person"] == {"name": "First.Admin", "role": "ADMIN"}
+
+
+async def test_where_no_mail_goes_out_the_operator_is_given_the_link(settings, api, database):
+    said = await people.invite(settings.model_copy(update={"smtp_url": None}), "First.Admin@example.com", "ADMIN")
+
+    token = re.search(r"http://desk\.test/sign-in/(\S+)$", said)[1]
     answer = (await api(None, SIGN_IN, token=token))["signInWithLink"]
     assert answer["session"]["viewer"]["person"] == {"name": "First.Admin", "role": "ADMIN"}
 

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,22 @@ def test_only_the_unit_commits():
 def test_no_room_for_what_has_no_name():
     homeless = {"utils.py", "helpers.py", "common.py", "misc.py"}
     assert not [path for path in SOURCES if path.name in homeless]
+
+
+def test_what_is_imported_is_in_the_lock_of_the_image():
+    """At the top of a module, since what only some need is imported where they do."""
+    locked = set(re.findall(r"(?m)^([a-z0-9.-]+)==", (ROOT / "requirements.lock").read_text()))
+    provided = metadata.packages_distributions()
+    missing = set()
+    for path in SOURCES:
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+                for name in names:
+                    found = {each.lower().replace("_", "-") for each in provided.get(name.partition(".")[0], ())}
+                    if found and not found & locked:
+                        missing.add((path.relative_to(ROOT).as_posix(), name))
+    assert not missing
 
 
 def test_the_locks_name_no_index():

@@ -19,7 +19,7 @@ from aiosmtpd.smtp import SMTP
 from structlog.testing import capture_logs
 
 from infra import mail, mailcatcher, smtp
-from infra.letters import Later, Letter, Undeliverable
+from infra.letters import BOUNDARY, Later, Letter, Undeliverable
 from infra.mail import Mailer
 from infra.mail_door import Door
 from infra.mailcatcher import Catcher
@@ -173,6 +173,41 @@ async def test_a_refusal_is_for_ever_or_for_now(settings, server, step, said, ra
         await send(settings, LETTER)
 
 
+async def test_what_comes_back_goes_where_the_letter_says(settings, server):
+    letter = replace(LETTER, reports_to="bounce+one@desk.example")
+    await send(settings, letter)
+
+    assert server.envelopes[0].mail_from == letter.reports_to
+    assert server.messages[0]["From"].addresses[0].addr_spec == "desk@example.com"
+    assert letter.reports_to not in str(server.messages[0])
+
+
+@pytest.mark.parametrize("step", ["MAIL", "RCPT"])
+async def test_a_server_that_lets_us_be_one_sender_alone_has_letters_from_that(settings, server, monkeypatch, step):
+    """Some say so at once, some only when they hear for whom it is."""
+    name = f"handle_{step}"
+    usual = getattr(server, name)
+
+    async def particular(here, session, envelope, address, options):
+        if "bounce+" in (address if step == "MAIL" else envelope.mail_from):
+            return "553 5.7.1 Sender address rejected: not owned by user"
+        return await usual(here, session, envelope, address, options)
+
+    monkeypatch.setattr(server, name, particular)
+    mailer = Mailer(settings)
+    with capture_logs() as logs:
+        for _ in range(2):
+            await mailer.send(replace(LETTER, reports_to="bounce+one@desk.example"))
+    server.answers[step] = "550 5.1.1 no such box"
+    if step == "RCPT":
+        with pytest.raises(Undeliverable, match="no such box"):
+            await mailer.send(replace(LETTER, reports_to="bounce+one@desk.example"))
+    await mailer.close()
+
+    assert [envelope.mail_from for envelope in server.envelopes] == ["desk@example.com"] * 2
+    assert [log["event"] for log in logs] == ["mail_server_takes_mail_from_alone"]
+
+
 async def test_a_server_that_fails_after_taking_the_letter_has_it(settings, server):
     server.answers["QUIT"] = "421 no goodbye"
 
@@ -256,7 +291,7 @@ async def test_a_server_that_takes_so_many_over_one_connection_gets_another(sett
 async def test_long_headers_and_lines_arrive_whole(settings, server):
     link = f"<https://desk.example/unsubscribe/{'x' * 600}>"
     ids = " ".join(f"<{number:040}@example.com>" for number in range(40))
-    text = f"{'word ' * 400}\n.\nFrom here = there\ttab \n\u00fc\U0001f642\n"
+    text = f"{'word ' * 400}\n.\nFrom here = there\ttab \n--{BOUNDARY}--\n\u00fc\U0001f642\n"
     headers = {"List-Unsubscribe": link, "References": ids}
     await send(settings, replace(LETTER, headers=headers, text=text))
 

@@ -27,7 +27,7 @@ def weak(monkeypatch, tmp_path):
     """The names of settings that are weak in a real desk with these variables, and all that is said of them."""
 
     def found(**variables):
-        for name in ("DESKWIRE_EMBEDDED", "DATA_DIR", "LOG_LEVEL", "STORAGE_URL", "FORWARDED_ALLOW_IPS"):
+        for name in ("DESKWIRE_EMBEDDED", "DATA_DIR", "LOG_LEVEL", "STORAGE_URL", "FORWARDED_ALLOW_IPS", "HOST"):
             monkeypatch.delenv(name, raising=False)
         for name, value in (GOOD | {"DATA_DIR": str(tmp_path)} | variables).items():
             monkeypatch.setenv(name, value)
@@ -56,6 +56,7 @@ def test_a_good_one_has_no_weakness(weak):
         ("DATABASE_URL", "postgresql://desk:0f9c2b7e61d84a35@db.example.net/desk"),
         ("REDIS_URL", "redis://valkey:6379/0"),
         ("REDIS_URL", "redis://:0f9c2b7e61d84a35@redis.example.net/0"),
+        ("REDIS_URL", "redis+sentinel://:0f9c2b7e61d84a35@one.example.net,two.example.net:26380/desk"),
         ("SMTP_URL", "smtp://mail.example.net:25"),
         ("SMTP_URL", ""),
         ("MAIL_FROM", "Support <support@example.com>"),
@@ -70,6 +71,11 @@ def test_a_good_one_has_no_weakness(weak):
         ("LOG_FORMAT", "console"),
         ("STORAGE_URL", "memory:///"),
         ("OPERATOR_EMAIL", ""),
+        ("OPERATOR_EMAIL", "operator@example.com"),
+        ("ACCESS_TOKEN_SECONDS", "86400"),
+        ("LOG_LEVEL", "DEBUG"),
+        ("SENTRY_DSN", "http://key@sentry.example.net/1"),
+        ("FORWARDED_ALLOW_IPS", "10.0.0.0/8, 0.0.0.0/0"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://traces.example.net"),
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://traces.example.net/v1/traces"),
     ],
@@ -85,6 +91,7 @@ def test_what_is_weak_is_named(weak, name, value):
         ("DATABASE_URL", "postgresql://desk:0f9c2b7e61d84a35@10.1.2.3/desk"),
         ("DATABASE_URL", "postgresql://desk:0f9c2b7e61d84a35@db.example.net/desk?sslmode=verify-full"),
         ("REDIS_URL", "rediss://:0f9c2b7e61d84a35@redis.example.net/0"),
+        ("REDIS_URL", "rediss+sentinel://:0f9c2b7e61d84a35@one.example.net,two.example.net/desk"),
         ("REDIS_URL", "redis://127.0.0.1:6379/0"),
         ("REDIS_URL", "unix:///run/valkey.sock"),
         ("SMTP_URL", "smtp://127.0.0.1:25"),
@@ -97,6 +104,29 @@ def test_what_is_weak_is_named(weak, name, value):
 )
 def test_what_is_fine_passes(weak, name, value):
     assert weak(**{name: value}) == []
+
+
+def test_whoever_comes_through_a_proxy_is_told_apart(weak):
+    assert weak(HOST="0.0.0.0") == ["FORWARDED_ALLOW_IPS"]
+    assert weak(HOST="0.0.0.0", FORWARDED_ALLOW_IPS="10.1.0.0/16") == []
+    assert weak(HOST="127.0.0.1") == []
+
+
+@pytest.mark.parametrize(("scheme", "name"), [("s3", "AWS_ENDPOINT_URL"), ("gs", "GOOGLE_BASE_URL")])
+def test_a_bucket_that_is_reached_in_the_clear_is_named(weak, scheme, name):
+    bucket = {"STORAGE_URL": f"{scheme}://attachments"}
+    assert weak(**bucket, **{name: "http://objects.example.net"}) == [name]
+    assert weak(**bucket, **{name: "http://minio:9000"}) == []
+
+
+def test_what_an_operator_should_know_is_noted(weak, settings):
+    weak()
+    assert [name for name, _ in weaknesses.notes(read())] == ["SENTRY_DSN", "REPLY_DOMAIN", "STORAGE_URL"]
+    weak(ENVIRONMENT="staging", SENTRY_DSN="https://key@sentry.example.net/1", REPLY_DOMAIN="in.example.net")
+    assert [name for name, _ in weaknesses.notes(read())] == ["ENVIRONMENT", "STORAGE_URL"]
+    weak(ENVIRONMENT="", STORAGE_URL="s3://attachments", SENTRY_DSN="https://key@sentry.example.net/1", SMTP_URL="")
+    assert [name for name, _ in weaknesses.notes(read())] == []
+    assert weaknesses.notes(settings) == []
 
 
 def test_secret_files_are_for_few(weak, tmp_path):
@@ -136,12 +166,18 @@ async def test_the_demos_people_and_no_admin_are_told_of(settings, house, databa
     ],
 )
 async def test_a_database_that_cannot_be_used_is_told(migrated, monkeypatch, facts, good, said):
-    rest = "100 AS connections, extract(epoch FROM now())::float8 AS clock, false AS copies"
+    rest = "'' AS unsafe, 100 AS connections, extract(epoch FROM now())::float8 AS clock, false AS copies"
     monkeypatch.setattr(checks, "FACTS", f"SELECT '{facts}' AS encoding, {rest}")
 
     (found,) = [each for each in await checks.check(migrated) if each.name == "database"]
 
     assert (found.good, said in found.said) == (good, True)
+
+
+async def test_a_database_that_may_lose_what_was_answered_is_weak(migrated):
+    (found,) = [each for each in await checks.check(migrated) if each.name == "database"]  # a test's own is such a one
+    assert (found.good, found.weak) == (True, True)
+    assert "fsync, full_page_writes, synchronous_commit, so what was answered may be lost" in found.said
 
 
 async def test_too_few_connections_and_another_clock_are_weak(migrated, monkeypatch):

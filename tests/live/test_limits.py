@@ -10,9 +10,13 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.faults.promises import ROUNDS
+from web import serving
+from web import shares as limits
+from web.shares import Pace, Slots, TooMany
 
 WATCH = "subscription ($id: ID!) { ticketUpdated(id: $id) { number } }"
 DESK = "{ desk { name } }"
+BUDGET = "No client exceeds its budget of memory, cost, sockets and subscriptions"
 
 
 @pytest.fixture
@@ -89,10 +93,7 @@ async def test_one_person_has_so_many_operations_over_all_sockets(signed_in, sha
     assert await clients[1].item() == {"desk": {"name": "Deskwire"}}
 
 
-@pytest.mark.promise(
-    "No client exceeds its budget of memory, cost, sockets and subscriptions",
-    injected="a flood of messages on one socket while another asks",
-)
+@pytest.mark.promise(BUDGET, injected="a flood of messages on one socket while another asks")
 async def test_a_flood_of_messages_is_sent_away_and_the_others_go_on(signed_in, customer, agent, record_property):
     slowest = 0.0
     for _ in range(ROUNDS):
@@ -114,3 +115,100 @@ async def test_a_flood_of_messages_is_sent_away_and_the_others_go_on(signed_in, 
         assert (await pouring)[0] == 4429
     record_property("kept", {"times": ROUNDS, "tried": 20 * ROUNDS})
     assert slowest < 1
+
+
+async def test_a_flood_of_control_frames_is_sent_away_too(signed_in, customer):
+    client = await signed_in(customer)
+
+    async def pour():
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                await client.socket.ping()
+                await asyncio.sleep(0)
+
+    assert (await asyncio.gather(client.closed(), pour()))[0] == 4429
+
+
+@pytest.mark.promise(BUDGET, injected="5,000 messages in one piece on a socket")
+async def test_of_a_flood_little_is_read(signed_in, customer, desk, monkeypatch, record_property):
+    client, heard, read = await signed_in(customer), [], serving.Socket.handle_text
+    monkeypatch.setattr(serving.Socket, "handle_text", lambda self, frame: (heard.append(frame), read(self, frame)))
+    protocol = client.socket.protocol
+    for _ in range(5000):
+        protocol.send_text(b'{"type":"ping"}')
+    client.socket.transport.write(b"".join(protocol.data_to_send()))
+    assert await client.closed() == 4429
+    record_property("kept", {"times": 1, "tried": 5000})
+    assert len(heard) < desk.settings.max_messages_per_second + serving.PIECE_BYTES / 20
+
+
+async def test_who_is_too_fast_waits_and_is_refused_when_that_would_be_long(monkeypatch):
+    monkeypatch.setattr(limits, "WAIT_SECONDS", 0.2)
+    pace, began = Pace(20), time.monotonic()
+    for _ in range(40):
+        await pace.turn("fast", 1)
+    at_once = time.monotonic() - began
+    for _ in range(3):
+        await pace.turn("fast", 1)
+    after_waiting = time.monotonic() - began
+    pace.charge("fast", 20)
+    with pytest.raises(TooMany, match="At most 20 operations a second"):
+        await pace.turn("fast", 1)
+    refused = time.monotonic() - began
+    await pace.turn("slow", 1)
+    assert at_once < 0.1 < after_waiting < refused - 0.2
+    assert time.monotonic() - began < refused + 0.1
+
+
+async def test_what_takes_long_or_is_large_counts_as_more(monkeypatch):
+    monkeypatch.setattr(limits, "WAIT_SECONDS", 0.0)
+    for seconds, size in ((1.1, 0), (0.0, 2_000_000)):
+        pace = Pace(20)
+        await pace.turn("somebody", 1)
+        pace.charge_for("somebody", seconds, size)
+        with pytest.raises(TooMany):
+            await pace.turn("somebody", 1)
+
+
+async def test_one_person_runs_so_many_operations_at_once(monkeypatch):
+    monkeypatch.setattr(limits, "WAIT_SECONDS", 0.05)
+    slots = Slots(2)
+    first, second = await slots.taken("busy"), await slots.taken("busy")
+    assert first is second
+    with pytest.raises(TooMany, match="At most 2 operations"):
+        await slots.taken("busy")
+    (await slots.taken("another")).release()
+    waiting = asyncio.create_task(slots.taken("busy"))
+    await asyncio.sleep(0)
+    first.release()
+    assert await waiting is first
+
+
+@pytest.mark.promise(BUDGET, injected="more operations than one person has in a second, while another asks")
+async def test_too_many_operations_are_answered_with_429_and_those_of_others_are_run(
+    shares, api, signed_in, customer, agent, monkeypatch, record_property
+):
+    monkeypatch.setattr(limits, "WAIT_SECONDS", 0.0)
+    client = await signed_in(customer)
+    await api(customer, DESK)  # it has been read
+    monkeypatch.setattr(shares, "pace", Pace(1))
+    answers = [await api.post(customer, DESK) for _ in range(4)]
+    assert (answers[0].status_code, answers[-1].status_code) == (200, 429)
+    assert answers[-1].headers["retry-after"] == "1"
+    assert answers[-1].json()["errors"][0]["extensions"] == {"code": "RATE_LIMITED"}
+    name = await client.subscribe(DESK)
+    message = await client.receive()
+    assert (message["type"], message["id"]) == ("error", name)
+    assert message["payload"][0]["extensions"] == {"code": "RATE_LIMITED"}
+    await client.send(type="ping")
+    assert await client.receive() == {"type": "pong"}
+    assert await api(agent, DESK) == {"desk": {"name": "Deskwire"}}
+    record_property("kept", {"times": 1, "tried": 6})
+
+
+async def test_a_document_that_is_new_counts_as_many(shares, api, customer, monkeypatch):
+    monkeypatch.setattr(limits, "WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(shares, "pace", Pace(6))
+    texts = [f"{{ desk {{ name{number}: name }} }}" for number in range(3)]
+    answers = [await api.post(customer, text) for text in texts]
+    assert (answers[0].status_code, answers[-1].status_code) == (200, 429)

@@ -25,6 +25,7 @@ account = Right(Role.CUSTOMER, by_link=False)  # who has one, not who only has a
 staff = Right(Role.AGENT, by_link=False)
 requester = Right(Role.CUSTOMER, by_link=True, others=None)
 author = Right(Role.CUSTOMER, by_link=False, others=Role.TEAM_LEAD)
+settler = Right(Role.AGENT, by_link=False, others=Role.TEAM_LEAD)  # to whom it was escalated, or who stands above them
 leads = Right(Role.TEAM_LEAD, by_link=False)
 managers = Right(Role.MANAGER, by_link=False)
 admins = Right(Role.ADMIN, by_link=False)
@@ -122,8 +123,8 @@ RIGHTS = {
         "saveSlaPolicy": admins,
         "saveBusinessCalendar": admins,
         "escalateTicket": staff,
-        "acknowledgeEscalation": staff,
-        "endEscalation": staff,
+        "acknowledgeEscalation": settler,
+        "endEscalation": settler,
         "saveEscalationRule": admins,
         "deleteEscalationRule": admins,
         "saveMessageTemplate": leads,

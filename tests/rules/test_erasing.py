@@ -169,7 +169,9 @@ async def _by_hand(c, own, avatar):
             edited_by_id=person_id, edited_at=moment, published_by_id=person_id, published_at=moment, note=text(),
         )  # fmt: skip
     await _of_articles(c)
-    await c.database.rows("UPDATE messages SET last_error = :said WHERE recipient_id = :id", said=text(), id=person_id)
+    await c.database.rows(
+        "UPDATE messages SET last_error = :said, address = :said WHERE recipient_id = :id", said=text(), id=person_id
+    )
     await c.database.rows(
         """UPDATE people SET locale = 'canary', time_zone = 'canary', password_hash = 'canary', avatar_type = 'canary',
             avatar_key = :key WHERE id = :id""",

@@ -1,7 +1,10 @@
 """What may be set from outside."""
 
 import json
+import os
+import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -9,6 +12,7 @@ from pydantic import ValidationError
 
 from infra.settings import InvalidSettingsError, Settings, read
 
+ROOT = Path(__file__).resolve().parents[2]
 REQUIRED = {"DATABASE_URL": "postgresql://db/deskwire", "REDIS_URL": "redis://cache", "SECRET_KEY": "k" * 32}
 
 
@@ -230,3 +234,14 @@ def test_a_secret_at_aws_that_cannot_be_read_is_told_in_one_line(outside, secret
     with pytest.raises(InvalidSettingsError) as refused:
         read()
     assert str(refused.value) == "AWS_SECRET_ID: needs the package boto3, which is not installed"
+
+
+def test_a_command_says_in_a_line_what_the_database_lacks(server_url, redis_url, tmp_path):
+    environment = {"PATH": os.defpath, "SECRET_KEY": "s" * 40, "REDIS_URL": redis_url, "DATA_DIR": str(tmp_path)}
+    environment["DATABASE_URL"] = f"{server_url.rpartition('/')[0]}/postgres"
+    command = [sys.executable, "desk.py", "invite", "ann@example.net", "--role", "ADMIN"]
+
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+    assert "run `desk migrate`" in done.stderr
