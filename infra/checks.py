@@ -122,10 +122,11 @@ async def _database(settings: Settings) -> str:
         weak.append(f"its clock and this machine's differ by {skew:.0f} s: what is due comes as much too late or early")
     if wanted > facts["connections"]:
         weak.append(f"it takes {facts['connections']} connections, and one API and one worker may want {wanted}")
-    if weak:
-        raise Weak("; ".join(weak))
     newer = ", of a later version than this" if migrations.is_newer(stands) else ""
-    return f"PostgreSQL {facts['version']}, at migration {stands}{newer}"
+    found = f"PostgreSQL {facts['version']}, at migration {stands}{newer}"
+    if weak:
+        raise Weak("; ".join([*weak, found]))
+    return found
 
 
 COPY = """SELECT (SELECT system_identifier FROM pg_control_system()) AS of, pg_is_in_recovery() AS copies,
