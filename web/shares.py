@@ -157,8 +157,12 @@ class Turn:
         else:
             least, characters = NEW_DOCUMENT
             count, slots = least + len(asked.text or "") / characters, shares.slots_for_new
-        await shares.pace.turn(self._by, count)
         self._slots = await slots.taken(self._by)
+        try:  # afterwards, since what went before is charged when it is over
+            await shares.pace.turn(self._by, count)
+        except BaseException:
+            self._slots.release()
+            raise
         self._began = time.perf_counter()
         return self
 
