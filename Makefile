@@ -2,6 +2,8 @@
 # environment's Python, since the first lines of its scripts hold a path.
 
 PYTHON ?= python3
+# Whoever forbids it would have each of the many processes that tests start compile all of it anew.
+unexport PYTHONDONTWRITEBYTECODE
 LOCKING = .venv/bin/python -m uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 \
 	--no-header $(if $(UPGRADE),--upgrade) --quiet
 
