@@ -1,7 +1,6 @@
 """What is counted, for Prometheus."""
 
 from time import perf_counter
-from typing import Self
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -23,18 +22,16 @@ _FAILURES = {kind: FAILURES.labels(kind) for kind in _SECONDS}
 class Timed:
     """Observes how long its block takes, and whether it raises. A class, since a generator costs twice as much."""
 
-    __slots__ = ("_kind", "_started", "seconds")
+    __slots__ = ("_kind", "_started")
 
     def __init__(self, kind: str) -> None:
         """`kind`: of operation."""
         self._kind = kind
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> None:
         self._started = perf_counter()
-        return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self.seconds = perf_counter() - self._started
-        _SECONDS[self._kind].observe(self.seconds)
+        _SECONDS[self._kind].observe(perf_counter() - self._started)
         if kind is not None and issubclass(kind, Exception):
             _FAILURES[self._kind].inc()

@@ -95,15 +95,16 @@ class GraphQL:
         """What to answer. `streams`: whether the client takes an event stream."""
         operation: Operation | Answer | None = None
         try:
-            operation = await found(self._engine, self._shares, asked, context)
-            if isinstance(operation, Answer):
-                return operation
-            traces.asked(context.viewer.id, operation.kind, operation.name)
-            if operation.kind == "mutation" and method == "GET":
-                raise Wrong(405, "Mutations are sent by POST.", allow="POST")
-            if operation.kind == "subscription" and not streams:
-                raise Wrong(400, NEEDS_A_STREAM)
-            return await begun(self._engine, self._shares, asked, operation, context)
+            async with self._shares.turn(context, self._engine, asked) as turn:
+                operation = found(self._engine, asked)
+                if isinstance(operation, Answer):
+                    return operation
+                traces.asked(context.viewer.id, operation.kind, operation.name)
+                if operation.kind == "mutation" and method == "GET":
+                    raise Wrong(405, "Mutations are sent by POST.", allow="POST")
+                if operation.kind == "subscription" and not streams:
+                    raise Wrong(400, NEEDS_A_STREAM)
+                return await begun(self._engine, turn, asked, operation, context)
         except Wrong:
             raise
         except TooMany as error:

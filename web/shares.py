@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
+from typing import Self
 from weakref import WeakValueDictionary
 
 from infra.settings import Settings
@@ -17,7 +18,7 @@ WAIT_SECONDS = 2.0  # for one's turn, at most
 MOST_KNOWN = 10_000  # who have been here lately
 NEW_DOCUMENT = 10, 50  # as so many operations it counts, and as one more for so many characters
 AT_ONCE = 5  # queries and mutations of one person: half of a pool's connections
-MESSAGE, SOCKET = 0.25, 2  # as so many operations a message on a socket counts, and opening one
+MESSAGE, SOCKET, FLOOD = 0.25, 2, 10  # as so many operations count: a message, opening a socket, one that flooded
 SECONDS_AS_ONE, BYTES_AS_ONE = 0.01, 16_384  # of an operation that takes longer, or whose answer is larger
 
 
@@ -122,19 +123,49 @@ class Slots:
         return slots
 
 
-def count_of(engine: Engine, asked: Asked) -> float:
-    """As how many operations one counts before it is known what it takes: to read a new document takes time."""
-    if engine.knows(asked.text, asked.sha256):
-        return 1
-    least, characters = NEW_DOCUMENT
-    return least + len(asked.text or "") / characters
-
-
 class Shares:
     """What is shared out."""
 
     def __init__(self, settings: Settings) -> None:
         self.connections = Share(settings.max_connections_per_person, "sockets and event streams")
         self.operations = Share(settings.max_operations_per_person, "operations")
-        self.slots = Slots(AT_ONCE)
+        self.slots, self.slots_for_new = Slots(AT_ONCE), Slots(1)
         self.pace = Pace(settings.max_operations_per_second)
+
+    def turn(self, context: Context, engine: Engine, asked: Asked) -> "Turn":
+        """In which a query or mutation is run, or a subscription begun."""
+        return Turn(self, whose(context), engine, asked)
+
+
+class Turn:
+    """One person's turn: entered when it has come, which raises TooMany if that is long. What it took is theirs.
+
+    A document that is new to the process is run alone, since nothing else is while it is read and planned. A class,
+    since a generator costs twice as much.
+    """
+
+    __slots__ = ("_asked", "_began", "_by", "_engine", "_shares", "_slots", "size")
+
+    def __init__(self, shares: Shares, by: Hashable, engine: Engine, asked: Asked) -> None:
+        self._shares, self._by, self._engine, self._asked = shares, by, engine, asked
+        self.size = 0  # of the answer, in bytes
+
+    async def __aenter__(self) -> Self:
+        asked, shares = self._asked, self._shares
+        if self._engine.knows(asked.text, asked.sha256):
+            count, slots = 1.0, shares.slots
+        else:
+            least, characters = NEW_DOCUMENT
+            count, slots = least + len(asked.text or "") / characters, shares.slots_for_new
+        self._slots = await slots.taken(self._by)
+        try:  # afterwards, since what went before is charged when it is over
+            await shares.pace.turn(self._by, count)
+        except BaseException:
+            self._slots.release()
+            raise
+        self._began = time.perf_counter()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._slots.release()
+        self._shares.pace.charge_for(self._by, time.perf_counter() - self._began, self.size)

@@ -27,7 +27,7 @@ from web.identity import Identities, Watched
 from web.operations import Asked, Malformed, Unwritable, asked
 from web.serving import Socket as Connection
 from web.serving import text_frame
-from web.shares import MESSAGE, SOCKET, Shares, TooMany, whose
+from web.shares import FLOOD, MESSAGE, SOCKET, Shares, TooMany, whose
 from web.streaming import SEND_SECONDS, Gone, begun, errors_in, errors_of, found, live
 
 PROTOCOL = "graphql-transport-ws"
@@ -64,9 +64,8 @@ class Sockets:
             await websocket.accept()
             await websocket.close(4406, f"Only {PROTOCOL} is spoken here.")
             return
-        client = websocket.client
         try:
-            await self._shares.pace.turn(client.host if client else "", SOCKET)
+            await self._shares.pace.turn(_network(websocket), SOCKET)
         except TooMany as error:
             await websocket.close(4429, str(error))
             return
@@ -83,6 +82,10 @@ class Sockets:
         if origin is None:
             return True
         return _host(origin) in self._origins or _host(origin) == websocket.headers.get("host")
+
+
+def _network(websocket: WebSocket) -> str:
+    return websocket.client.host if websocket.client else ""
 
 
 def _host(url: str) -> str:
@@ -154,9 +157,10 @@ class _Socket:
             self._listening = False
 
     def _flooded(self) -> None:
-        most = self._desk.settings.max_messages_per_second
+        most, pace = self._desk.settings.max_messages_per_second, self._shares.pace
+        pace.charge(_network(self._websocket), FLOOD)
         if self._counted is not None:
-            self._shares.pace.charge(self._counted, most * MESSAGE)
+            pace.charge(self._counted, most * MESSAGE)
         self._end_all(4429, f"At most {most} messages a second are read, and {MOST_BEFORE} before the acknowledgement.")
 
     def _end_all(self, code: int, reason: str) -> None:
@@ -215,8 +219,7 @@ class _Socket:
             raise Closed(4429, "Too many initialisation requests")
         if not isinstance(payload, dict | None):
             raise Closed(4400, "The payload is a JSON object.")
-        client = self._websocket.client
-        self._context = Context(self._desk, self._engine, NOBODY, network=client.host if client else "")
+        self._context = Context(self._desk, self._engine, NOBODY, network=_network(self._websocket))
         given = payload or {}
         authorization = given.get("authorization") or given.get("Authorization")
         acknowledged: dict[str, Any] = {"type": "connection_ack"}
@@ -297,12 +300,13 @@ class _Socket:
         """Tell all answers. The errors when there can be none."""
         outlet = _Outlet(self, name)
         with traces.operation(self._websocket.scope):
-            operation = await found(self._engine, self._shares, asked, context)
-            if isinstance(operation, Answer):
-                return errors_in(operation)
-            self._kinds[asyncio.current_task()] = operation.kind
-            traces.asked(context.viewer.id, operation.kind, operation.name)
-            answer = await begun(self._engine, self._shares, asked, operation, context)
+            async with self._shares.turn(context, self._engine, asked) as turn:
+                operation = found(self._engine, asked)
+                if isinstance(operation, Answer):
+                    return errors_in(operation)
+                self._kinds[asyncio.current_task()] = operation.kind
+                traces.asked(context.viewer.id, operation.kind, operation.name)
+                answer = await begun(self._engine, turn, asked, operation, context)
         if isinstance(answer, Stream):
             await live(self._cohorts, self._desk.hub, answer, outlet)
             return None

@@ -18,7 +18,7 @@ from schema.context import Context
 from web import counters
 from web.cohorts import Cohorts, Outlet, pause
 from web.operations import Asked
-from web.shares import Shares, TooMany, count_of, whose
+from web.shares import TooMany, Turn
 
 SEND_SECONDS = 15.0  # a client that takes nothing for so long is gone
 
@@ -29,29 +29,21 @@ class Gone(Exception):
     """The client takes no more, so whatever runs for it ends."""
 
 
-async def found(engine: Engine, shares: Shares, asked: Asked, context: Context) -> Operation | Answer:
-    """The operation that is asked for, once it's the viewer's turn; or the answer why there is none. Raises TooMany."""
-    await shares.pace.turn(whose(context), count_of(engine, asked))
+def found(engine: Engine, asked: Asked) -> Operation | Answer:
+    """The operation that is asked for; or the answer why there is none."""
     operation = engine.operation(asked.text, asked.name, asked.sha256)
     if isinstance(operation, Answer):
         counters.REFUSED.inc()
     return operation
 
 
-async def begun(
-    engine: Engine, shares: Shares, asked: Asked, operation: Operation, context: Context
-) -> Answer | Stream:
+async def begun(engine: Engine, turn: Turn, asked: Asked, operation: Operation, context: Context) -> Answer | Stream:
     """The answer to an operation; or how it goes on being answered, if it's a subscription."""
     if operation.kind == "subscription":
         return engine.subscribe(operation, asked.variables, context.viewer)
-    by = whose(context)  # who signs in is somebody else afterwards
-    slots = await shares.slots.taken(by)
-    try:
-        with counters.Timed(operation.kind) as timed:
-            answer = await engine.answer(operation, asked.variables, context.viewer, context)
-    finally:
-        slots.release()
-    shares.pace.charge_for(by, timed.seconds, len(answer.body))
+    with counters.Timed(operation.kind):
+        answer = await engine.answer(operation, asked.variables, context.viewer, context)
+    turn.size = len(answer.body)
     return answer
 
 
