@@ -109,6 +109,8 @@ class GraphQL:
             raise
         except TooMany as error:
             raise Wrong(429, str(error), code=error.code, retry_after="1") from None
+        except Unavailable as error:
+            raise Wrong(503, str(error), code=error.code) from None
         except Exception as error:  # whatever it is, the client is told as of any other fault
             kind = operation.kind if isinstance(operation, Operation) else None
             raise Wrong(500, APOLOGY, code="INTERNAL", id=report(error, operation=kind)) from error

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Self
 from weakref import WeakValueDictionary
 
+from infra.postgres import Unavailable
 from infra.settings import Settings
 from planner.engine import Engine
 from schema.context import Context
@@ -108,7 +109,11 @@ class Slots:
         self._of: WeakValueDictionary[Hashable, asyncio.Semaphore] = WeakValueDictionary()  # while they are used
 
     async def taken(self, by: Hashable) -> asyncio.Semaphore:
-        """One is taken, once there is one; what is returned is to be released. Raises TooMany after a long wait."""
+        """One is taken, once there is one; what is returned is to be released.
+
+        Raises Unavailable after a long wait, as the pool does of whose connections one has but so many: it may be the
+        database that is slow, or away.
+        """
         slots = self._of.get(by)
         if slots is None:
             slots = self._of[by] = asyncio.Semaphore(self._most)
@@ -117,7 +122,7 @@ class Slots:
                 async with asyncio.timeout(WAIT_SECONDS):
                     await slots.acquire()
             except TimeoutError:
-                raise TooMany(f"At most {self._most} operations of one person are run at once.") from None
+                raise Unavailable from None
         else:
             await slots.acquire()  # at once
         return slots
@@ -138,10 +143,10 @@ class Shares:
 
 
 class Turn:
-    """One person's turn: entered when it has come, which raises TooMany if that is long. What it took is theirs.
+    """One person's turn: entered when it has come, which raises TooMany or Unavailable if that is long.
 
-    A document that is new to the process is run alone, since nothing else is while it is read and planned. A class,
-    since a generator costs twice as much.
+    What it took is charged to them. A document that is new to the process is run alone, since nothing else is while it
+    is read and planned. A class, since a generator costs twice as much.
     """
 
     __slots__ = ("_asked", "_began", "_by", "_engine", "_shares", "_slots", "size")
