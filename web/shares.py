@@ -16,9 +16,9 @@ from web.operations import Asked
 
 BURST_SECONDS = 2  # what was not used of them may be used at once
 WAIT_SECONDS = 2.0  # for one's turn, at most
-MOST_KNOWN = 10_000  # who have been here lately
+MOST_KNOWN = 10_000  # of whom it is remembered, before those who have nothing to wait for are forgotten
 NEW_DOCUMENT = 10, 50  # as so many operations it counts, and as one more for so many characters
-AT_ONCE = 5  # queries and mutations of one person: half of a pool's connections
+AT_ONCE = 40  # queries and mutations of one person: a second's through this, so 5, half of a pool's connections
 MESSAGE, SOCKET, FLOOD = 0.25, 2, 10  # as so many operations count: a message, opening a socket, one that flooded
 SECONDS_AS_ONE, BYTES_AS_ONE = 0.01, 16_384  # of an operation that takes longer, or whose answer is larger
 
@@ -69,15 +69,16 @@ class Pace:
 
     def __init__(self, most: int) -> None:
         """`most`: operations a second."""
-        self._most = most
+        self._most, self._most_known = most, MOST_KNOWN
         self._spent: dict[Hashable, float] = {}  # until when each has spent what they may
 
     def charge(self, by: Hashable, count: float) -> float:
         """So many operations more count as theirs. Returns for how many seconds they should wait."""
         now = time.monotonic()
         self._spent[by] = max(self._spent.get(by, 0.0), now) + count / self._most
-        if len(self._spent) > MOST_KNOWN:
+        if len(self._spent) > self._most_known:
             self._spent = {each: until for each, until in self._spent.items() if until > now}
+            self._most_known = max(MOST_KNOWN, 2 * len(self._spent))
         return self._spent.get(by, now) - now - BURST_SECONDS
 
     async def turn(self, by: Hashable, count: float) -> None:
@@ -91,10 +92,12 @@ class Pace:
         if (wait := self.charge(by, count)) > 0:
             await asyncio.sleep(wait)
 
-    async def rest(self, by: Hashable, count: float) -> None:
-        """So many more are theirs. Wait until they may have them, or for as long as anybody waits."""
-        if (wait := self.charge(by, count)) > 0:
+    async def rest(self, by: Hashable, count: float) -> bool:
+        """So many more are theirs. Wait until they may have them, 2 s at most. Returns whether they had to wait."""
+        wait = self.charge(by, count)
+        if wait > 0:
             await asyncio.sleep(min(wait, WAIT_SECONDS))
+        return wait > 0
 
     def charge_for(self, by: Hashable, seconds: float, size: int) -> None:
         """An operation that counted as one has taken so long, and its answer has so many bytes."""
@@ -134,8 +137,8 @@ class Shares:
     def __init__(self, settings: Settings) -> None:
         self.connections = Share(settings.max_connections_per_person, "sockets and event streams")
         self.operations = Share(settings.max_operations_per_person, "operations")
-        self.slots, self.slots_for_new = Slots(AT_ONCE), Slots(1)
-        self.pace = Pace(settings.max_operations_per_second)
+        most = settings.max_operations_per_second
+        self.pace, self.slots, self.slots_for_new = Pace(most), Slots(max(1, most // AT_ONCE)), Slots(1)
 
     def turn(self, context: Context, engine: Engine, asked: Asked) -> "Turn":
         """In which a query or mutation is run, or a subscription begun."""

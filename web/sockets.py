@@ -33,6 +33,7 @@ from web.streaming import SEND_SECONDS, Gone, begun, errors_in, errors_of, found
 PROTOCOL = "graphql-transport-ws"
 INIT_SECONDS = 10.0
 MOST_BEFORE = 10  # messages that are read before the acknowledgement, for which clients wait
+MOST_SLOWED = 20  # messages a second of who is too fast: reading more only to find a flood would take time
 ANSWER_SECONDS = 1.0  # for mutations that run when the socket is to be closed
 MOST_CHARACTERS = 1024 * 1024
 MOST_REASON = 120  # bytes, of 123 that a frame has room for
@@ -180,12 +181,14 @@ class _Socket:
     # --- Messages ----------------------------------------------------------------------------------------------------
 
     async def _receive(self) -> None:
+        most = self._desk.settings.max_messages_per_second
         while True:
             received = await self._websocket.receive()
             if received["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(received.get("code", 1005))
             if self._counted is not None:  # who is too fast is heard later: their messages wait in the network
-                await self._shares.pace.rest(self._counted, MESSAGE)
+                rested = await self._shares.pace.rest(self._counted, MESSAGE)
+                self._connection.limit(MOST_SLOWED if rested else most, self._flooded)
             text = received.get("text")
             if text is None:
                 raise Closed(4400, "Messages are text.")

@@ -1,7 +1,6 @@
 """A TCP proxy that stands before a server and can cut, black-hole and delay what passes."""
 
 import asyncio
-import contextlib
 import threading
 
 from infra import embedded
@@ -73,18 +72,19 @@ class Proxy:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _serve(self, reader, writer):
-        with contextlib.suppress(OSError):
+        both = {writer}
+        try:
             await self._passable()
             there, thither = await asyncio.open_connection("127.0.0.1", self.target())
-            both = {writer, thither}
+            both.add(thither)
             self._writers |= both
-            try:
-                await asyncio.gather(self._pass(reader, thither), self._pass(there, writer))
-            finally:
-                self._writers -= both
-                for each in both:
-                    each.transport.abort()
-        writer.transport.abort()
+            await asyncio.gather(self._pass(reader, thither), self._pass(there, writer))
+        except OSError:
+            pass  # as whoever is connected will see
+        finally:
+            self._writers -= both
+            for each in both:
+                each.transport.abort()
 
     async def _pass(self, reader, writer):
         while said := await reader.read(MOST_BYTES):

@@ -213,3 +213,13 @@ async def test_a_document_that_is_new_counts_as_many(shares, api, customer, monk
     texts = [f"{{ desk {{ name{number}: name }} }}" for number in range(3)]
     answers = [await api.post(customer, text) for text in texts]
     assert (answers[0].status_code, answers[-1].status_code) == (200, 429)
+
+
+async def test_whoever_has_nothing_to_wait_for_is_forgotten(monkeypatch):
+    monkeypatch.setattr(limits, "MOST_KNOWN", 10)
+    pace = Pace(10)
+    pace.charge("fast", 100)
+    for number in range(50):
+        pace.charge(number, 0)
+    assert "fast" in pace._spent
+    assert len(pace._spent) <= 21
