@@ -27,9 +27,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from bench import live  # noqa: E402 # the path to it was just made
 from bench.hostile import KINDS  # noqa: E402 # as above
-from bench.operations import Q1, Q2  # noqa: E402 # as above
+from bench.operations import Q1, Q2, Q3  # noqa: E402 # as above
 from bench.report import share  # noqa: E402 # as above
-from bench.running import agents, running, settings_of  # noqa: E402 # as above
+from bench.running import agents, ask, running, settings_of  # noqa: E402 # as above
 from rich.console import Console  # noqa: E402 # as above
 
 from domain import demo_large  # noqa: E402 # as above
@@ -77,7 +77,9 @@ async def measured(port: int, folder: Path) -> dict[str, dict[str, Any]]:
     await connection.close()
     *tokens, enemy = await agents(desk, OTHERS + 1)
     await desk.close()
-    await asked(port, tokens, ids)  # warms up
+    await asked(port, tokens, ids)  # warms up, as does what others have asked for before that the flood asks for
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
+        await asyncio.gather(*(ask(http, token, Q3, {"statuses": ["OPEN"]}) for token in tokens * 3))
     found = {}
     for kind in KINDS:
         before = await asked(port, tokens, ids)

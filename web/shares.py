@@ -75,21 +75,23 @@ class Pace:
     def charge(self, by: Hashable, count: float) -> float:
         """So many operations more count as theirs. Returns for how many seconds they should wait."""
         now = time.monotonic()
-        self._spent[by] = max(self._spent.get(by, 0.0), now) + count / self._most
+        until = self._spent[by] = max(self._spent.get(by, 0.0), now) + count / self._most
         if len(self._spent) > self._most_known:
             self._spent = {each: until for each, until in self._spent.items() if until > now}
             self._most_known = max(MOST_KNOWN, 2 * len(self._spent))
-        return self._spent.get(by, now) - now - BURST_SECONDS
+        return until - now - BURST_SECONDS
 
     async def turn(self, by: Hashable, count: float) -> None:
         """Wait until they may have so many more, which are theirs then.
 
         Raises TooMany when that is too long, though not at once: who only tries again and again would lose nothing.
         """
-        if self.charge(by, 0) > WAIT_SECONDS:
+        wait = self.charge(by, count)
+        if wait > WAIT_SECONDS + count / self._most:
+            self.charge(by, -count)
             await asyncio.sleep(WAIT_SECONDS)
             raise TooMany(f"At most {self._most} operations a second of one person are served.")
-        if (wait := self.charge(by, count)) > 0:
+        if wait > 0:
             await asyncio.sleep(wait)
 
     async def rest(self, by: Hashable, count: float) -> bool:
