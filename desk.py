@@ -80,7 +80,7 @@ def migrate() -> None:
     from infra import migrations
 
     # Mostly there is nothing to do. That is soon told; Alembic would take a second to find it out.
-    if asyncio.run(migrations.stands(_settings().database_url)) == migrations.head():
+    if asyncio.run(migrations.stands_at(_settings().database_url)) == migrations.head():
         typer.echo(f"The database is at migration {migrations.head()}")
         return
 

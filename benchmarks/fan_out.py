@@ -7,7 +7,6 @@ arrives to the last. SUBSCRIBERS (1000,5000) says how many watch; they are fifty
 
 import asyncio
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -28,7 +27,7 @@ from bench import live  # noqa: E402 # the path to it was just made
 from bench.operations import M2  # noqa: E402 # the path to it was just made
 from bench.report import share  # noqa: E402 # the path to it was just made
 from bench.running import agents, ask, resident, running, serving, settings_of  # noqa: E402 # as above
-from bench.sockets import Crowd, masked  # noqa: E402 # as above
+from bench.sockets import Crowd, allow_many, masked  # noqa: E402 # as above
 from rich.console import Console  # noqa: E402 # as above
 
 from infra import embedded  # noqa: E402 # as above
@@ -152,8 +151,7 @@ async def all_of(port: int, floors: int, floor_pid: int, folder: Path) -> list[t
 
 def main() -> None:
     """Start both, connect, tell, count."""
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    allow_many()
     with tempfile.TemporaryDirectory() as place:
         folder, port, floors = Path(place).resolve() / "data", embedded.free_port(), embedded.free_port()
         runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)

@@ -9,7 +9,6 @@ import asyncio
 import bisect
 import os
 import random
-import resource
 import sys
 import tempfile
 import time
@@ -29,7 +28,7 @@ from bench import live  # noqa: E402 # the path to it was just made
 from bench.operations import Q1  # noqa: E402 # the path to it was just made
 from bench.report import share  # noqa: E402 # as above
 from bench.running import agents, ask, resident, running, serving, settings_of  # noqa: E402 # as above
-from bench.sockets import Crowd, masked  # noqa: E402 # as above
+from bench.sockets import Crowd, allow_many, masked  # noqa: E402 # as above
 from rich.console import Console  # noqa: E402 # as above
 from sqlalchemy import Select, select  # noqa: E402 # as above
 
@@ -181,8 +180,7 @@ async def measured(port: int, folder: Path) -> tuple[list[float], float, float, 
 
 def main() -> None:
     """Start a desk, open sockets, make events, cut, come back, tell."""
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    allow_many()
     with tempfile.TemporaryDirectory() as place:
         folder, port = Path(place).resolve() / "data", embedded.free_port()
         with running(folder, port), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -107,9 +107,9 @@ async def _database(settings: Settings) -> str:
             raise RuntimeError(f"its encoding is {facts['encoding']}: it has to be UTF8")
         if facts["copies"]:
             raise RuntimeError("it copies another server, so nothing can be written there: name that one")
-        if await connection.fetchval("SELECT to_regclass('alembic_version') IS NULL"):
+        stands = await migrations.stands(connection)
+        if stands is None:
             raise RuntimeError("it has no tables yet: run `desk migrate`")
-        stands = await connection.fetchval("SELECT version_num FROM alembic_version")
     finally:
         await connection.close()
     if not migrations.suffices(stands):

@@ -41,16 +41,22 @@ def suffices(stands: str | None) -> bool:
     return stands == head() or is_newer(stands)
 
 
-async def stands(url: str) -> str | None:
-    """The migration that the database at `url` is at; None when it has no tables yet."""
-    connection = await asyncpg.connect(url)
+async def stands(connection: asyncpg.Connection) -> str | None:
+    """The migration that a database is at; None when it has no tables yet."""
     try:
         at: str | None = await connection.fetchval(STANDS)
     except asyncpg.UndefinedTableError:
         return None
+    return at
+
+
+async def stands_at(url: str) -> str | None:
+    """The migration that the database at `url` is at; None when it has no tables yet."""
+    connection = await asyncpg.connect(url)
+    try:
+        return await stands(connection)
     finally:
         await connection.close()
-    return at
 
 
 async def is_migrated(reads: Reads) -> bool:

@@ -125,6 +125,9 @@ class Identities:
         """Go on watching while the token is as good as it was."""
         try:
             found = await self.bearer(token)
+            if found.viewer != watched.bearer.viewer:
+                raise BadToken("The rights are others now.")
+            until = found.expires_at
         except Unavailable:
             until = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=LOOK_SECONDS)
         except BadToken:
@@ -134,11 +137,6 @@ class Identities:
             report(error)
             self._tell(watched, OVER)
             return
-        else:
-            if found.viewer != watched.bearer.viewer:
-                self._tell(watched, OVER)
-                return
-            until = found.expires_at
         if watched in self._watched.get(watched.bearer.session_id, ()):
             self._wait(watched, until)
 

@@ -4,7 +4,6 @@ hostile.py KIND PORT TOKEN TICKET SECONDS
 """
 
 import asyncio
-import resource
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -17,7 +16,7 @@ import uvloop
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.operations import Q3  # the path to it was just made
-from bench.sockets import Crowd, masked  # as above
+from bench.sockets import Crowd, allow_many, masked  # as above
 
 SOCKETS, CONNECTIONS = 90, 64
 WATCH = "subscription ($id: ID!) { ticketUpdated(id: $id) { id subject body comments(last: 10) { nodes { body } } } }"
@@ -117,6 +116,5 @@ async def floods(kind: str, port: int, token: str, ticket: str, seconds: float) 
 
 
 if __name__ == "__main__":
-    most_open = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most_open, most_open))
+    allow_many()
     uvloop.run(floods(sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4], float(sys.argv[5])))

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench.report import FONT, ROOT, machine
+from bench.report import ROOT, SIDES, Bar, bars, machine
 
 INTRODUCTION = """# What sockets cost, and what they hold
 
@@ -33,6 +33,7 @@ connections as they like. The others' p99 is to stay within twice what it is wit
 share the machine, so part of what is noticed is the flood's own work.""",
 }
 PLOT = "fan-out.svg"
+COLORS = {"rate": "ours", "floor": "floor"}  # each side's
 
 
 def tell(part: str, columns: Sequence[str], rows: Sequence[Sequence[str]], figures: Any) -> None:
@@ -76,23 +77,13 @@ def page(known: dict[str, Any]) -> str:
 
 
 def plot(figures: dict[str, dict[str, float]]) -> str:
-    """Bars: deliveries a second, ours above the bare broadcast's."""
-    width, left, top = 900, 140, 60
-    height = 44 * len(figures) + 70
-    scale = (width - left - 130) / max(each[side] for each in figures.values() for side in ("rate", "floor"))
+    """Deliveries a second, ours above the bare broadcast's."""
     drawn = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" {FONT}>',
-        f'<rect width="{width}" height="{height}" fill="white"/>',
-        '<text x="16" y="26" font-size="16" font-weight="bold">One change, told to many: deliveries a second</text>',
-        '<text x="16" y="46" fill="#555">blue: Deskwire, grey: a bare broadcast of the same bytes</text>',
+        (
+            f"{int(watchers):,} watchers",
+            [Bar([(each[side], SIDES[color][0])], f"{each[side]:,.0f}") for side, color in COLORS.items()],
+        )
+        for watchers, each in figures.items()
     ]
-    for number, (watchers, each) in enumerate(figures.items()):
-        y = top + number * 44
-        drawn.append(f'<text x="16" y="{y + 21}">{int(watchers):,} watchers</text>')
-        for place, (side, color) in enumerate((("rate", "#1f5fd1"), ("floor", "#6b7280"))):
-            upper, long = y + 3 + place * 17, each[side] * scale
-            drawn += [
-                f'<rect x="{left}" y="{upper}" width="{long:.1f}" height="14" fill="{color}"/>',
-                f'<text x="{left + long + 6:.1f}" y="{upper + 12}">{each[side]:,.0f}</text>',
-            ]
-    return "\n".join([*drawn, "</svg>", ""])
+    words = "blue: Deskwire, grey: a bare broadcast of the same bytes"
+    return bars("One change, told to many: deliveries a second", words, drawn)

@@ -150,27 +150,49 @@ def since(rows: list[dict[str, Any]]) -> str:
 
 
 def plot(rows: list[dict[str, Any]], tickets: int) -> str:
-    """Bars: the CPU of a request, ours above the floor's, server and database end to end."""
-    width, height, left, top = 900, 44 * len(rows) + 70, 140, 60
-    most = max(row[side]["server"] + row[side]["database"] for row in rows for side in SIDES)
-    scale = (width - left - 130) / most
+    """The CPU of a request, ours above the floor's, server and database end to end."""
+    drawn = [
+        (
+            f"{row['operation']}, {row['at_once']} at once",
+            [
+                Bar(
+                    [(row[side]["server"], dark), (row[side]["database"], light)],
+                    f"{row[side]['server']:.0f} + {row[side]['database']:.0f}",
+                )
+                for side, (dark, light) in SIDES.items()
+            ],
+        )
+        for row in rows
+    ]
     words = "dark: server, light: database; blue: Deskwire, grey: the floor; µs"
+    return bars(f"CPU of one request, {tickets:,} tickets", words, drawn)
+
+
+class Bar(NamedTuple):
+    """Numbers end to end, each with its color, and what is said of them."""
+
+    parts: list[tuple[float, str]]
+    said: str
+
+
+def bars(title: str, words: str, rows: list[tuple[str, list[Bar]]]) -> str:
+    """A plot as SVG: to each row its name, and bars one below the other."""
+    width, height, left, top = 900, 44 * len(rows) + 70, 140, 60
+    scale = (width - left - 130) / max(sum(number for number, _ in bar.parts) for _, found in rows for bar in found)
     drawn = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" {FONT}>',
         f'<rect width="{width}" height="{height}" fill="white"/>',
-        f'<text x="16" y="26" font-size="16" font-weight="bold">CPU of one request, {tickets:,} tickets</text>',
+        f'<text x="16" y="26" font-size="16" font-weight="bold">{title}</text>',
         f'<text x="16" y="46" fill="#555">{words}</text>',
     ]
-    for number, row in enumerate(rows):
+    for number, (name, found) in enumerate(rows):
         y = top + number * 44
-        drawn.append(f'<text x="16" y="{y + 21}">{row["operation"]}, {row["at_once"]} at once</text>')
-        for place, (side, (dark, light)) in enumerate(SIDES.items()):
-            server, database = row[side]["server"], row[side]["database"]
-            upper, middle = y + 3 + place * 17, left + server * scale
-            end = middle + database * scale
-            drawn += [
-                f'<rect x="{left}" y="{upper}" width="{server * scale:.1f}" height="14" fill="{dark}"/>',
-                f'<rect x="{middle:.1f}" y="{upper}" width="{database * scale:.1f}" height="14" fill="{light}"/>',
-                f'<text x="{end + 6:.1f}" y="{upper + 12}">{server:.0f} + {database:.0f}</text>',
-            ]
+        drawn.append(f'<text x="16" y="{y + 21}">{name}</text>')
+        for place, bar in enumerate(found):
+            upper, end = y + 3 + place * 17, float(left)
+            for length, color in bar.parts:
+                long = length * scale
+                drawn.append(f'<rect x="{end:.1f}" y="{upper}" width="{long:.1f}" height="14" fill="{color}"/>')
+                end += long
+            drawn.append(f'<text x="{end + 6:.1f}" y="{upper + 12}">{bar.said}</text>')
     return "\n".join([*drawn, "</svg>", ""])

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -54,6 +55,12 @@ class Counter(asyncio.Protocol):
                 self._heard()
             place = start + length
         self._buffer = self._buffer[place:]
+
+
+def allow_many() -> None:
+    """Let this process, and those that it starts, have as many sockets open as the machine allows."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def masked(message: object) -> bytes:
