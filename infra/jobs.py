@@ -104,6 +104,15 @@ class Work(Generic[AJob]):
             yield unit
         self.left.difference_update(ended)
 
+    async def put_off(self, seconds: float) -> None:
+        """None of the jobs can be performed yet, for a reason that is nobody's fault: they are tried again later.
+
+        However often that happens they are not given up for it, and stand there as of when they were asked for.
+        """
+        rows, self.left = self.left, set()
+        self.failed = True
+        await _failed(self.desk, rows, self.attempt, "Put off.", wait=dt.timedelta(seconds=seconds))
+
     async def fail(self, row_id: UUID, error: Exception) -> None:
         """One of the jobs has failed, and will be tried again by itself, unless it is given up."""
         self.left.discard(row_id)

@@ -37,6 +37,7 @@ CHANNEL = "metrics"  # where it is told that figures changed; with a person's id
 SAVED = "deflected"  # the measure of tickets that articles saved
 BATCH = 5_000  # facts that are added at once
 ANEW = 0x6465736B6D657472  # an advisory lock: shared by who adds up, alone for who counts anew
+PAUSE_SECONDS = 15.0  # until it is asked again whether all was counted anew
 
 # --- Counting ---------------------------------------------------------------------------------------------------------
 
@@ -160,6 +161,12 @@ def _written(moment: Any, *columns: Any) -> Any:
 
 
 # --- Adding up --------------------------------------------------------------------------------------------------------
+
+
+async def begins_anew(desk: Desk) -> bool:
+    """Whether everything is counted anew just now: what has happened meanwhile is counted after that."""
+    ((free,),) = await desk.writes.alone(_free)
+    return not free
 
 
 async def add_up(desk: Desk) -> None:

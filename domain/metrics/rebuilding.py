@@ -110,7 +110,7 @@ async def rebuild_and_show(database_url: str) -> int:
 
         def told(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total)
-            if not console.is_terminal:
+            if not console.is_terminal and (done % (10 * BATCH) == 0 or done == total):
                 console.print(f"{done:,} of {total:,} histories")
 
         return await rebuild(database_url, told)

@@ -5,10 +5,12 @@ from random import Random
 from types import SimpleNamespace
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from domain import opening
 from domain.metrics import counting, facts, rebuilding
+from infra import jobs
 from infra.unit import Unit
 from models import Role
 
@@ -279,6 +281,30 @@ async def test_until_when_everything_is_counted(api, submit, customer, problem, 
     counted = (await api(director, METRICS, filter=today()))["metrics"]
     assert counted["total"]["submittedCount"] == 1
     assert counted["computedAt"] > waiting["computedAt"]
+
+
+async def test_what_happens_while_all_is_counted_anew_waits_for_that(
+    api, submit, customer, problem, work, desk, database, director, settings
+):
+    rebuilding_ = await asyncpg.connect(settings.database_url)
+    await rebuilding_.execute("SELECT pg_advisory_lock($1)", counting.ANEW)
+    await submit(customer, problem)
+    (asked,) = await database.rows("SELECT id, created_at FROM jobs WHERE kind = 'Count'")
+    for attempt in (1, 2):
+        await (jobs.perform_together(desk, "Count") if attempt == 1 else jobs.perform(desk, asked["id"]))
+        (waits,) = await database.rows(
+            "SELECT state, attempts, due_at > now() + interval '5 seconds' AS later, created_at FROM jobs"
+            " WHERE kind = 'Count'"
+        )
+        # Without having waited for a lock, and as of when it was asked for.
+        assert waits == {"state": "QUEUED", "attempts": attempt, "later": True, "created_at": asked["created_at"]}
+        await database.rows("UPDATE jobs SET due_at = now() WHERE kind = 'Count'")
+    figures = (await api(director, METRICS, filter=today()))["metrics"]
+    assert figures["total"]["submittedCount"] == 0
+    assert dt.datetime.fromisoformat(figures["computedAt"]) <= asked["created_at"]
+    await rebuilding_.close()
+    await work.run()
+    assert (await api(director, METRICS, filter=today()))["metrics"]["total"]["submittedCount"] == 1
 
 
 MERGE = "mutation M($input: MergeTicketsInput!) { mergeTickets(input: $input) { __typename } }"
