@@ -16,7 +16,8 @@ MOST_TEXT, MOST_QUESTION, LEAST_QUESTION = 200, 2_000, 3
 NEAREST = 5  # words that a misspelt one may have been meant as
 SHORTEST_MISSPELT, SHORT = 4, 6  # shorter ones are near to too much; short ones have one letter wrong
 MOST_SUGGESTED = 10
-RAREST, MOST_FOUND = 8, 3_000  # of a question the rarest words count, as long as no more articles have them
+RAREST, MOST_FOUND = 8, 1_500  # of a question the rarest words count, as long as no more articles have them
+MOST_MISSPELT = 6  # words of a question for which others like them are looked up
 MOST_READ = 500  # of those that have them, the ones that fit best
 HEADING = 3.0  # how much more a word counts in a heading
 PREFERRED = 1.5  # how much better an article fits of the category that is asked about
@@ -194,25 +195,39 @@ def _rarest(viewer: Viewer, said: Any) -> Any:
 
     Each with what all of them count, `whole`, and all of them `together`, as a query.
     """
-    form = func.to_tsvector(sa.cast(ArticleLanguage.language, REGCONFIG), said)
-    word = func.unnest(func.tsvector_to_array(form), type_=sa.Text())
-    words = select(word.label("word")).select_from(ArticleLanguage).distinct().subquery("said")
+    typed, word = sa.column("typed", sa.Text()), sa.column("word", sa.Text())
+    plain = func.unnest(func.tsvector_to_array(func.to_tsvector(PLAIN, said)))
+    plain = plain.table_valued(typed).render_derived(name="plain")
+    form = func.to_tsvector(sa.cast(ArticleLanguage.language, REGCONFIG), plain.c.typed)
+    forms = func.unnest(func.tsvector_to_array(form)).table_valued(word).render_derived(name="forms")
+    spoken = plain.join(ArticleLanguage, sa.true()).join(forms, sa.true())
+    words = select(plain.c.typed, forms.c.word).select_from(spoken).distinct().subquery("said")
     seen = sa.and_(ArticleTerm.audience.in_(articles.audiences(viewer)), ArticleTerm.articles > 0)
+    many = func.sum(ArticleTerm.articles)
     known = (
-        select(words.c.word, func.sum(ArticleTerm.articles).label("articles"))
+        select(
+            words.c.typed,
+            words.c.word,
+            many.label("articles"),
+            # Known in the forms of one language, a word is not misspelt for being none of another.
+            func.max(many).over(partition_by=words.c.typed).is_(None).label("unknown"),
+            func.row_number().over(partition_by=words.c.typed, order_by=words.c.word).label("form"),
+        )
         .join_from(words, ArticleTerm, sa.and_(ArticleTerm.word == words.c.word, seen), isouter=True)
-        .group_by(words.c.word)
+        .group_by(words.c.typed, words.c.word)
         .subquery("known")
     )
-    begun = ArticleTerm.word.like(known.c.word.concat("%"))
+    misspelt = sa.and_(known.c.unknown, known.c.form == 1, func.length(known.c.typed) >= SHORTEST_MISSPELT)
+    longest = func.row_number().over(order_by=[misspelt.desc(), func.length(known.c.typed).desc(), known.c.typed])
+    placed = select(known, sa.and_(misspelt, longest <= MOST_MISSPELT).label("misspelt")).subquery("placed")
+    begun = ArticleTerm.word.like(placed.c.typed.concat("%"))
     like = (
         select(ArticleTerm.word, ArticleTerm.articles)
         .where(
-            known.c.articles.is_(None),
-            func.length(known.c.word) >= SHORTEST_MISSPELT,
+            placed.c.misspelt,
             seen,
-            sa.or_(ArticleTerm.word.op("%")(known.c.word), begun),
-            sa.or_(_distance(known.c.word) <= _allowed(known.c.word), begun),
+            sa.or_(ArticleTerm.word.op("%")(placed.c.typed), begun),
+            sa.or_(_distance(placed.c.typed) <= _allowed(placed.c.typed), begun),
         )
         .order_by(ArticleTerm.articles.desc(), ArticleTerm.word)
         .limit(NEAREST)
@@ -220,14 +235,15 @@ def _rarest(viewer: Viewer, said: Any) -> Any:
     )
     either = (
         select(
-            func.coalesce(like.c.word, known.c.word).label("word"),
-            func.coalesce(like.c.articles, known.c.articles).label("articles"),
+            func.coalesce(like.c.word, placed.c.word).label("word"),
+            func.coalesce(like.c.articles, placed.c.articles).label("articles"),
         )
-        .join_from(known, like, sa.true(), isouter=True)
+        .join_from(placed, like, sa.true(), isouter=True)
         .subquery("either")
     )
     counted = (
-        select(either.c.word, func.sum(either.c.articles).label("articles"))
+        # Once, in however many forms it was typed.
+        select(either.c.word, func.max(either.c.articles).label("articles"))
         .where(either.c.articles.is_not(None))
         .group_by(either.c.word)
         .subquery("counted")

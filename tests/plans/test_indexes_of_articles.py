@@ -61,13 +61,14 @@ async def seeded(large):
         "common": "reset",
         "several": " ".join([*common[1:3], rare[1]]),
         "misspelt": f"{rare[2]}x",
+        "many misspelt": " ".join(f"{word}{letter}" for word in (*rare, *common) for letter in "wxyz"),
         "question": " ".join([*common, *rare]),
         "common words": " ".join(common),
     }
     await large.execute("ROLLBACK")
 
 
-@pytest.mark.parametrize("said", ["rare", "common", "several", "misspelt", "question", "common words"])
+@pytest.mark.parametrize("said", ["rare", "common", "several", "misspelt", "many misspelt", "question", "common words"])
 @pytest.mark.parametrize("viewer", VIEWERS)
 async def test_suggestions(plans, seeded, viewer, said):
     assert await plans.looked_at(VIEWERS[viewer], SUGGESTIONS, growing=GROWING, said=seeded[said]) < MOST
