@@ -196,8 +196,8 @@ def _rarest(viewer: Viewer, said: Any) -> Any:
     Each with what all of them count, `whole`, and all of them `together`, as a query.
     """
     typed, word = sa.column("typed", sa.Text()), sa.column("word", sa.Text())
-    plain = func.unnest(func.tsvector_to_array(func.to_tsvector(PLAIN, said)))
-    plain = plain.table_valued(typed).render_derived(name="plain")
+    told = func.tsvector_to_array(func.to_tsvector(PLAIN, said))
+    plain = func.unnest(told).table_valued(typed).render_derived(name="plain")
     form = func.to_tsvector(sa.cast(ArticleLanguage.language, REGCONFIG), plain.c.typed)
     forms = func.unnest(func.tsvector_to_array(form)).table_valued(word).render_derived(name="forms")
     spoken = plain.join(ArticleLanguage, sa.true()).join(forms, sa.true())
