@@ -1,7 +1,7 @@
 """A director's dashboard as one page that needs nothing else: the same figures that the API gives, drawn."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,12 +19,12 @@ from planner.engine import Engine
 from resolvers.root import schema
 from schema.context import Context
 
-WIDTH, HEIGHT, LEFT, BOTTOM = 880, 220, 46, 24
+WIDTH, HEIGHT, LEFT, BOTTOM = 560, 200, 46, 24
 VALUES = """submittedCount resolvedCount reopenedCount backlogCount replyCount
   firstResponse { count medianSeconds p90Seconds averageSeconds }
   resolution { count medianSeconds p90Seconds averageSeconds }
   satisfaction { ratingCount averageRating satisfiedShare ratingCounts responseShare }
-  sla { metShare } escalations { count teamLeadCount managerCount directorCount }"""
+  sla { metShare } escalations { count teamLeadCount managerCount directorCount } deflectionCount"""
 FIGURES = f"""query Report($filter: MetricsFilter!, $interval: MetricInterval!) {{
   desk {{ name }} metrics(filter: $filter) {{ from to computedAt total {{ {VALUES} }} previous {{ {VALUES} }}
   series(interval: $interval, timeZone: "UTC") {{ from values {{ {VALUES} }} }}
@@ -35,6 +35,16 @@ FIGURES = f"""query Report($filter: MetricsFilter!, $interval: MetricInterval!) 
 # From so many days on a period is longer, so that a plot stays readable.
 INTERVALS = ((3, "HOUR"), (100, "DAY"), (400, "WEEK"))
 _pages = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True)
+
+
+class Tile(NamedTuple):
+    """A figure of the whole span beside that of the span before it."""
+
+    name: str
+    value: str
+    before: str
+    change: str = ""
+    better: bool | None = None  # whether the change is good; None: there is none, or it is neither
 
 
 class Line(NamedTuple):
@@ -112,9 +122,59 @@ def _page(data: dict[str, Any], interval: str) -> str:
         ("Priorities", [(each["priority"].capitalize(), each["values"]) for each in metrics["byPriority"]]),
     ]
     page = _pages.get_template("report.html")
+    tiles = _tiles(metrics["total"], metrics["previous"])
+    given = metrics["total"]["satisfaction"]["ratingCounts"]
     return page.render(
-        desk=data["desk"]["name"], metrics=metrics, plots=plots, splits=splits, lasted=lasted, share=_share
+        desk=data["desk"]["name"],
+        metrics=metrics,
+        tiles=tiles,
+        ratings=[(stars, given[stars - 1], given[stars - 1] / max(*given, 1)) for stars in (5, 4, 3, 2, 1)],
+        plots=plots,
+        splits=splits,
+        lasted=lasted,
+        share=_share,
     )
+
+
+def _tiles(now: dict[str, Any], before: dict[str, Any]) -> list[Tile]:
+    """What a director looks at first."""
+
+    def tile(name: str, shown: Callable[[Any], str], *path: str, good: int) -> Tile:
+        """`good`: 1 when more is better, -1 when less is, 0 when neither."""
+        value: Any = now
+        was: Any = before
+        for key in path:
+            value, was = value[key], was[key]
+        change = change_of(value, was, points=shown is _share)
+        better = change[0] == ("+" if good > 0 else "-") if change and good else None
+        return Tile(name, shown(value), shown(was), change, better)
+
+    return [
+        tile("Submitted", _count, "submittedCount", good=0),
+        tile("Resolved", _count, "resolvedCount", good=1),
+        tile("Backlog", _count, "backlogCount", good=-1),
+        tile("Opened again", _count, "reopenedCount", good=-1),
+        tile("Escalated", _count, "escalations", "count", good=-1),
+        tile("Saved by articles", _count, "deflectionCount", good=1),
+        tile("First answer, median", lasted, "firstResponse", "medianSeconds", good=-1),
+        tile("First answer, 9 of 10", lasted, "firstResponse", "p90Seconds", good=-1),
+        tile("Solution, median", lasted, "resolution", "medianSeconds", good=-1),
+        tile("Solution, 9 of 10", lasted, "resolution", "p90Seconds", good=-1),
+        tile("Satisfied", _share, "satisfaction", "satisfiedShare", good=1),
+        tile("Targets met", _share, "sla", "metShare", good=1),
+    ]
+
+
+def change_of(value: float | None, was: float | None, *, points: bool) -> str:
+    """How much it went up or down: in percent, for shares in points; nothing where that is nothing, or says nothing."""
+    if value is None or was is None or not (was or points):
+        return ""
+    change = round((value - was) * 100) if points else round((value - was) / was * 100)
+    return f"{change:+,d} {'points' if points else '%'}" if change else ""
+
+
+def _count(number: int | None) -> str:
+    return "-" if number is None else f"{number:,}"
 
 
 def _hours(seconds: int | None) -> float | None:

@@ -13,6 +13,7 @@ from domain.metrics import counting, facts, rebuilding
 from infra import jobs
 from infra.unit import Unit
 from models import Role
+from web import report
 
 VALUES = """submittedCount resolvedCount reopenedCount backlogCount replyCount
   firstResponse { count medianSeconds p90Seconds averageSeconds } resolution { count medianSeconds averageSeconds }
@@ -169,6 +170,35 @@ async def test_a_reopened_ticket_is_not_resolved_and_counts_once(api, count, tic
     await api(agent, RESOLVE, input={"ticketId": ticket.gid, "summary": "Done again."})
     await count()
     assert await figures() == (1, 1, 0, 1)
+
+
+async def test_the_page_of_a_director(api, count, agent, customer, ticket, settings):
+    await api(agent, RESOLVE, input={"ticketId": ticket.gid, "summary": "Extinguished."})
+    await api(customer, CONFIRM, input={"ticketId": ticket.gid, "rating": 4})
+    await count()
+    page = " ".join((await report.written(settings, 30)).split())
+    for tile in ("Submitted<b>1</b>", "Backlog<b>0</b>", "Escalated<b>0</b>", "Satisfied<b>100 %</b>"):
+        assert tile in page
+    assert "1 of 1 to 5, 4.00 on average; 100 % of what was resolved was rated." in page
+    assert '<span>4</span><i style="width:100.0%"></i><span>1</span>' in page
+    assert f"<td>{agent.name}</td>" in page
+    assert page.count("<svg") == 4
+
+
+@pytest.mark.parametrize(
+    ("value", "was", "points", "change"),
+    [
+        (110, 100, False, "+10 %"),
+        (0, 3, False, "-100 %"),
+        (3, 0, False, ""),  # no share of nothing
+        (0.75, 0.7, True, "+5 points"),
+        (0.1, 0.0, True, "+10 points"),
+        (None, 5, False, ""),
+        (5, 5, False, ""),
+    ],
+)
+def test_how_much_a_figure_changed(value, was, points, change):
+    assert report.change_of(value, was, points=points) == change
 
 
 SERIES = """query ($filter: MetricsFilter!, $interval: MetricInterval!, $zone: String) { metrics(filter: $filter) {
