@@ -22,6 +22,7 @@ MOST_READ = 500  # of those that have them, the ones that fit best
 HEADING = 3.0  # how much more a word counts in a heading
 PREFERRED = 1.5  # how much better an article fits of the category that is asked about
 LOOKED_THROUGH = 10_000  # characters of a text for the passage that fits
+BEGINNING = 40  # characters that tell whether a text begins with its summary
 # Characters for private use stand around what was found until all else is escaped.
 BEGIN, END = "\ue000", "\ue001"
 HEADLINE = f'StartSel={BEGIN}, StopSel={END}, MaxFragments=2, MinWords=5, MaxWords=20, FragmentDelimiter=" … "'
@@ -51,9 +52,8 @@ def relevance(viewer: Viewer, text: Any) -> ColumnElement[float]:
 
 def highlight(viewer: Viewer, article: Any, text: Any) -> Any:
     """Where it was found, as HTML."""
-    said = func.concat_ws(
-        "\n", article.title, article.summary, func.nullif(func.array_to_string(article.tags, ", "), ""), article.body
-    )
+    tags = func.nullif(func.array_to_string(article.tags, ", "), "")
+    said = func.concat_ws("\n", article.title, tags, _read(article, article.body))
     return _marked(article, said, query(viewer, text), HEADLINE)
 
 
@@ -169,9 +169,17 @@ def suggested(viewer: Viewer, text: Any, category_id: Any | None, most: Any) -> 
 
 def passage_of(article_id: Any, asked: Any) -> Any:
     """The part of an article that has most of what is asked, as HTML."""
-    said = func.concat_ws("\n", Article.summary, func.left(Article.body, LOOKED_THROUGH))
+    said = _read(Article, func.left(Article.body, LOOKED_THROUGH))
     marked = _marked(Article, said, sa.cast(asked, TSQUERY()), PASSAGE)
     return select(marked).where(Article.id == article_id).scalar_subquery()
+
+
+def _read(article: Any, body: Any) -> Any:
+    """The summary and the text as they are read: without signs of Markdown, and once if the text begins with it."""
+    for sign in ("**", "__", "`"):
+        body = func.replace(body, sign, "")
+    again = func.starts_with(body, func.nullif(func.left(article.summary, BEGINNING), ""))
+    return sa.case((again, body), else_=func.concat_ws("\n", article.summary, body))
 
 
 def related(viewer: Viewer, article: Any, most: Any) -> Select[Article]:
