@@ -181,6 +181,11 @@ def is_here(host: str | None) -> bool:
     return host == "localhost" or (address is not None and (address.is_loopback or address.is_unspecified))
 
 
+def is_open(host: str) -> bool:
+    """Whether who listens there can be reached from other machines."""
+    return host in EVERYWHERE or not is_here(host)
+
+
 def is_public(host: str | None) -> bool:
     """Whether a host is reached through networks of others, as far as its name tells: a single word is one of ours."""
     if is_here(host) or not host:
