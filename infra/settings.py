@@ -21,7 +21,7 @@ SCHEMES = {
     "public_url": ("http", "https"),
     "database_url": ("postgresql", "postgres"),
     "replica_urls": ("postgresql", "postgres"),
-    "redis_url": ("redis", "rediss", "redis+sentinel", "rediss+sentinel", "unix"),
+    "redis_url": ("redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster", "unix"),
     "smtp_url": ("smtp", "smtp+starttls", "smtps", "ses"),
     "oidc_issuer": ("https", "http"),
     "storage_url": ("file", "s3", "gs", "memory"),

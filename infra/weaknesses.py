@@ -75,7 +75,7 @@ def _outside(settings: Settings) -> Iterator[tuple[str, str]]:
         if is_public(url.hostname) and not modes & ENCRYPTED:
             yield name, "may go in the clear to another network: add ?sslmode=verify-full"
     redis = urlsplit(settings.redis_url)
-    if redis.scheme in {"redis", "redis+sentinel"} and is_public(redis.hostname):
+    if redis.scheme in {"redis", "redis+sentinel", "redis+cluster"} and is_public(redis.hostname):
         yield (
             "REDIS_URL",
             f"goes in the clear to another network: begin it with {redis.scheme.replace('s', 'ss', 1)}://",

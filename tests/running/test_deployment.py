@@ -41,7 +41,9 @@ def test_the_image_gets_every_package_that_a_room_imports():
     theirs = {name for path in files for name in imported(path)} - sys.stdlib_module_names - {*rooms, "desk"}
 
     assert len(theirs) >= 30
-    lacking = {name for name in theirs if not {re.sub(r"[-_.]+", "-", each).lower() for each in brought.get(name, [])} & locked}
+    lacking = {
+        name for name in theirs if not {re.sub(r"[-_.]+", "-", each).lower() for each in brought.get(name, [])} & locked
+    }
     assert lacking == set()
 
 
