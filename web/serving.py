@@ -17,6 +17,7 @@ LINGER_SECONDS: Final = 1.0  # for a request that was sent before its client cou
 MOST_HEAD_BYTES: Final = 64 * 1024  # of a request besides its body
 HEAD_SECONDS: Final = 10.0  # in which a request begins after its connection, and its head ends after it began
 MOST_FRAME_BYTES: Final = 1024 * 1024
+TAKE_SECONDS: Final = 30.0  # in which a client takes some of an answer, that is some 50 KB
 TOO_SLOW: Final = b"408 Request Timeout"
 TOO_LARGE: Final = b"431 Request Header Fields Too Large"
 PIECE_BYTES: Final = 512
@@ -27,13 +28,14 @@ PING_SECONDS: Final = 20.0
 class Connection(HttpToolsProtocol):
     """One client's connection over HTTP. An answer without an end can learn here that the process is to end.
 
-    Uvicorn would keep heads and trailers of any size, and wait for them for ever.
+    Uvicorn would keep heads and trailers of any size, and wait for them, and for who takes no answer, for ever.
     """
 
     _at_end: Callable[[], object] | None = None
     _ending = False
     _in_head, _moved, _unread = True, False, 0  # bytes that came since the request last got on
     _too_late: asyncio.TimerHandle | None = None
+    _not_taken: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
         """Uvicorn's: a client is there."""
@@ -43,7 +45,20 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Uvicorn's: it is gone."""
         self._in_time()
+        self.resume_writing()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Uvicorn's: the client does not take what it's sent."""
+        super().pause_writing()
+        self._not_taken = self.loop.call_later(TAKE_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Uvicorn's: the client has taken most of it."""
+        super().resume_writing()
+        if self._not_taken is not None:
+            self._not_taken.cancel()
+            self._not_taken = None
 
     def data_received(self, data: bytes) -> None:
         """Uvicorn's: the client has sent this."""

@@ -1,6 +1,8 @@
-"""Requests whose head is too large, too slow, or never ends: whoever sends it is closed, and nothing of it is kept."""
+"""Clients that never come to an end of what they say, or of what they are told: they are closed."""
 
 import asyncio
+import contextlib
+import socket
 
 import pytest
 
@@ -82,3 +84,28 @@ async def test_what_comes_in_time_and_is_not_too_large_is_answered(connect):
     answer = await connect(LIVE + b"A: " + b"a" * 60_000 + b"\r\nConnection: close\r\n\r\n")
 
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+async def test_who_takes_no_answer_is_not_waited_for(address, monkeypatch):
+    monkeypatch.setattr(serving, "TAKE_SECONDS", 0.2)
+    host, _, port = address.partition(":")
+    loop = asyncio.get_running_loop()
+    got = 0
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.setblocking(False)
+        await loop.sock_connect(slow, (host, int(port)))
+        await loop.sock_sendall(slow, b"GET /graphiql/graphiql.min.js HTTP/1.1\r\nHost: desk\r\n\r\n" * 10)
+        await asyncio.sleep(1)
+        with contextlib.suppress(ConnectionError):
+            async with asyncio.timeout(5):
+                while chunk := await loop.sock_recv(slow, 65536):
+                    got += len(chunk)
+    assert 0 < got < 10_000_000
+
+
+async def test_a_slash_too_many_leads_nowhere(connect):
+    answer = await connect(b"GET /metrics/ HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 404 Not Found\r\n")
+    assert b"evil" not in answer
