@@ -2,6 +2,7 @@
 
 import datetime as dt
 import functools
+import re
 from collections.abc import Sequence
 from email.utils import parseaddr
 from typing import Any, NamedTuple
@@ -24,16 +25,9 @@ TICKET_LINK = "ticket"
 UNSUBSCRIBE = "unsubscribe"
 TICKET_LINK_SECONDS = 90 * 24 * 60 * 60
 UNSUBSCRIBE_SECONDS = 3 * 365 * 24 * 60 * 60  # old emails must not lie about a way out
-# Addresses that nobody reads, and that may answer by themselves.
-NOBODY_READS = (
-    "noreply",
-    "no-reply",
-    "no_reply",
-    "donotreply",
-    "do-not-reply",
-    "mailer-daemon",
-    "postmaster",
-    "bounce",
+# Addresses that nobody reads, and that may answer by themselves: but somebody may be called Bouncey.
+NOBODY_READS = re.compile(
+    r"(no[-_.]?reply|do[-_.]?not[-_.]?reply|mailer-daemon|postmaster|bounces?)(?![a-z])", re.IGNORECASE
 )
 
 
@@ -80,7 +74,7 @@ def queue(
 
 def nobody_reads(address: str) -> bool:
     """Whether mail to it would reach no person."""
-    return address.partition("@")[0].startswith(NOBODY_READS)
+    return NOBODY_READS.match(address) is not None
 
 
 def alike(kind: MessageKind, event_id: Any, recipient_ids: Any, status: DeliveryStatus, moment: Any) -> Any:
