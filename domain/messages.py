@@ -26,9 +26,8 @@ UNSUBSCRIBE = "unsubscribe"
 TICKET_LINK_SECONDS = 90 * 24 * 60 * 60
 UNSUBSCRIBE_SECONDS = 3 * 365 * 24 * 60 * 60  # old emails must not lie about a way out
 # Addresses that nobody reads, and that may answer by themselves: but somebody may be called Bouncey.
-NOBODY_READS = re.compile(
-    r"(no[-_.]?reply|do[-_.]?not[-_.]?reply|mailer-daemon|postmaster|bounces?)(?![a-z])", re.IGNORECASE
-)
+# In words that Python and PostgreSQL understand alike, in capitals or not.
+NOBODY_READS = r"^(no[-_.]?reply|do[-_.]?not[-_.]?reply|mailer-daemon|postmaster|bounces?)(?![a-z])"
 
 
 def queue(
@@ -74,7 +73,13 @@ def queue(
 
 def nobody_reads(address: str) -> bool:
     """Whether mail to it would reach no person."""
-    return NOBODY_READS.match(address) is not None
+    return re.match(NOBODY_READS, address, re.IGNORECASE) is not None
+
+
+def nobody_reads_in(address: Any) -> sa.ColumnElement[bool]:
+    """The same in SQL."""
+    found: sa.ColumnElement[bool] = address.op("~*", is_comparison=True)(sa.literal_column(f"'{NOBODY_READS}'"))
+    return found
 
 
 def alike(kind: MessageKind, event_id: Any, recipient_ids: Any, status: DeliveryStatus, moment: Any) -> Any:

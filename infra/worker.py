@@ -126,7 +126,7 @@ class Sets:
             await jobs.perform_together(self._desk, kind)
         finally:
             ended.set()
-            if self._going[kind] is ended:
+            if self._going.get(kind) is ended:
                 del self._going[kind]
 
 

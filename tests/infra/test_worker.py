@@ -189,15 +189,18 @@ async def test_a_worker_ends_whenever_it_is_told_to(working, settings, owed, mak
             await asyncio.sleep(moment)
 
 
+LAST = 3
+
+
 class Together:
     """Performs sets when it is told to, and counts them."""
 
     def __init__(self):
-        self.begun, self.may_end = [], asyncio.Event()
+        self.begun, self.may_end, self.last_may_end = [], asyncio.Event(), asyncio.Event()
 
     async def __call__(self, _desk, kind):
         self.begun.append(kind)
-        await self.may_end.wait()
+        await (self.last_may_end if len(self.begun) == LAST else self.may_end).wait()
 
 
 @pytest.fixture
@@ -217,7 +220,8 @@ async def test_sets_of_a_kind_begin_one_after_the_other(desk, together):
     assert together.begun == ["A", "B"]
     assert [task.done() for task in others] == [False, True, True, False]  # the first of them takes what they came for
 
-    together.may_end.set()
+    for end in (together.may_end, together.last_may_end):
+        end.set()
     await asyncio.gather(first, *others)
 
     assert together.begun == ["A", "B", "A"]
@@ -234,5 +238,6 @@ async def test_a_set_does_not_wait_for_long_for_one_that_is_slow(desk, together,
         tasks.append(asyncio.create_task(sets.perform("A")))
         await asyncio.sleep(0.1)
         assert len(together.begun) == count
-    together.may_end.set()
-    await asyncio.gather(*tasks)
+    for end, ended in ((together.last_may_end, tasks[-1:]), (together.may_end, tasks)):
+        end.set()  # the last of them ends first
+        await asyncio.gather(*ended)
