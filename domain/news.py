@@ -307,5 +307,7 @@ def sections(
         blocks = _at_risk(fact, w) if at_risk else SAID[fact.kind](fact, w)
         if blocks:
             before = found[fact.ticket_id].blocks if fact.ticket_id in found else []
-            found[fact.ticket_id] = Section(fact, [*before, *blocks])
+            # Why somebody opens a ticket again is a comment, too, and is read once.
+            said = {block.text for block in before if block.html is not None}
+            found[fact.ticket_id] = Section(fact, [*before, *(block for block in blocks if block.text not in said)])
     return list(found.values())
