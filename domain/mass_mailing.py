@@ -12,7 +12,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import Select, func, select
 
-from domain import broadcasting, mailing, maintenance
+from domain import broadcasting, drafting, drafts, mailing, maintenance
 from domain.access import Viewer
 from domain.jobs import SendMaintenance
 from domain.maintenance import saying
@@ -98,7 +98,7 @@ async def _read(unit: Unit, desk: Desk, happening_id: UUID, message_ids: list[UU
     for reader in readers.values():
         tag = Wording(reader["locale"], reader["time_zone"]).tag
         if tag not in own:
-            own[tag] = await mailing.own_words(unit, NotificationKind.MAINTENANCE, tag)
+            own[tag] = await drafts.own_words(unit, NotificationKind.MAINTENANCE, tag)
     return Sending(desk, happening_id, facts[0] if facts else None, readers, own, message_ids)
 
 
@@ -153,12 +153,12 @@ class Sending:
     def _letter(self, message_id: UUID, reader: Any) -> Letter | None:
         person, key = SimpleNamespace(**reader), (reader["locale"], reader["time_zone"])
         if key not in self.said:
-            self.said[key] = mailing.said_of_maintenance(Wording(*key), self.fact)
+            self.said[key] = drafting.said_of_maintenance(Wording(*key), self.fact)
         said = self.said[key]
         if said is None:
             return None
-        draft = mailing.about_maintenance(self.desk, self.fact, said, person, self.own[Wording(*key).tag])
-        return mailing.written(self.desk, message_id, person, draft, answers=True)
+        draft = drafting.about_maintenance(self.desk, self.fact, said, person, self.own[Wording(*key).tag])
+        return drafts.written(self.desk, message_id, person, draft, answers=True)
 
     async def _settle(self, status: DeliveryStatus, message_id: UUID) -> None:
         """Write down what became of it, before the next one goes the same way. Whoever has its turn writes for all."""

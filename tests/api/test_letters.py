@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 import models
-from domain import history, mailing, messages
+from domain import drafts, history, messages
 from domain.happenings import SlaBreached, StatusChanged, TicketResolved
 from domain.jobs import SendMessage
 from infra import jobs
@@ -275,7 +275,7 @@ async def test_letters_that_go_together_fail_alone(desk, work, mailbox, database
     mailbox.letters.clear()
     await put_on_hold(desk, ticket, customer, agent)
     await database.rows("DELETE FROM jobs WHERE kind <> 'SendMessage'")
-    said = mailing.written
+    said = drafts.written
 
     def breaks(desk, message_id, person, draft, **more):
         if person.email == agent.email:
@@ -283,7 +283,7 @@ async def test_letters_that_go_together_fail_alone(desk, work, mailbox, database
         return said(desk, message_id, person, draft, **more)
 
     with monkeypatch.context() as patched:
-        patched.setattr(mailing, "written", breaks)
+        patched.setattr(drafts, "written", breaks)
         await jobs.perform_together(desk, "SendMessage")
 
     assert [letter.bcc for letter in mailbox.letters] == [[customer.email]]

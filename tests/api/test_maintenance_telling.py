@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from domain import broadcasting, mailing, mass_mailing, sessions
+from domain import broadcasting, drafts, mass_mailing, sessions
 from domain.jobs import SendMaintenance, TellMaintenance
 from infra import jobs
 from infra.unit import Unit, now
@@ -350,7 +350,7 @@ async def test_what_was_handed_over_before_a_fault_is_not_handed_over_again(
     schedule, work, database, mailbox, monkeypatch, customer, stranger, agent, deliveries
 ):
     notice = await schedule(audience="EVERYONE")
-    written, made = mailing.written, []
+    written, made = drafts.written, []
 
     def faulty(*given, **more):
         made.append(given)
@@ -358,7 +358,7 @@ async def test_what_was_handed_over_before_a_fault_is_not_handed_over_again(
             raise RuntimeError("A fault of ours.")
         return written(*given, **more)
 
-    monkeypatch.setattr(mailing, "written", faulty)
+    monkeypatch.setattr(drafts, "written", faulty)
     monkeypatch.setattr(work.desk.mail, "most_in_bulk", 1)
     (row,) = await database.rows("SELECT id FROM jobs WHERE kind = 'TellMaintenance'")
     assert await jobs.perform(work.desk, row["id"])

@@ -1,0 +1,252 @@
+"""What is said in an email of each kind, as things are when it is sent."""
+
+from typing import Any
+
+from sqlalchemy import Select, select
+
+from domain import account_letters, broadcasting, drafts, maintenance, messages, news, preferences
+from domain.access import Viewer
+from domain.articles import reviews
+from domain.drafts import Draft, Link, Piece
+from domain.maintenance import saying
+from domain.messages import sign_in_link, ticket_link
+from domain.news import Block, Section
+from domain.wording import Wording, marked
+from infra.desk import Desk
+from infra.unit import Unit
+from models import (
+    HappeningKind,
+    MaintenanceSeverity,
+    MaintenanceStatus,
+    Message,
+    MessageChannel,
+    MessageKind,
+    MessageTemplate,
+    NotificationKind,
+    Person,
+    Service,
+    SignInLink,
+    Ticket,
+    TicketStatus,
+)
+
+
+async def drafted(
+    unit: Unit, desk: Desk, message: Message, person: Person, told: list[Any], own: list[MessageTemplate]
+) -> Draft | None:
+    """What an email says to its reader; None where there is no point in it any more.
+
+    `told`: what there is to tell of tickets, `own`: what the desk itself says of it.
+    """
+    w = Wording(person.locale, person.time_zone)
+    if message.kind in OF_OTHERS:
+        return await OF_OTHERS[message.kind](unit, desk, message, person, w)
+    if message.link_id:
+        return await _sign_in(unit, desk, message, person, w)
+    return await _about(unit, desk, message, person, w, told, own)
+
+
+# --- Signing in -------------------------------------------------------------------------------------------------------
+
+
+def _link(link_id: Any) -> Select[SignInLink]:
+    return select(SignInLink).where(SignInLink.id == link_id)
+
+
+async def _sign_in(unit: Unit, desk: Desk, message: Message, person: Person, w: Wording) -> Draft | None:  # noqa: ARG001 # as _about
+    link = await unit.read(_link, message.link_id)
+    if link is None or link.used_at is not None or link.expires_at <= unit.now:
+        return None
+    url = sign_in_link(desk.settings.public_url, desk.signer, link, unit.now)
+    minutes = int((link.expires_at - link.created_at).total_seconds()) // 60
+    name = desk.settings.desk_name
+    if message.kind is MessageKind.INVITATION:
+        subject = w.said("You are invited to {desk_name}", desk_name=name)
+        said = marked(
+            "you have been added to {desk_name}. This link signs you in for the first time; "
+            "it works once, within {days} days."
+        )
+        note = w.said("Later you can ask for a new link whenever you need one.")
+    else:
+        subject = w.said("Your link to sign in")
+        said = marked("with this link you sign in to {desk_name}. It works once, within {minutes} minutes.")
+        note = w.said("Did you not ask for it? Then do nothing, and nothing happens.")
+    text = w.said(said, desk_name=name, minutes=minutes, days=minutes // 1440)
+    return Draft(subject, [Piece(None, [Block(text)])], Link(w.said("Sign in"), url), [note])
+
+
+# --- Maintenance ------------------------------------------------------------------------------------------------------
+
+
+async def _of_maintenance(unit: Unit, desk: Desk, message: Message, person: Person, w: Wording) -> Draft | None:
+    """What happened to a notice; None when its reader may not see it, or it was cancelled since."""
+    records = await unit.run(saying.of, Viewer(person.role, person.id), message.event_ids[0])
+    if not records:
+        return None
+    said = said_of_maintenance(w, records[0])
+    own = await drafts.own_words(unit, NotificationKind.MAINTENANCE, w.tag)
+    return None if said is None else about_maintenance(desk, records[0], said, person, own)
+
+
+def said_of_maintenance(w: Wording, fact: Any) -> tuple[str, list[Block]] | None:
+    """Subject and text of a letter on what happened to a notice, for all who read it in these words; None when it was
+    cancelled since.
+
+    `fact`: a row of `saying.of`.
+    """
+    if broadcasting.is_over(MaintenanceStatus[fact["notice_status"]], MaintenanceStatus[fact["status"]]):
+        return None
+    blocks = [Block(saying.times_of(w, fact))]
+    if fact["said"]:
+        blocks.append(news.quoted(fact["said"], fact["said_html"]))
+    elif fact["kind"] != HappeningKind.POSTED.name:
+        starts, ends = (saying.moment_of(fact[name]) for name in ("starts", "ends"))
+        blocks.append(news.quoted(saying.filled(w, fact["message"], starts, ends, fact["services"])))
+    return saying.title_of(w, fact), blocks
+
+
+def about_maintenance(
+    desk: Desk, fact: Any, said: tuple[str, list[Block]], person: Any, own: MessageTemplate | None
+) -> Draft:
+    """What a letter says to somebody who sees the notice; `own`: the desk's own words."""
+    settings, w = desk.settings, Wording(person.locale, person.time_zone)
+    subject, blocks = said
+    button = Link(w.said("Open {desk_name}", desk_name=settings.desk_name), settings.public_url)
+    draft = Draft(subject, [Piece(fact["title"], blocks)], button)
+    if fact["severity"] != MaintenanceSeverity.CRITICAL.name:
+        drafts.add_way_out(draft, desk, person, NotificationKind.MAINTENANCE, w)
+    return draft if own is None else drafts.in_own_words(draft, own, drafts.usual(desk, person, draft))
+
+
+# --- Reviews ----------------------------------------------------------------------------------------------------------
+
+
+REASONS = {
+    "POOR_RATING": marked("A reader has rated it with 1 or 2 of 5."),
+    "OFTEN_UNHELPFUL": marked("Of those who answered in the last 30 days, fewer than half found it helpful."),
+    "REQUESTED": marked("{name} asks for it to be reviewed:"),
+}
+
+
+async def _of_review(unit: Unit, desk: Desk, message: Message, person: Person, w: Wording) -> Draft | None:
+    """That an article is to be reviewed, and why; None when that is done."""
+    records = await unit.run(reviews.of, Viewer(person.role, person.id), message.event_ids[0])
+    if not records:
+        return None
+    fact, settings = records[0], desk.settings
+    blocks = [Block(w.said(REASONS[fact["reason"]], name=fact["requested_by"] or settings.desk_name))]
+    blocks += [news.quoted(text) for text in (fact["note"], *fact["comments"]) if text]
+    button = Link(w.said("Open {desk_name}", desk_name=settings.desk_name), settings.public_url)
+    subject = w.said("Please review: {title}", title=fact["title"])
+    draft = Draft(subject, [Piece(fact["title"], blocks)], button)
+    kind = NotificationKind.REVIEW_REQUESTED
+    drafts.add_way_out(draft, desk, person, kind, w)
+    return await drafts.worded(unit, desk, kind, draft, person, w)
+
+
+# --- Accounts ---------------------------------------------------------------------------------------------------------
+
+
+async def _of_account(unit: Unit, desk: Desk, message: Message, person: Person, w: Wording) -> Draft | None:
+    """What has happened to its reader's account."""
+    settings = desk.settings
+    text = await account_letters.text(unit, message, person, settings.desk_name, w)
+    if text is None:
+        return None
+    button = Link(w.said("Open {desk_name}", desk_name=settings.desk_name), settings.public_url)
+    return Draft(text.subject, [Piece(None, [Block(text.happened), Block(text.advice)])], button)
+
+
+# --- News -------------------------------------------------------------------------------------------------------------
+
+
+HINDERED = marked("Maintenance of {service} is going on, which may be why.")
+
+
+def _hindered(viewer: Viewer, ticket_id: Any) -> Select[*tuple[Any, ...]]:
+    """The name of the service that a ticket concerns, while maintenance of it goes on."""
+    rows = select(Service.name).join(Ticket, Ticket.service_id == Service.id).where(Ticket.id == ticket_id)
+    return rows.where(maintenance.status_of(viewer, Service) == maintenance.UNDER)
+
+
+async def _about(
+    unit: Unit,
+    desk: Desk,
+    message: Message,
+    person: Person,
+    w: Wording,
+    told: list[Any],
+    own: list[MessageTemplate],
+) -> Draft | None:
+    """News of tickets; None when nothing is left that its reader may see, or that is still so."""
+    if not told:
+        return None
+    settings, kind = desk.settings, NotificationKind[message.kind.name]
+    at_risk = kind is NotificationKind.SLA_AT_RISK
+    found = news.sections(told, person.id, settings.desk_name, w, at_risk=at_risk)
+    if not found:
+        return None
+    fact = found[0].fact
+    button, notes = Link(w.said("Open {desk_name}", desk_name=settings.desk_name), settings.public_url), []
+    if len(found) == 1 and fact.requester_id == person.id:
+        label = w.said("Confirm it, or open it again" if kind is _RESOLVED else "Read all of it and answer")
+        button = Link(label, ticket_link(settings.public_url, desk.signer, fact.ticket_id, person.id))
+        notes = [w.said("The link is for you alone: whoever has it can read this request.")]
+    if kind is NotificationKind.TICKET_RECEIVED:
+        hindered = await unit.run(_hindered, Viewer(person.role, person.id), fact.ticket_id)
+        notes += [w.said(HINDERED, service=record[0]) for record in hindered]
+    draft = Draft(
+        subject=_subject(kind, found, w),
+        sections=[Piece(f"#{each.fact.number} {each.fact.subject}", each.blocks) for each in found],
+        button=button,
+        notes=notes,
+        headers=_threaded(found, desk),
+    )
+    if (kind, MessageChannel.EMAIL) not in preferences.LOCKED:
+        drafts.add_way_out(draft, desk, person, kind, w)
+    text = drafts.nearest([each for each in own if each.kind is kind], w.tag)
+    return draft if text is None else drafts.in_own_words(draft, text, _facts(found, person, desk, w, draft))
+
+
+_RESOLVED = NotificationKind.TICKET_RESOLVED
+
+
+def _subject(kind: NotificationKind, found: list[Section], w: Wording) -> str:
+    if len(found) > 1:
+        return w.said("News of {count} tickets", count=len(found))
+    line = f"[#{found[0].fact.number}] {found[0].fact.subject}"
+    return line if kind is NotificationKind.TICKET_RECEIVED else f"Re: {line}"
+
+
+def _threaded(found: list[Section], desk: Desk) -> dict[str, str]:
+    """What has mail programs show all emails about one ticket together."""
+    if len(found) > 1:
+        return {}
+    root = messages.thread(found[0].fact.ticket_id, desk.settings)
+    return {"In-Reply-To": root, "References": root}
+
+
+def _facts(found: list[Section], person: Person, desk: Desk, w: Wording, draft: Draft) -> dict[str, str]:
+    """What may stand in the desk's own words."""
+    fact = found[0].fact
+    comments = [each.fact.comment for each in found if each.fact.comment]
+    return {
+        "name": person.name,
+        "desk": desk.settings.desk_name,
+        "link": draft.button.link,
+        "number": str(fact.number),
+        "subject": fact.subject,
+        "status": w.said(news.LABELS[TicketStatus[fact.status]]),
+        "department": fact.department,
+        "agent": fact.assignee or "",
+        "comment": comments[0] if comments else "",
+    }
+
+
+# --- Which is which ---------------------------------------------------------------------------------------------------
+
+OF_OTHERS = {  # than tickets
+    MessageKind.MAINTENANCE: _of_maintenance,
+    MessageKind.REVIEW_REQUESTED: _of_review,
+    **dict.fromkeys(account_letters.KINDS, _of_account),
+}

@@ -1,0 +1,131 @@
+"""What an email says, in our words or the desk's own, and the letter that is made of it."""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import jinja2
+import sqlalchemy as sa
+from markupsafe import Markup
+from sqlalchemy import Select, select
+
+from domain import messages, templates, words
+from domain.inbound import addresses
+from domain.news import Block
+from domain.wording import DESK, Wording
+from infra.desk import Desk
+from infra.letters import Letter
+from infra.unit import Unit
+from models import MessageTemplate, MessageTemplateUse, NotificationKind, Person
+
+_text = jinja2.Environment(  # noqa: S701 # plain text; its twin below escapes
+    loader=jinja2.PackageLoader("domain", "letters"),
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    auto_reload=False,  # or each letter would look for whether its template has changed
+)
+_html = _text.overlay(autoescape=True)
+
+
+class Link(NamedTuple):
+    """Something to follow."""
+
+    label: str
+    link: str
+
+
+class Piece(NamedTuple):
+    """A part of a letter, under a heading if it has one."""
+
+    heading: str | None
+    blocks: list[Block]
+
+
+@dataclass(slots=True)
+class Draft:
+    """What a letter says."""
+
+    subject: str
+    sections: list[Piece]
+    button: Link
+    notes: list[str] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+    unsubscribe: Link | None = None
+    greeting: str | None = None  # None: the usual one
+
+
+def written(desk: Desk, message_id: UUID, person: Any, draft: Draft, *, answers: bool) -> Letter:
+    """What is handed over; `person`: who reads it. `answers`: whether what they answer is known by the message."""
+    w = Wording(person.locale, person.time_zone)
+    greeting = w.said("Hello {name},", name=person.name) if draft.greeting is None else draft.greeting
+    facts = {
+        "title": draft.subject,
+        "language": w.tag,
+        "greeting": greeting,
+        "sections": draft.sections,
+        "button": draft.button,
+        "notes": draft.notes,
+        "unsubscribe": draft.unsubscribe,
+        "desk_name": desk.settings.desk_name,
+    }
+    return Letter(
+        to=person.email,
+        to_name=person.name,
+        subject=draft.subject,
+        text=_text.get_template("letter.txt").render(facts),
+        html=_html.get_template("letter.html").render(facts),
+        message_id=messages.address(message_id, desk.settings),
+        reply_to=addresses.sealed(desk.settings, desk.signer, addresses.REPLY, message_id) if answers else None,
+        reports_to=addresses.sealed(desk.settings, desk.signer, addresses.BOUNCE, message_id),
+        headers=draft.headers,
+    )
+
+
+def add_way_out(draft: Draft, desk: Desk, person: Any, kind: NotificationKind, w: Wording) -> None:
+    """How to get no more emails of this kind."""
+    url = messages.unsubscribe_link(desk.settings.public_url, desk.signer, person.id, kind)
+    draft.unsubscribe = Link(w.said("No more emails like this one"), url)
+    draft.headers |= {"List-Unsubscribe": f"<{url}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+
+
+# --- The desk's own words ---------------------------------------------------------------------------------------------
+
+
+def all_own(kinds: Any) -> Select[MessageTemplate]:
+    """All that the desk itself says in emails of these kinds."""
+    kind = sa.cast(MessageTemplate.kind, sa.Text)
+    return select(MessageTemplate).where(kind == sa.func.any(kinds), MessageTemplate.use == MessageTemplateUse.EMAIL)
+
+
+async def own_words(unit: Unit, kind: NotificationKind, locale: str) -> MessageTemplate | None:
+    """What the desk itself says in emails of this kind, in this language or else the desk's; None: what we say."""
+    return nearest(await unit.read_all(all_own, [kind.name]), locale)
+
+
+def nearest(own: list[MessageTemplate], locale: str) -> MessageTemplate | None:
+    """Of what the desk says in several languages, that in this one, or else in the desk's."""
+    by_locale = {each.locale: each for each in own}
+    languages = (locale, locale.partition("-")[0], DESK)
+    return next((by_locale[each] for each in languages if each in by_locale), None)
+
+
+async def worded(unit: Unit, desk: Desk, kind: NotificationKind, draft: Draft, person: Person, w: Wording) -> Draft:
+    """The same in the desk's own words, if it has some for what is not about tickets."""
+    own = await own_words(unit, kind, w.tag)
+    return draft if own is None else in_own_words(draft, own, usual(desk, person, draft))
+
+
+def usual(desk: Desk, person: Any, draft: Draft) -> dict[str, str]:
+    """What may stand in the desk's own words where no ticket is spoken of."""
+    heading = draft.sections[0].heading or ""
+    return {"name": person.name, "desk": desk.settings.desk_name, "link": draft.button.link, "subject": heading}
+
+
+def in_own_words(draft: Draft, own: MessageTemplate, facts: dict[str, str]) -> Draft:
+    """The letter with the desk's text in place of ours; its link, thread and way out stay."""
+    body = templates.filled(own.body, facts)
+    draft.subject = " ".join(templates.filled(own.subject, facts).split()) if own.subject else draft.subject
+    draft.sections = [Piece(None, [Block(body, Markup(words.html(body)))])]  # noqa: S704 # sanitised there
+    draft.greeting = ""
+    return draft
