@@ -7,12 +7,22 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import Select, select
 
-from domain import access, calendars, waking, words
+from domain import access, calendars, positions, waking, words
 from domain.access import Viewer
 from domain.jobs import RecalculateSla
 from domain.refusals import Conflict, ConflictReason, Problems
 from infra.unit import Unit
-from models import AssignmentMethod, Category, Department, Membership, Person, Role, Ticket, TicketStatus
+from models import (
+    AssignmentMethod,
+    Category,
+    Department,
+    Membership,
+    Person,
+    Role,
+    Ticket,
+    TicketPriority,
+    TicketStatus,
+)
 
 # --- Reading ----------------------------------------------------------------------------------------------------------
 
@@ -54,6 +64,10 @@ def _categories_of(department_id: Any) -> Select[Category]:
     return select(Category).where(Category.department_id == department_id, Category.archived_at.is_(None)).limit(1)
 
 
+def _any_category() -> Select[Category]:
+    return select(Category).limit(1)
+
+
 def _unresolved_of(department_id: Any) -> Select[Ticket]:
     unresolved = [TicketStatus.OPEN, TicketStatus.PENDING, TicketStatus.ON_HOLD]
     return select(Ticket).where(Ticket.department_id == department_id, Ticket.status.in_(unresolved)).limit(1)
@@ -77,6 +91,7 @@ class Form:
 async def save(unit: Unit, viewer: Viewer, department_id: UUID | None, form: Form) -> UUID:
     """Make a department, or replace the one of this id. Raises Conflict IN_USE, TAKEN.
 
+    With a desk's first department comes the category for everything else, so that tickets can be submitted.
     What is counted by the calendar of the department is counted anew when that is another one.
     """
     access.require(viewer, Role.ADMIN)
@@ -97,8 +112,10 @@ async def save(unit: Unit, viewer: Viewer, department_id: UUID | None, form: For
         "calendar_id": form.calendar_id,
     }
     if department_id is None:
-        archived_at = unit.now if form.archived else None
-        return unit.insert(Department, archived_at=archived_at, **values).id
+        made = unit.insert(Department, archived_at=unit.now if form.archived else None, **values)
+        if not form.archived:
+            await _open(unit, made)
+        return made.id
     row = access.found(await unit.lock(one, viewer, department_id), "departmentId", "department")
     if form.archived and row.archived_at is None:
         await _refuse_while_used(unit, row)
@@ -107,6 +124,22 @@ async def save(unit: Unit, viewer: Viewer, department_id: UUID | None, form: For
         waking.wake(unit, department_ids=[row.id])
     unit.change(row, archived_at=(row.archived_at or unit.now) if form.archived else None, **values)
     return row.id
+
+
+async def _open(unit: Unit, first: Department) -> None:
+    """Make the category for everything else where there is no category yet: nobody else can make that one."""
+    await positions.hold(unit, Category)
+    if await unit.read(_any_category) is None:
+        unit.insert(
+            Category,
+            name="Other",
+            description="Everything else. Say in a few words what it is about.",
+            department_id=first.id,
+            default_priority=TicketPriority.NORMAL,
+            is_other=True,
+            position=0,
+            archived_at=None,
+        )
 
 
 async def _refuse_while_used(unit: Unit, row: Department) -> None:

@@ -256,6 +256,9 @@ async def export(settings: Settings, email: str, path: Path, told: Told) -> None
             raise NotFound("email", "person")
         with _new(path) as archive:
             await _fill(desk, archive, person.id, told)
+            # Before it is in its place: there is no archive that the log does not tell of.
+            async with desk.writes.begin() as unit:
+                unit.trail.about("people", person.id, "Exported a person.")
     finally:
         await desk.close()
 

@@ -176,8 +176,8 @@ async def _behind(primary: asyncpg.Connection, copy: asyncpg.Connection) -> int:
 async def _redis(url: str) -> str:
     async with Redis.from_pool(pool_at(url)) as client:
         about = await client.info()
-    if about.get("cluster_enabled"):
-        raise RuntimeError("it is a cluster, which is not used: name one primary, or its Sentinels")
+    if about.get("cluster_enabled") and "+cluster:" not in url:
+        raise RuntimeError("it is a cluster: begin REDIS_URL with redis+cluster:// or rediss+cluster://")
     if about.get("role") not in {None, "master"}:
         raise RuntimeError("it copies another server, so nothing can be written there: name that one")
     if int(str(about["redis_version"]).partition(".")[0]) < LEAST_REDIS:

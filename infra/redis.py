@@ -11,11 +11,12 @@ from uuid import UUID
 import orjson
 import structlog
 from arq.connections import ArqRedis
-from arq.constants import expires_extra_ms, job_key_prefix
+from arq.constants import abort_jobs_ss, expires_extra_ms, job_key_prefix
 from arq.jobs import serialize_job
 from hiredis import pack_command
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
+from redis.crc import key_slot
 from redis.exceptions import ConnectionError as LostConnection
 from redis.exceptions import RedisError
 
@@ -27,12 +28,15 @@ TELL_SECONDS = 2.0
 AGAIN_SECONDS = 1.0  # between tries to publish what Redis did not take
 MOST_UNTOLD = 10_000  # messages that wait for that; who would have heard of more finds out by looking
 ANSWER_SECONDS = 5.0  # a Redis that is silent for so long is given up: redis-py itself would wait for ever
-QUEUE = "deskwire:jobs"
-WORKERS = "deskwire:workers"  # when each was heard of last
+# In the name of each key, so that a cluster keeps all of them together, with the one key whose name arq gives.
+TOGETHER = f"{{{abort_jobs_ss}}}"
+SLOT = key_slot(abort_jobs_ss.encode())
+QUEUE = f"{TOGETHER}:deskwire:jobs"
+WORKERS = f"{TOGETHER}:deskwire:workers"  # when each was heard of last
 ALIVE_SECONDS = 15.0  # a worker tells of itself three times in that
 PERFORM = "perform"  # the one function that workers offer: it performs the row, or what is due of the kind, it is given
-SENTINEL_SECONDS = 0.5  # until the next is asked which server is the primary
-SENTINEL_PORT = 26379
+ASKING_SECONDS = 0.5  # until the next is asked which server is the primary
+PORTS = {"sentinel": 26379, "cluster": 6379}
 SLOT_SECONDS = 0.05  # those of a kind that is performed together which are due in one slot are woken once, at its end
 
 Command = tuple[str | bytes | int, ...]
@@ -117,7 +121,10 @@ class Bus:
             raise batch.error
 
     async def _exchange(self, said: bytes, answers: int) -> None:
-        """Send commands and read as many answers. One that was connected before may be stale: then once more."""
+        """Send commands and read as many answers.
+
+        One that was connected before may be stale, or lead to where our keys were: then once more.
+        """
         connection = self._connection
         may_be_stale = connection.is_connected
         while True:
@@ -128,7 +135,7 @@ class Bus:
                     await connection.read_response()
             except BaseException as error:  # whose answer would come next is unknown
                 await connection.disconnect(nowait=True)
-                if not (may_be_stale and isinstance(error, LostConnection | OSError)):
+                if not (may_be_stale and isinstance(error, RedisError | OSError)):
                     raise
                 may_be_stale = False
             else:
@@ -199,6 +206,7 @@ def _woken(wakes: list[_Woken]) -> list[Command]:
     commands: list[Command] = []
     places: list[str | int] = []
     for name, what, due_at in {wake[0]: wake for wake in wakes}.values():
+        name = f"{TOGETHER}{name}"  # noqa: PLW2901
         score = int(due_at * 1000)
         job = serialize_job(PERFORM, (str(what),), {}, None, moment, serializer=orjson.dumps)
         commands.append(("SET", job_key_prefix + name, job, "PX", max(0, score - moment) + expires_extra_ms))
@@ -206,42 +214,63 @@ def _woken(wakes: list[_Woken]) -> list[Command]:
     return [*commands, ("ZADD", QUEUE, "NX", *places)]
 
 
-class _BySentinel(SentinelConnectionPool):
-    """Connections to the primary that Sentinels name, which closes those to the Sentinels as well."""
+class _Nodes:
+    """The nodes of a cluster, asked in place of Sentinels which server our keys are on."""
+
+    def __init__(self, hosts: list[tuple[str, int]], **access: Any) -> None:
+        self.sentinels: list[Any] = [Redis(host=host, port=port, **access) for host, port in hosts]
+
+    async def discover_master(self, _name: str) -> tuple[str, int]:
+        """Where it is, by the first node that knows. Raises a lost connection."""
+        for node in self.sentinels:
+            with contextlib.suppress(RedisError, OSError):
+                for first, last, (host, port, *_), *_ in await node.execute_command("CLUSTER SLOTS"):
+                    if first <= SLOT <= last:  # a host that it does not know is the one that was asked
+                        return (host or b"").decode() or node.connection_pool.connection_kwargs["host"], port
+        raise LostConnection("No node of a cluster says who has our keys")
+
+
+class _ToPrimary(SentinelConnectionPool):
+    """Connections to the primary, which closes those to whoever was asked for it as well."""
 
     async def disconnect(self, inuse_connections: bool = True) -> None:  # noqa: FBT001, FBT002 # redis-py's own
         await super().disconnect(inuse_connections)
         if inuse_connections:
-            for sentinel in self.sentinel_manager.sentinels:
-                await sentinel.connection_pool.disconnect()
+            for asked in self.sentinel_manager.sentinels:
+                await asked.connection_pool.disconnect()
 
 
 def pool_at(url: str, **options: Any) -> Any:
     """Connections to a Redis, which are made when they are needed; raises nothing until then.
 
     `redis+sentinel://user:password@host,host:26380/name/0` is the primary that Sentinels call `name`, also after it
-    has changed; `rediss+sentinel://` is reached by TLS, they too. They have no password unless the query of the URL
-    gives `sentinel_password`.
+    has changed; they have no password unless the query of the URL gives `sentinel_password`.
+    `redis+cluster://user:password@host,host:6380` is the server of a cluster that our keys are on, also after they have
+    moved. `rediss+…` is TLS with all of them.
     """
     parts = urlsplit(url)
-    if not parts.scheme.endswith("+sentinel"):
+    scheme, _, kind = parts.scheme.partition("+")
+    if not kind:
         return ConnectionPool.from_url(url, **options)
-    asked = parse_qs(parts.query)
-    tls = {"ssl": True} if parts.scheme.startswith("rediss") else {}
-    patience = {"socket_timeout": SENTINEL_SECONDS, "socket_connect_timeout": SENTINEL_SECONDS}
-    known = {name: asked[f"sentinel_{name}"][0] for name in ("username", "password") if f"sentinel_{name}" in asked}
-    ask: Any = Sentinel  # redis-py leaves these untyped
-    connect: Any = _BySentinel
-    sentinels = ask(sentinels_of(url), sentinel_kwargs=patience | tls | known)
-    name, _, database = parts.path.strip("/").partition("/")
+    tls = {"ssl": True} if scheme == "rediss" else {}
     access = {"username": unquote(parts.username or "") or None, "password": unquote(parts.password or "") or None}
+    patience = {"socket_timeout": ASKING_SECONDS, "socket_connect_timeout": ASKING_SECONDS}
+    connect: Any = _ToPrimary  # redis-py leaves these untyped
+    if kind == "cluster":
+        return connect(kind, _Nodes(hosts_of(url), **access, **patience, **tls), **access, **tls, **options)
+    asked = parse_qs(parts.query)
+    known = {name: asked[f"sentinel_{name}"][0] for name in ("username", "password") if f"sentinel_{name}" in asked}
+    ask: Any = Sentinel
+    sentinels = ask(hosts_of(url), sentinel_kwargs=patience | tls | known)
+    name, _, database = parts.path.strip("/").partition("/")
     return connect(name, sentinels, db=int(database or 0), **access, **tls, **options)
 
 
-def sentinels_of(url: str) -> list[tuple[str, int]]:
-    """The hosts and ports of the Sentinels in a URL."""
-    hosts = [urlsplit(f"//{host}") for host in urlsplit(url).netloc.rpartition("@")[2].split(",")]
-    return [(host.hostname or "localhost", host.port or SENTINEL_PORT) for host in hosts]
+def hosts_of(url: str) -> list[tuple[str, int]]:
+    """The hosts and ports of the Sentinels, or of the cluster's nodes, in a URL."""
+    parts = urlsplit(url)
+    hosts = [urlsplit(f"//{host}") for host in parts.netloc.rpartition("@")[2].split(",")]
+    return [(host.hostname or "localhost", host.port or PORTS[parts.scheme.partition("+")[2]]) for host in hosts]
 
 
 def working_side(url: str) -> ArqRedis:

@@ -21,7 +21,7 @@ SCHEMES = {
     "public_url": ("http", "https"),
     "database_url": ("postgresql", "postgres"),
     "replica_urls": ("postgresql", "postgres"),
-    "redis_url": ("redis", "rediss", "redis+sentinel", "rediss+sentinel", "unix"),
+    "redis_url": ("redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster", "unix"),
     "smtp_url": ("smtp", "smtp+starttls", "smtps", "ses"),
     "oidc_issuer": ("https", "http"),
     "storage_url": ("file", "s3", "gs", "memory"),
@@ -65,6 +65,17 @@ def _from(derive: Callable[[dict[str, Any]], Any], *, secret: bool = False) -> A
     return Field(default_factory=derive, repr=not secret)
 
 
+def reachable(host: str) -> str:
+    """Where this machine itself reaches what listens at a host."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (what was asked for)
+
+
+def address_at(host: str, port: int) -> str:
+    """The same as the beginning of a URL."""
+    host = reachable(host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 class Settings(BaseSettings):
     """One process's settings. The environment's name of a field is the field's, in capitals; empty means unset."""
 
@@ -79,9 +90,7 @@ class Settings(BaseSettings):
 
     host: str = "127.0.0.1"
     port: Port = 8000
-    public_url: str = _from(
-        lambda known: f"http://{known.get('host')}:{known.get('port')}"
-    )  # without a slash at its end
+    public_url: str = _from(lambda known: address_at(known["host"], known["port"]))  # without a slash at its end
     data_dir: Path = Path(".data")  # made absolute
     secret_key: str = Field("", repr=False)  # signs tokens and links
 

@@ -19,7 +19,8 @@ from typing import Protocol
 
 from infra import embedded, locks, processes
 from infra.processes import StartError
-from infra.settings import Settings, read
+from infra.settings import Settings, address_at, reachable, read
+from infra.weaknesses import is_open
 
 ROOT = Path(__file__).resolve().parent.parent
 STOP_SECONDS = 18.0  # for everything; what is left after it is killed
@@ -127,7 +128,9 @@ def _run_programs(
     parts: list[Part] = [*servers, *(program for program in programs if program.name not in {"migrate", "seed"})]
     watched = [Watched(part) for part in parts]
     _await_ready(settings, seed, watched)
-    say(f"Deskwire is ready: {_address(settings)}/graphql")
+    if is_open(settings.host):
+        say(f"HOST is {settings.host}: whoever reaches this machine comes in as any of the demo's people, admins too")
+    say(f"Deskwire is ready: {address_at(settings.host, settings.port)}/graphql")
     while True:
         _look(watched)
 
@@ -209,7 +212,7 @@ def _look(watched: list[Watched], *, pause: float = 0.2) -> None:
 
 def _readiness(settings: Settings) -> str:
     """What keeps the API from being ready; empty when nothing does."""
-    connection = http.client.HTTPConnection(_reachable(settings.host), settings.port, timeout=5)
+    connection = http.client.HTTPConnection(reachable(settings.host), settings.port, timeout=5)
     try:
         connection.request("GET", "/health/ready")
         answer = connection.getresponse()
@@ -302,15 +305,6 @@ def _require_free(settings: Settings) -> None:
         else:
             text = f"Can't listen at {settings.host} port {settings.port}: {refused.strerror or refused}"
         raise StartError(text) from None
-
-
-def _reachable(host: str) -> str:
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (what was asked for)
-
-
-def _address(settings: Settings) -> str:
-    host = _reachable(settings.host)
-    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
 
 
 def _secret_key(file: Path) -> str:

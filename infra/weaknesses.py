@@ -75,7 +75,7 @@ def _outside(settings: Settings) -> Iterator[tuple[str, str]]:
         if is_public(url.hostname) and not modes & ENCRYPTED:
             yield name, "may go in the clear to another network: add ?sslmode=verify-full"
     redis = urlsplit(settings.redis_url)
-    if redis.scheme in {"redis", "redis+sentinel"} and is_public(redis.hostname):
+    if redis.scheme in {"redis", "redis+sentinel", "redis+cluster"} and is_public(redis.hostname):
         yield (
             "REDIS_URL",
             f"goes in the clear to another network: begin it with {redis.scheme.replace('s', 'ss', 1)}://",
@@ -179,6 +179,11 @@ def is_here(host: str | None) -> bool:
         return True  # a socket in the file system
     address = _address(host)
     return host == "localhost" or (address is not None and (address.is_loopback or address.is_unspecified))
+
+
+def is_open(host: str) -> bool:
+    """Whether who listens there can be reached from other machines."""
+    return host in EVERYWHERE or not is_here(host)
 
 
 def is_public(host: str | None) -> bool:

@@ -23,7 +23,7 @@ from infra.desk import Desk
 from infra.faults import told
 from infra.logs import report
 from infra.postgres import Unavailable
-from infra.redis import ALIVE_SECONDS, PERFORM, QUEUE, working_side
+from infra.redis import ALIVE_SECONDS, PERFORM, QUEUE, TOGETHER, working_side
 from infra.settings import Settings
 from infra.unit import Job
 
@@ -165,7 +165,7 @@ def _cron(desk: Desk, every_seconds: int, do: Callable[[Desk], Awaitable[object]
         except Exception as error:  # noqa: BLE001 # the next tick tries again, and the worker goes on
             report(error)
 
-    name = f"{do.__module__}.{do.__qualname__}"
+    name = f"{TOGETHER}{do.__module__}.{do.__qualname__}"
     if every_seconds < MINUTE:
         return cron(tick, name=name, second=set(range(0, 60, every_seconds)), keep_result=0)
     return cron(tick, name=name, minute=set(range(0, 60, every_seconds // MINUTE)), keep_result=0)

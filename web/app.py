@@ -37,6 +37,7 @@ class App:
         self._graphql: ASGIApp | None = None
         self._sockets: ASGIApp | None = None
         self._rest = Starlette(lifespan=lambda _: self.running(), middleware=[Middleware(Reported)])
+        self._rest.router.redirect_slashes = False  # it would lead to whatever host the request names
         self._others: ASGIApp = self._rest
         self.desk: Desk | None = None
         self.engine: Engine | None = None

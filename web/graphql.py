@@ -2,7 +2,6 @@
 
 import datetime as dt
 from contextlib import ExitStack
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -24,6 +23,7 @@ from resolvers.sessions import COOKIE
 from schema.context import Context
 from web import event_streams, graphiql, traces
 from web.cohorts import Cohorts
+from web.cookies import Cookies
 from web.event_streams import EventStream
 from web.identity import Identities
 from web.operations import Asked, Malformed, Unwritable
@@ -44,7 +44,7 @@ class GraphQL:
         self._desk, self._engine, self._identities, self._cohorts = desk, engine, identities, cohorts
         self._shares = shares
         self._bodies = Bodies()
-        self._secure = desk.settings.public_url.startswith("https:")
+        self._cookies = Cookies(desk.settings.public_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: dict[bytes, bytes] = dict(scope["headers"])
@@ -154,7 +154,7 @@ class GraphQL:
             raise Wrong(503, str(error), code=error.code) from None
 
     def _context(self, scope: Scope, headers: dict[bytes, bytes], bearer: Bearer | None) -> Context:
-        cookies = _cookies(headers.get(b"cookie", b"").decode("latin-1"))
+        cookies = self._cookies.read(headers.get(b"cookie", b"").decode("latin-1"))
         context = Context(self._desk, self._engine, NOBODY, network=_network(scope))
         context.refresh_cookie = cookies.get(COOKIE)
         if bearer is not None:
@@ -173,9 +173,7 @@ class GraphQL:
             context.set_cookie(visitors.NAME, token, until)
             headers.append((b"x-visitor", token.encode()))
         for name, (value, until) in context.cookies.items():
-            seconds = max(0, int((until - dt.datetime.now(dt.UTC)).total_seconds()))
-            parts = [f"{name}={value}", f"Max-Age={seconds}", "Path=/graphql", "HttpOnly", "SameSite=Strict"]
-            headers.append((b"set-cookie", "; ".join([*parts, "Secure"] if self._secure else parts).encode()))
+            headers.append((b"set-cookie", self._cookies.written(name, value, until).encode()))
         return headers
 
 
@@ -220,13 +218,6 @@ def _status(answer: Answer, kind: bytes) -> int:
 def _network(scope: Scope) -> str:
     client = scope.get("client")
     return client[0] if client else ""
-
-
-def _cookies(text: str) -> dict[str, str]:
-    try:
-        return {name: morsel.value for name, morsel in SimpleCookie(text).items()} if text else {}
-    except CookieError:
-        return {}
 
 
 async def _send(send: Send, status: int, body: bytes, kind: bytes, more: list[tuple[bytes, bytes]]) -> None:

@@ -14,6 +14,7 @@ from infra.postgres import Unavailable
 from planner.engine import Engine
 from resolvers.sessions import COOKIE
 from web import ticket_page
+from web.cookies import Cookies
 from web.rendering import (
     BUSY,
     MOST_BYTES,
@@ -40,6 +41,8 @@ def routes(desk: Desk, engine: Engine) -> list[Route]:
 
 
 def _sign_in(desk: Desk) -> Endpoint:
+    cookies = Cookies(desk.settings.public_url)
+
     async def answer(request: Request) -> Response:
         w = wording_of(request)
         if request.method != "POST":
@@ -63,15 +66,8 @@ def _sign_in(desk: Desk) -> Endpoint:
         except Unavailable:
             return gone(desk, w, 503, NOT_NOW, BUSY)
         response = page(desk, w, "sign_in.html", w.said(marked("Signed in")), state="done")
-        response.set_cookie(
-            COOKIE,
-            opened.refresh_token,
-            expires=opened.refresh_token_expires_at,
-            path="/graphql",
-            secure=desk.settings.public_url.startswith("https:"),
-            httponly=True,
-            samesite="strict",
-        )
+        written = cookies.written(COOKIE, opened.refresh_token, opened.refresh_token_expires_at)
+        response.headers.append("set-cookie", written)
         return response
 
     return answer

@@ -1,5 +1,6 @@
 """How the API is served: uvicorn, with as many processes as are wanted."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -13,28 +14,93 @@ from infra.settings import Settings
 
 DRAIN_SECONDS: Final = 12  # for requests that run when the process is told to stop
 LINGER_SECONDS: Final = 1.0  # for a request that was sent before its client could know that the process is to end
+MOST_HEAD_BYTES: Final = 64 * 1024  # of a request besides its body
+HEAD_SECONDS: Final = 10.0  # in which a request begins after its connection, and its head ends after it began
 MOST_FRAME_BYTES: Final = 1024 * 1024
+TAKE_SECONDS: Final = 30.0  # in which a client takes some of an answer, that is some 50 KB
+TOO_SLOW: Final = b"408 Request Timeout"
+TOO_LARGE: Final = b"431 Request Header Fields Too Large"
 PIECE_BYTES: Final = 512
 FAREWELL_SECONDS: Final = 1.0  # in which a client that flooded can read why its socket is closed
 PING_SECONDS: Final = 20.0
 
 
 class Connection(HttpToolsProtocol):
-    """One client's connection over HTTP. An answer without an end can learn here that the process is to end."""
+    """One client's connection over HTTP. An answer without an end can learn here that the process is to end.
+
+    Uvicorn would keep heads and trailers of any size, and wait for them, and for who takes no answer, for ever.
+    """
 
     _at_end: Callable[[], object] | None = None
     _ending = False
+    _in_head, _moved, _unread = True, False, 0  # bytes that came since the request last got on
+    _too_late: asyncio.TimerHandle | None = None
+    _not_taken: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
+        """Uvicorn's: a client is there."""
+        super().connection_made(transport)
+        self._too_late = self.loop.call_later(HEAD_SECONDS, self._refuse, TOO_SLOW)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Uvicorn's: it is gone."""
+        self._in_time()
+        self.resume_writing()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Uvicorn's: the client does not take what it's sent."""
+        super().pause_writing()
+        self._not_taken = self.loop.call_later(TAKE_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Uvicorn's: the client has taken most of it."""
+        super().resume_writing()
+        if self._not_taken is not None:
+            self._not_taken.cancel()
+            self._not_taken = None
+
+    def data_received(self, data: bytes) -> None:
+        """Uvicorn's: the client has sent this."""
+        self._moved = False
+        super().data_received(data)
+        self._unread = 0 if self._moved else self._unread + len(data)
+        if self._unread > MOST_HEAD_BYTES:
+            self._refuse(TOO_LARGE)
+        elif self._in_head and self._too_late is None:
+            self._too_late = self.loop.call_later(HEAD_SECONDS, self._refuse, TOO_SLOW)
 
     def on_message_begin(self) -> None:
         """Uvicorn's: a request comes in."""
         super().on_message_begin()
+        self._in_head = self._moved = True
         self.scope["state"]["connection"] = self
 
     def on_headers_complete(self) -> None:
         """Uvicorn's: a request is to be answered."""
+        self._in_head, self._moved = False, True
+        self._in_time()
         super().on_headers_complete()
         if self._ending and self.cycle is not None:
             self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        """Uvicorn's: a piece of its body."""
+        self._moved = True
+        super().on_body(body)
+
+    def _in_time(self) -> None:
+        if self._too_late is not None:
+            self._too_late.cancel()
+            self._too_late = None
+
+    def _refuse(self, status: bytes) -> None:
+        """Close it, and say why to a client that waits for nothing else."""
+        if self._rests():
+            self.transport.write(b"HTTP/1.1 %b\r\ncontent-length: 0\r\nconnection: close\r\n\r\n" % status)
+            self.transport.close()
+        else:
+            self.transport.abort()
 
     def shutdown(self) -> None:
         """Uvicorn's: the process is to end.

@@ -23,6 +23,7 @@ from planner.streams import Stream
 from schema.context import Context
 from web import counters, traces
 from web.cohorts import Cohorts
+from web.cookies import Cookies
 from web.identity import Identities, Watched
 from web.operations import Asked, Malformed, Unwritable, asked
 from web.serving import Socket as Connection
@@ -232,7 +233,8 @@ class _Socket:
             self._context.viewer, self._context.session_id = bearer.viewer, bearer.session_id
         else:
             token = given.get("visitor") or self._websocket.headers.get("x-visitor")
-            token = token or self._websocket.cookies.get(visitors.NAME)
+            cookies = Cookies(self._desk.settings.public_url).read(self._websocket.headers.get("cookie", ""))
+            token = token or cookies.get(visitors.NAME)
             self._context.viewer, arrived = visitors.arriving(self._desk.signer, self._context.network, token)
             if arrived:
                 acknowledged["payload"] = {"visitor": visitors.token(self._desk.signer, self._context.viewer)}

@@ -4,6 +4,7 @@ hostile.py KIND PORT TOKEN TICKET SECONDS
 """
 
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -116,5 +117,6 @@ async def floods(kind: str, port: int, token: str, ticket: str, seconds: float) 
 
 
 if __name__ == "__main__":
+    os.nice(19)  # who floods is on other machines: here they give way to the desk and to who measures it
     allow_many()
     uvloop.run(floods(sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4], float(sys.argv[5])))

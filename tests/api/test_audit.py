@@ -131,6 +131,7 @@ def log(api, admin):
 
 
 @pytest.mark.parametrize("name", sorted(MUTATIONS.keys() - NOT_AUDITED - DOORS))
+@pytest.mark.usefixtures("problem")
 async def test_every_change_of_settings_and_people_is_told(api, admin, agent, support, database, log, name):
     """Who adds a mutation says above how it is called, or why it's not for the log."""
 

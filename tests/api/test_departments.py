@@ -1,5 +1,7 @@
 """Departments: making, replacing and archiving them, and who sees which."""
 
+import asyncio
+
 import orjson
 import pytest
 
@@ -53,6 +55,25 @@ async def test_an_admin_makes_a_department_and_everyone_sees_it(save, listed, cu
     await save(name="Accounts")
     for viewer in (customer, director):
         assert await listed(viewer) == ["Accounts", "Field Service"]
+
+
+async def test_with_the_first_department_tickets_can_be_submitted(save, api, customer):
+    asked = "{ categories { nodes { id name isOther department { id } } } }"
+    assert (await api(customer, asked))["categories"]["nodes"] == []
+    await save(name="Closed", archived=True)
+    first = await save(name="Support")
+    await save(name="Accounts")
+
+    (category,) = (await api(customer, asked))["categories"]["nodes"]
+    assert category.pop("id").startswith("cat_")
+    assert category == {"name": "Other", "isOther": True, "department": {"id": first["id"]}}
+
+
+async def test_two_first_departments_bring_one_category(save, database):
+    await asyncio.gather(save(name="Support"), save(name="Accounts"))
+
+    counts = await database.counts()
+    assert (counts["departments"], counts["categories"]) == (2, 1)
 
 
 async def test_saving_takes_the_whole_form(save):

@@ -120,6 +120,32 @@ async def test_no_page_of_elsewhere_reads_an_answer(migrated, database, origin):
             assert asked.status_code == (200 if may else 400)
 
 
+async def test_no_neighbour_of_the_host_has_its_visitor_act_as_somebody(migrated, desk, customer, database):
+    """A page of a host beside ours can set cookies for both; of one name over TLS browsers let none but ours set it."""
+    async with desk.writes.begin() as unit:
+        opened = await sessions.open_for(desk, unit, customer.id)
+    made = app.App(migrated.model_copy(update={"public_url": "https://desk.example"}))
+    before = await database.counts()
+    async with (
+        made.running(),
+        httpx.AsyncClient(transport=httpx.ASGITransport(made), base_url="https://desk.example") as client,
+    ):
+
+        async def refreshed(cookie):
+            client.cookies.clear()
+            return await client.post("/graphql", json={"query": REFRESH}, headers={"Cookie": cookie})
+
+        tossed = f"deskwire_refresh={opened.refresh_token}"
+        assert (await refreshed(tossed)).json()["data"]["refreshSession"]["__typename"] == "WrongCredentials"
+        assert await database.counts() == before
+        answer = await refreshed(f"__Host-{tossed}; deskwire_refresh=evil; visitor=evil")
+    assert answer.json()["data"]["refreshSession"]["__typename"] == "RefreshSessionSuccess"
+    cookie, *attributes = answer.headers["set-cookie"].split("; ")
+    assert cookie.startswith("__Host-deskwire_refresh=")
+    assert {"Path=/", "Secure", "HttpOnly", "SameSite=Strict"} <= set(attributes)
+    assert not any(attribute.startswith("Domain") for attribute in attributes)
+
+
 @pytest.fixture
 async def link(desk, customer):
     """A link that signs somebody in."""

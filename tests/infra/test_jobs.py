@@ -18,7 +18,7 @@ from infra.faults import traced
 from infra.ids import new_id
 from infra.jobs import LostClaim, Work
 from infra.letters import Later
-from infra.redis import QUEUE, Bus
+from infra.redis import QUEUE, TOGETHER, Bus
 from infra.unit import Job
 from models import JobState, Service
 
@@ -496,7 +496,10 @@ async def redis(redis_url):
 
 async def queued(redis):
     """The names that wait in Redis, with the moments when they are due."""
-    return {name.decode(): score / 1000 for name, score in await redis.zrange(QUEUE, 0, -1, withscores=True)}
+    return {
+        name.decode().removeprefix(TOGETHER): score / 1000
+        for name, score in await redis.zrange(QUEUE, 0, -1, withscores=True)
+    }
 
 
 async def until(condition):

@@ -146,11 +146,13 @@ def test_the_embedded_one_is_for_trying_out(settings):
 async def test_the_demos_people_and_no_admin_are_told_of(settings, house, database):
     real = settings.model_copy(update={"embedded": False})
     assert [said for _, said in await opening.missing(real)] == [
-        "nobody is an admin: `desk invite you@example.com --role ADMIN` makes the first one"
+        "nobody is an admin: `desk invite you@example.com --role ADMIN` makes the first one",
+        "there are none, so nobody can submit a ticket: an admin makes a department first",
     ]
 
     await house.person("Alex Admin", Role.ADMIN, email="admin@example.com", password=demo.PASSWORD)
     await house.person("Ada Agent", Role.AGENT, email="agent@example.com", password="another one, long enough")
+    await house.category("Problem", await house.department("Support"))
 
     assert [said for _, said in await opening.missing(real)] == [
         "admin@example.com comes in by the demo's password, which everybody knows"
@@ -191,3 +193,19 @@ async def test_too_few_connections_and_another_clock_are_weak(migrated, monkeypa
     (found,) = [each for each in await checks.check(migrated) if each.name == "database"]
     assert (found.good, found.weak) == (True, True)
     assert "clock" in found.said
+
+
+@pytest.mark.parametrize(
+    ("host", "opened"),
+    [
+        ("127.0.0.1", False),
+        ("localhost", False),
+        ("::1", False),
+        ("0.0.0.0", True),
+        ("::", True),
+        ("192.168.1.5", True),
+        ("desk.example.net", True),
+    ],
+)
+def test_whether_others_reach_an_address(host, opened):
+    assert weaknesses.is_open(host) == opened

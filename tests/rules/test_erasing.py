@@ -423,6 +423,9 @@ async def test_the_archive_holds_what_they_may_read_and_nothing_of_the_others(sc
     assert {r["feedback"] for r in parts["resolutions.json"]} > {None}
     assert parts["views.json"][0]["filter"]["text"].startswith(CANARY)
     assert parts["identities.json"][0]["subject"].startswith(CANARY)
+    told = "SELECT action, actor_id, subject_id, changes FROM audit_entries WHERE summary = 'Exported a person.'"
+    (entry,) = await database.rows(told)
+    assert entry == {"action": "deskwire", "actor_id": None, "subject_id": scene.person.id, "changes": []}
 
 
 async def test_an_archive_in_batches_is_the_same_and_never_replaces_a_file(scene, desk, tmp_path, monkeypatch):
@@ -433,8 +436,10 @@ async def test_an_archive_in_batches_is_the_same_and_never_replaces_a_file(scene
 
     with zipfile.ZipFile(whole) as one, zipfile.ZipFile(batched) as other:
         assert one.namelist() == other.namelist()
-        for name in one.namelist():
-            assert name == "README.txt" or one.read(name) == other.read(name)
+        for name in set(one.namelist()) - {"README.txt", "audit.json"}:
+            assert one.read(name) == other.read(name)
+        *before, exported = json.loads(other.read("audit.json"))
+        assert (before, exported["summary"]) == (json.loads(one.read("audit.json")), "Exported a person.")
     with pytest.raises(InvalidInput):
         await exporting.export(desk.settings, scene.person.email, whole, lambda _: None)
     with pytest.raises(NotFound):

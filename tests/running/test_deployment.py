@@ -1,7 +1,10 @@
 """The image and the compose file: that they hold what the programs need, since no test builds them."""
 
+import ast
 import re
+import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 from infra.settings import Settings
@@ -17,6 +20,31 @@ def test_the_image_gets_every_room_and_nothing_that_is_not_there():
     assert "*" in lines
     assert {"desk.py" if room == "desk" else room for room in rooms} | {"migrations", "alembic.ini"} <= let_in
     assert [name for name in let_in if not (ROOT / name).exists()] == []
+
+
+def imported(path):
+    """The packages that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.level == 0:
+            names = [node.module]
+        yield from (name.partition(".")[0] for name in names)
+
+
+def test_the_image_gets_every_package_that_a_room_imports():
+    rooms = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["root_packages"]
+    files = [ROOT / "desk.py", *(path for room in (*rooms, "migrations") for path in (ROOT / room).rglob("*.py"))]
+    locked = {
+        name.lower() for name in re.findall(r"^([\w.-]+)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    }
+    brought = metadata.packages_distributions()
+    theirs = {name for path in files for name in imported(path)} - sys.stdlib_module_names - {*rooms, "desk"}
+
+    assert len(theirs) >= 30
+    lacking = {
+        name for name in theirs if not {re.sub(r"[-_.]+", "-", each).lower() for each in brought.get(name, [])} & locked
+    }
+    assert lacking == set()
 
 
 def test_compose_sets_what_is_read_and_demands_every_secret():

@@ -45,6 +45,7 @@ def answers(one):
 
 def test_an_operator_asks_it_exports_and_erases(one):
     assert one.get("/health/ready") == 200
+    assert "HOST is" not in one.said
     checked = one.desk("check")
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert [line[:2] for line in checked.stdout.splitlines()] == ["ok"] * 4
@@ -186,8 +187,11 @@ def test_real_servers_take_the_place_of_the_embedded_ones(start):
         embedded.postgres(folder, durable=False) as database_url,
         embedded.valkey(folder) as redis_url,
     ):
-        one = start(given={"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SMTP_URL": "smtp://127.0.0.1:9"})
+        given = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SMTP_URL": "smtp://127.0.0.1:9"}
+        one = start(given=given | {"HOST": "0.0.0.0"})
         one.ready()
+
+        assert "HOST is 0.0.0.0: whoever reaches this machine comes in as any of the demo's people" in one.said
 
         assert children(one, "catch-mail") == []
         assert {"postgres", "valkey", "mail"}.isdisjoint(entry.name for entry in one.data_dir.iterdir())

@@ -45,6 +45,16 @@ def test_the_embedded_desk_needs_nothing(outside, tmp_path, monkeypatch):
     assert settings.log_format == "console"
 
 
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("::1", "[::1]"), ("192.0.2.1", "192.0.2.1")],
+)
+def test_links_lead_to_where_it_listens(outside, host, address):
+    outside(DESKWIRE_EMBEDDED="1", HOST=host)
+
+    assert read().public_url == f"http://{address}:8000"
+
+
 def test_a_real_one_says_all_that_is_missing():
     with pytest.raises(InvalidSettingsError) as refused:
         read()
