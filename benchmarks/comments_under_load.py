@@ -72,6 +72,8 @@ async def prepared(desk: Desk, http: httpx.AsyncClient) -> list[Customer]:
         found.append(customer)
     connection = await asyncpg.connect(desk.settings.database_url)
     await connection.execute("UPDATE tickets SET assignee_id = $1 WHERE subject LIKE 'Load %'", agent)
+    # Whoever came within the last minute is looked up again and again; not many would write so much in it.
+    await connection.execute("UPDATE people SET changed_at = changed_at - interval '1 hour' WHERE name LIKE 'Load %'")
     await connection.close()
     return found
 

@@ -10,7 +10,6 @@ from sqlalchemy.dialects.postgresql import insert
 from domain import maintenance, messages, notifications, preferences
 from domain.access import Viewer
 from domain.jobs import SendMaintenance, TellMaintenance
-from domain.messages import NOBODY_READS
 from domain.ranges import FIRST
 from infra.unit import Unit
 from models import (
@@ -42,7 +41,7 @@ def reach(viewer: Viewer, audience: MaintenanceAudience, service_ids: Any) -> Se
     """How many people a notice would reach now, and by which ways. Raises Unauthenticated, NotAllowed."""
     maintenance.require_manager(viewer)
     people = select(Person).where(Person.id.in_(maintenance.meant(audience, service_ids)))
-    reads = sa.not_(sa.or_(*(Person.email.startswith(sa.literal_column(f"'{name}'")) for name in NOBODY_READS)))
+    reads = ~messages.nobody_reads_in(Person.email)
     by_mail, in_app = (~_unwanted(Person, channel) for channel in (MessageChannel.EMAIL, MessageChannel.IN_APP))
     return people.with_only_columns(
         func.count().label("person_count"),

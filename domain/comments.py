@@ -79,10 +79,8 @@ async def add(unit: Unit, viewer: Viewer, said: Words) -> Comment:
     Raises InvalidInput, NotFound, NotAllowed, Conflict, RateLimited.
     """
     access.sign_in_required(viewer)
-    await attempts.count(
-        unit, attempts.COMMENT_BY_STAFF if viewer.is_staff else attempts.COMMENT_BY_CUSTOMER, str(viewer.id)
-    )
-    ticket, works = await tickets.locked(unit, viewer, said.ticket_id)
+    limit = attempts.COMMENT_BY_STAFF if viewer.is_staff else attempts.COMMENT_BY_CUSTOMER
+    ticket, works = await tickets.locked_if(unit, viewer, said.ticket_id, limit)
     if said.then is not None and not works:
         raise NotAllowed("Only the desk sets the status.")
     await _require_open(unit, viewer, ticket, works=works, said=said)
@@ -102,8 +100,7 @@ async def add_internal(unit: Unit, viewer: Viewer, said: Words) -> Comment:
     access.sign_in_required(viewer)
     if not viewer.is_staff:
         raise NotAllowed
-    await attempts.count(unit, attempts.COMMENT_BY_STAFF, str(viewer.id))
-    ticket = await tickets.locked_to_work_on(unit, viewer, said.ticket_id)
+    ticket = await tickets.locked_to_work_on(unit, viewer, said.ticket_id, attempts.COMMENT_BY_STAFF)
     return await _write(unit, viewer, ticket, said, internal=True)
 
 

@@ -7,7 +7,7 @@ from infra.unit import Job
 
 
 @dataclass(frozen=True, slots=True)
-class Announce(Job, together=25):
+class Announce(Job, together=100):
     """Tell those whom events of tickets concern, in the app and by email, each once."""
 
     event_ids: list[UUID]
@@ -35,7 +35,7 @@ class RemindOfResolution(Job):
 
 
 @dataclass(frozen=True, slots=True)
-class SendMessage(Job, together=20, retries=1500, longest_wait=60):
+class SendMessage(Job, together=40, retries=1500, longest_wait=60):
     """Put one email into words and hand it to the mail server; a day without one loses nothing."""
 
     message_id: UUID

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import functools
+import re
 from collections.abc import Sequence
 from email.utils import parseaddr
 from typing import Any, NamedTuple
@@ -24,17 +25,9 @@ TICKET_LINK = "ticket"
 UNSUBSCRIBE = "unsubscribe"
 TICKET_LINK_SECONDS = 90 * 24 * 60 * 60
 UNSUBSCRIBE_SECONDS = 3 * 365 * 24 * 60 * 60  # old emails must not lie about a way out
-# Addresses that nobody reads, and that may answer by themselves.
-NOBODY_READS = (
-    "noreply",
-    "no-reply",
-    "no_reply",
-    "donotreply",
-    "do-not-reply",
-    "mailer-daemon",
-    "postmaster",
-    "bounce",
-)
+# Addresses that nobody reads, and that may answer by themselves: but somebody may be called Bouncey.
+# In words that Python and PostgreSQL understand alike, in capitals or not.
+NOBODY_READS = r"^(no[-_.]?reply|do[-_.]?not[-_.]?reply|mailer-daemon|postmaster|bounces?)(?![a-z])"
 
 
 def queue(
@@ -80,7 +73,13 @@ def queue(
 
 def nobody_reads(address: str) -> bool:
     """Whether mail to it would reach no person."""
-    return address.partition("@")[0].startswith(NOBODY_READS)
+    return re.match(NOBODY_READS, address, re.IGNORECASE) is not None
+
+
+def nobody_reads_in(address: Any) -> sa.ColumnElement[bool]:
+    """The same in SQL."""
+    found: sa.ColumnElement[bool] = address.op("~*", is_comparison=True)(sa.literal_column(f"'{NOBODY_READS}'"))
+    return found
 
 
 def alike(kind: MessageKind, event_id: Any, recipient_ids: Any, status: DeliveryStatus, moment: Any) -> Any:

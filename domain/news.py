@@ -15,6 +15,7 @@ from sqlalchemy.orm import aliased
 
 from domain import access, articles, history, tickets
 from domain.access import Viewer
+from domain.happenings import TicketReopened
 from domain.wording import Wording, marked
 from models import (
     Article,
@@ -307,5 +308,8 @@ def sections(
         blocks = _at_risk(fact, w) if at_risk else SAID[fact.kind](fact, w)
         if blocks:
             before = found[fact.ticket_id].blocks if fact.ticket_id in found else []
+            if fact.kind == TicketReopened.__name__:  # the customer's reason is a comment, too, which is read once
+                said = {block.text for block in before}
+                blocks = [block for block in blocks if block.text not in said]
             found[fact.ticket_id] = Section(fact, [*before, *blocks])
     return list(found.values())

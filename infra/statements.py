@@ -109,13 +109,13 @@ class Part(NamedTuple):
 class Together:
     """Several reads as one statement. Only the last may give more than one row."""
 
-    def __init__(self, asked: Sequence[Asked]) -> None:
-        """`asked`: builds and what they are given."""
+    def __init__(self, asked: Sequence[Asked], *, lock: bool) -> None:
+        """`asked`: builds and what they are given. `lock`: the rows of models."""
         self.parts: list[Part] = []
         columns: list[Any] = []
         tables: list[Any] = []
         for number, (build, *arguments) in enumerate(asked):
-            given = build(*marked(tuple(arguments), f"p{number}_"))
+            given = _locking(build(*marked(tuple(arguments), f"p{number}_")), lock=lock)
             table = numbered(given, f"q{number}")
             own = [column for column in table.c if column is not table.c.its_place]
             self.parts.append(Part(_model_of(given), tuple(c.name for c in own), len(columns), len(columns) + len(own)))
@@ -149,14 +149,14 @@ def numbered(given: Any, name: str) -> Any:
     return given.add_columns(place.label("its_place")).subquery(name)
 
 
-def prepare_together(asked: Sequence[Asked]) -> tuple[Together, dict[str, Any]]:
+def prepare_together(asked: Sequence[Asked], *, lock: bool = False) -> tuple[Together, dict[str, Any]]:
     """As `prepare`, for several reads of rows at once."""
-    shape: list[Any] = [Together]
+    shape: list[Any] = [Together, lock]
     values: dict[str, Any] = {}
     for number, (build, *arguments) in enumerate(asked):
         shape.append(build)
         _look(tuple(arguments), f"p{number}_", shape, values)
-    found: Together = _kept(tuple(shape), lambda: Together(asked))
+    found: Together = _kept(tuple(shape), lambda: Together(asked, lock=lock))
     return found, values
 
 
@@ -214,11 +214,16 @@ def marked(arguments: tuple[Any, ...], prefix: str) -> list[Any]:
 
 def _built(build: Callable[..., Any], arguments: list[Any], *, lock: bool) -> Prepared:
     statement = build(*arguments)
+    return Prepared(Statement(_locking(statement, lock=lock)), _model_of(statement))
+
+
+def _locking(statement: Any, *, lock: bool) -> Any:
+    """The statement, which locks the rows that it gives of a model; one that gives others is as it was."""
     model = _model_of(statement)
-    if lock and isinstance(statement, sa.Select):
-        # The weaker lock: foreign keys to the row may be checked meanwhile.
-        statement = statement.with_for_update(key_share=True, of=model)
-    return Prepared(Statement(statement), model)
+    if not lock or model is None:
+        return statement
+    # The weaker lock: foreign keys to the row may be checked meanwhile.
+    return statement.with_for_update(key_share=True, of=model)
 
 
 def _model_of(statement: Any) -> Any:

@@ -98,13 +98,13 @@ class Unit:
         """All rows that it selects, as they are now."""
         return await self._rows(build, arguments)
 
-    async def read_together(self, *asked: tuple[Any, ...]) -> list[list[Any]]:
-        """The rows of several reads, each given as a build and its arguments, by one statement.
+    async def read_together(self, *asked: tuple[Any, ...], lock: bool = False) -> list[list[Any]]:
+        """The rows of several reads, each given as a build and its arguments, by one statement. `lock`: rows of models.
 
         Only the last may give more than one row. One that gives no rows of a model, which may also be a statement that
         writes and returns, gives tuples.
         """
-        together, values = prepare_together(asked)
+        together, values = prepare_together(asked, lock=lock)
         with answering(self._driver, self._pulse):
             records = await self._driver.fetch(together.statement.text, *together.statement.arguments(values))
         return [

@@ -34,6 +34,7 @@ DRAIN_SECONDS = 10  # for jobs that run when the worker is told to stop
 MARGIN_SECONDS = 5  # arq ends only what our own limit did not, since to a job that looks like the worker's end
 CANCEL_SECONDS = 0.5
 BACK_OFF_SECONDS = 1.0
+PATIENCE = 0.5
 MINUTE = 60
 TRIES = 1_000_000  # the row counts tries, and decides
 
@@ -97,10 +98,44 @@ async def _present(desk: Desk) -> None:
             await desk.bus.gone(name)
 
 
+class Sets:
+    """Has sets of a kind begin one after the other, so that the more there is to do, the larger they are.
+
+    One that takes long, since a mail server does, keeps the next waiting for `PATIENCE` seconds.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        """`desk`: whose jobs they are."""
+        self._desk = desk
+        self._going: dict[str, asyncio.Event] = {}  # set when it has ended
+        self._waiting: set[str] = set()
+
+    async def perform(self, kind: str) -> None:
+        """Perform what is due of a kind; or return, when somebody is about to who takes that as well."""
+        if kind in self._waiting:
+            return
+        if before := self._going.get(kind):
+            self._waiting.add(kind)
+            try:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(before.wait(), PATIENCE)
+            finally:
+                self._waiting.discard(kind)
+        self._going[kind] = ended = asyncio.Event()
+        try:
+            await jobs.perform_together(self._desk, kind)
+        finally:
+            ended.set()
+            if self._going.get(kind) is ended:
+                del self._going[kind]
+
+
 def _worker(settings: Settings, desk: Desk, ticks: Sequence[Tick]) -> Worker:
+    sets = Sets(desk)
+
     async def perform(ctx: dict[Any, Any], *arguments: Any, **_: Any) -> None:  # noqa: ARG001 # arq's own form
         (what,) = arguments
-        await (jobs.perform_together(desk, what) if what in Job.kinds else jobs.perform(desk, UUID(what)))
+        await (sets.perform(what) if what in Job.kinds else jobs.perform(desk, UUID(what)))
 
     return Worker(
         functions=[func(perform, name=PERFORM, keep_result=0, max_tries=TRIES)],

@@ -162,6 +162,15 @@ async def test_who_was_erased_meanwhile_gets_none(api, update, work, mailbox, ho
     assert {(row["status"], row["address"]) for row in await database.rows(ROWS)} == {("SKIPPED", None)}
 
 
+async def test_an_address_that_nobody_reads_gets_none(api, work, mailbox, customer, database):
+    await database.rows("UPDATE people SET email = 'noreply@shop.example' WHERE id = :id", id=customer.id)
+    await api(customer, SET, input={"newPassword": NEW})
+    await work.run()
+
+    assert mailbox.letters == []
+    assert [row["status"] for row in await database.rows(ROWS)] == ["SKIPPED"]
+
+
 async def test_every_role_has_a_name(update, work, mailbox, house):
     for role in Role:
         person = await house.person(f"Who {role.value}", Role.CUSTOMER if role is Role.AGENT else Role.AGENT)

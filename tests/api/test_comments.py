@@ -1,5 +1,6 @@
 """Comments: added by customers and the desk, with files, and who hears of them."""
 
+import asyncio
 from types import SimpleNamespace
 
 import pytest
@@ -92,6 +93,16 @@ async def test_a_customer_adds_what_they_left_out(add, customer):
     }
     assert answer["ticket"]["comments"]["totalCount"] == 1
     assert answer["ticket"]["firstRespondedAt"] is None
+
+
+async def test_many_at_once_by_few_all_get_there(add, read, customer, agent, database):
+    several = [add(who, f"{number}", internal=who is agent) for number in range(12) for who in (customer, agent)]
+    found = await asyncio.gather(*several)
+
+    assert {each["__typename"] for each in found} == {"AddCommentSuccess", "AddInternalCommentSuccess"}
+    assert (await read(agent))["comments"]["totalCount"] == len(several)
+    counts = await database.rows("SELECT count FROM attempts WHERE key LIKE 'comment:%'")
+    assert [row["count"] for row in counts] == [12, 12]
 
 
 @pytest.mark.parametrize("status", ["OPEN", "PENDING", "ON_HOLD", "RESOLVED"])

@@ -272,6 +272,18 @@ async def test_the_customer_opens_it_again_and_their_reason_is_a_comment(do, age
     assert found["events"]["nodes"][-1]["reason"] == "It *still* burns.\nReally."
 
 
+async def test_the_reason_is_read_once_in_the_mail_about_it(do, agent, customer, work, mailbox, database, ticket):
+    await database.rows("UPDATE tickets SET assignee_id = :agent WHERE id = :id", agent=agent.id, id=ticket.uuid)
+    await do(agent, "resolveTicket")
+    await work.run()
+
+    await do(customer, "reopenTicket", reason="It *still* burns.\nReally.")
+    await work.run()
+
+    text = mailbox.to(agent.email)[-1].get_body(("plain",)).get_content()
+    assert text.count("has opened it again.") == text.count("It *still* burns.") == text.count("Really.") == 1
+
+
 async def test_a_comment_of_the_customers_rejects_the_resolution_too(do, read, api, agent, customer, ticket):
     await do(agent, "resolveTicket")
     add = "mutation($input: AddCommentInput!) { addComment(input: $input) { __typename } }"

@@ -181,6 +181,22 @@ async def test_several_reads_are_one_statement(writes):
         assert await unit.read_together((counting, "x")) == [[("x", 2)]]
 
 
+async def test_what_is_read_together_can_be_locked(writes):
+    async with writes.begin() as unit:
+        add(unit, "A")
+    async with writes.begin() as unit, writes.begin() as other:
+        counted, [row] = await unit.read_together((counting, "x"), (named, "A"), lock=True)
+        unit.change(row, description="changed")
+        waiting = asyncio.create_task(other.read_together((counting, "y"), (named, "A"), lock=True))
+        await asyncio.sleep(0.1)
+        assert counted == [("x", 1)]
+        assert not waiting.done()
+        await unit.end()
+        await unit._driver.execute("COMMIT")
+        _, [row] = await waiting
+        assert row.description == "changed"
+
+
 async def test_a_row_that_was_written_and_returned_can_be_changed(writes, database):
     async with writes.begin() as unit:
         (record,) = await unit.run(writing, "A")

@@ -187,3 +187,57 @@ async def test_a_worker_ends_whenever_it_is_told_to(working, settings, owed, mak
             await make_due(row_id)
         async with asyncio.timeout(PATIENCE_SECONDS), working():
             await asyncio.sleep(moment)
+
+
+LAST = 3
+
+
+class Together:
+    """Performs sets when it is told to, and counts them."""
+
+    def __init__(self):
+        self.begun, self.may_end, self.last_may_end = [], asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, _desk, kind):
+        self.begun.append(kind)
+        await (self.last_may_end if len(self.begun) == LAST else self.may_end).wait()
+
+
+@pytest.fixture
+def together(monkeypatch):
+    """What performs sets here."""
+    made = Together()
+    monkeypatch.setattr(jobs, "perform_together", made)
+    return made
+
+
+async def test_sets_of_a_kind_begin_one_after_the_other(desk, together):
+    sets = worker.Sets(desk)
+    first = asyncio.create_task(sets.perform("A"))
+    await asyncio.sleep(0)
+    others = [asyncio.create_task(sets.perform(kind)) for kind in "AAAB"]
+    await asyncio.sleep(0.05)
+    assert together.begun == ["A", "B"]
+    assert [task.done() for task in others] == [False, True, True, False]  # the first of them takes what they came for
+
+    for end in (together.may_end, together.last_may_end):
+        end.set()
+    await asyncio.gather(first, *others)
+
+    assert together.begun == ["A", "B", "A"]
+    await sets.perform("A")
+    assert together.begun == ["A", "B", "A", "A"]
+
+
+async def test_a_set_does_not_wait_for_long_for_one_that_is_slow(desk, together, monkeypatch):
+    monkeypatch.setattr(worker, "PATIENCE", 0.05)
+    sets = worker.Sets(desk)
+    tasks = [asyncio.create_task(sets.perform("A"))]
+    for count in (2, 3):
+        await asyncio.sleep(0)
+        tasks.append(asyncio.create_task(sets.perform("A")))
+        await asyncio.sleep(0.1)
+        assert len(together.begun) == count
+    for end, ended in ((together.last_may_end, tasks[-1:]), (together.may_end, tasks)):
+        end.set()  # the last of them ends first
+        await asyncio.gather(*ended)
