@@ -241,6 +241,7 @@ def _number(value: float) -> str:
 
 
 def _round(value: float) -> float:
-    """The next number above that is easy to read."""
+    """The next number above that is easy to read, and so is its half."""
     size = 10.0 ** (len(str(int(value))) - 1)
-    return next(size * step for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if value <= size * step)
+    tops = (size * step for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10))
+    return next(top for top in tops if value <= top and top % 2 == 0)
