@@ -12,7 +12,7 @@ TOOL := .venv/bin/python -m uv tool run
 
 # Makes .venv when it is missing, broken, or was made in another place; installs the lock $(1) when it has changed,
 # which also gives all that the locks $(2) would. uv takes seconds where pip takes more than a minute, but does not read
-# pip's settings of mirrors and certificates: where it can't fetch, pip does it.
+# pip's settings of mirrors and certificates: where it can't fetch, or there is none, pip does it.
 define install
 	@set -e; \
 	if ! "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null; then \
@@ -29,8 +29,8 @@ define install
 	if [ "$$(cat .venv/$(1).installed 2> /dev/null)" != "$$(cksum < $(1))" ]; then \
 		echo 'Installing $(1)'; \
 		export PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1; \
-		.venv/bin/python -m pip install --quiet --require-hashes -r requirements-uv.lock; \
-		.venv/bin/python -m uv pip install --python .venv --require-hashes -r $(1) \
+		{ .venv/bin/python -m pip install --quiet --require-hashes -r requirements-uv.lock \
+			&& .venv/bin/python -m uv pip install --python .venv --require-hashes -r $(1); } \
 			|| .venv/bin/python -m pip install --require-hashes -r $(1); \
 		for lock in $(1) $(2); do cksum < "$$lock" > ".venv/$$lock.installed"; done; \
 	fi
