@@ -99,8 +99,7 @@ KINDS = {*_SAID, MessageKind.ADDRESS_CHANGED, MessageKind.TOKEN_MADE}
 
 def owe(unit: Unit, kind: MessageKind, person: Person, *, to: str | None = None, about: Sequence[UUID] = ()) -> None:
     """Tell somebody what has happened to their account, once this is committed. `to`: else to the address they have."""
-    address = to or person.email
-    messages.queue(unit, kind, person.id, event_ids=about, address=address, to=address)
+    messages.queue(unit, kind, person.id, event_ids=about, to=to or person.email)
 
 
 def _token(token_id: Any) -> Select[ApiToken]:

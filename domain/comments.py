@@ -80,7 +80,7 @@ async def add(unit: Unit, viewer: Viewer, said: Words) -> Comment:
     """
     access.sign_in_required(viewer)
     limit = attempts.COMMENT_BY_STAFF if viewer.is_staff else attempts.COMMENT_BY_CUSTOMER
-    ticket, works = await tickets.locked_if(unit, viewer, said.ticket_id, limit)
+    ticket, works = await tickets.locked(unit, viewer, said.ticket_id, limit)
     if said.then is not None and not works:
         raise NotAllowed("Only the desk sets the status.")
     await _require_open(unit, viewer, ticket, works=works, said=said)

@@ -46,6 +46,10 @@ async def drafted(
     return await _about(unit, desk, message, person, w, told, own)
 
 
+def _to_desk(desk: Desk, w: Wording) -> Link:
+    return Link(w.said("Open {desk_name}", desk_name=desk.settings.desk_name), desk.settings.public_url)
+
+
 # --- Signing in -------------------------------------------------------------------------------------------------------
 
 
@@ -109,10 +113,9 @@ def about_maintenance(
     desk: Desk, fact: Any, said: tuple[str, list[Block]], person: Any, own: MessageTemplate | None
 ) -> Draft:
     """What a letter says to somebody who sees the notice; `own`: the desk's own words."""
-    settings, w = desk.settings, Wording(person.locale, person.time_zone)
+    w = Wording(person.locale, person.time_zone)
     subject, blocks = said
-    button = Link(w.said("Open {desk_name}", desk_name=settings.desk_name), settings.public_url)
-    draft = Draft(subject, [Piece(fact["title"], blocks)], button)
+    draft = Draft(subject, [Piece(fact["title"], blocks)], _to_desk(desk, w))
     if fact["severity"] != MaintenanceSeverity.CRITICAL.name:
         drafts.add_way_out(draft, desk, person, NotificationKind.MAINTENANCE, w)
     return draft if own is None else drafts.in_own_words(draft, own, drafts.usual(desk, person, draft))
@@ -133,12 +136,11 @@ async def _of_review(unit: Unit, desk: Desk, message: Message, person: Person, w
     records = await unit.run(reviews.of, Viewer(person.role, person.id), message.event_ids[0])
     if not records:
         return None
-    fact, settings = records[0], desk.settings
-    blocks = [Block(w.said(REASONS[fact["reason"]], name=fact["requested_by"] or settings.desk_name))]
+    fact = records[0]
+    blocks = [Block(w.said(REASONS[fact["reason"]], name=fact["requested_by"] or desk.settings.desk_name))]
     blocks += [news.quoted(text) for text in (fact["note"], *fact["comments"]) if text]
-    button = Link(w.said("Open {desk_name}", desk_name=settings.desk_name), settings.public_url)
     subject = w.said("Please review: {title}", title=fact["title"])
-    draft = Draft(subject, [Piece(fact["title"], blocks)], button)
+    draft = Draft(subject, [Piece(fact["title"], blocks)], _to_desk(desk, w))
     kind = NotificationKind.REVIEW_REQUESTED
     drafts.add_way_out(draft, desk, person, kind, w)
     return await drafts.worded(unit, desk, kind, draft, person, w)
@@ -149,12 +151,10 @@ async def _of_review(unit: Unit, desk: Desk, message: Message, person: Person, w
 
 async def _of_account(unit: Unit, desk: Desk, message: Message, person: Person, w: Wording) -> Draft | None:
     """What has happened to its reader's account."""
-    settings = desk.settings
-    text = await account_letters.text(unit, message, person, settings.desk_name, w)
+    text = await account_letters.text(unit, message, person, desk.settings.desk_name, w)
     if text is None:
         return None
-    button = Link(w.said("Open {desk_name}", desk_name=settings.desk_name), settings.public_url)
-    return Draft(text.subject, [Piece(None, [Block(text.happened), Block(text.advice)])], button)
+    return Draft(text.subject, [Piece(None, [Block(text.happened), Block(text.advice)])], _to_desk(desk, w))
 
 
 # --- News -------------------------------------------------------------------------------------------------------------
@@ -187,7 +187,7 @@ async def _about(
     if not found:
         return None
     fact = found[0].fact
-    button, notes = Link(w.said("Open {desk_name}", desk_name=settings.desk_name), settings.public_url), []
+    button, notes = _to_desk(desk, w), []
     if len(found) == 1 and fact.requester_id == person.id:
         label = w.said("Confirm it, or open it again" if kind is _RESOLVED else "Read all of it and answer")
         button = Link(label, ticket_link(settings.public_url, desk.signer, fact.ticket_id, person.id))

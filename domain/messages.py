@@ -43,13 +43,13 @@ def queue(
     to: str | None = None,
     not_before: dt.datetime | None = None,
 ) -> Message:
-    """Send an email once this is committed. An `address` that nobody reads gets none: the row says SKIPPED.
+    """Send an email once this is committed. An address that nobody reads gets none: the row says SKIPPED.
 
-    `to`: where it goes, whatever address its recipient has then, and even if they were shut out. `not_before`: when it
-    goes out at the soonest.
+    `address`: as far as is known. `to`: where it goes, whatever address its recipient has then, and even if they were
+    shut out. `not_before`: when it goes out at the soonest.
     """
     not_before = not_before or unit.now
-    skipped = nobody_reads(address)
+    skipped = nobody_reads(to or address)
     message = unit.insert(
         Message,
         kind=kind,

@@ -82,33 +82,27 @@ async def is_worked_on(unit: Unit, viewer: Viewer, ticket: Ticket) -> bool:
     return ticket.assignee_id == viewer.id or await unit.read(worked_on, viewer, ticket.id) is not None
 
 
-async def locked(unit: Unit, viewer: Viewer, ticket_id: UUID) -> tuple[Ticket, bool]:
-    """The ticket, locked, and whether the viewer works on it. Raises NotFound when they may not know of it."""
-    return await _as_found(unit, viewer, await unit.lock(one, viewer, ticket_id))
+async def locked(
+    unit: Unit, viewer: Viewer, ticket_id: UUID, limit: attempts.Limit | None = None
+) -> tuple[Ticket, bool]:
+    """The ticket, locked, and whether the viewer works on it. Raises NotFound when they may not know of it.
 
-
-async def locked_if(unit: Unit, viewer: Viewer, ticket_id: UUID, limit: attempts.Limit) -> tuple[Ticket, bool]:
-    """As `locked`, by a statement that counts an attempt of the viewer's, too. Raises RateLimited, before NotFound."""
-    counting = attempts.counting(unit, limit, str(viewer.id))
-    counted, rows = await unit.read_together(counting, (one, viewer, ticket_id), lock=True)
-    attempts.check(unit, limit, counted)
-    return await _as_found(unit, viewer, next(iter(rows), None))
-
-
-async def _as_found(unit: Unit, viewer: Viewer, row: Ticket | None) -> tuple[Ticket, bool]:
+    `limit`: of the viewer's attempts, of which the same statement counts one. Raises RateLimited, before NotFound.
+    """
+    if limit is None:
+        row = await unit.lock(one, viewer, ticket_id)
+    else:
+        counting = attempts.counting(unit, limit, str(viewer.id))
+        counted, rows = await unit.read_together(counting, (one, viewer, ticket_id), lock=True)
+        attempts.check(unit, limit, counted)
+        row = rows[0] if rows else None
     ticket = access.found(row, "ticketId", "ticket")
     return ticket, await is_worked_on(unit, viewer, ticket)
 
 
 async def locked_to_work_on(unit: Unit, viewer: Viewer, ticket_id: UUID, limit: attempts.Limit | None = None) -> Ticket:
-    """The ticket, locked. Raises NotFound, and NotAllowed for whoever sees it, but does not work on it.
-
-    `limit`: of the viewer's attempts, of which one is counted.
-    """
-    if limit is None:
-        ticket, works = await locked(unit, viewer, ticket_id)
-    else:
-        ticket, works = await locked_if(unit, viewer, ticket_id, limit)
+    """As `locked`. Raises also NotAllowed for whoever sees it, but does not work on it."""
+    ticket, works = await locked(unit, viewer, ticket_id, limit)
     if not works:
         raise NotAllowed
     return ticket
