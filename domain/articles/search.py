@@ -176,8 +176,7 @@ def passage_of(article_id: Any, asked: Any) -> Any:
 
 def _read(article: Any, body: Any) -> Any:
     """The summary and the text as they are read: without signs of Markdown, and once if the text begins with it."""
-    for sign in ("**", "__", "`"):
-        body = func.replace(body, sign, "")
+    body = func.replace(func.translate(body, "*`", ""), "__", "")
     again = func.starts_with(body, func.nullif(func.left(article.summary, BEGINNING), ""))
     return sa.case((again, body), else_=func.concat_ws("\n", article.summary, body))
 

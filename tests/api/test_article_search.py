@@ -198,7 +198,7 @@ async def test_the_words_of_former_versions_are_not_found(api, publish, titles, 
 
 async def test_suggestions_come_best_first(api, publish, category, problem):
     theirs = await category("Errors", ticketCategoryIds=[problem.gid])
-    await publish("Reset your password", "Press **reset** on the page for signing in.")
+    await publish("Reset your password", "Press *reset* on the **page** for signing in.")
     await publish("Pay an invoice", "Passwords are not needed for that.")
     await publish("Something else", "Nothing of the kind.")
     await publish("Reset your password again", "Press reset on the page for signing in.", categoryId=theirs)
