@@ -33,6 +33,7 @@ from domain.people import Newcomer, add
 from infra import embedded, jobs
 from infra import settings as infra_settings
 from infra.logs import send_errors
+from infra.postgres import Connection
 from infra.unit import Job, joins
 from models import Role
 from web.app import App
@@ -104,6 +105,20 @@ class Mailbox:
 
     def to(self, address):
         return [letter for letter in self.letters if address in letter.bcc]
+
+
+@pytest.fixture
+def statements(monkeypatch):
+    """The statements that reads send from now on, without the look for changed cards, which comes when it likes."""
+    sent, fetch = [], Connection.fetch
+
+    async def counted(self, sql, arguments):
+        if "clock_timestamp(), ARRAY" not in sql:
+            sent.append(sql)
+        return await fetch(self, sql, arguments)
+
+    monkeypatch.setattr(Connection, "fetch", counted)
+    return sent
 
 
 @pytest.fixture(scope="session")

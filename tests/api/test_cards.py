@@ -7,7 +7,6 @@ import pytest
 
 from domain import refusals
 from domain.access import Viewer
-from infra.postgres import Connection
 from models import Role
 from planner import cards
 from planner.engine import Engine
@@ -43,20 +42,6 @@ def read(desk, ticket, customer):
         ).body.decode()
 
     return answered
-
-
-@pytest.fixture
-def statements(monkeypatch):
-    """The statements that reads send, without those that look for changes."""
-    sent, fetch = [], Connection.fetch
-
-    async def counted(self, sql, arguments):
-        if "clock_timestamp()" not in sql:
-            sent.append(sql)
-        return await fetch(self, sql, arguments)
-
-    monkeypatch.setattr(Connection, "fetch", counted)
-    return sent
 
 
 async def until(read, engine, text):

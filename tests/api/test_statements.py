@@ -4,8 +4,6 @@ import asyncio
 
 import pytest
 
-from infra.postgres import Connection
-
 READS = {
     "one ticket with all that hangs on it": """query ($id: ID!) { ticket(id: $id) {
         subject category { name department { name } } requester { departments { name } } assignee { name }
@@ -20,21 +18,6 @@ READS = {
     "anything by its id": """query ($id: ID!) { node(id: $id) { __typename ... on Ticket { subject } }
         nodes(ids: [$id]) { id ... on Ticket { events { totalCount } } } }""",
 }
-
-
-@pytest.fixture
-def statements(monkeypatch):
-    """The statements that reads send from now on."""
-    sent = []
-    fetch = Connection.fetch
-
-    async def counted(self, sql, arguments):
-        if "clock_timestamp()" not in sql:  # which cards have changed is looked for now and then
-            sent.append(sql)
-        return await fetch(self, sql, arguments)
-
-    monkeypatch.setattr(Connection, "fetch", counted)
-    return sent
 
 
 @pytest.mark.parametrize("query", READS.values(), ids=READS)

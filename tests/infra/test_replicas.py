@@ -16,7 +16,7 @@ from sockets import Client, served
 from websockets.asyncio.client import connect
 
 from infra import checks, embedded, processes, replicas
-from infra.postgres import Reads, Unavailable
+from infra.postgres import Unavailable
 from infra.replicas import Replicated
 from models import Role
 from web.app import App
@@ -196,18 +196,11 @@ async def test_an_error_of_the_statement_is_told_and_nobody_else_is_asked(reads)
     assert (reads.answered, reads.replicas[0].well) == (0, True)
 
 
-async def test_many_who_ask_at_once_are_told_at_once_how_far_the_primary_is(reads, monkeypatch):
-    asked, fetch = [], Reads.fetch
-
-    async def counted(self, sql, arguments):
-        asked.append(sql)
-        return await fetch(self, sql, arguments)
-
-    monkeypatch.setattr(Reads, "fetch", counted)
+async def test_many_who_ask_at_once_are_told_at_once_how_far_the_primary_is(reads, statements):
     told = await asyncio.gather(*(reads.reached() for _ in range(50)))
 
     assert told[0] > 0
-    assert asked == [replicas.REACHED]
+    assert statements == [replicas.REACHED]
 
 
 async def test_nothing_is_read_while_nobody_can_say_how_far_the_primary_is(urls):

@@ -14,19 +14,6 @@ UNWATCH = "mutation W($input: UnwatchTicketInput!) { unwatchTicket(input: $input
 
 
 @pytest.fixture
-def reads(monkeypatch):
-    """The statements that are read."""
-    texts, real = [], Reads.fetch
-
-    async def fetch(self, sql, arguments):
-        texts.append(sql)
-        return await real(self, sql, arguments)
-
-    monkeypatch.setattr(Reads, "fetch", fetch)
-    return texts
-
-
-@pytest.fixture
 def watch(signed_in, ticket):
     """Opens a socket that watches the ticket, and takes its first state."""
 
@@ -39,16 +26,16 @@ def watch(signed_in, ticket):
     return watched
 
 
-async def test_all_who_see_the_same_share_a_reading(api, watch, reads, house, support, agent, ticket):
+async def test_all_who_see_the_same_share_a_reading(api, watch, statements, house, support, agent, ticket):
     colleagues = [agent, *[await house.person(f"Colleague {n}", agent.role, support) for n in range(4)]]
     clients = [await watch(viewer, PLAIN) for viewer in colleagues for _ in range(3)]
     assert len({str(client.first) for client in clients}) == 1
 
-    reads.clear()
+    statements.clear()
     await api(agent, STATUS, input={"ticketId": ticket.gid, "status": "ON_HOLD"})
     states = [(await client.item())["ticketUpdated"]["status"] for client in clients]
     assert states == ["ON_HOLD"] * len(clients)
-    assert len([text for text in reads if "seeing" in text]) == 1
+    assert len([text for text in statements if "seeing" in text]) == 1
 
 
 async def test_whoever_loses_sight_is_told_no_more_and_the_others_are(

@@ -86,20 +86,12 @@ async def test_a_database_that_is_away_makes_nothing_fail_and_is_told(told, desk
     assert not [name for name in now if name.startswith(("deskwire_jobs", "deskwire_oldest", "deskwire_unsent"))]
 
 
-async def test_the_database_is_asked_once_in_a_while_however_many_ask(desk, monkeypatch):
-    asked = []
-    fetch = type(desk.reads).fetch
-
-    async def counted(self, sql, arguments):
-        asked.append(sql)
-        return await fetch(self, sql, arguments)
-
-    monkeypatch.setattr(type(desk.reads), "fetch", counted)
+async def test_the_database_is_asked_once_in_a_while_however_many_ask(desk, statements):
     watched = waiting.Watched(desk.reads)
 
     found = await asyncio.gather(*(watched.now() for _ in range(20)))
 
-    assert asked == [waiting.STATEMENT]
+    assert statements == [waiting.STATEMENT]
     assert len(set(found)) == 1
 
 
