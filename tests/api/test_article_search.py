@@ -212,12 +212,39 @@ async def test_suggestions_come_best_first(api, publish, category, problem):
     assert len(found) == 3
     assert all(0 < each["score"] <= 1 for each in found)
     assert [each["score"] for each in found] == sorted((each["score"] for each in found), reverse=True)
-    # As it is read, and once, though the summary is the beginning of the text.
+    # Once, though the summary is the beginning of the text.
     excerpts = {each["article"]["title"]: each["excerptHtml"] for each in found}
     assert excerpts["Reset your password"] == "Press <mark>reset</mark> on the page for <mark>signing</mark>"
     assert {"title": "Pay an invoice"} in found[0]["article"]["related"]
     assert (await suggested(categoryId=problem.gid, first=1))[0]["article"]["title"] == "Reset your password again"
     assert (await api(None, SUGGEST, text="re"))["articleSuggestions"] == []
+
+
+async def test_what_is_shown_of_a_text_reads_as_one(api, publish):
+    body = """# Before you begin
+Look at [the *page* of keys](https://example.com/keys?a=1&b=2).
+
+## Is the `modem` on?
+1. Hold __down__ the key
+2. Count to < 30 & let go
+
+> **Modem** lights
+
+| Light | Means |
+| --- | --- |
+| red | off |
+"""
+    await publish("Start anew", body, summary="When nothing works.", tags=["router"])
+
+    (found,) = (await api(None, SUGGEST, text="modem"))["articleSuggestions"]
+    (edge,) = (await api(None, LIST, filter={"text": "modem router"}))["articles"]["edges"]
+
+    read = (
+        "When nothing works. – Before you begin: Look at the page of keys. Is the <mark>modem</mark> on? "
+        "Hold down the key Count to &lt; 30 &amp; let go <mark>Modem</mark> lights Light Means"
+    )
+    assert found["excerptHtml"] == read
+    assert edge["highlightHtml"].startswith("<mark>router</mark> – When nothing works. – Before you begin: Look")
 
 
 async def test_each_letter_that_is_typed_gives_an_answer(api, publish):
