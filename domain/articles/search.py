@@ -23,7 +23,7 @@ HEADING = 3.0  # how much more a word counts in a heading
 PREFERRED = 1.5  # how much better an article fits of the category that is asked about
 LOOKED_THROUGH = 10_000  # characters of a text for the passage that fits
 BEGINNING = 40  # characters of a summary that tell whether it is of the text
-APART = " – "  # between what does not belong to one sentence
+APART = " · "  # between what does not belong to one sentence
 # Characters for private use stand around what was found until all else is escaped.
 BEGIN, END = "\ue000", "\ue001"
 HEADLINE = f'StartSel={BEGIN}, StopSel={END}, MaxFragments=2, MinWords=5, MaxWords=20, FragmentDelimiter=" … "'

@@ -240,11 +240,11 @@ Look at [the *page* of keys](https://example.com/keys?a=1&b=2).
     (edge,) = (await api(None, LIST, filter={"text": "modem router"}))["articles"]["edges"]
 
     read = (
-        "When nothing works. – Before you begin: Look at the page of keys. Is the <mark>modem</mark> on? "
+        "When nothing works. · Before you begin: Look at the page of keys. Is the <mark>modem</mark> on? "
         "Hold down the key Count to &lt; 30 &amp; let go <mark>Modem</mark> lights Light Means"
     )
     assert found["excerptHtml"] == read
-    assert edge["highlightHtml"].startswith("<mark>router</mark> – When nothing works. – Before you begin: Look")
+    assert edge["highlightHtml"].startswith("<mark>router</mark> · When nothing works. · Before you begin: Look")
 
 
 async def test_each_letter_that_is_typed_gives_an_answer(api, publish):
