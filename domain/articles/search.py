@@ -281,8 +281,12 @@ def _rarest(viewer: Viewer, said: Any) -> Any:
 
 
 def _marked(article: Any, said: Any, asked: Any, options: str) -> Any:
+    language = sa.cast(article.language, REGCONFIG)
     clean = func.translate(said, BEGIN + END, "")
-    headline = func.ts_headline(sa.cast(article.language, REGCONFIG), clean, asked, options)
+    # A word that a misspelt one was taken for is looked for as it is written; in the text it may have another form.
+    once = select(asked.label("asked")).offset(sa.literal_column("0")).subquery("once").c.asked
+    forms = func.to_tsquery(language, sa.cast(once, sa.Text()))
+    headline = func.ts_headline(language, clean, select(once.op("||")(forms)).scalar_subquery(), options)
     for mark, safe in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), (BEGIN, "<mark>"), (END, "</mark>")):
         headline = func.replace(headline, mark, safe)
     return headline

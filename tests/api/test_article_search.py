@@ -80,6 +80,15 @@ async def test_misspelt_words_are_found(publish, titles, text):
     assert await titles(text=text) == ["Resetting a password"]
 
 
+async def test_what_a_misspelt_word_was_taken_for_is_marked(publish, api):
+    await publish("Where are my bills?", "Invoices are sent each month.")
+
+    (edge,) = (await api(None, LIST, filter={"text": "invocies"}))["articles"]["edges"]
+    (found,) = (await api(None, SUGGEST, text="invocies"))["articleSuggestions"]
+    assert "<mark>Invoices</mark> are" in edge["highlightHtml"]
+    assert "<mark>Invoices</mark> are" in found["excerptHtml"]
+
+
 async def test_it_is_found_in_body_summary_and_tags_and_best_in_the_title(publish, titles):
     await publish("In the body", "The printer is out of paper. " + "Other words stand here. " * 20)
     await publish("In the summary", summary="How to mend a printer.")
@@ -244,7 +253,7 @@ Look at [the *page* of keys](https://example.com/keys?a=1&b=2).
         "Hold down the key Count to &lt; 30 &amp; let go <mark>Modem</mark> lights Light Means"
     )
     assert found["excerptHtml"] == read
-    assert edge["highlightHtml"].startswith("<mark>router</mark> · When nothing works. · Before you begin: Look")
+    assert edge["highlightHtml"].startswith("Start anew · <mark>router</mark> · When nothing works. · Before you begin")
 
 
 async def test_each_letter_that_is_typed_gives_an_answer(api, publish):
