@@ -116,7 +116,7 @@ def about_maintenance(
     """What a letter says to somebody who sees the notice; `own`: the desk's own words."""
     w = Wording(person.locale, person.time_zone)
     subject, blocks = said
-    draft = Draft(subject, [Piece(fact["title"], blocks)], _to_desk(desk, w))
+    draft = Draft(subject, [Piece(subject, blocks)], _to_desk(desk, w))  # what was cancelled says so where it is read
     if fact["severity"] != MaintenanceSeverity.CRITICAL.name:
         drafts.add_way_out(draft, desk, person, NotificationKind.MAINTENANCE, w)
     return draft if own is None else drafts.in_own_words(draft, own, drafts.usual(desk, person, draft))
