@@ -101,6 +101,8 @@ class Watch(asyncio.Event):
 
     def __init__(self) -> None:
         super().__init__()
+        self.every = 1  # of so many looks without a message it is woken once
+        self._looks = 0
         self._told: dict[str, None] | None = None
 
     def hear(self, message: str) -> None:
@@ -116,6 +118,12 @@ class Watch(asyncio.Event):
         """Anything may have changed."""
         self._told = None
         self.set()
+
+    def look(self) -> None:
+        """Something may have been told that was not heard."""
+        self._looks += 1
+        if self._looks % self.every == 0:
+            self.wake()
 
     def taken(self) -> list[str] | None:
         """What was told since the last call, each once; None when anything may have changed. Clears the event."""
@@ -215,7 +223,8 @@ class Hub:
             for number in range(SLICES):
                 await asyncio.sleep(SWEEP_SECONDS / SLICES)
                 for name in names[number::SLICES]:
-                    self._wake(name)
+                    for watch in self._waiting.get(name, ()):
+                        watch.look()
             if self._link is not None:
                 wanted = self._waiting.keys() | self._listeners.keys() | {ITSELF}
                 self._link.unsubscribe(self._link.told.keys() - wanted)

@@ -12,6 +12,9 @@ from infra.postgres import Unavailable
 from planner.streams import Stream
 
 RETRY_SECONDS = (0.25, 0.5, 1.0, 2.0)  # between looks at a database that is away
+# Where states are read at intervals each one moves with the clock, so that looks without a message, but for one of so
+# many, would only keep what happens next waiting.
+SELDOM = 6
 AT_ONCE = 200  # members that are told before others in the process have their turn
 
 
@@ -110,6 +113,8 @@ class Cohort:
         try:
             async with self._hub.watching(self._stream.channels) as changed:
                 self._changed = changed
+                if self._stream.pause:
+                    changed.every = SELDOM
                 await self._tell(changed)
         except Exception as error:  # noqa: BLE001 # each member's operation says what has become of it
             self._end(error)
@@ -134,8 +139,8 @@ class Cohort:
                 body = last
             elif body is not None:
                 last, frames = body, {}
-            await self._tell_each(asked, body, seeing, frames, rests=rests)
-            if not rests:
+            told = await self._tell_each(asked, body, seeing, frames, rests=rests)
+            if told and not rests:
                 due = now() + self._stream.pause
             if now() < due:
                 with suppress(TimeoutError):
@@ -152,8 +157,12 @@ class Cohort:
         frames: dict[Hashable, bytes],
         *,
         rests: bool,
-    ) -> None:
-        """Tell a state to those who see it, and to the others that it is over. `rests`: only to who knows none yet."""
+    ) -> bool:
+        """Tell a state to those who see it, and to the others that it is over. Gives whether it was news to anybody.
+
+        `rests`: tell only those who know none yet.
+        """
+        told = False
         for number, member in enumerate(asked, 1):
             if member not in self.members:
                 continue  # they have left
@@ -162,8 +171,10 @@ class Cohort:
                 member.end()
             elif member.told is not body and (member.told is None or not rests):
                 member.tell(body, frames)
+                told = True
             if number % AT_ONCE == 0:
                 await asyncio.sleep(0)
+        return told
 
     async def _read(self) -> tuple[bytes | None, set[object] | None]:
         """What there is to see now, and who sees it. Whoever has been told a state outlives a database that is away."""

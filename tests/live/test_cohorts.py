@@ -1,9 +1,15 @@
 """Many who watch the same: one reading for all, and nobody is told what is not theirs to see."""
 
+import asyncio
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+
 import pytest
 from structlog.testing import capture_logs
 
+from infra.hub import Watch
 from infra.postgres import Reads
+from web.cohorts import Cohorts
 
 PLAIN = "subscription ($id: ID!) { ticketUpdated(id: $id) { status subject assignee { name } } }"
 OWN = "subscription ($id: ID!) { ticketUpdated(id: $id) { status lastSeq comments { nodes { body } } } }"
@@ -93,3 +99,34 @@ async def test_what_breaks_for_all_who_watch_the_same_is_one_fault(
     assert {end["type"] for end in ends} == {"error"}
     (told,) = {end["payload"][0]["extensions"]["id"] for end in ends}
     assert [log["error_id"] for log in logs if log["error_id"] == told] == [told]
+
+
+async def test_a_look_that_tells_nothing_keeps_no_news_waiting():
+    """Of a stream that is told once a second at most."""
+    watch, reads, told = Watch(), asyncio.Queue(), asyncio.Queue()
+
+    class Hub:
+        @asynccontextmanager
+        async def watching(self, _channels):
+            yield watch
+
+    async def read_for(_members):
+        reads.put_nowait(state)
+        return state, None
+
+    stream = SimpleNamespace(channels=["a"], pause=1.0, shared="a", member=None, read_for=read_for)
+    outlet = SimpleNamespace(name="", frame=lambda body: body, write=lambda frame: told.put_nowait(frame) or True)
+    state = b"first"
+    async with asyncio.timeout(5), Cohorts(Hub()).joined(stream, outlet):
+        assert (await told.get(), await reads.get()) == (b"first", b"first")
+        await asyncio.sleep(1.1)
+        for _ in range(watch.every - 1):
+            watch.look()
+        assert (watch.every > 1, watch.is_set()) == (True, False)
+        watch.look()
+        assert await reads.get() == b"first"
+        state = b"second"
+        watch.wake()
+        async with asyncio.timeout(0.7):
+            assert await told.get() == b"second"
+    assert reads.qsize() == 1
