@@ -12,9 +12,6 @@ from infra.postgres import Unavailable
 from planner.streams import Stream
 
 RETRY_SECONDS = (0.25, 0.5, 1.0, 2.0)  # between looks at a database that is away
-# Where states are read at intervals each one moves with the clock, so that looks without a message, but for one of so
-# many, would only keep what happens next waiting.
-SELDOM = 6
 AT_ONCE = 200  # members that are told before others in the process have their turn
 
 
@@ -113,8 +110,8 @@ class Cohort:
         try:
             async with self._hub.watching(self._stream.channels) as changed:
                 self._changed = changed
-                if self._stream.pause:
-                    changed.every = SELDOM
+                # What is told at such intervals moves with the clock: each look would keep what happens next waiting.
+                changed.every = max(int(self._stream.pause), 1)
                 await self._tell(changed)
         except Exception as error:  # noqa: BLE001 # each member's operation says what has become of it
             self._end(error)
