@@ -26,7 +26,8 @@ FROM generate_series(1, {ARTICLES}) AS n, generate_series(1, 120) GROUP BY n;
 INSERT INTO articles (id, slug, title, summary, body, body_html, category_id, position, tags, status, audience, locale,
     language, author_id, number, updated_at)
 SELECT gen_random_uuid(), 'article-' || n, split_part(body, ' ', 1) || ' ' || split_part(body, ' ', 2) || ' reset', '',
-    body, '', c.id, n, CASE WHEN n % 100 = 0 THEN '{{rare}}'::text[] ELSE '{{}}' END, 'PUBLISHED',
+    body, '<h2>Of <em>it</em></h2><p>' || body || '</p>', c.id, n,
+    CASE WHEN n % 100 = 0 THEN '{{rare}}'::text[] ELSE '{{}}' END, 'PUBLISHED',
     CASE n % 10 WHEN 0 THEN 'STAFF' ELSE 'PUBLIC' END, 'en', 'english', (SELECT id FROM people LIMIT 1), 1,
     now() - n * interval '1 minute'
 FROM said, article_categories AS c WHERE c.slug = 'part-' || n % 20 + 1;
