@@ -97,7 +97,7 @@ TABLE: dict[type[Happening], list[Told]] = {
     TicketClosed: STATUS,
     TicketMerged: [Told(each.kind, if_moved_away(each.audience)) for each in STATUS],
     TicketReopened: [
-        *(Told(REOPENED, audience) for audience in (assignee, watchers)),
+        *(Told(REOPENED, audience) for audience in (requester, assignee, watchers)),
         Told(REOPENED, unless_assigned(department), mail=False),
     ],
     ResolutionConfirmed: [

@@ -255,6 +255,12 @@ async def test_reopening_is_told_to_whoever_has_it_else_to_the_department(happen
     await happen(cast.customer, TicketReopened(None))
     assert await told() == (dict.fromkeys(["assignee", *watching], "TICKET_REOPENED"), ["assignee", *watching])
 
+    await database.rows("DELETE FROM notifications")
+    mailbox.letters.clear()
+    await happen(cast.lead, TicketReopened("We have found more."))
+    concerned = ["assignee", "customer", *watching]
+    assert await told() == (dict.fromkeys(concerned, "TICKET_REOPENED"), concerned)
+
 
 async def test_an_escalation_reaches_its_level_as_far_as_they_may_see_it(happen, told, give, escalated, cast):
     await give()

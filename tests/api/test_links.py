@@ -1,5 +1,7 @@
 """Changing comments afterwards, following tickets, and tickets that belong together."""
 
+import re
+
 import pytest
 
 from domain.jobs import EraseFiles
@@ -246,6 +248,22 @@ async def test_tickets_of_one_customer_become_one(
     ] == "WRONG_STATE"
     assert await database.counts() == before
     assert comment["id"] in str(await read(stranger))
+
+
+async def test_who_asked_is_led_to_where_it_goes_on(do, submit, work, mailbox, http, agent, customer, problem, ticket):
+    source = await submit(customer, problem, subject="Same fire")
+    await work.run()
+    mailbox.letters.clear()
+
+    await do(agent, "mergeTickets", intoTicketId=ticket.gid, ticketIds=[source["id"]])
+    await work.run()
+
+    (letter,) = mailbox.to(customer.email)
+    text = letter.get_body(("plain",)).get_content()
+    assert f"It was merged with #{ticket.number}, where it goes on." in text
+    page = await http.get(re.search(r"http://desk\.test(/t/\S+)", text)[1])
+    assert "Printer on fire" in page.text
+    assert 'name="body"' in page.text
 
 
 async def test_what_can_not_be_merged(
