@@ -243,7 +243,6 @@ def _threaded(found: list[Section], desk: Desk) -> dict[str, str]:
 def _facts(found: list[Section], person: Person, desk: Desk, w: Wording, draft: Draft) -> dict[str, str]:
     """What may stand in the desk's own words."""
     fact = found[0].fact
-    comments = [each.fact.comment for each in found if each.fact.comment]
     return {
         "name": person.name,
         "desk": desk.settings.desk_name,
@@ -253,7 +252,8 @@ def _facts(found: list[Section], person: Person, desk: Desk, w: Wording, draft: 
         "status": w.said(news.LABELS[TicketStatus[fact.status]]),
         "department": fact.department,
         "agent": fact.assignee or "",
-        "comment": comments[0] if comments else "",
+        "author": fact.author or desk.settings.desk_name,
+        "comment": "\n\n".join([fact.comment or "", *(block.text for block in news.with_files(fact, w))]).strip(),
     }
 
 

@@ -196,7 +196,7 @@ def _submitted(fact: Fact, w: Wording) -> list[Block]:
         received = marked("We have received your request and will get back to you. Its number is #{number}.")
         return [Block(w.said(received, number=fact.number))]
     came = w.said("{name} has submitted it; it is with {department}:", name=fact.actor, department=fact.department)
-    return [Block(came), quoted(fact.body, fact.body_html), *_with_files(fact, w)]
+    return [Block(came), quoted(fact.body, fact.body_html), *with_files(fact, w)]
 
 
 def _routed(fact: Fact, w: Wording) -> list[Block]:
@@ -223,10 +223,11 @@ def _commented(fact: Fact, w: Wording) -> list[Block]:
     if fact.public_seq is None:
         said = marked("{name} has noted, for the desk alone:")
     words = [quoted(fact.comment, fact.comment_html)] if fact.comment else []
-    return [Block(w.said(said, name=name)), *words, *_with_files(fact, w)]
+    return [Block(w.said(said, name=name)), *words, *with_files(fact, w)]
 
 
-def _with_files(fact: Fact, w: Wording) -> list[Block]:
+def with_files(fact: Fact, w: Wording) -> list[Block]:
+    """The names of the files that came along, if any did."""
     return [Block(w.said("Attached: {names}", names=", ".join(fact.files)))] if fact.files else []
 
 
