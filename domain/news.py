@@ -60,10 +60,11 @@ LEVELS = {
 
 
 class Block(NamedTuple):
-    """A sentence of ours, or, with HTML of its own, what somebody wrote."""
+    """A sentence of ours, or what somebody wrote, with HTML of its own."""
 
     text: str
     html: Markup | None = None
+    quote: bool = False  # whether it stands apart from what the desk says
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class Fact:
 def quoted(text: str, html: str | None = None) -> Block:
     """What somebody wrote; `html`: made safe when it was written."""
     made = escape(text).replace("\n", Markup("<br>")) if html is None else Markup(html)  # noqa: S704 # see above
-    return Block(text, made)
+    return Block(text, made, quote=True)
 
 
 # --- Reading ----------------------------------------------------------------------------------------------------------

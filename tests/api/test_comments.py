@@ -381,7 +381,7 @@ async def test_the_email_names_the_files(add, uploaded, work, mailbox, customer,
     text, html = (letter.get_body((kind,)).get_content() for kind in ("plain", "html"))
     assert text.split("\r\n\r\n")[2:4] == ["Ada Agent has written:", "Attached: cat.png, <b>map.png"]
     assert "<p>Attached: cat.png, &lt;b&gt;map.png</p>" in html
-    assert "border-left" not in html  # nothing was said
+    assert "border-left:3px" not in html  # nothing was said
     (letter,) = mailbox.to(agent.email)
     assert "Attached: log.png" in letter.get_body(("plain",)).get_content()
 
