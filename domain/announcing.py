@@ -130,11 +130,12 @@ async def announce(unit: Unit, saves: list[list[UUID]]) -> None:
     """Tell those whom the events concern, in the app and by email, each of one event once; `saves`: what came together.
 
     Nobody hears of what they did, or may not see, or do not want to hear of. One email tells somebody all that a save
-    is news of on a ticket; staff who hear of several tickets by it get one email for all.
+    is news of on a ticket; staff who hear of several tickets by it get one email for all. What the clock did to many
+    tickets is one save, in however many batches.
     """
     abouts = await audiences.found(unit, [event_id for event_ids in saves for event_id in event_ids], WIDE)
     told = [list(_items([about for about in abouts if about.id in its])) for its in map(set, saves)]
-    letters = [[item for item in items if _by_mail(item)] for items in told]
+    letters = _together([[item for item in items if _by_mail(item)] for items in told])
     # Their histories tell of the letters. They are held for no longer than it takes to write that.
     its = list({item.about.ticket.id for items in letters for item in items})
     held = {ticket.id: ticket for ticket in await unit.lock_all(audiences.tickets, its)} if its else {}
@@ -151,6 +152,12 @@ async def announce(unit: Unit, saves: list[list[UUID]]) -> None:
     )
     for items in letters:
         _mail(unit, items)
+
+
+def _together(letters: list[list[Item]]) -> list[list[Item]]:
+    """What nobody did, but the clock, as if it had come together."""
+    ours = [items for items in letters if all(item.about.actor_id is None for item in items)]
+    return [items for items in letters if items not in ours] + [[item for items in ours for item in items]]
 
 
 def _items(abouts: list[About]) -> Iterator[Item]:

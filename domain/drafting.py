@@ -195,12 +195,16 @@ async def _about(
         if fact.status == TicketStatus.RESOLVED.name and kind is _RESOLVED:
             choices = [Link(str(rating), f"{page}?rating={rating}") for rating in RATINGS]
         notes = [w.said("The link is for you alone: whoever has it can read this request.")]
+    if len(found) > MOST_TOLD:
+        notes = [
+            w.said("And {count} more, in {desk_name}.", count=len(found) - MOST_TOLD, desk_name=settings.desk_name)
+        ]
     if kind is NotificationKind.TICKET_RECEIVED:
         hindered = await unit.run(_hindered, Viewer(person.role, person.id), fact.ticket_id)
         notes += [w.said(HINDERED, service=record[0]) for record in hindered]
     draft = Draft(
         subject=_subject(kind, found, w),
-        sections=[Piece(f"#{each.fact.number} {each.fact.subject}", each.blocks) for each in found],
+        sections=[Piece(f"#{each.fact.number} {each.fact.subject}", each.blocks) for each in found[:MOST_TOLD]],
         button=button,
         choices=Choices(w.said("How was the help? 1 is poor, 5 is very good."), choices) if choices else None,
         notes=notes,
@@ -214,6 +218,7 @@ async def _about(
 
 _RESOLVED = NotificationKind.TICKET_RESOLVED
 RATINGS = range(1, 6)
+MOST_TOLD = 100  # tickets of one email
 
 
 def _label(kind: NotificationKind, fact: Fact) -> str:

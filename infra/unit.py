@@ -79,6 +79,7 @@ class Unit:
         self._deleted: dict[Hashable, State] = {}
         self._translations: dict[str, Exception] = {}
         self._gathered: dict[Callable[[list[Any]], Job], list[Any]] = {}
+        self.gathered_due: dt.datetime | None = None  # when the jobs that are gathered happen; None: at once
 
     async def lock(self, build: Callable[..., sa.Select[Model]], *arguments: Any) -> Model | None:
         """The row that `build(*arguments)` selects, locked against others until the end; None if there is none."""
@@ -237,7 +238,8 @@ class Unit:
     async def end(self) -> None:
         """Ask for what was gathered, and write what is not written yet, with what the audit log says of it all."""
         for kind, items in self._gathered.items():
-            self.enqueue(kind(items))
+            wait = None if self.gathered_due is None else max(0.0, (self.gathered_due - self.now).total_seconds())
+            self.enqueue(kind(items), delay=wait)
         self._gathered = {}
         self._note()
         for entry in self.trail.entries(self.now):
