@@ -196,9 +196,9 @@ async def test_after_a_day_without_workers_everybody_gets_one_email(
 
     await sweep(workers)
     waits = await database.rows(
-        "SELECT DISTINCT due_at > created_at + interval '4 s' AS some FROM jobs WHERE kind = 'Announce' AND attempts = 0"
+        "SELECT DISTINCT due_at > created_at + interval '4 s' AS far FROM jobs WHERE kind = 'Announce' AND attempts = 0"
     )
-    assert waits == [{"some": True}]  # for the rest of the crowd
+    assert waits == [{"far": True}]  # for the rest of the crowd
     await sweep(workers, times=3)
     await database.rows("UPDATE jobs SET due_at = now()")
     await work.run()
