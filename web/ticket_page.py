@@ -165,6 +165,7 @@ def endpoint(desk: Desk, engine: Engine) -> Endpoint:
             problem=problem,
             key=key,
             ratable=_ratable(ticket),
+            went_on=any(event.get("tookIn") is False for event in ticket["events"]["nodes"]),
         )
 
     return answer

@@ -1,10 +1,12 @@
 """Changing comments afterwards, following tickets, and tickets that belong together."""
 
 import re
+from uuid import UUID
 
 import pytest
 
 from domain.jobs import EraseFiles
+from domain.messages import ticket_link
 from models import Role
 
 REFUSED = (
@@ -250,7 +252,9 @@ async def test_tickets_of_one_customer_become_one(
     assert comment["id"] in str(await read(stranger))
 
 
-async def test_who_asked_is_led_to_where_it_goes_on(do, submit, work, mailbox, http, agent, customer, problem, ticket):
+async def test_who_asked_is_led_to_where_it_goes_on(
+    desk, do, submit, work, mailbox, http, agent, customer, problem, ticket
+):
     source = await submit(customer, problem, subject="Same fire")
     await work.run()
     mailbox.letters.clear()
@@ -264,6 +268,9 @@ async def test_who_asked_is_led_to_where_it_goes_on(do, submit, work, mailbox, h
     page = await http.get(re.search(r"http://desk\.test(/t/\S+)", text)[1])
     assert "Printer on fire" in page.text
     assert 'name="body"' in page.text
+    left = await http.get(ticket_link("", desk.signer, UUID(source["id"][4:]), customer.id))
+    assert "It goes on in another one: our email about that leads there." in left.text
+    assert "Printer on fire" not in left.text
 
 
 async def test_what_can_not_be_merged(
