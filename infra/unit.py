@@ -193,6 +193,11 @@ class Unit:
         )
         self.jobs.append((made.kind if joins(made.kind, 0, trace) else made.id, due_at))
 
+    @property
+    def gathered_wait(self) -> float | None:
+        """In how many seconds the jobs that are gathered happen; None: as their classes say."""
+        return None if self.gathered_due is None else max(0.0, (self.gathered_due - self.now).total_seconds())
+
     def gather(self, kind: Callable[[list[Any]], Job], item: Any) -> None:
         """At its end the unit enqueues one job of this kind, which is made of all the items in their order."""
         self._gathered.setdefault(kind, []).append(item)
@@ -238,8 +243,7 @@ class Unit:
     async def end(self) -> None:
         """Ask for what was gathered, and write what is not written yet, with what the audit log says of it all."""
         for kind, items in self._gathered.items():
-            wait = None if self.gathered_due is None else max(0.0, (self.gathered_due - self.now).total_seconds())
-            self.enqueue(kind(items), delay=wait)
+            self.enqueue(kind(items), delay=self.gathered_wait)
         self._gathered = {}
         self._note()
         for entry in self.trail.entries(self.now):

@@ -477,7 +477,7 @@ async def test_a_target_that_is_soon_due_is_told_as_they_want_it(told, cast, des
     await database.rows("UPDATE tickets SET due_at = '2027-01-01' WHERE id = :id", id=ticket.uuid)
 
     async with desk.writes.begin() as unit:
-        await announcing.warn(unit, await unit.lock(one, ticket.uuid), people, cause)
+        await announcing.warn(unit, [announcing.Warned(await unit.lock(one, ticket.uuid), people, cause)])
     await work.run()
 
     assert await told() == ({"lead": "SLA_AT_RISK"}, ["agent"])
