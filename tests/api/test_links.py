@@ -253,9 +253,11 @@ async def test_tickets_of_one_customer_become_one(
 
 
 async def test_who_asked_is_led_to_where_it_goes_on(
-    desk, do, submit, work, mailbox, http, agent, customer, problem, ticket
+    desk, do, submit, work, mailbox, http, database, agent, billing_agent, customer, problem, ticket
 ):
     source = await submit(customer, problem, subject="Same fire")
+    sql = "UPDATE tickets SET assignee_id = :who WHERE id = :id"  # who sees this one alone
+    await database.rows(sql, who=billing_agent.id, id=UUID(source["id"][4:]))
     await work.run()
     mailbox.letters.clear()
 
@@ -271,6 +273,10 @@ async def test_who_asked_is_led_to_where_it_goes_on(
     left = await http.get(ticket_link("", desk.signer, UUID(source["id"][4:]), customer.id))
     assert "It goes on in another one: our email about that leads there." in left.text
     assert "Printer on fire" not in left.text
+    (letter,) = mailbox.to(billing_agent.email)
+    text = letter.get_body(("plain",)).get_content()
+    assert "It was merged with another one, where it goes on." in text
+    assert f"#{ticket.number} " not in text
 
 
 async def test_what_can_not_be_merged(
