@@ -126,7 +126,8 @@ def endpoint(desk: Desk, engine: Engine) -> Endpoint:
         ticket_id = UUID(claims["ticket"])
         viewer = Viewer(Role.CUSTOMER, UUID(claims["person"]), ticket_id)
         context = Context(desk, engine, viewer)
-        form: dict[str, str] = {}
+        # What a link in an email has chosen stands in the form, and counts when that is sent.
+        form = {name: value for name, value in request.query_params.items() if name == "rating" and value in RATINGS}
         problem, key = None, str(new_id())
         if request.method == "POST":
             try:
@@ -164,6 +165,7 @@ def endpoint(desk: Desk, engine: Engine) -> Endpoint:
             problem=problem,
             key=key,
             ratable=_ratable(ticket),
+            went_on=any(event.get("tookIn") is False for event in ticket["events"]["nodes"]),
         )
 
     return answer
