@@ -6,7 +6,7 @@ import unicodedata
 from typing import Any
 
 import nh3
-from email_validator import EmailNotValidError, validate_email
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 from markdown_it import MarkdownIt
 
 from domain.refusals import Problems
@@ -18,6 +18,9 @@ _UNSAFE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udff
 _TURNING = re.compile(r"[\u202a-\u202e\u2066-\u2069]")  # which would turn around what stands beside a name or subject
 _UNSEEN = {"Cc", "Cf", "Zl", "Zp", "Zs"}
 _BREAKS = re.compile(r"[\t\n\r\x85\u2028\u2029]+")
+# Domains of mail that never leaves its organisation, or a desk that is tried out: our mail server knows the way there.
+for inside in ("local", "test"):
+    SPECIAL_USE_DOMAIN_NAMES.remove(inside)  # as the package says to
 # Raw HTML is shown as text, and a picture as a link, since fetching it would tell who reads. Line breaks stay as people
 # wrote them. The result is sanitised again: the renderer is not the last line of defence.
 _markdown = (

@@ -56,6 +56,12 @@ def test_a_line_is_one_line_or_a_problem(text):
     [
         (" Carla@Example.COM ", "carla@example.com"),
         ("a+b@example.org", "a+b@example.org"),
+        ("ann@desk.local", "ann@desk.local"),  # as organisations call what is their own
+        ("ann@corp.internal", "ann@corp.internal"),
+        ("ann@mail.test", "ann@mail.test"),
+        ("ann@example.invalid", ""),
+        ("ann@localhost", ""),
+        ("ann@local", ""),
         ("nobody", ""),
         ("a@b@c", ""),
     ],
