@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Self
 from weakref import WeakValueDictionary
 
+from infra.networks import network
 from infra.postgres import Unavailable
 from infra.settings import Settings
 from planner.engine import Engine
@@ -19,6 +20,7 @@ WAIT_SECONDS = 2.0  # for one's turn, at most
 MOST_KNOWN = 10_000  # of whom it is remembered, before those who have nothing to wait for are forgotten
 NEW_DOCUMENT = 10, 50  # as so many operations it counts, and as one more for so many characters
 AT_ONCE = 40  # queries and mutations of one person: a second's through this, so 5, half of a pool's connections
+UPLOADS = 10  # of one person at once, each of which takes up to some 15 MB while it comes in
 MESSAGE, SOCKET, FLOOD = 0.25, 2, 10  # as so many operations count: a message, opening a socket, one that flooded
 SECONDS_AS_ONE, BYTES_AS_ONE = 0.01, 16_384  # of an operation that takes longer, or whose answer is larger
 
@@ -30,8 +32,8 @@ class TooMany(Exception):
 
 
 def whose(context: Context) -> Hashable:
-    """To whose share something counts: a person's, or of all who are not signed in and come from one address."""
-    return context.network if context.viewer.role is None else context.viewer.id
+    """To whose share something counts: a person's, or of all who are not signed in and come from one network."""
+    return network(context.network) if context.viewer.role is None else context.viewer.id
 
 
 class Share:
@@ -141,6 +143,7 @@ class Shares:
         self.operations = Share(settings.max_operations_per_person, "operations")
         most = settings.max_operations_per_second
         self.pace, self.slots, self.slots_for_new = Pace(most), Slots(max(1, most // AT_ONCE)), Slots(1)
+        self.uploads, self.downloads = Slots(UPLOADS), Slots(settings.max_connections_per_person)
 
     def turn(self, context: Context, engine: Engine, asked: Asked) -> "Turn":
         """In which a query or mutation is run, or a subscription begun."""
