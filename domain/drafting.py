@@ -190,7 +190,7 @@ async def _about(
     button, notes = _to_desk(desk, w), []
     if len(found) == 1 and fact.requester_id == person.id:
         label = w.said("Confirm it, or open it again" if kind is _RESOLVED else "Read all of it and answer")
-        button = Link(label, ticket_link(settings.public_url, desk.signer, fact.ticket_id, person.id))
+        button = Link(label, ticket_link(settings.public_url, desk.signer, fact.ticket_id, person.id, person.email))
         notes = [w.said("The link is for you alone: whoever has it can read this request.")]
     if kind is NotificationKind.TICKET_RECEIVED:
         hindered = await unit.run(_hindered, Viewer(person.role, person.id), fact.ticket_id)
