@@ -1,5 +1,7 @@
 """What people write is checked, tidied, and safe as HTML."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +29,28 @@ from domain.refusals import InvalidInput, Problems
 )
 def test_markdown_becomes_safe_html(markdown, html):
     assert words.html(markdown) == html
+
+
+@pytest.mark.parametrize(
+    "many", ["http://a.b/(", "https://a.co/?q=[", "www.a.co/(", "a@b.co(", "www.a.co/( ", "[a][", "~~a", "|a\n|-\n"]
+)
+def test_a_longer_text_takes_as_much_longer(many):
+    """And not its square, in which nobody else is served."""
+
+    def seconds(size):
+        began = time.process_time()
+        words.html((many * size)[:size])
+        return time.process_time() - began
+
+    seconds(1_000)
+    assert min(seconds(12_000) for _ in range(2)) < 6.5 * max(seconds(3_000), 0.02)
+
+
+def test_a_long_address_is_a_link():
+    address = f"https://example.com/{'a' * 1500}"
+    assert words.html(f"see {address}") == (
+        f'<p>see <a href="{address}" rel="nofollow noopener noreferrer">{address}</a></p>'
+    )
 
 
 @given(st.text(max_size=500))
