@@ -190,7 +190,7 @@ async def _about(
     button, notes, choices = _to_desk(desk, w), [], []
     if len(found) == 1 and fact.requester_id == person.id:
         # One that went into another is gone on with there.
-        page = ticket_link(settings.public_url, desk.signer, fact.into_id or fact.ticket_id, person.id)
+        page = ticket_link(settings.public_url, desk.signer, fact.into_id or fact.ticket_id, person.id, person.email)
         button = Link(w.said(_label(kind, fact)), page)
         if fact.status == TicketStatus.RESOLVED.name and kind is _RESOLVED:
             choices = [Link(str(rating), f"{page}?rating={rating}") for rating in RATINGS]

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from typing import Self
 
+from infra.networks import network
 from infra.postgres import Unavailable
 from infra.settings import Settings
 from infra.slots import Slots
@@ -19,6 +20,7 @@ WAIT_SECONDS = 2.0  # for one's turn, at most
 MOST_KNOWN = 10_000  # of whom it is remembered, before those who have nothing to wait for are forgotten
 NEW_DOCUMENT = 10, 50  # as so many operations it counts, and as one more for so many characters
 AT_ONCE = 40  # queries and mutations of one person: a second's through this, so 5, half of a pool's connections
+UPLOADS = 10  # of one person at once, each of which takes up to some 15 MB while it comes in
 MESSAGE, SOCKET, FLOOD = 0.25, 2, 10  # as so many operations count: a message, opening a socket, one that flooded
 SECONDS_AS_ONE, BYTES_AS_ONE = 0.01, 16_384  # of an operation that takes longer, or whose answer is larger
 
@@ -30,8 +32,8 @@ class TooMany(Exception):
 
 
 def whose(context: Context) -> Hashable:
-    """To whose share something counts: a person's, or of all who are not signed in and come from one address."""
-    return context.network if context.viewer.role is None else context.viewer.id
+    """To whose share something counts: a person's, or of all who are not signed in and come from one network."""
+    return network(context.network) if context.viewer.role is None else context.viewer.id
 
 
 class Share:
@@ -144,6 +146,7 @@ class Shares:
         self.operations = Share(settings.max_operations_per_person, "operations")
         most = settings.max_operations_per_second
         self.pace, self.at_once, self.new_at_once = Pace(most), AtOnce(max(1, most // AT_ONCE)), AtOnce(1)
+        self.uploads, self.downloads = AtOnce(UPLOADS), AtOnce(settings.max_connections_per_person)
 
     def turn(self, context: Context, engine: Engine, asked: Asked) -> "Turn":
         """In which a query or mutation is run, or a subscription begun."""
