@@ -20,6 +20,9 @@ SAMPLE = {
     "author": "Ada Agent",
     "status": "Open",
     "department": "Technical Support",
+    "startsAt": "December 2, 2026, 9:00 PM UTC",
+    "endsAt": "December 2, 2026, 11:00 PM UTC",
+    "services": "API",
 }
 
 
@@ -41,6 +44,7 @@ def preview(viewer: Viewer, ticket_id: Any, subject: Any, body: Any) -> Any:
         "author": viewers,
         "status": sa.func.initcap(sa.func.replace(Ticket.status.cast(sa.Text()), "_", " ")),
         "department": select(Department.name).where(Department.id == Ticket.department_id).scalar_subquery(),
+        **{name: sa.literal(SAMPLE[name]) for name in templates.OF_NOTICES},
     }
     columns = {f"its_{name}": value for name, value in facts.items()} | texts
     return rows.with_only_columns(Ticket.id, *(value.label(name) for name, value in columns.items()))
@@ -51,5 +55,7 @@ def unknown_in(subject: Any, body: Any) -> Any:
     text = sa.func.coalesce(subject, "") + "\n" + body
     found = sa.func.regexp_matches(text, r"\{\{\s*(\w+)\s*\}\}", "g").column_valued("found")
     name = sa.type_coerce(found, ARRAY(sa.Text()))[sa.literal_column("1")].label("name")
-    names = select(name).distinct().where(name != sa.all_(templates.array_of(templates.KNOWN)))
+    names = (
+        select(name).distinct().where(name != sa.all_(templates.array_of((*templates.KNOWN, *templates.OF_NOTICES))))
+    )
     return sa.func.array(names.scalar_subquery(), type_=ARRAY(sa.Text()))

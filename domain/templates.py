@@ -47,6 +47,7 @@ PLACEHOLDERS: dict[NotificationKind | None, tuple[str, ...]] = {
     NotificationKind.REVIEW_REQUESTED: (*OF_EVERYONE, "subject"),
     NotificationKind.MAINTENANCE: (*OF_EVERYONE, "subject"),
 }
+OF_NOTICES = ("startsAt", "endsAt", "services")  # what may stand in the message of a notice of maintenance
 KNOWN = tuple(dict.fromkeys(name for names in PLACEHOLDERS.values() for name in names))
 
 

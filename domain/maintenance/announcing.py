@@ -30,7 +30,6 @@ MOST_TITLE, MOST_MESSAGE, MOST_SERVICES = 200, 10_000, 50
 LONGEST = dt.timedelta(days=30)
 REMINDERS = (600, 604_800)  # seconds before the beginning
 GRACE = dt.timedelta(seconds=10)  # who begins at once takes a moment to say so
-PLACEHOLDERS = ("startsAt", "endsAt", "services")
 MOVES = {
     MaintenanceStatus.SCHEDULED: (MaintenanceStatus.IN_PROGRESS, MaintenanceStatus.CANCELLED),
     MaintenanceStatus.IN_PROGRESS: (MaintenanceStatus.COMPLETED, MaintenanceStatus.CANCELLED),
@@ -287,7 +286,7 @@ def _title(problems: Problems, title: str) -> str:
 
 def _message(problems: Problems, message: str) -> str:
     said = words.text(problems, "message", message, most=MOST_MESSAGE, what="The message", may_be_empty=False)
-    templates.check_placeholders(problems, "message", said, PLACEHOLDERS)
+    templates.check_placeholders(problems, "message", said, templates.OF_NOTICES)
     return said
 
 

@@ -255,6 +255,17 @@ async def test_a_preview_with_sample_data(api, agent):
     assert sorted(seen["unknownPlaceholders"]) == ["nobody", "what"]
 
 
+async def test_a_preview_of_what_a_notice_of_maintenance_says(api, agent):
+    body = "**{{services}}** will be away from {{startsAt}} to {{endsAt}}, {{when}}."
+
+    seen = (await api(agent, PREVIEW, body=body))["messageTemplatePreview"]
+
+    assert seen["bodyText"] == (
+        "API will be away from December 2, 2026, 9:00 PM UTC to December 2, 2026, 11:00 PM UTC, {{when}}."
+    )
+    assert seen["unknownPlaceholders"] == ["when"]
+
+
 async def test_a_preview_with_a_ticket(api, agent, ticket, billing_agent):
     body = "{{name}} {{number}} {{subject}} {{agent}} {{status}} {{department}} {{comment}}."
 
