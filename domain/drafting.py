@@ -103,6 +103,7 @@ def said_of_maintenance(w: Wording, fact: Any) -> tuple[str, list[Block]] | None
         blocks.append(news.quoted(fact["said"], fact["said_html"]))
     elif fact["kind"] != HappeningKind.POSTED.name:
         starts, ends = (saying.moment_of(fact[name]) for name in ("starts", "ends"))
+        blocks.append(Block(saying.hinders_of(w, fact)))
         text = saying.filled(w, fact["message"], starts, ends, fact["services"])
         blocks.append(news.quoted(text, words.html(text)))
     return saying.title_of(w, fact), blocks

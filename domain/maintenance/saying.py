@@ -16,6 +16,7 @@ from models import (
     MaintenanceHappening,
     MaintenanceNotice,
     MaintenanceService,
+    MaintenanceSeverity,
     MaintenanceStatus,
     Person,
     Service,
@@ -32,6 +33,12 @@ TITLES = {
     MaintenanceStatus.CANCELLED: marked("Maintenance was cancelled: {title}"),
 }
 TIMES = marked("From {start} to {end}. Services: {services}.")
+HINDERS = {
+    MaintenanceSeverity.INFO: marked("Nothing of it will be noticed."),
+    MaintenanceSeverity.MINOR: marked("Some things will be slower or missing."),
+    MaintenanceSeverity.MAJOR: marked("Important things will not work."),
+    MaintenanceSeverity.CRITICAL: marked("Nothing will work."),
+}
 UNSEEN = marked("Maintenance")  # to whoever may not see any more what it was
 
 # --- A notice ---------------------------------------------------------------------------------------------------------
@@ -125,6 +132,11 @@ def times_of(w: Wording, fact: Any) -> str:
     """When it is, and what it concerns."""
     start, end = (w.moment(moment_of(fact[name])) for name in ("starts", "ends"))
     return w.said(TIMES, start=start, end=end, services=fact["services"])
+
+
+def hinders_of(w: Wording, fact: Any) -> str:
+    """How much it will hinder its readers."""
+    return w.said(HINDERS[MaintenanceSeverity[fact["severity"]]])
 
 
 def in_app(about: str | None, locale: str | None, zone: str | None) -> tuple[str, str | None]:

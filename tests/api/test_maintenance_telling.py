@@ -91,6 +91,7 @@ async def test_the_audience_is_told_in_its_own_words(
     text = plain(letter.get_body(("plain",)).get_content())
     assert letter["Subject"] == "Geplante Wartung: New disks"
     assert "Von 1. Juni 2101, 12:00 MESZ bis 1. Juni 2101, 14:30 MESZ. Dienste: Mail." in text
+    assert "Wichtiges wird nicht funktionieren." in text
     assert "Canary zq1q, **Mail** rests until 1. Juni 2101, 14:30 MESZ." in text
     shown = plain(letter.get_body(("html",)).get_content())
     assert "Canary zq1q, <strong>Mail</strong> rests until 1. Juni 2101, 14:30 MESZ. &lt;i&gt;x&lt;/i&gt;" in shown
