@@ -3,13 +3,14 @@
 import asyncio
 import smtplib
 import time
+from dataclasses import replace
 from email.message import EmailMessage
 from functools import partial
 from types import SimpleNamespace
 
 import pytest
 
-from domain import inbound
+from domain import attempts, inbound
 from domain.inbound import addresses, reading
 from infra import jobs, mail_door
 from infra.mail_door import Door
@@ -379,6 +380,17 @@ async def test_whoever_has_the_address_alone_can_not_write_as_its_owner(
     (row,) = await database.rows("SELECT file_key FROM inbound_mails WHERE sender = 'who@elsewhere.example'")
     _, chunks = await desk.files.open(row["file_key"])
     assert b"Me too." in b"".join([chunk async for chunk in chunks])
+
+
+async def test_who_has_the_address_of_a_ticket_does_not_fill_it(send, reply_to, stranger, database, monkeypatch):
+    monkeypatch.setattr(attempts, "STRAY_MAIL_BY_TICKET", replace(attempts.STRAY_MAIL_BY_TICKET, most=2))
+    for number in range(4):
+        assert await send(mail(stranger.email, f"Let me in. {number}"), reply_to) == 250
+
+    assert await outcomes(database) == ["WAITING"] * 4
+    rows = await database.rows("SELECT file_key FROM inbound_mails")
+    assert len({row["file_key"] for row in rows}) == 4
+    assert await database.rows("SELECT count(*) FROM comments") == [{"count": 2}]
 
 
 async def test_programs_that_answer_each_other_are_slowed_down(
