@@ -100,14 +100,20 @@ def migrate() -> None:
 
 
 @app.command()
-def seed(*, large: Annotated[bool, typer.Option(help="With 1,000,000 tickets.")] = False) -> None:
+def seed(
+    *,
+    large: Annotated[bool, typer.Option(help="With 1,000,000 tickets.")] = False,
+    tickets: Annotated[
+        int, typer.Option(help="With so many tickets of three years, for a look at figures.", min=0)
+    ] = 0,
+) -> None:
     """Make the demo's people, services and tickets where they are missing. Only for the embedded desk."""
     from domain import demo
 
     settings = _settings()
     if not settings.embedded:
         _refuse("The demo people have a password that everybody knows: they are made under `desk up` only")
-    asyncio.run(demo.seed(settings, large=large or settings.large))
+    asyncio.run(demo.seed(settings, more=1_000_000 if large or settings.large else tickets))
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """Who is told of what: from the events that were recorded to notifications and emails."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -97,7 +97,7 @@ TABLE: dict[type[Happening], list[Told]] = {
     TicketClosed: STATUS,
     TicketMerged: [Told(each.kind, if_moved_away(each.audience)) for each in STATUS],
     TicketReopened: [
-        *(Told(REOPENED, audience) for audience in (assignee, watchers)),
+        *(Told(REOPENED, audience) for audience in (requester, assignee, watchers)),
         Told(REOPENED, unless_assigned(department), mail=False),
     ],
     ResolutionConfirmed: [
@@ -130,11 +130,12 @@ async def announce(unit: Unit, saves: list[list[UUID]]) -> None:
     """Tell those whom the events concern, in the app and by email, each of one event once; `saves`: what came together.
 
     Nobody hears of what they did, or may not see, or do not want to hear of. One email tells somebody all that a save
-    is news of on a ticket; staff who hear of several tickets by it get one email for all.
+    is news of on a ticket; staff who hear of several tickets by it get one email for all. What the clock did to many
+    tickets is one save, in however many batches.
     """
     abouts = await audiences.found(unit, [event_id for event_ids in saves for event_id in event_ids], WIDE)
     told = [list(_items([about for about in abouts if about.id in its])) for its in map(set, saves)]
-    letters = [[item for item in items if _by_mail(item)] for items in told]
+    letters = _together([[item for item in items if _by_mail(item)] for items in told])
     # Their histories tell of the letters. They are held for no longer than it takes to write that.
     its = list({item.about.ticket.id for items in letters for item in items})
     held = {ticket.id: ticket for ticket in await unit.lock_all(audiences.tickets, its)} if its else {}
@@ -151,6 +152,17 @@ async def announce(unit: Unit, saves: list[list[UUID]]) -> None:
     )
     for items in letters:
         _mail(unit, items)
+
+
+def _together(letters: list[list[Item]]) -> list[list[Item]]:
+    """What nobody did, but the clock, as if it had come together."""
+    ours, others = [], []
+    for items in letters:
+        if all(item.about.actor_id is None for item in items):
+            ours += items
+        else:
+            others.append(items)
+    return [*others, ours]
 
 
 def _items(abouts: list[About]) -> Iterator[Item]:
@@ -228,8 +240,8 @@ def _resolved(ticket_id: Any, resolution_id: Any) -> Select[*tuple[Any, ...]]:
     return rows.order_by(Event.seq).limit(1)
 
 
-def _first(ticket_id: Any) -> Select[*tuple[Any, ...]]:
-    return select(Event.id).where(Event.ticket_id == ticket_id, Event.seq == 1)
+def _firsts(ticket_ids: Any) -> Select[*tuple[Any, ...]]:
+    return select(Event.ticket_id, Event.id).where(Event.ticket_id == func.any(ticket_ids), Event.seq == 1)
 
 
 def _wishes(person_ids: Any) -> Select[*tuple[Any, ...]]:
@@ -245,16 +257,40 @@ async def remind(unit: Unit, ticket: Ticket, resolution_id: UUID) -> None:
         messages.write_about(unit, record["id"], record["email"], [part], kind=kind)
 
 
-async def warn(unit: Unit, ticket: Ticket, people: list[UUID], cause_id: UUID) -> None:
-    """Tell these people that a target of a locked ticket is due within the hour; in the app once for each cause."""
+class Warned(NamedTuple):
+    """That a target of a locked ticket is due within the hour: who is to know, and what it is told once of."""
+
+    ticket: Ticket
+    people: Sequence[UUID]
+    cause_id: UUID
+
+
+async def warn(unit: Unit, warnings: Sequence[Warned]) -> None:
+    """Warn people, in the app once for each cause, and by one email for all tickets."""
     kind = NotificationKind.SLA_AT_RISK
-    wishes = await unit.run(_wishes, people) if people else []
-    by_app, by_mail = (
-        [record for record in wishes if preferences.wanted(record["said"], kind, channel)]
-        for channel in (MessageChannel.IN_APP, MessageChannel.EMAIL)
+    concerned = sorted({person_id for warning in warnings for person_id in warning.people})
+    wishes = {record["id"]: record for record in await unit.run(_wishes, concerned)} if concerned else {}
+
+    def wanted(person_id: UUID, channel: MessageChannel) -> bool:
+        return person_id in wishes and preferences.wanted(wishes[person_id]["said"], kind, channel)
+
+    await notifications.tell(
+        unit,
+        [
+            notifications.News(person_id, kind, warning.cause_id, warning.ticket.id)
+            for warning in warnings
+            for person_id in warning.people
+            if wanted(person_id, MessageChannel.IN_APP)
+        ],
     )
-    await notifications.tell(unit, [notifications.News(each["id"], kind, cause_id, ticket.id) for each in by_app])
-    for record in by_mail:
-        # The letter says when the ticket is due; the event only leads to it.
-        part = messages.Part(ticket, kind, [each["id"] for each in await unit.run(_first, ticket.id)])
-        messages.write_about(unit, record["id"], record["email"], [part], kind=kind)
+    letters: dict[UUID, dict[UUID, Ticket]] = defaultdict(dict)
+    for warning in warnings:
+        for person_id in warning.people:
+            if wanted(person_id, MessageChannel.EMAIL):
+                letters[person_id][warning.ticket.id] = warning.ticket
+    # The letter says when a ticket is due; the event only leads to it.
+    told = [warning.ticket.id for warning in warnings]
+    firsts = {record["ticket_id"]: record["id"] for record in await unit.run(_firsts, told)} if letters else {}
+    for person_id, tickets in letters.items():
+        parts = [messages.Part(ticket, kind, [firsts[ticket.id]]) for ticket in tickets.values()]
+        messages.write_about(unit, person_id, wishes[person_id]["email"], parts, kind=kind)

@@ -1,9 +1,11 @@
 """Deadlines that come near: SLA targets, and the time to confirm. The history knows nothing of it, so jobs tell it."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 
 from domain import announcing
 from infra.unit import Unit
@@ -12,18 +14,29 @@ from models import Membership, Person, Resolution, ResolutionState, Role, SlaClo
 LEADS = (Role.TEAM_LEAD, Role.MANAGER, Role.DIRECTOR, Role.ADMIN)
 
 
-async def warn(unit: Unit, ticket_id: UUID, target: SlaTargetKind) -> None:
-    """Tell who is responsible for the ticket that this target is due within the hour.
+async def warn(unit: Unit, targets: Sequence[tuple[UUID, SlaTargetKind]]) -> None:
+    """Tell who is responsible for these tickets that these targets are due within the hour, in one email each.
 
-    That is its assignee, or without an active one the leads of its department.
+    That is a ticket's assignee, or without an active one the leads of its department.
     Each is told once of each instant at which it was due. Nobody is, once it is done, rests, or was missed.
     """
-    clock = await unit.read(_running, ticket_id, target)
-    ticket = await unit.lock(_ticket, ticket_id)
-    if clock is None or clock.due_at is None or clock.due_at <= unit.now or ticket is None:
-        return
-    responsible = await unit.run(_assignee, ticket.assignee_id) or await unit.run(_leads, ticket.department_id)
-    await announcing.warn(unit, ticket, [record[0] for record in responsible], cause_of(clock))
+    wanted, ticket_ids = set(targets), sorted({ticket_id for ticket_id, _ in targets})
+    found = {ticket.id: ticket for ticket in await unit.lock_all(_tickets, ticket_ids)}
+    agents = [ticket.assignee_id for ticket in found.values() if ticket.assignee_id]
+    active = {record[0] for record in await unit.run(_active, agents)} if agents else set()
+    leads: dict[UUID, list[UUID]] = defaultdict(list)
+    for department_id, person_id in await unit.run(_leads, list({ticket.department_id for ticket in found.values()})):
+        leads[department_id].append(person_id)
+    warnings = []
+    for clock in await unit.read_all(_running, ticket_ids):
+        ticket = found.get(clock.ticket_id)
+        due = clock.due_at is not None and clock.due_at > unit.now and (clock.ticket_id, clock.target) in wanted
+        if ticket is None or not due:
+            continue
+        agent_id = ticket.assignee_id
+        people = [agent_id] if agent_id and agent_id in active else leads[ticket.department_id]
+        warnings.append(announcing.Warned(ticket, people, cause_of(clock)))
+    await announcing.warn(unit, warnings)
 
 
 def cause_of(clock: SlaClock) -> UUID:
@@ -32,22 +45,24 @@ def cause_of(clock: SlaClock) -> UUID:
     return uuid5(NAMESPACE_URL, f"deskwire:sla:{clock.ticket_id}:{clock.target.name}:{due_at}")
 
 
-def _running(ticket_id: Any, target: SlaTargetKind) -> Select[SlaClock]:
-    rows = select(SlaClock).where(SlaClock.ticket_id == ticket_id, SlaClock.target == target)
-    return rows.where(SlaClock.running_since.is_not(None), SlaClock.breached_at.is_(None))
+def _running(ticket_ids: Any) -> Select[SlaClock]:
+    rows = select(SlaClock).where(SlaClock.ticket_id == func.any(ticket_ids))
+    rows = rows.where(SlaClock.running_since.is_not(None), SlaClock.breached_at.is_(None))
+    return rows.order_by(SlaClock.ticket_id, SlaClock.target)
 
 
-def _ticket(ticket_id: Any) -> Select[Ticket]:
-    return select(Ticket).where(Ticket.id == ticket_id)
+def _tickets(ticket_ids: Any) -> Select[Ticket]:
+    return select(Ticket).where(Ticket.id == func.any(ticket_ids)).order_by(Ticket.id)
 
 
-def _assignee(person_id: Any) -> Select[*tuple[Any, ...]]:
-    return select(Person.id).where(Person.id == person_id, Person.active)
+def _active(person_ids: Any) -> Select[*tuple[Any, ...]]:
+    return select(Person.id).where(Person.id == func.any(person_ids), Person.active)
 
 
-def _leads(department_id: Any) -> Select[*tuple[Any, ...]]:
-    rows = select(Person.id).join(Membership, Membership.person_id == Person.id)
-    return rows.where(Membership.department_id == department_id, Person.active, Person.role.in_(LEADS))
+def _leads(department_ids: Any) -> Select[*tuple[Any, ...]]:
+    rows = select(Membership.department_id, Person.id).join(Person, Person.id == Membership.person_id)
+    rows = rows.where(Membership.department_id == func.any(department_ids), Person.active, Person.role.in_(LEADS))
+    return rows.order_by(Membership.department_id, Person.id)
 
 
 def _resolution(resolution_id: Any) -> Select[Resolution]:

@@ -4,13 +4,13 @@ from typing import Any
 
 from sqlalchemy import Select, select
 
-from domain import account_letters, broadcasting, drafts, maintenance, messages, news, preferences
+from domain import account_letters, broadcasting, drafts, messages, news, preferences, words
 from domain.access import Viewer
 from domain.articles import reviews
-from domain.drafts import Draft, Link, Piece
+from domain.drafts import Choices, Draft, Link, Piece
 from domain.maintenance import saying
 from domain.messages import sign_in_link, ticket_link
-from domain.news import Block, Section
+from domain.news import Block, Fact, Section
 from domain.wording import Wording, marked
 from infra.desk import Desk
 from infra.unit import Unit
@@ -24,9 +24,7 @@ from models import (
     MessageTemplate,
     NotificationKind,
     Person,
-    Service,
     SignInLink,
-    Ticket,
     TicketStatus,
 )
 
@@ -43,7 +41,7 @@ async def drafted(
         return await OF_OTHERS[message.kind](unit, desk, message, person, w)
     if message.link_id:
         return await _sign_in(unit, desk, message, person, w)
-    return await _about(unit, desk, message, person, w, told, own)
+    return _about(desk, message, person, w, told, own)
 
 
 def _to_desk(desk: Desk, w: Wording) -> Link:
@@ -105,7 +103,8 @@ def said_of_maintenance(w: Wording, fact: Any) -> tuple[str, list[Block]] | None
         blocks.append(news.quoted(fact["said"], fact["said_html"]))
     elif fact["kind"] != HappeningKind.POSTED.name:
         starts, ends = (saying.moment_of(fact[name]) for name in ("starts", "ends"))
-        blocks.append(news.quoted(saying.filled(w, fact["message"], starts, ends, fact["services"])))
+        text = saying.filled(w, fact["message"], starts, ends, fact["services"])
+        blocks.append(news.quoted(text, words.html(text)))
     return saying.title_of(w, fact), blocks
 
 
@@ -115,7 +114,7 @@ def about_maintenance(
     """What a letter says to somebody who sees the notice; `own`: the desk's own words."""
     w = Wording(person.locale, person.time_zone)
     subject, blocks = said
-    draft = Draft(subject, [Piece(fact["title"], blocks)], _to_desk(desk, w))
+    draft = Draft(subject, [Piece(subject, blocks)], _to_desk(desk, w))  # what was cancelled says so where it is read
     if fact["severity"] != MaintenanceSeverity.CRITICAL.name:
         drafts.add_way_out(draft, desk, person, NotificationKind.MAINTENANCE, w)
     return draft if own is None else drafts.in_own_words(draft, own, drafts.usual(desk, person, draft))
@@ -163,20 +162,8 @@ async def _of_account(unit: Unit, desk: Desk, message: Message, person: Person, 
 HINDERED = marked("Maintenance of {service} is going on, which may be why.")
 
 
-def _hindered(viewer: Viewer, ticket_id: Any) -> Select[*tuple[Any, ...]]:
-    """The name of the service that a ticket concerns, while maintenance of it goes on."""
-    rows = select(Service.name).join(Ticket, Ticket.service_id == Service.id).where(Ticket.id == ticket_id)
-    return rows.where(maintenance.status_of(viewer, Service) == maintenance.UNDER)
-
-
-async def _about(
-    unit: Unit,
-    desk: Desk,
-    message: Message,
-    person: Person,
-    w: Wording,
-    told: list[Any],
-    own: list[MessageTemplate],
+def _about(
+    desk: Desk, message: Message, person: Person, w: Wording, told: list[Any], own: list[MessageTemplate]
 ) -> Draft | None:
     """News of tickets; None when nothing is left that its reader may see, or that is still so."""
     if not told:
@@ -187,18 +174,25 @@ async def _about(
     if not found:
         return None
     fact = found[0].fact
-    button, notes = _to_desk(desk, w), []
+    button, notes, choices = _to_desk(desk, w), [], []
     if len(found) == 1 and fact.requester_id == person.id:
-        label = w.said("Confirm it, or open it again" if kind is _RESOLVED else "Read all of it and answer")
-        button = Link(label, ticket_link(settings.public_url, desk.signer, fact.ticket_id, person.id, person.email))
+        # One that went into another is gone on with there.
+        page = ticket_link(settings.public_url, desk.signer, fact.into_id or fact.ticket_id, person.id, person.email)
+        button = Link(w.said(_label(kind, fact)), page)
+        if fact.status == TicketStatus.RESOLVED.name and kind is _RESOLVED:
+            choices = [Link(str(rating), f"{page}?rating={rating}") for rating in RATINGS]
         notes = [w.said("The link is for you alone: whoever has it can read this request.")]
-    if kind is NotificationKind.TICKET_RECEIVED:
-        hindered = await unit.run(_hindered, Viewer(person.role, person.id), fact.ticket_id)
-        notes += [w.said(HINDERED, service=record[0]) for record in hindered]
+    if len(found) > MOST_TOLD:
+        notes = [
+            w.said("And {count} more, in {desk_name}.", count=len(found) - MOST_TOLD, desk_name=settings.desk_name)
+        ]
+    if kind is NotificationKind.TICKET_RECEIVED and fact.hindered:
+        notes.append(w.said(HINDERED, service=fact.hindered))
     draft = Draft(
         subject=_subject(kind, found, w),
-        sections=[Piece(f"#{each.fact.number} {each.fact.subject}", each.blocks) for each in found],
+        sections=[Piece(f"#{each.fact.number} {each.fact.subject}", each.blocks) for each in found[:MOST_TOLD]],
         button=button,
+        choices=Choices(w.said("How was the help? 1 is poor, 5 is very good."), choices) if choices else None,
         notes=notes,
         headers=_threaded(found, desk),
     )
@@ -209,6 +203,17 @@ async def _about(
 
 
 _RESOLVED = NotificationKind.TICKET_RESOLVED
+RATINGS = range(1, 6)
+MOST_TOLD = 100  # tickets of one email
+
+
+def _label(kind: NotificationKind, fact: Fact) -> str:
+    """What the page of the ticket is for, as it is now."""
+    if kind is _RESOLVED:
+        return marked("Confirm it, or open it again")
+    if fact.status == TicketStatus.CLOSED.name and fact.into_id is None:
+        return marked("Read all of it")
+    return marked("Read all of it and answer")
 
 
 def _subject(kind: NotificationKind, found: list[Section], w: Wording) -> str:
@@ -229,7 +234,6 @@ def _threaded(found: list[Section], desk: Desk) -> dict[str, str]:
 def _facts(found: list[Section], person: Person, desk: Desk, w: Wording, draft: Draft) -> dict[str, str]:
     """What may stand in the desk's own words."""
     fact = found[0].fact
-    comments = [each.fact.comment for each in found if each.fact.comment]
     return {
         "name": person.name,
         "desk": desk.settings.desk_name,
@@ -239,7 +243,8 @@ def _facts(found: list[Section], person: Person, desk: Desk, w: Wording, draft: 
         "status": w.said(news.LABELS[TicketStatus[fact.status]]),
         "department": fact.department,
         "agent": fact.assignee or "",
-        "comment": comments[0] if comments else "",
+        "author": fact.author or desk.settings.desk_name,
+        "comment": "\n\n".join([fact.comment or "", *(block.text for block in news.with_files(fact, w))]).strip(),
     }
 
 

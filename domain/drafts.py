@@ -35,6 +35,13 @@ class Link(NamedTuple):
     link: str
 
 
+class Choices(NamedTuple):
+    """A question that is answered by following one of a few links."""
+
+    question: str
+    links: list[Link]
+
+
 class Piece(NamedTuple):
     """A part of a letter, under a heading if it has one."""
 
@@ -53,6 +60,7 @@ class Draft:
     headers: dict[str, str] = field(default_factory=dict)
     unsubscribe: Link | None = None
     greeting: str | None = None  # None: the usual one
+    choices: Choices | None = None  # under the button, in HTML alone
 
 
 def written(desk: Desk, message_id: UUID, person: Any, draft: Draft, *, answers: bool) -> Letter:
@@ -65,6 +73,7 @@ def written(desk: Desk, message_id: UUID, person: Any, draft: Draft, *, answers:
         "greeting": greeting,
         "sections": draft.sections,
         "button": draft.button,
+        "choices": draft.choices,
         "notes": draft.notes,
         "unsubscribe": draft.unsubscribe,
         "desk_name": desk.settings.desk_name,

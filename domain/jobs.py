@@ -74,7 +74,7 @@ class EraseFiles(Job, retries=12):
 
 
 @dataclass(frozen=True, slots=True)
-class WarnOfSla(Job):
+class WarnOfSla(Job, together=500):
     """Tell whoever works on the ticket, or else its department's leads, that this SLA target is due within the hour."""
 
     ticket_id: UUID

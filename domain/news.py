@@ -10,15 +10,16 @@ import orjson
 import sqlalchemy as sa
 from markupsafe import Markup, escape
 from sqlalchemy import Select, func, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.orm import aliased
 
-from domain import access, articles, history, tickets
+from domain import access, articles, history, maintenance, tickets
 from domain.access import Viewer
-from domain.happenings import TicketReopened
+from domain.happenings import CommentAdded, TicketReopened, TicketSubmitted
 from domain.wording import Wording, marked
 from models import (
     Article,
+    Attachment,
     Comment,
     Department,
     Escalation,
@@ -28,6 +29,7 @@ from models import (
     Person,
     Resolution,
     Role,
+    Service,
     Ticket,
     TicketStatus,
 )
@@ -59,10 +61,11 @@ LEVELS = {
 
 
 class Block(NamedTuple):
-    """A sentence of ours, or, with HTML of its own, what somebody wrote."""
+    """A sentence of ours, or what somebody wrote, with HTML of its own."""
 
     text: str
     html: Markup | None = None
+    quote: bool = False  # whether it stands apart from what the desk says
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,7 @@ class Fact:
 def quoted(text: str, html: str | None = None) -> Block:
     """What somebody wrote; `html`: made safe when it was written."""
     made = escape(text).replace("\n", Markup("<br>")) if html is None else Markup(html)  # noqa: S704 # see above
-    return Block(text, made)
+    return Block(text, made, quote=True)
 
 
 # --- Reading ----------------------------------------------------------------------------------------------------------
@@ -103,7 +106,7 @@ def quoted(text: str, html: str | None = None) -> Block:
 
 def of(viewer: Viewer, event_ids: Any) -> Select[*tuple[Any, ...]]:
     """The events that this reader may see, ticket by ticket, with what they name as it is now."""
-    actor, author, assignee = aliased(Person), aliased(Person), aliased(Person)
+    actor, author, assignee, into = aliased(Person), aliased(Person), aliased(Person), aliased(Ticket)
     works = access.works_on(viewer, Ticket)
     whole = func.length(Article.body) <= sa.literal_column(str(LONGEST_ARTICLE))
     texts = select(func.jsonb_object_agg(EventText.name, EventText.text)).where(EventText.event_id == Event.id)
@@ -118,6 +121,13 @@ def of(viewer: Viewer, event_ids: Any) -> Select[*tuple[Any, ...]]:
         .outerjoin(Article, sa.and_(Article.id == Resolution.article_id, articles.readable(viewer, Article)))
         .outerjoin(Escalation, Escalation.id == history.id_in(Event, "escalation_id"))
         .outerjoin(Department, Department.id == Ticket.department_id)
+        .outerjoin(
+            into,
+            sa.and_(
+                into.id == Ticket.merged_into_id,
+                access.if_of_side(access.works_on(viewer, into), into.requester_id == viewer.id),
+            ),
+        )
         .order_by(Ticket.id, Event.seq)
     )
     return rows.with_only_columns(
@@ -143,6 +153,10 @@ def of(viewer: Viewer, event_ids: Any) -> Select[*tuple[Any, ...]]:
         Comment.body.label("comment"),
         Comment.body_html.label("comment_html"),
         author.name.label("author"),
+        _files(works).label("files"),
+        _hindered(viewer).label("hindered"),
+        into.id.label("into_id"),
+        into.number.label("into_number"),
         Resolution.summary,
         Resolution.summary_html,
         Resolution.confirm_by,
@@ -152,6 +166,25 @@ def of(viewer: Viewer, event_ids: Any) -> Select[*tuple[Any, ...]]:
         Escalation.reason.label("escalation_reason"),
         Escalation.ended_at.label("escalation_ended_at"),
     )
+
+
+def _files(works: access.Works) -> Any:
+    """The names of the files that came with what the event names, oldest first; NULL: none, as of all other events."""
+    seen = access.if_of_side(works, ~Attachment.internal)
+    names = select(func.array_agg(aggregate_order_by(Attachment.filename, Attachment.id))).where(seen)
+    of_comment = names.where(Attachment.comment_id == Comment.id)
+    of_ticket = names.where(Attachment.ticket_id == Ticket.id, Attachment.comment_id.is_(None))
+    return sa.case(
+        (Event.kind == CommentAdded.__name__, of_comment.scalar_subquery()),
+        (Event.kind == TicketSubmitted.__name__, of_ticket.scalar_subquery()),
+    )
+
+
+def _hindered(viewer: Viewer) -> Any:
+    """The name of the service that a new ticket concerns, while maintenance of it goes on; else NULL."""
+    its = select(Service.name).where(Service.id == Ticket.service_id)
+    under = its.where(maintenance.status_of(viewer, Service) == maintenance.UNDER)
+    return sa.case((Event.kind == TicketSubmitted.__name__, under.scalar_subquery()))
 
 
 def of_messages(role: Role, message_ids: Any) -> Select[*tuple[Any, ...]]:
@@ -173,7 +206,7 @@ def _submitted(fact: Fact, w: Wording) -> list[Block]:
         received = marked("We have received your request and will get back to you. Its number is #{number}.")
         return [Block(w.said(received, number=fact.number))]
     came = w.said("{name} has submitted it; it is with {department}:", name=fact.actor, department=fact.department)
-    return [Block(came), quoted(fact.body, fact.body_html)]
+    return [Block(came), quoted(fact.body, fact.body_html), *with_files(fact, w)]
 
 
 def _routed(fact: Fact, w: Wording) -> list[Block]:
@@ -199,7 +232,13 @@ def _commented(fact: Fact, w: Wording) -> list[Block]:
     said = marked("{name} has written:")
     if fact.public_seq is None:
         said = marked("{name} has noted, for the desk alone:")
-    return [Block(w.said(said, name=name)), quoted(fact.comment, fact.comment_html)]
+    words = [quoted(fact.comment, fact.comment_html)] if fact.comment else []
+    return [Block(w.said(said, name=name)), *words, *with_files(fact, w)]
+
+
+def with_files(fact: Fact, w: Wording) -> list[Block]:
+    """The names of the files that came along, if any did."""
+    return [Block(w.said("Attached: {names}", names=", ".join(fact.files)))] if fact.files else []
 
 
 def _moved(fact: Fact, w: Wording) -> list[Block]:
@@ -246,7 +285,9 @@ def _closed(fact: Fact, w: Wording) -> list[Block]:
     return [Block(w.said("{name} has closed it.", name=fact.actor)), *fact.written("close_reason")]
 
 
-def _merged(fact: Fact, w: Wording) -> list[Block]:  # noqa: ARG001 # as the others
+def _merged(fact: Fact, w: Wording) -> list[Block]:
+    if fact.into_number:  # of which its reader may know
+        return [Block(w.said("It was merged with #{number}, where it goes on.", number=fact.into_number))]
     return [Block(w.said("It was merged with another one, where it goes on."))]
 
 

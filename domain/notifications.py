@@ -8,8 +8,9 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy import Select, func, select
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import aliased
 
-from domain import access, templates, tickets
+from domain import access, history, templates, tickets
 from domain.access import Viewer
 from domain.articles import reviews
 from domain.maintenance import saying
@@ -21,7 +22,9 @@ from infra.unit import Unit
 from models import (
     Article,
     ArticleReview,
+    Comment,
     Department,
+    Event,
     Inbox,
     MaintenanceNotice,
     MessageTemplate,
@@ -105,10 +108,12 @@ def facts(viewer: Viewer, notification: Any, own: Any) -> Any:
     """What may stand in the desk's own text, as JSON in a text; NULL without one, or without sight of the ticket."""
     rows = subject_of(viewer, notification).join(Department, Department.id == Ticket.department_id)
     rows = rows.outerjoin(Person, Person.id == Ticket.assignee_id)
+    comment, author = _written(viewer, notification)
     known = func.jsonb_build_object(
         *("number", sa.cast(Ticket.number, sa.Text), "subject", Ticket.subject),
         *("status", Ticket.status, "department", Department.name, "agent", func.coalesce(Person.name, "")),
         *("name", select(Person.name).where(Person.id == viewer.id).scalar_subquery()),
+        *("comment", func.coalesce(comment, ""), "author", func.coalesce(author, "")),
     )
     found = rows.with_only_columns(sa.cast(known, sa.Text), maintain_column_froms=True).scalar_subquery()
     name = select(Person.name).where(Person.id == viewer.id).scalar_subquery()
@@ -124,6 +129,20 @@ def facts(viewer: Viewer, notification: Any, own: Any) -> Any:
         (_is_of(notification, REVIEW), named(article, Article.title)),
         else_=found,
     )
+
+
+def _written(viewer: Viewer, notification: Any) -> tuple[Any, Any]:
+    """The words of the comment that it tells of and who wrote them, as far as the viewer may read it."""
+    author = aliased(Person)
+    rows = select(Comment).join(Event, history.id_in(Event, "comment_id") == Comment.id)
+    rows = rows.outerjoin(author, author.id == Comment.author_id).where(
+        Event.id == notification.cause_id, access.unless_internal(viewer, Ticket, ~Comment.internal)
+    )
+    body, name = (
+        rows.with_only_columns(column, maintain_column_froms=True).correlate(Ticket).scalar_subquery()
+        for column in (Comment.body, author.name)
+    )
+    return body, name
 
 
 def _is_of(notification: Any, kind: NotificationKind) -> Any:

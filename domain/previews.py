@@ -17,6 +17,7 @@ SAMPLE = {
     "subject": "The export stops at 90 %",
     "agent": "Ada Agent",
     "comment": "Have you tried the new version?",
+    "author": "Ada Agent",
     "status": "Open",
     "department": "Technical Support",
 }
@@ -30,12 +31,14 @@ def preview(viewer: Viewer, ticket_id: Any, subject: Any, body: Any) -> Any:
         return SimpleNamespace(**texts, **{f"its_{name}": sa.literal(value) for name, value in SAMPLE.items()})
     rows = tickets.one(viewer, ticket_id)
     comment = select(Comment.body).where(Comment.ticket_id == Ticket.id, Comment.body.is_not(None), ~Comment.internal)
+    viewers = select(Person.name).where(Person.id == viewer.id).scalar_subquery()
     facts: dict[str, Any] = {
         "name": select(Person.name).where(Person.id == Ticket.requester_id).scalar_subquery(),
         "number": sa.cast(Ticket.number, sa.Text()),
         "subject": Ticket.subject,
-        "agent": select(Person.name).where(Person.id == viewer.id).scalar_subquery(),
+        "agent": viewers,
         "comment": sa.func.coalesce(comment.order_by(Comment.id.desc()).limit(1).scalar_subquery(), ""),
+        "author": viewers,
         "status": sa.func.initcap(sa.func.replace(Ticket.status.cast(sa.Text()), "_", " ")),
         "department": select(Department.name).where(Department.id == Ticket.department_id).scalar_subquery(),
     }

@@ -36,13 +36,14 @@ ONLY_PLACEHOLDERS = "Only placeholders such as {{name}} are possible."
 # --- Filling in -------------------------------------------------------------------------------------------------------
 
 OF_EVERYONE = ("name", "desk", "link")  # who reads it, what the desk is called, where to look
-OF_TICKETS = (*OF_EVERYONE, "number", "subject", "status", "department", "agent")
+OF_TICKETS = (*OF_EVERYONE, "number", "subject", "status", "department", "agent")  # the last: who has it
+OF_COMMENTS = (*OF_TICKETS, "comment", "author")
 # What may stand in a text, by the kind of message; None: in a reply.
 PLACEHOLDERS: dict[NotificationKind | None, tuple[str, ...]] = {
     None: OF_TICKETS,
     **dict.fromkeys(NotificationKind, OF_TICKETS),
-    NotificationKind.COMMENT_ADDED: (*OF_TICKETS, "comment"),
-    NotificationKind.MENTIONED: (*OF_TICKETS, "comment"),
+    NotificationKind.COMMENT_ADDED: OF_COMMENTS,
+    NotificationKind.MENTIONED: OF_COMMENTS,
     NotificationKind.REVIEW_REQUESTED: (*OF_EVERYONE, "subject"),
     NotificationKind.MAINTENANCE: (*OF_EVERYONE, "subject"),
 }

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_time, get_timezone_name
+from babel.dates import format_date, format_time, get_timezone_gmt, get_timezone_name
 from babel.messages.pofile import read_po
 
 DESK = "en"  # the desk's language, which everybody reads who has none of their own
@@ -74,4 +74,7 @@ class Wording:
         """A moment as the reader's clock and calendar have it."""
         local = moment.astimezone(self._zone)
         day, time = format_date(local, "long", self.locale), format_time(local, "short", locale=self.locale)
-        return f"{day}, {time} {get_timezone_name(local, 'short', locale=self.locale)}"
+        zone = get_timezone_name(local, "short", locale=self.locale)
+        if zone[:1] in "+-":  # it has no short name in this language
+            zone = get_timezone_gmt(local, "long", locale=self.locale)
+        return f"{day}, {time} {zone}"

@@ -18,9 +18,9 @@ from infra import tracing
 from infra.auditing import Trail
 from infra.ids import new_id
 from infra.pool import FAULTS, WAIT_SECONDS, Pool, answering, to_the_end
-from infra.postgres import Slots
 from infra.pulse import Pulse
 from infra.rows import Model, State, has_id, row, row_of, state_of
+from infra.slots import Slots
 from infra.statements import Prepared, prepare, prepare_together
 from infra.writing import Verb, parts_of, written
 from models import AuditEntry, Base, JobRow, JobState
@@ -79,6 +79,7 @@ class Unit:
         self._deleted: dict[Hashable, State] = {}
         self._translations: dict[str, Exception] = {}
         self._gathered: dict[Callable[[list[Any]], Job], list[Any]] = {}
+        self.gathered_due: dt.datetime | None = None  # when the jobs that are gathered happen; None: at once
 
     async def lock(self, build: Callable[..., sa.Select[Model]], *arguments: Any) -> Model | None:
         """The row that `build(*arguments)` selects, locked against others until the end; None if there is none."""
@@ -192,6 +193,11 @@ class Unit:
         )
         self.jobs.append((made.kind if joins(made.kind, 0, trace) else made.id, due_at))
 
+    @property
+    def gathered_wait(self) -> float | None:
+        """In how many seconds the jobs that are gathered happen; None: as their classes say."""
+        return None if self.gathered_due is None else max(0.0, (self.gathered_due - self.now).total_seconds())
+
     def gather(self, kind: Callable[[list[Any]], Job], item: Any) -> None:
         """At its end the unit enqueues one job of this kind, which is made of all the items in their order."""
         self._gathered.setdefault(kind, []).append(item)
@@ -237,7 +243,7 @@ class Unit:
     async def end(self) -> None:
         """Ask for what was gathered, and write what is not written yet, with what the audit log says of it all."""
         for kind, items in self._gathered.items():
-            self.enqueue(kind(items))
+            self.enqueue(kind(items), delay=self.gathered_wait)
         self._gathered = {}
         self._note()
         for entry in self.trail.entries(self.now):

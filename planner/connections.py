@@ -128,8 +128,7 @@ def directions(order: Sequence[Order], *, backward: bool) -> list[Any]:
 
 def nearest(page: Page, bounds: Sequence[Bound], most: int, *, backward: bool) -> Select[Any]:
     """The rows that a page can be made of: the first `most` within its bounds that any way finds, or the pool."""
-    entity = page.rows.column_descriptions[0]["entity"]
-    (key,) = sa.inspect(entity).mapper.primary_key
+    key = key_of(page)
     usual = orders(page.order, page.types)
     if page.pool is not None:
         usual, bounds, most, backward = orders(page.pool.order, None), [], page.pool.most, False
@@ -146,20 +145,36 @@ def nearest(page: Page, bounds: Sequence[Bound], most: int, *, backward: bool) -
             part: Any = rows.correlate(None).subquery()
             found.append(select(*part.c))
             continue
-        columns, values = way.each
-        several = values.subquery()
-        part = rows.where(*map(operator.eq, columns, several.c)).correlate(several).lateral()
-        found.append(select(*part.c).select_from(several.join(part, sa.true())))
-    united: Any = sa.union_all(*found) if len(found) > 1 or page.shared else found[0]
-    if page.shared:
-        united = united.add_cte(*page.shared, nest_here=True)
-    together = united.subquery()
+        found.append(of_each(rows, way.each))
+    together = united(found, page).subquery()
     its = [each._replace(expression=place) for each, place in zip(usual, [*together.c][1:], strict=True)]
     first = select(*together.c).distinct().order_by(*directions(its, backward=backward)).limit(most).subquery()
     # As an array, which is made first: with IN, PostgreSQL may walk all rows in the page's order to meet these few.
     keys = func.array(select(first.c[0]).scalar_subquery(), type_=ARRAY(key.type))
     beside = [described["expr"] for described in page.rows.column_descriptions[1:]]
+    entity = page.rows.column_descriptions[0]["entity"]
     return select(entity, *beside).where(key == sa.any_(keys))
+
+
+def key_of(page: Page) -> Any:
+    """What tells its rows apart."""
+    (key,) = sa.inspect(page.rows.column_descriptions[0]["entity"]).mapper.primary_key
+    return key
+
+
+def of_each(rows: Select[Any], each: tuple[Sequence[Any], Select[Any]]) -> Select[Any]:
+    """The rows of each of these values of some columns."""
+    columns, values = each
+    several = values.subquery()
+    part = rows.where(*map(operator.eq, columns, several.c)).correlate(several).lateral()
+    return select(*part.c).select_from(several.join(part, sa.true()))
+
+
+def united(found: list[Select[Any]], page: Page) -> Any:
+    """What several ways find, one after the other."""
+    if page.shared:
+        return sa.union_all(*found).add_cte(*page.shared, nest_here=True)
+    return sa.union_all(*found) if len(found) > 1 else found[0]
 
 
 class Connecting(Selecting):
@@ -198,13 +213,26 @@ class Connecting(Selecting):
                 "edges": edges,
                 "nodes": lambda selected: window.listed(self.one_of(node, selected, row)),
                 "pageInfo": lambda selected: self.object(named["pageInfo"], selected, None, info),
-                "totalCount": lambda _: counted(window.others()),
+                "totalCount": lambda _: counted(all_found(page) if page.ways else window.others()),
             },
         )
         if wanted <= {"totalCount", "__typename"}:
             return parts
         # HAVING makes it one row for the whole page, even where nothing is collected from its rows.
         return [select(chain(parts)).select_from(source(row)).having(sa.true()).scalar_subquery()]
+
+
+def all_found(page: Page) -> Select[Any]:
+    """Each row that any of the ways finds, once: it costs what it counts, and not what is beside that."""
+    key = key_of(page)
+    found: list[Select[Any]] = []
+    for way in page.ways:
+        rows = way.rows.with_only_columns(key, maintain_column_froms=True).order_by(None)
+        found.append(rows if way.each is None else of_each(rows, way.each))
+    if len(found) == 1 and not page.shared:
+        return found[0]
+    together = united(found, page).subquery()
+    return select(*together.c).distinct()
 
 
 def counted(rows: Select[Any]) -> Parts:

@@ -67,8 +67,9 @@ class PageArguments(NamedTuple):
         `order` must be total and over what is never NULL: columns of the model or expressions over them, `.desc()`
         or not. Give `types` (SQLAlchemy's, one for each) where an expression does not know its own.
 
-        `ways`: how the rows are found, not which they are: each of them is found by at least one. The page is made of
-        the first that each way finds, so that it costs the same however many rows there are. `shared`: what several
+        `ways`: how the rows are found, not which they are: each of them is found by at least one, and by no way twice.
+        The page is made of the first that each way finds, so that it costs the same however many rows there are; what
+        they all find is what is counted. `shared`: what several
         ways speak of, made once. `pool`: the pages are of these alone, which the ways find in their order; for an order
         that no index has. Labelled columns of `rows` are there for planned fields of an edge.
         """

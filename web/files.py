@@ -19,7 +19,7 @@ from infra.networks import network
 from infra.postgres import Unavailable
 from infra.settings import Settings
 from infra.signing import BadToken, ExpiredToken, Signer
-from web.shares import Shares, Slots, TooMany
+from web.shares import AtOnce, Shares, TooMany
 
 SILENCE_SECONDS: Final = 30  # after which a sender that sends nothing is given up
 MOST_DIGITS: Final = 20
@@ -63,16 +63,16 @@ class _Refused(Exception):
 
 
 class _Held(Response):
-    """An answer that holds a slot until it has gone."""
+    """An answer that counts until it has gone."""
 
-    def __init__(self, answer: Response, slot: asyncio.Semaphore) -> None:
-        self._answer, self._slot = answer, slot
+    def __init__(self, answer: Response, at_once: AtOnce, by: Hashable) -> None:
+        self._answer, self._at_once, self._by = answer, at_once, by
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await self._answer(scope, receive, send)
         finally:
-            self._slot.release()
+            self._at_once.give_back(self._by)
 
 
 def routes(settings: Settings, files: Files, signer: Signer, uploads: Uploads, shares: Shares) -> list[Route]:
@@ -93,14 +93,15 @@ def routes(settings: Settings, files: Files, signer: Signer, uploads: Uploads, s
         return Response(status_code=204, headers=FOR_ALL_ORIGINS)
 
     async def get(request: Request) -> Response:
+        by = network(request.client.host if request.client else "")
         try:
-            slot = await _slot(shares.downloads, network(request.client.host if request.client else ""))
+            await _take_one(shares.downloads, by)
         except _Refused as refused:
             return PlainTextResponse(f"{refused}\n", refused.status, SAFE | NOT_KEPT | refused.headers)
         try:
-            return _Held(await _send(request, files, signer), slot)
+            return _Held(await _send(request, files, signer), shares.downloads, by)
         except BaseException:
-            slot.release()
+            shares.downloads.give_back(by)
             raise
 
     return [
@@ -120,20 +121,20 @@ async def _receive(
     except BadToken:
         raise _Refused(403, "This link is not valid.") from None
     by = UUID(link.get("by", link["id"]))  # links last a day, and those of the version before this one had the id alone
-    slot = await _slot(shares.uploads, by)
+    await _take_one(shares.uploads, by)
     try:
         await shares.pace.turn(by, 1)
         await _take(request, settings, files, uploads, UUID(link["id"]))
     except TooMany as fast:
         raise _Refused(429, str(fast), AGAIN) from None
     finally:
-        slot.release()
+        shares.uploads.give_back(by)
 
 
-async def _slot(slots: Slots, by: Hashable) -> asyncio.Semaphore:
-    """One of theirs. Raises `_Refused` when they use all of them for long."""
+async def _take_one(at_once: AtOnce, by: Hashable) -> None:
+    """One more, until it is given back. Raises `_Refused` when they have as many as they may for long."""
     try:
-        return await slots.taken(by)
+        await at_once.take(by)
     except Unavailable:
         raise _Refused(429, MANY, AGAIN) from None
 

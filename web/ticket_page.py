@@ -125,7 +125,8 @@ def endpoint(desk: Desk, engine: Engine) -> Endpoint:
         ticket_id, person_id = about
         viewer = Viewer(Role.CUSTOMER, person_id, ticket_id)
         context = Context(desk, engine, viewer)
-        form: dict[str, str] = {}
+        # What a link in an email has chosen stands in the form, and counts when that is sent.
+        form = {name: value for name, value in request.query_params.items() if name == "rating" and value in RATINGS}
         problem, key = None, str(new_id())
         if request.method == "POST":
             try:
@@ -163,6 +164,7 @@ def endpoint(desk: Desk, engine: Engine) -> Endpoint:
             problem=problem,
             key=key,
             ratable=_ratable(ticket),
+            went_on=any(event.get("tookIn") is False for event in ticket["events"]["nodes"]),
         )
 
     return answer

@@ -10,7 +10,7 @@ from models import SlaTargetKind
 @performs(WarnOfSla)
 async def warn_of_sla(work: Work[WarnOfSla]) -> None:
     async with work.settle() as unit:
-        await deadlines.warn(unit, work.job.ticket_id, SlaTargetKind[work.job.target])
+        await deadlines.warn(unit, [(job.ticket_id, SlaTargetKind[job.target]) for job in work.jobs.values()])
 
 
 @performs(RecalculateSla)

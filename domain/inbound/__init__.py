@@ -6,7 +6,8 @@ address is the recipient's. What fits becomes a comment; of what does not, INBOU
 
 - `wait`: the mail is kept, and its row waits. Where the address names a ticket, an internal comment there tells whoever
   works on it what came, and from whom.
-- `ticket`: it opens a ticket of the category for everything else, for a new customer when nobody has the address.
+- `ticket`: it opens a ticket of the category for everything else, for a new customer when nobody has the address; an
+  answer to a ticket that is closed opens one that is linked to it.
 - `ignore`: its row alone tells that it came.
 
 What a machine wrote is never answered, and opens and reopens nothing (RFC 3834). A report that one of our mails was
@@ -30,7 +31,7 @@ from domain.inbound.addresses import Sealed
 from domain.inbound.reading import Mail
 from domain.people import Newcomer
 from domain.refusals import Conflict, ConflictReason, RateLimited, Refusal
-from domain.tickets import submitting
+from domain.tickets import linking, submitting
 from domain.tickets.submitting import Submission
 from domain.words import MOST_BODY, MOST_NAME, MOST_SUBJECT
 from infra.desk import Desk
@@ -48,6 +49,7 @@ from models import (
     Role,
     Ticket,
     TicketChannel,
+    TicketLinkKind,
 )
 
 MOST_REASON = 1000  # characters of what a server says
@@ -219,9 +221,15 @@ async def _submit(desk: Desk, arrival: Arrival) -> None:
     subject = mail.subject[:MOST_SUBJECT].strip() or "No subject"
     try:
         async with desk.writes.begin() as unit:
+            # An answer that its ticket does not take any more goes on from there.
+            known = arrival.message.ticket_id if arrival.message and arrival.fits else None
+            answered = await unit.lock(_ticket, known) if known else None
+            subject = answered.subject if answered else subject
             said = Submission(subject, body or subject, category.id, upload_ids=upload_ids, by_email=True)
             ticket_id = await submitting.submit(unit, viewer, said)
             await unit.flush()  # the row of the mail names the ticket
+            if answered and (made := await unit.lock(_ticket, ticket_id)):
+                linking.tie(unit, None, made, answered, TicketLinkKind.RELATED)
             _record(unit, replace(arrival, message=None), InboundOutcome.SUBMITTED, None, ticket_id=ticket_id)
     except Seen:
         return

@@ -38,4 +38,4 @@ def _look(unit: Unit, ticket: Ticket, clock: SlaClock) -> None:
         breach(unit, ticket, clock, clock.due_at)
     elif clock.warned_at is None and clock.due_at - AHEAD <= unit.now:
         unit.change(clock, warned_at=unit.now)
-        unit.enqueue(WarnOfSla(ticket.id, clock.target.name))
+        unit.enqueue(WarnOfSla(ticket.id, clock.target.name), delay=unit.gathered_wait)

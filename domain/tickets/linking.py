@@ -1,5 +1,6 @@
 """Tickets that belong together: linked with one another, or merged into one."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -64,14 +65,26 @@ async def link(unit: Unit, viewer: Viewer, ticket_id: UUID, other_id: UUID, kind
     if known is kind:
         return ticket.id
     _cut(unit, viewer, before, ticket, other)
+    tie(unit, viewer.id, ticket, other, kind, before)
+    return ticket.id
+
+
+def tie(
+    unit: Unit,
+    actor_id: UUID | None,
+    ticket: Ticket,
+    other: Ticket,
+    kind: TicketLinkKind,
+    before: Sequence[TicketLink] = (),
+) -> None:
+    """Say on both sides what two locked tickets are to each other; `before`: the links that there were between them."""
     for one, another, seen in ((ticket, other, kind), (other, ticket, INVERSE[kind])):
         row = next((row for row in before if row.ticket_id == one.id), None)
         if row is None:
             unit.insert(TicketLink, ticket_id=one.id, other_id=another.id, kind=seen, created_at=unit.now)
         else:
             unit.change(row, kind=seen, created_at=unit.now)
-        history.record(unit, viewer.id, one, TicketLinked(seen, another.id))
-    return ticket.id
+        history.record(unit, actor_id, one, TicketLinked(seen, another.id))
 
 
 async def unlink(unit: Unit, viewer: Viewer, ticket_id: UUID, other_id: UUID) -> UUID:

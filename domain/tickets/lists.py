@@ -111,9 +111,10 @@ def _changed_at(works: Works) -> Any:
 
 def _meeting(rows: Select[Ticket], viewer: Viewer, asked: Conditions, works: Works) -> Select[Ticket]:
     """Those of the rows for which all conditions but the text hold. `works`: on which side of them the viewer is."""
+    if asked.priorities is not None:  # by rank, as indexes have it
+        rows = rows.where(Ticket.priority_rank.in_([priority.value for priority in asked.priorities]))
     for column, values in (
         (Ticket.status, asked.statuses),
-        (Ticket.priority, asked.priorities),
         (Ticket.channel, asked.channels),
         (Ticket.escalation_rank, asked.escalation_ranks),
     ):
@@ -216,17 +217,18 @@ def ways(viewer: Viewer, asked: Conditions, by: TicketOrderField, *, descending:
         by, descending = TicketOrderField.UPDATED_AT, True
     # What a way says of whose tickets they are isn't asked again: it would keep PostgreSQL from the index.
     rest = replace(asked, mine=None) if asked.mine else asked
+    anybodys = select(Ticket).where(access.still(viewer))
     seen = Way(_meeting(tickets.visible(viewer), viewer, asked, works))
     found = [seen.where(_of_number(asked))] if asked.text_kind == "number" else []
     if works is not True or asked.mine:  # else they find their own among all
-        found += _own(viewer, asked, Way(_meeting(select(Ticket), viewer, rest, works)), works)
+        found += _own(viewer, asked, Way(_meeting(anybodys, viewer, rest, works)), works)
     if not viewer.is_staff:
         return Ways(found)
     if "requester_id" in asked.any_of:
         theirs = seen.of_each(Ticket.requester_id, values=_values(asked.any_of["requester_id"]))
         return Ways([*found, _with_words(theirs, asked, works)])
     order_of_staff = _order(viewer, asked, by, works=True, descending=descending)
-    staff = Way(_meeting(select(Ticket), viewer, rest, works=True), order_of_staff)
+    staff = Way(_meeting(anybodys, viewer, rest, works=True), order_of_staff)
     # Agents read the ratings of their own tickets alone.
     if asked.mine or (asked.ratings is not None and not viewer.has(Role.TEAM_LEAD)):
         theirs = staff.of_each(Ticket.assignee_id, Ticket.status, values=_pairs(select(_id(viewer.id)), asked))

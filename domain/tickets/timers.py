@@ -6,6 +6,7 @@ found by one index, and what falls due while no worker runs is done when one doe
 """
 
 import datetime as dt
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
@@ -25,6 +26,7 @@ from models import Ticket, TicketStatus
 log = structlog.get_logger(__name__)
 
 BATCH = 200
+CROWD = dt.timedelta(seconds=10)  # what happens to a crowd within so long is told together
 AFTER_A_FAULT = dt.timedelta(minutes=5)
 
 Instants = dict[UUID, dt.datetime]  # when to look next, by ticket
@@ -60,17 +62,31 @@ def _this(moment: Any, ticket_id: Any) -> Select[Ticket]:
 
 
 async def sweep(desk: Desk) -> None:
-    """Look at every ticket whose time has come, a batch in each transaction; other workers take other batches."""
-    found = BATCH
+    """Look at every ticket whose time has come, a batch in each transaction; other workers take other batches.
+
+    After an outage that is a crowd, of which its people are told together, in one email each.
+    """
+    found, crowd = BATCH, False
+    told_at = dt.datetime.min.replace(tzinfo=dt.UTC)
     while found == BATCH:
         try:
             async with desk.writes.begin() as unit:
-                found = await _look(unit, await unit.read_all(_due, unit.now, BATCH))
+                tickets = await unit.read_all(_due, unit.now, BATCH)
+                crowd = crowd or len(tickets) == BATCH
+                told_at = told_at if told_at > unit.now else _later(unit.now)
+                unit.gathered_due = told_at if crowd else None
+                found = await _look(unit, tickets)
         except Unavailable:
             raise
         except Exception as error:  # noqa: BLE001 # one ticket's fault must not hold up the others
             report(error)
             found = await _one_by_one(desk)
+
+
+def _later(moment: dt.datetime) -> dt.datetime:
+    """When a crowd is told of that is looked at now: the same for all workers that begin with it."""
+    whole = CROWD.total_seconds() / 2
+    return dt.datetime.fromtimestamp(math.ceil((moment + CROWD).timestamp() / whole) * whole, dt.UTC)
 
 
 async def _look(unit: Unit, tickets: list[Ticket]) -> int:

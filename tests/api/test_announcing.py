@@ -255,6 +255,12 @@ async def test_reopening_is_told_to_whoever_has_it_else_to_the_department(happen
     await happen(cast.customer, TicketReopened(None))
     assert await told() == (dict.fromkeys(["assignee", *watching], "TICKET_REOPENED"), ["assignee", *watching])
 
+    await database.rows("DELETE FROM notifications")
+    mailbox.letters.clear()
+    await happen(cast.lead, TicketReopened("We have found more."))
+    concerned = ["assignee", "customer", *watching]
+    assert await told() == (dict.fromkeys(concerned, "TICKET_REOPENED"), concerned)
+
 
 async def test_an_escalation_reaches_its_level_as_far_as_they_may_see_it(happen, told, give, escalated, cast):
     await give()
@@ -471,7 +477,7 @@ async def test_a_target_that_is_soon_due_is_told_as_they_want_it(told, cast, des
     await database.rows("UPDATE tickets SET due_at = '2027-01-01' WHERE id = :id", id=ticket.uuid)
 
     async with desk.writes.begin() as unit:
-        await announcing.warn(unit, await unit.lock(one, ticket.uuid), people, cause)
+        await announcing.warn(unit, [announcing.Warned(await unit.lock(one, ticket.uuid), people, cause)])
     await work.run()
 
     assert await told() == ({"lead": "SLA_AT_RISK"}, ["agent"])

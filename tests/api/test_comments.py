@@ -24,6 +24,8 @@ READ = """query($id: ID!, $internal: Boolean) { ticket(id: $id) { status lastSeq
   totalCount nodes { body internal emailStatus viewerCanEdit attachments { filename comment { body } } } }
   events { nodes { __typename seq ... on CommentAdded { comment { body } }
     ... on StatusChanged { fromStatus toStatus reason resumesAt } } } } }"""
+PREFER = """mutation ($input: SetNotificationPreferencesInput!) {
+  setNotificationPreferences(input: $input) { __typename } }"""
 NOTIFICATIONS = "{ viewer { notifications { nodes { kind title body actor { name } } } } }"
 
 
@@ -362,6 +364,26 @@ async def test_the_email_says_what_was_written_and_where_to_answer(add, read, wo
     assert comment["emailStatus"] == "SENT"
     (theirs,) = (await read(customer))["comments"]["nodes"]
     assert theirs["emailStatus"] is None
+
+
+async def test_the_email_names_the_files(add, uploaded, work, mailbox, customer, agent, submit, problem, api):
+    preference = {"kind": "TICKET_SUBMITTED", "channel": "EMAIL", "enabled": True}
+    await api(agent, PREFER, input={"preferences": [preference]})
+    await work.run()
+    mailbox.letters.clear()
+
+    files = [await uploaded(agent), await uploaded(agent, filename="<b>map.png")]
+    await add(agent, "", uploadIds=files)
+    await submit(customer, problem, uploadIds=[await uploaded(customer, filename="log.png")])
+    await work.run()
+
+    letter = next(each for each in mailbox.to(customer.email) if each["Subject"].startswith("Re: "))
+    text, html = (letter.get_body((kind,)).get_content() for kind in ("plain", "html"))
+    assert text.split("\r\n\r\n")[2:4] == ["Ada Agent has written:", "Attached: cat.png, <b>map.png"]
+    assert "<p>Attached: cat.png, &lt;b&gt;map.png</p>" in html
+    assert "border-left:3px" not in html  # nothing was said
+    (letter,) = mailbox.to(agent.email)
+    assert "Attached: log.png" in letter.get_body(("plain",)).get_content()
 
 
 async def test_a_note_is_told_to_those_who_may_read_it(

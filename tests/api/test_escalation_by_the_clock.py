@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 import models
-from domain import escalations, history
+from domain import drafting, escalations, history
 from domain.escalations import looking, raising
 from domain.happenings import TicketAssigned
 from domain.tickets import statuses, timers
@@ -179,6 +179,39 @@ async def test_each_level_is_raised_once_after_a_day_without_workers(
         HAVING count(*) <> max(seq) OR count(*) FILTER (WHERE kind = 'TicketEscalated') <> 3"""
     assert await database.rows(gaps) == []
     assert (await database.rows("SELECT count(*) FROM tickets WHERE timer_at IS NOT NULL"))[0]["count"] == 0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_after_a_day_without_workers_everybody_gets_one_email(
+    rule, sweep, age, database, people, ticket, copies, monkeypatch, workers, work, mailbox
+):
+    await work.run()
+    for each, after in zip(EscalationLevel, (1, 2, 3), strict=True):
+        await rule(each, hours(after))
+    await copies(ticket, 39)
+    monkeypatch.setattr(timers, "BATCH", 7)
+    monkeypatch.setattr(drafting, "MOST_TOLD", 30)
+    await age(26)
+    mailbox.letters.clear()
+
+    await sweep(workers)
+    waits = await database.rows(
+        "SELECT DISTINCT due_at > created_at + interval '4 s' AS far FROM jobs WHERE kind = 'Announce' AND attempts = 0"
+    )
+    assert waits == [{"far": True}]  # for the rest of the crowd
+    await sweep(workers, times=3)
+    await database.rows("UPDATE jobs SET due_at = now()")
+    await work.run()
+
+    (letter,) = mailbox.to(people[DIRECTOR].email)
+    text = letter.get_body(("plain",)).get_content()
+    assert letter["Subject"] == "News of 40 tickets"
+    assert text.count("has escalated it to the director.") == 30
+    assert "And 10 more, in" in text
+    assert mailbox.to(people[LEAD].email) == mailbox.to(people[MANAGER].email) == []  # theirs have ended
+    news = "SELECT person_id, count(*) FROM notifications WHERE kind = 'TICKET_ESCALATED' GROUP BY 1"
+    told = {row["person_id"]: row["count"] for row in await database.rows(news)}
+    assert [told[person.id] for person in people.values()] == [40, 40, 40]
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])

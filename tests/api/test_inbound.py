@@ -482,6 +482,24 @@ async def test_a_closed_ticket_takes_none_and_it_waits(send, reply_to, customer,
     assert await database.rows("SELECT status FROM tickets") == [{"status": "CLOSED"}]
 
 
+async def test_an_answer_to_a_closed_ticket_may_open_one_that_goes_on_from_there(
+    send, reply_to, customer, agent, database, other, desk, monkeypatch, api, ticket
+):
+    await database.rows("UPDATE tickets SET status = 'CLOSED', closed_at = now()")
+    ticketing = desk.settings.model_copy(update={"inbound_unknown": "ticket"})
+    monkeypatch.setattr(type(desk), "settings", property(lambda _: ticketing))
+
+    for _ in range(2):
+        assert await send(mail(customer.email, "It burns anew."), reply_to) == 250
+
+    assert await outcomes(database) == ["SUBMITTED"]
+    asked = "query ($id: ID!) { ticket(id: $id) { status links { kind ticket { subject body status number } } } }"
+    expected = {"subject": "Printer on fire", "body": "It burns anew.", "status": "OPEN", "number": ticket.number + 1}
+    for viewer in (customer, agent):
+        found = (await api(viewer, asked, id=ticket.gid))["ticket"]
+        assert found == {"status": "CLOSED", "links": [{"kind": "RELATED", "ticket": expected}]}
+
+
 async def test_what_fits_nothing_may_be_a_ticket_or_nothing(
     send, reply_to, customer, database, other, desk, monkeypatch, work
 ):

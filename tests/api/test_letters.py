@@ -238,6 +238,7 @@ async def test_the_desks_own_words_replace_ours(desk, on_hold, speaks, customer,
     assert letter["Subject"] == f"Neues zu {ticket.number}"
     assert f"Ticket {ticket.number} Printer on fire" in text
     assert "<strong>Ruht</strong> {{unknown}} Carla Customer &lt;b&gt;" in html
+    assert "border-left:3px" not in html  # it is what the desk says, and no quote
     assert letter["List-Unsubscribe"]
     await speaks(customer, "es")
     assert "English" in words_of(await on_hold(customer))[0]

@@ -1,8 +1,12 @@
 """Changing comments afterwards, following tickets, and tickets that belong together."""
 
+import re
+from uuid import UUID
+
 import pytest
 
 from domain.jobs import EraseFiles
+from domain.messages import ticket_link
 from models import Role
 
 REFUSED = (
@@ -246,6 +250,33 @@ async def test_tickets_of_one_customer_become_one(
     ] == "WRONG_STATE"
     assert await database.counts() == before
     assert comment["id"] in str(await read(stranger))
+
+
+async def test_who_asked_is_led_to_where_it_goes_on(
+    desk, do, submit, work, mailbox, http, database, agent, billing_agent, customer, problem, ticket
+):
+    source = await submit(customer, problem, subject="Same fire")
+    sql = "UPDATE tickets SET assignee_id = :who WHERE id = :id"  # who sees this one alone
+    await database.rows(sql, who=billing_agent.id, id=UUID(source["id"][4:]))
+    await work.run()
+    mailbox.letters.clear()
+
+    await do(agent, "mergeTickets", intoTicketId=ticket.gid, ticketIds=[source["id"]])
+    await work.run()
+
+    (letter,) = mailbox.to(customer.email)
+    text = letter.get_body(("plain",)).get_content()
+    assert f"It was merged with #{ticket.number}, where it goes on." in text
+    page = await http.get(re.search(r"http://desk\.test(/t/\S+)", text)[1])
+    assert "Printer on fire" in page.text
+    assert 'name="body"' in page.text
+    left = await http.get(ticket_link("", desk.signer, UUID(source["id"][4:]), customer.id))
+    assert "It goes on in another one: our email about that leads there." in left.text
+    assert "Printer on fire" not in left.text
+    (letter,) = mailbox.to(billing_agent.email)
+    text = letter.get_body(("plain",)).get_content()
+    assert "It was merged with another one, where it goes on." in text
+    assert f"#{ticket.number} " not in text
 
 
 async def test_what_can_not_be_merged(

@@ -260,3 +260,29 @@ async def test_the_desk_says_it_in_its_own_words(api, admin, customer, submit, p
     (letter,) = mailbox.to(customer.email)
     assert letter["Subject"] == f"Got #{ticket['number']}: Open"
     assert "<strong>we look</strong>" in letter.get_body(("html",)).get_content()
+
+
+ADD = "mutation ($input: AddCommentInput!) { addComment(input: $input) { __typename } }"
+
+
+async def test_the_desks_own_words_quote_who_wrote(api, admin, customer, agent, ticket, database, work, mailbox):
+    said = {"kind": "COMMENT_ADDED", "subject": "{{author}} on #{{number}}", "body": "{{author}}: {{comment}}"}
+    for use in ("IN_APP", "EMAIL"):
+        await api(admin, TEMPLATE, input={"name": use, "use": use, **said})
+    await work.run()
+    await database.rows("DELETE FROM notifications")
+    mailbox.letters.clear()
+
+    await api(agent, ADD, input={"ticketId": ticket.gid, "body": "Is it **red**?"})
+    await work.run()
+
+    read = "{ viewer { notifications { nodes { title body } } } }"
+    (told,) = (await api(customer, read))["viewer"]["notifications"]["nodes"]
+    assert told == {"title": f"Ada Agent on #{ticket.number}", "body": "Ada Agent: Is it red?"}
+    (letter,) = mailbox.to(customer.email)
+    assert letter["Subject"] == f"Ada Agent on #{ticket.number}"
+    assert "Ada Agent: Is it <strong>red</strong>?" in letter.get_body(("html",)).get_content()
+    await database.rows("UPDATE comments SET internal = true")
+    assert (await api(customer, read))["viewer"]["notifications"]["nodes"] == [
+        {"title": f"on #{ticket.number}", "body": ":"}
+    ]

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
@@ -598,6 +599,32 @@ async def test_leads_are_warned_of_a_ticket_that_nobody_has(
         await run()
 
     assert [await warned(viewer) for viewer in (lead, agent, director, customer)] == [1, 0, 0, 0]
+
+
+async def test_of_many_that_are_soon_due_they_are_warned_in_one_email(
+    save, submit, sweep, run, warned, lead, customer, problem, copies, monkeypatch, mailbox, database
+):
+    await save(targets=[target(first=2 * HOUR)])
+    ticket = await submit(customer, problem)
+    await run()
+    row = SimpleNamespace(uuid=UUID(ticket["id"][4:]))
+    await copies(row, 11)
+    columns = "target, target_seconds, used_seconds, running_since, due_at, calendar_id"
+    await database.rows(
+        f"INSERT INTO sla_clocks (ticket_id, {columns}) SELECT t.id, {columns} FROM sla_clocks, "
+        "(SELECT id FROM tickets WHERE id <> :id) AS t WHERE ticket_id = :id",
+        id=row.uuid,
+    )
+    monkeypatch.setattr(timers, "BATCH", 5)
+    mailbox.letters.clear()
+
+    await sweep(HOUR + 5)
+    await database.rows("UPDATE jobs SET due_at = now() WHERE state = 'QUEUED'")
+    await run()
+
+    assert await warned(lead) == 12
+    (letter,) = mailbox.to(lead.email)
+    assert letter["Subject"] == "News of 12 tickets"
 
 
 async def test_the_assignee_is_warned_and_again_of_another_instant(

@@ -92,3 +92,17 @@ def test_a_language_that_we_do_not_speak_is_the_desks(wanted, tag):
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Lisbon", "", "../../etc/passwd", "No/Where", "\0"])
 def test_a_moment_is_told_in_any_zone(zone):
     assert "2026" in wording.Wording("fr", zone).moment(dt.datetime(2026, 7, 1, 12, tzinfo=dt.UTC))
+
+
+@pytest.mark.parametrize(
+    ("language", "zone", "said"),
+    [
+        ("de", "Europe/Berlin", "1. Juli 2026, 14:00 MESZ"),
+        ("fr", "Europe/Paris", "1 juillet 2026, 14:00 UTC+02:00"),
+        ("es", "Asia/Kolkata", "1 de julio de 2026, 17:30 GMT+05:30"),
+        ("en", "America/New_York", "July 1, 2026, 8:00 AM EDT"),
+    ],
+)
+def test_a_zone_without_a_short_name_is_told_by_its_distance(language, zone, said):
+    told = wording.Wording(language, zone).moment(dt.datetime(2026, 7, 1, 12, tzinfo=dt.UTC))
+    assert told.replace("\u202f", " ").replace("\xa0", " ") == said

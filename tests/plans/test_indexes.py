@@ -166,6 +166,27 @@ async def test_tickets_that_are_counted_anew(plans, large, change, later):
     assert not await plans.of_statement(recalculating.batch, *which[change], *places, 500, lock=True) & GROWING
 
 
+COUNT = "query Count($filter: TicketFilter) { tickets(first: 1, filter: $filter) { totalCount } }"
+
+
+@pytest.mark.parametrize("viewer", ["customer", "agent", "lead of few"])
+async def test_a_count_looks_at_what_it_counts(plans, people, large, viewer):
+    """A list of saved views has one for each: among millions of tickets it must cost what those cost that are seen."""
+    for filter_ in ({}, {"statuses": ["OPEN"]}, {"unassigned": True}, {"priorities": ["URGENT"]}, {"mine": True}):
+        assert not await plans.of_query(people[viewer], COUNT, filter=filter_) & GROWING, filter_
+        sql, arguments = plans.statement(people[viewer], COUNT, {"filter": filter_})
+        count = orjson.loads(await large.fetchval(sql, *arguments))["data"]["tickets"]["totalCount"]
+        everything = orjson.loads(await large.fetchval(*whole(plans, people[viewer])))["data"]["tickets"]["totalCount"]
+        assert count <= everything < TICKETS / 2
+        assert await plans.looked_at(people[viewer], COUNT, filter=filter_) < everything + 100, filter_
+
+
+def whole(plans, viewer):
+    """The statement, with its arguments, that counts all tickets that somebody sees."""
+    sql, arguments = plans.statement(viewer, COUNT, {"filter": {}})
+    return sql, *arguments
+
+
 MONTH = {"from": "2026-10-01T00:00:00Z", "to": "2026-11-01T00:00:00Z"}
 
 
@@ -232,7 +253,8 @@ async def test_notifications(plans, people, viewer):
         (audiences._events, ([new_id()],), False),
         (audiences._people, ([new_id()], [new_id()], [new_id()], [new_id()]), False),
         (announcing._resolved, (new_id(), new_id()), False),
-        (announcing._first, (new_id(),), False),
+        (announcing._firsts, ([new_id()],), False),
+        (deadlines._running, ([new_id()],), False),
         (announcing._wishes, ([new_id()],), False),
         (news.of, (Viewer(Role.AGENT, new_id()), [new_id()]), False),
         (news.of, (Viewer(Role.CUSTOMER, new_id()), [new_id()]), False),

@@ -104,6 +104,9 @@ ENDINGS = [
     ("UPDATE tickets SET requester_id = :stranger", {"requester", "session"}),
     ("UPDATE tickets SET department_id = :billing", {"agent", "lead", "manager"}),
     ("DELETE FROM memberships", {"agent", "lead", "manager"}),
+    # Of these, no process has heard yet.
+    ("UPDATE people SET active = false", {*CUSTOMERS, *STAFF}),
+    ("UPDATE people SET role = 'CUSTOMER' WHERE role <> 'CUSTOMER'", {*STAFF}),
 ]
 
 

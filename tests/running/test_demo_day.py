@@ -35,4 +35,17 @@ async def test_a_day_at_the_desk(live_server, folder):
     letters = [(letter["to"].addresses[0].addr_spec, text_of(letter)) for letter in found["letters"]]
     assert not [to for to, text in letters if secret in text and "customer" in to]
     assert Counter(to for to, text in letters if "certificate had expired" in text)["customer@example.com"] == 1
-    assert "Then Carla Customer thinks better of it." in story
+
+    # The manager answered by mail, within the desk as she was asked; nothing of the letter below came along.
+    (by_mail,) = [n["comment"] for n in found["histories"]["agent"]["events"]["nodes"] if is_by_mail(n)]
+    assert (by_mail["internal"], by_mail["body"]) == (True, "It does, until the end of the year.")
+
+    told = "\n".join(story)
+    assert "Then Carla Customer thinks better of it." in told
+    assert "Carla Customer gave 2 of 5: “It took the whole day.”" in told
+    assert f"That made {len(letters)} mails" in told
+    assert "{" not in told
+
+
+def is_by_mail(node):
+    return node["__typename"] == "CommentAdded" and node["comment"]["channel"] == "EMAIL"

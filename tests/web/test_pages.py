@@ -256,6 +256,23 @@ async def test_whoever_reads_how_it_was_solved_changes_nothing(http, resolved, d
     assert await database.rows("SELECT status FROM tickets") == [{"status": "RESOLVED"}]
 
 
+async def test_a_rating_that_a_link_has_chosen_is_filled_in_and_not_sent(
+    http, resolved, database, work, mailbox, customer
+):
+    await work.run()
+    letter = mailbox.to(customer.email)[-1].get_body(("html",)).get_content()
+    links = re.findall(r'href="http://desk\.test(/t/[^"]+)"[^>]*>(\d)</a>', letter)
+    assert [(link[-9:], label) for link, label in links] == [(f"?rating={n}", str(n)) for n in range(1, 6)]
+    before = await database.counts()
+
+    page = await http.get(links[3][0])
+
+    assert re.findall(r'value="(\d)" checked', page.text) == ["4"]
+    assert "checked" not in (await http.get(f"{resolved}?rating=6")).text
+    assert await database.counts() == before
+    assert await database.rows("SELECT rating, state FROM resolutions") == [{"rating": None, "state": "AWAITING"}]
+
+
 async def test_the_customer_confirms_and_may_rate_anew(http, resolved, database):
     key = key_in(await http.get(resolved))
     for _ in range(2):
