@@ -94,10 +94,10 @@ sbom: ## Write down what Deskwire is made of, as CycloneDX: sbom.json
 	$(install-dev)
 	$(TOOL) --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements.lock --output-reproducible -o sbom.json
 
-audit: ## Ask for known vulnerabilities of all that is locked; needs the internet
+audit: ## Ask for known vulnerabilities of all that is locked; needs the internet, and fails where it can't ask
 	$(install-dev)
 	@for lock in requirements.lock requirements-dev.lock; do \
-		$(TOOL) pip-audit==2.10.1 --disable-pip --require-hashes -r "$$lock" || exit 1; done
+		$(TOOL) pip-audit==2.10.1 --strict --disable-pip --require-hashes -r "$$lock" || exit 1; done
 
 manifests: ## Hold the Kubernetes manifests against Kubernetes' own schemas; needs the internet
 	$(install-dev)

@@ -1,6 +1,7 @@
 """The `desk` command: everything that an operator says to Deskwire."""
 
 import asyncio
+import errno
 import gc
 import os
 import sys
@@ -99,14 +100,20 @@ def migrate() -> None:
 
 
 @app.command()
-def seed(*, large: Annotated[bool, typer.Option(help="With 1,000,000 tickets.")] = False) -> None:
+def seed(
+    *,
+    large: Annotated[bool, typer.Option(help="With 1,000,000 tickets.")] = False,
+    tickets: Annotated[
+        int, typer.Option(help="With so many tickets of three years, for a look at figures.", min=0)
+    ] = 0,
+) -> None:
     """Make the demo's people, services and tickets where they are missing. Only for the embedded desk."""
     from domain import demo
 
     settings = _settings()
     if not settings.embedded:
         _refuse("The demo people have a password that everybody knows: they are made under `desk up` only")
-    asyncio.run(demo.seed(settings, large=large or settings.large))
+    asyncio.run(demo.seed(settings, more=1_000_000 if large or settings.large else tickets))
 
 
 @app.command()
@@ -165,7 +172,8 @@ def export(
     from infra.postgres import Unavailable
 
     try:
-        asyncio.run(exporting.export(_settings(), email, output, typer.echo))
+        with _written(output):
+            asyncio.run(exporting.export(_settings(), email, output, typer.echo))
     except (Refusal, Unavailable) as refused:
         _refuse(str(refused))
     typer.echo(f"Written: {output}")
@@ -210,7 +218,8 @@ def report(
     """Write a page with plots of how the desk does to a file."""
     from web import report as page
 
-    path.write_text(asyncio.run(page.written(_settings(), days)))
+    with _written(path):
+        path.write_text(asyncio.run(page.written(_settings(), days)))
     typer.echo(f"Written: {path}")
 
 
@@ -266,6 +275,17 @@ def _told() -> Iterator[None]:
         yield
     except (InvalidSettingsError, StartError) as refused:
         _refuse(str(refused))
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
+    """Says in one line that a file can't be written, and why."""
+    try:
+        yield
+    except OSError as failed:
+        if failed.filename is None and failed.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise  # nothing to do with files
+        _refuse(f"{path} can't be written: {failed.strerror}.")
 
 
 def _refuse(text: str) -> NoReturn:

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import hashlib
-import ipaddress
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from domain.access import Viewer
 from domain.refusals import RateLimited
+from infra.networks import network
 from infra.unit import Unit, Writes, now
 from models import Attempt
 
@@ -52,20 +52,9 @@ EPOCH = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 SWEPT_AFTER = dt.timedelta(days=1)
 
 
-def _network(address: str) -> str:
-    """Whose address it is: of IPv6 a household or a server has as many as it wants, all in one /64."""
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(found, ipaddress.IPv4Address):
-        return address
-    return str(found.ipv4_mapped or ipaddress.ip_network((int(found), 64), strict=False))
-
-
 def _digest(limit: Limit, subject: str) -> str:
     if limit.of_networks:
-        subject = _network(subject)
+        subject = network(subject)
     return f"{limit.name}:{hashlib.sha256(subject.encode()).hexdigest()}"
 
 

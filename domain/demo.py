@@ -162,8 +162,11 @@ def _category(name: Any) -> Select[Category]:
     return select(Category).where(Category.name == name)
 
 
-async def seed(settings: Settings, *, large: bool = False) -> None:
-    """Make what is missing. People are not when one of them is there: of the others one may have been erased."""
+async def seed(settings: Settings, *, more: int = 0) -> None:
+    """Make what is missing. People are not when one of them is there: of the others one may have been erased.
+
+    `more`: so many tickets with a history of three years, once.
+    """
     desk = await Desk.open(settings)
     try:
         async with desk.writes.begin() as unit:
@@ -174,10 +177,10 @@ async def seed(settings: Settings, *, large: bool = False) -> None:
         for email, category, subject, body, topic in TICKETS:
             await _ticket(desk, email, category, subject, body, topic)
         await _maintenance(desk)
-        if large:
+        if more:
             from domain import demo_large
 
-            await demo_large.seed(settings.database_url)
+            await demo_large.seed(settings.database_url, more)
     finally:
         await desk.close()
 

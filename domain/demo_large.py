@@ -65,7 +65,7 @@ class Rate(ProgressColumn):
         return Text(f"{task.speed or 0:,.0f}/s")
 
 
-async def seed(database_url: str, tickets: int = 1_000_000, *, figures: bool = True) -> None:
+async def seed(database_url: str, tickets: int, *, figures: bool = True) -> None:
     """Add `tickets` tickets with their history to what the desk has, all or none. Does nothing when they are there.
 
     `figures`: whether metrics count them, which takes some ten minutes of two cores.

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Select, select
 
-from domain import account_letters, broadcasting, drafts, maintenance, messages, news, preferences
+from domain import account_letters, broadcasting, drafts, maintenance, messages, news, preferences, words
 from domain.access import Viewer
 from domain.articles import reviews
 from domain.drafts import Choices, Draft, Link, Piece
@@ -105,7 +105,8 @@ def said_of_maintenance(w: Wording, fact: Any) -> tuple[str, list[Block]] | None
         blocks.append(news.quoted(fact["said"], fact["said_html"]))
     elif fact["kind"] != HappeningKind.POSTED.name:
         starts, ends = (saying.moment_of(fact[name]) for name in ("starts", "ends"))
-        blocks.append(news.quoted(saying.filled(w, fact["message"], starts, ends, fact["services"])))
+        text = saying.filled(w, fact["message"], starts, ends, fact["services"])
+        blocks.append(news.quoted(text, words.html(text)))
     return saying.title_of(w, fact), blocks
 
 
@@ -115,7 +116,7 @@ def about_maintenance(
     """What a letter says to somebody who sees the notice; `own`: the desk's own words."""
     w = Wording(person.locale, person.time_zone)
     subject, blocks = said
-    draft = Draft(subject, [Piece(fact["title"], blocks)], _to_desk(desk, w))
+    draft = Draft(subject, [Piece(subject, blocks)], _to_desk(desk, w))  # what was cancelled says so where it is read
     if fact["severity"] != MaintenanceSeverity.CRITICAL.name:
         drafts.add_way_out(draft, desk, person, NotificationKind.MAINTENANCE, w)
     return draft if own is None else drafts.in_own_words(draft, own, drafts.usual(desk, person, draft))
@@ -190,7 +191,7 @@ async def _about(
     button, notes, choices = _to_desk(desk, w), [], []
     if len(found) == 1 and fact.requester_id == person.id:
         # One that went into another is gone on with there.
-        page = ticket_link(settings.public_url, desk.signer, fact.into_id or fact.ticket_id, person.id)
+        page = ticket_link(settings.public_url, desk.signer, fact.into_id or fact.ticket_id, person.id, person.email)
         button = Link(w.said(_label(kind, fact)), page)
         if fact.status == TicketStatus.RESOLVED.name and kind is _RESOLVED:
             choices = [Link(str(rating), f"{page}?rating={rating}") for rating in RATINGS]

@@ -11,7 +11,7 @@ from domain import messages
 from domain.refusals import WrongCredentials
 from infra.signing import BadToken, Signer
 from infra.unit import Unit
-from models import MessageKind, SignInLink
+from models import MessageKind, Person, SignInLink
 
 LINK_SECONDS = 15 * 60
 INVITATION_SECONDS = 7 * 24 * 60 * 60  # an invitation waits until somebody is back at their desk
@@ -36,13 +36,23 @@ def one(link_id: Any) -> Select[SignInLink]:
     return select(SignInLink).where(SignInLink.id == link_id)
 
 
-def ticket_and_person(signer: Signer, text: str) -> tuple[UUID, UUID] | None:
-    """Which ticket a link is about, and whom it was mailed to; None when it is no such link."""
+def _person(person_id: Any) -> Select[Person]:
+    return select(Person).where(Person.id == person_id)
+
+
+async def ticket_and_person(unit: Unit, signer: Signer, text: str) -> tuple[UUID, UUID] | None:
+    """Which ticket a link is about, and whom it was mailed to; None when it is no such link, or they have another
+    address now than the one that it went to.
+    """
     try:
         claims = signer.read(messages.TICKET_LINK, text)
     except BadToken:
         return None
-    return UUID(claims["ticket"]), UUID(claims["person"])
+    person = await unit.read(_person, UUID(claims["person"]))
+    # Links last 90 days, and those of the version before this one do not say where they went.
+    if person is None or claims.get("to") not in (None, messages.mark_of(person.email)):
+        return None
+    return UUID(claims["ticket"]), person.id
 
 
 def _unused(person_id: Any, moment: Any) -> sa.Update:

@@ -228,7 +228,7 @@ async def sign_in_with_link(desk: Desk, network: str, *, token: str) -> Opened:
     """
     await attempts.take(desk.writes, attempts.TOKEN_BY_NETWORK, network)
     async with desk.writes.begin() as unit:
-        if about := links.ticket_and_person(desk.signer, token):
+        if about := await links.ticket_and_person(unit, desk.signer, token):
             ticket_id, person_id = about
             if await unit.read(_requested, ticket_id, person_id) is None:
                 raise WrongCredentials

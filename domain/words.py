@@ -6,7 +6,8 @@ import unicodedata
 from typing import Any
 
 import nh3
-from email_validator import EmailNotValidError, validate_email
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
+from linkify_it import LinkifyIt
 from markdown_it import MarkdownIt
 
 from domain.refusals import Problems
@@ -18,6 +19,26 @@ _UNSAFE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udff
 _TURNING = re.compile(r"[\u202a-\u202e\u2066-\u2069]")  # which would turn around what stands beside a name or subject
 _UNSEEN = {"Cc", "Cf", "Zl", "Zp", "Zs"}
 _BREAKS = re.compile(r"[\t\n\r\x85\u2028\u2029]+")
+# Domains of mail that never leaves its organisation, or a desk that is tried out: our mail server knows the way there.
+for inside in ("local", "test"):
+    SPECIAL_USE_DOMAIN_NAMES.remove(inside)  # as the package says to
+
+
+class _Links(LinkifyIt):  # type: ignore[misc] # it comes without types
+    """Finds what is to be a link, in text without spaces as far as it is this long: the package looks for the end of
+    each link to the end of that.
+    """
+
+    MOST = 2_048
+    _without_spaces = re.compile(rf"\S{{{MOST + 1}}}")
+
+    def test(self, text: str) -> bool:
+        return self._without_spaces.search(text) is None and bool(super().test(text))
+
+    def match_at_start(self, text: str) -> Any:
+        return super().match_at_start(text[: self.MOST])
+
+
 # Raw HTML is shown as text, and a picture as a link, since fetching it would tell who reads. Line breaks stay as people
 # wrote them. The result is sanitised again: the renderer is not the last line of defence.
 _markdown = (
@@ -25,6 +46,7 @@ _markdown = (
     .enable(["table", "strikethrough", "linkify"])
     .disable("image")
 )
+_markdown.linkify = _Links()
 # Cells that the rows of a table may leave out, which are made all the same: the 65,536 of the renderer take seconds.
 _tables: Any = importlib.import_module("markdown_it.rules_block.table")  # its package has a function of this name
 _tables.MAX_AUTOCOMPLETED_CELLS = 1_000

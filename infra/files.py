@@ -250,9 +250,9 @@ def _may_be_plain(scheme: str) -> bool:
     return os.environ.get("AWS_ALLOW_HTTP", "").lower() == "true"  # given any options, this one is not looked for
 
 
-def upload_url(settings: Settings, signer: Signer, upload_id: UUID, seconds: int) -> str:
-    """Where the bytes of an announced file may be sent to by PUT, for so many seconds."""
-    return f"{settings.public_url}/uploads/{signer.sign('upload', {'id': str(upload_id)}, seconds)}"
+def upload_url(settings: Settings, signer: Signer, upload_id: UUID, seconds: int, *, by: UUID) -> str:
+    """Where the bytes of a file that somebody announced may be sent to by PUT, for so many seconds."""
+    return f"{settings.public_url}/uploads/{signer.sign('upload', {'id': str(upload_id), 'by': str(by)}, seconds)}"
 
 
 def download_url(

@@ -10,8 +10,9 @@ import structlog
 
 from infra.driver import connect
 from infra.logs import report
-from infra.postgres import IN_THE_WAY, Slots, Unavailable, is_farewell
+from infra.postgres import IN_THE_WAY, Unavailable, free, is_farewell
 from infra.pulse import Doubt, Pulse
+from infra.slots import Slots
 
 Result = TypeVar("Result")
 log = structlog.get_logger(__name__)
@@ -59,7 +60,8 @@ class Pool:
         """
         if self._closed:
             raise Unavailable
-        await self.slots.take()
+        if not self.slots.take_at_once():
+            await free(self.slots)
         try:
             return await self._begun(first)
         except BaseException:

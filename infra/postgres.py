@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections import OrderedDict
 from typing import Any
@@ -14,6 +13,7 @@ from asyncpg.prepared_stmt import PreparedStatement
 from infra import tracing
 from infra.driver import connect
 from infra.pulse import Doubt, Pulse
+from infra.slots import Slots
 
 WAIT_SECONDS = 2  # for a free connection
 MOST_STATEMENTS = 200  # prepared on one connection
@@ -67,36 +67,13 @@ def is_farewell(error: BaseException) -> bool:
     return isinstance(error, asyncpg.InternalClientError) or getattr(error, "severity_en", None) in {"FATAL", "PANIC"}
 
 
-class Slots:
-    """So many connections at once: who comes when all are taken waits for one."""
-
-    __slots__ = ("_free", "in_use", "size", "waiting")
-
-    def __init__(self, size: int) -> None:
-        """`size`: most at once."""
-        self._free = asyncio.Semaphore(size)
-        self.size, self.in_use, self.waiting = size, 0, 0
-
-    async def take(self) -> None:
-        """Have one until it is given back. Raises Unavailable when none is free within 2 seconds."""
-        if self._free.locked():
-            self.waiting += 1
-            try:
-                with tracing.span("wait for a connection"):
-                    async with asyncio.timeout(WAIT_SECONDS):
-                        await self._free.acquire()
-            except TimeoutError as error:
-                raise Unavailable from error
-            finally:
-                self.waiting -= 1
-        else:
-            await self._free.acquire()
-        self.in_use += 1
-
-    def give_back(self) -> None:
-        """Let it be another's."""
-        self.in_use -= 1
-        self._free.release()
+async def free(slots: Slots) -> None:
+    """Wait for a connection's slot, which is the caller's then. Raises Unavailable when that takes 2 seconds."""
+    try:
+        with tracing.span("wait for a connection"):
+            await slots.take(WAIT_SECONDS)
+    except TimeoutError as error:
+        raise Unavailable from error
 
 
 class Connection:
@@ -144,7 +121,8 @@ class Reads:
         """
         if self.closed:
             raise Unavailable
-        await self.slots.take()
+        if not self.slots.take_at_once():
+            await free(self.slots)
         try:
             while self.idle:
                 connection = self.idle.pop()

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import aiosmtplib
-from aiosmtplib import SMTPDataError, SMTPException, SMTPRecipientsRefused, SMTPSenderRefused
+from aiosmtplib import SMTPDataError, SMTPException, SMTPRecipientRefused, SMTPSenderRefused
 
 from infra.faults import told
 from infra.letters import Away, Later, Letter, Undeliverable
@@ -19,6 +19,8 @@ KEPT_SECONDS: Final = 5  # a connection without a letter: servers let go of idle
 FRESH_SECONDS: Final = 1  # after a letter, in which a connection need not be asked whether it's still there
 CLOSING: Final = 421  # a server says so before it ends a connection
 PERMANENT: Final = 500  # from here on, an SMTP server says that trying again is no use
+DONE: Final = (250, 251)  # 251: it goes on to another server
+ONE_LETTER = SMTPSenderRefused | SMTPRecipientRefused | SMTPDataError  # what is said of it alone
 
 
 class _Kept(NamedTuple):
@@ -44,16 +46,13 @@ class Smtp:
         """Hand a letter over, within `SEND_SECONDS`. Raises `Undeliverable`, `Away` and `Later`."""
         client: aiosmtplib.SMTP | None = None
         returns = letter.reports_to or sender.addr_spec
-        options = [] if letter.to.isascii() else ["SMTPUTF8", "BODY=8BITMIME"]
         try:
             async with asyncio.timeout(SEND_SECONDS):
                 while True:
                     kept = client = await self._kept()
                     client = client or await connected(self._url, SEND_SECONDS)
-                    if options and not client.supports_extension("smtputf8"):
-                        raise Undeliverable("The mail server takes no addresses beyond ASCII.")
                     try:
-                        await client.sendmail(returns, [letter.to], message, mail_options=options)
+                        await _transfer(client, returns, letter.to, message)
                         break
                     except SMTPSenderRefused as refused:
                         if kept is None or refused.code != CLOSING:
@@ -76,7 +75,7 @@ class Smtp:
 
     async def _after(self, failed: BaseException, client: aiosmtplib.SMTP) -> None:
         """Keep the connection if the server refused the letter alone."""
-        if isinstance(failed, SMTPRecipientsRefused | SMTPSenderRefused | SMTPDataError):
+        if isinstance(failed, ONE_LETTER | Undeliverable):
             with suppress(SMTPException, OSError):
                 await client.rset(timeout=GOODBYE_SECONDS)
                 self._keep(client)
@@ -107,6 +106,26 @@ class Smtp:
         client.close()
 
 
+async def _transfer(client: aiosmtplib.SMTP, returns: str, to: str, message: bytes) -> None:
+    """Hand a letter over, in three commands (RFC 5321, 3.3).
+
+    The client's own way parses both addresses twice, which takes a third of the CPU of all this; the letter was
+    written to them, so they are whole.
+    """
+    options = [b"SIZE=%d" % len(message)] if client.supports_extension("size") else []
+    if not to.isascii():
+        if not client.supports_extension("smtputf8"):
+            raise Undeliverable("The mail server takes no addresses beyond ASCII.")
+        options += [b"SMTPUTF8", b"BODY=8BITMIME"]
+    answer = await client.execute_command(b"MAIL", b"FROM:<%b>" % returns.encode(), *options, timeout=None)
+    if answer.code not in DONE:
+        raise SMTPSenderRefused(answer.code, answer.message, returns)
+    answer = await client.execute_command(b"RCPT", b"TO:<%b>" % to.encode(), timeout=None)
+    if answer.code not in DONE:
+        raise SMTPRecipientRefused(answer.code, answer.message, to)
+    await client.data(message, timeout=None)
+
+
 async def connected(url: SplitResult, seconds: float) -> aiosmtplib.SMTP:
     """A connection to a server, signed in where the URL says as whom; each of its answers may take so long."""
     client = aiosmtplib.SMTP(
@@ -120,6 +139,7 @@ async def connected(url: SplitResult, seconds: float) -> aiosmtplib.SMTP:
     )
     try:
         await client.connect()
+        await client.noop()  # it greets with that, if it has not yet
     except BaseException:
         client.close()
         raise
@@ -135,14 +155,8 @@ async def goodbye(client: aiosmtplib.SMTP) -> None:
 
 def _reason(failed: SMTPException | OSError) -> Undeliverable | Later:
     """What comes of a failure, for whoever wanted to send."""
-    if isinstance(failed, SMTPRecipientsRefused):
-        return _judged(failed.recipients[0].code, failed.recipients[0].message)
-    if isinstance(failed, SMTPSenderRefused | SMTPDataError):
-        return _judged(failed.code, failed.message)
+    if isinstance(failed, ONE_LETTER):
+        kind = Undeliverable if failed.code >= PERMANENT else Later
+        return kind(f"{failed.code} {failed.message}", f"the mail server says {failed.code}")
     # A timeout is an OSError. A wrong password is ours to mend, so the letter waits.
     return Away(str(failed) or type(failed).__name__, told(failed))
-
-
-def _judged(code: int, said: str) -> Undeliverable | Later:
-    reason = f"{code} {said}"
-    return (Undeliverable if code >= PERMANENT else Later)(reason, f"the mail server says {code}")

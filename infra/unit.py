@@ -18,9 +18,9 @@ from infra import tracing
 from infra.auditing import Trail
 from infra.ids import new_id
 from infra.pool import FAULTS, WAIT_SECONDS, Pool, answering, to_the_end
-from infra.postgres import Slots
 from infra.pulse import Pulse
 from infra.rows import Model, State, has_id, row, row_of, state_of
+from infra.slots import Slots
 from infra.statements import Prepared, prepare, prepare_together
 from infra.writing import Verb, parts_of, written
 from models import AuditEntry, Base, JobRow, JobState

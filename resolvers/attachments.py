@@ -26,7 +26,7 @@ async def create_upload(unit: Unit, context: Context, input: CreateUploadInput) 
     )
     upload = Upload(
         id=strawberry.ID(global_id(models.Upload, place.id)),
-        url=URL(upload_url(desk.settings, desk.signer, place.id, attachments.UPLOAD_SECONDS)),
+        url=URL(upload_url(desk.settings, desk.signer, place.id, attachments.UPLOAD_SECONDS, by=context.viewer.id)),
         method="PUT",
         headers=[UploadHeader(name="Content-Type", value=place.content_type)],
         expires_at=place.expires_at,

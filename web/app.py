@@ -79,7 +79,7 @@ class App:
             Route("/health/live", health.live),
             Route("/health/ready", health.ready(desk)),
             Route("/metrics", gauges.metrics(desk, engine)),
-            *files.routes(settings, desk.files, desk.signer, Uploads(desk)),
+            *files.routes(settings, desk.files, desk.signer, Uploads(desk), self.shares),
             *pages.routes(desk, engine),
         ]
         if settings.introspection:

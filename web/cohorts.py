@@ -120,32 +120,50 @@ class Cohort:
         self.members = {}
 
     async def _tell(self, changed: Watch) -> None:
-        """Each state to each member: subscribed, then read, then waiting, so no gap."""
-        last, frames = b"", dict[Hashable, bytes]()
+        """Each state to each member: subscribed, then read, then waiting, so no gap.
+
+        Whoever joins is told at once; the others at their time, however many join.
+        """
+        last, frames, due, now = b"", dict[Hashable, bytes](), 0.0, asyncio.get_running_loop().time
         while self.members:
             changed.clear()
             self._joined.clear()
-            asked = list(self.members)  # whoever joins meanwhile is told after the next read
+            asked, rests = list(self.members), now() < due  # whoever joins meanwhile is told after the next read
             body, seeing = await self._read()
             if body == last:
                 body = last
             elif body is not None:
                 last, frames = body, {}
-            for number, member in enumerate(asked, 1):
-                if member not in self.members:
-                    continue  # they have left
-                if body is None or (seeing is not None and member.stream.member not in seeing):
-                    del self.members[member]
-                    member.end()
-                elif member.told is not body:
-                    member.tell(body, frames)
-                if number % AT_ONCE == 0:
-                    await asyncio.sleep(0)
-            if self._stream.pause:
+            await self._tell_each(asked, body, seeing, frames, rests=rests)
+            if not rests:
+                due = now() + self._stream.pause
+            if now() < due:
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(self._stream.pause):
+                    async with asyncio.timeout_at(due):
                         await self._joined.wait()
-            await changed.wait()
+            if not rests or all(member.told is last for member in asked if member in self.members):
+                await changed.wait()
+
+    async def _tell_each(
+        self,
+        asked: list[Member],
+        body: bytes | None,
+        seeing: set[object] | None,
+        frames: dict[Hashable, bytes],
+        *,
+        rests: bool,
+    ) -> None:
+        """Tell a state to those who see it, and to the others that it is over. `rests`: only to who knows none yet."""
+        for number, member in enumerate(asked, 1):
+            if member not in self.members:
+                continue  # they have left
+            if body is None or (seeing is not None and member.stream.member not in seeing):
+                del self.members[member]
+                member.end()
+            elif member.told is not body and (member.told is None or not rests):
+                member.tell(body, frames)
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(0)
 
     async def _read(self) -> tuple[bytes | None, set[object] | None]:
         """What there is to see now, and who sees it. Whoever has been told a state outlives a database that is away."""

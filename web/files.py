@@ -1,7 +1,7 @@
 """Attachments over HTTP: a signed link is the right to send one file, or to fetch one."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from typing import Any, Final, Protocol
 from urllib.parse import quote
 from uuid import UUID
@@ -10,13 +10,16 @@ import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from infra.faults import told
 from infra.files import DOWNLOAD_SECONDS, Expected, Files, Received, WrongSize, WrongType
 from infra.media_types import ACTIVE, PICTURES, UNKNOWN
+from infra.networks import network
 from infra.postgres import Unavailable
 from infra.settings import Settings
 from infra.signing import BadToken, ExpiredToken, Signer
+from web.shares import AtOnce, Shares, TooMany
 
 SILENCE_SECONDS: Final = 30  # after which a sender that sends nothing is given up
 MOST_DIGITS: Final = 20
@@ -38,6 +41,7 @@ NOT_KEPT: Final = {"Cache-Control": "no-store"}
 # The rest of a refused body is not read, so the connection can't be used again.
 CUT_SHORT: Final = FOR_ALL_ORIGINS | {"Connection": "close"}
 AGAIN: Final = {"Retry-After": "5"}  # seconds
+MANY: Final = "Too many files are sent and fetched at once. Wait until some have arrived."
 
 log = structlog.get_logger(__name__)
 
@@ -53,27 +57,52 @@ class Uploads(Protocol):
 
 
 class _Refused(Exception):
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(message)
-        self.status = status
+        self.status, self.headers = status, headers or {}
 
 
-def routes(settings: Settings, files: Files, signer: Signer, uploads: Uploads) -> list[Route]:
-    """`PUT /uploads/{token}` and `GET /files/{token}`."""
+class _Held(Response):
+    """An answer that counts until it has gone."""
+
+    def __init__(self, answer: Response, at_once: AtOnce, by: Hashable) -> None:
+        self._answer, self._at_once, self._by = answer, at_once, by
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._answer(scope, receive, send)
+        finally:
+            self._at_once.give_back(self._by)
+
+
+def routes(settings: Settings, files: Files, signer: Signer, uploads: Uploads, shares: Shares) -> list[Route]:
+    """`PUT /uploads/{token}` and `GET /files/{token}`.
+
+    Whose an upload is its link tells; a download's is for whoever holds it, and counts by where they are.
+    """
 
     async def put(request: Request) -> Response:
         if request.method == "OPTIONS":
             return Response(status_code=204, headers=PREFLIGHT)
         try:
-            await _receive(request, settings, files, signer, uploads)
+            await _receive(request, settings, files, signer, uploads, shares)
         except _Refused as refused:
-            return JSONResponse({"message": str(refused)}, refused.status, CUT_SHORT)
+            return JSONResponse({"message": str(refused)}, refused.status, CUT_SHORT | refused.headers)
         except Unavailable as away:
             return JSONResponse({"message": _away(away)}, 503, CUT_SHORT | AGAIN)
         return Response(status_code=204, headers=FOR_ALL_ORIGINS)
 
     async def get(request: Request) -> Response:
-        return await _send(request, files, signer)
+        by = network(request.client.host if request.client else "")
+        try:
+            await _take_one(shares.downloads, by)
+        except _Refused as refused:
+            return PlainTextResponse(f"{refused}\n", refused.status, SAFE | NOT_KEPT | refused.headers)
+        try:
+            return _Held(await _send(request, files, signer), shares.downloads, by)
+        except BaseException:
+            shares.downloads.give_back(by)
+            raise
 
     return [
         Route("/uploads/{token}", put, methods=["PUT", "OPTIONS"], name="upload"),
@@ -81,14 +110,37 @@ def routes(settings: Settings, files: Files, signer: Signer, uploads: Uploads) -
     ]
 
 
-async def _receive(request: Request, settings: Settings, files: Files, signer: Signer, uploads: Uploads) -> None:
+async def _receive(
+    request: Request, settings: Settings, files: Files, signer: Signer, uploads: Uploads, shares: Shares
+) -> None:
     """Take the body that an upload's link is for. Raises `_Refused`."""
     try:
-        upload_id = UUID(signer.read("upload", request.path_params["token"])["id"])
+        link = signer.read("upload", request.path_params["token"])
     except ExpiredToken:
         raise _Refused(403, "This link is not valid any more.") from None
     except BadToken:
         raise _Refused(403, "This link is not valid.") from None
+    by = UUID(link.get("by", link["id"]))  # links last a day, and those of the version before this one had the id alone
+    await _take_one(shares.uploads, by)
+    try:
+        await shares.pace.turn(by, 1)
+        await _take(request, settings, files, uploads, UUID(link["id"]))
+    except TooMany as fast:
+        raise _Refused(429, str(fast), AGAIN) from None
+    finally:
+        shares.uploads.give_back(by)
+
+
+async def _take_one(at_once: AtOnce, by: Hashable) -> None:
+    """One more, until it is given back. Raises `_Refused` when they have as many as they may for long."""
+    try:
+        await at_once.take(by)
+    except Unavailable:
+        raise _Refused(429, MANY, AGAIN) from None
+
+
+async def _take(request: Request, settings: Settings, files: Files, uploads: Uploads, upload_id: UUID) -> None:
+    """Take the body of this upload. Raises `_Refused`."""
     expected = await uploads.find(upload_id)
     if expected is None:
         raise _Refused(404, "There is no such upload.")

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from typing import Self
-from weakref import WeakValueDictionary
 
+from infra.networks import network
 from infra.postgres import Unavailable
 from infra.settings import Settings
+from infra.slots import Slots
 from planner.engine import Engine
 from schema.context import Context
 from web.operations import Asked
@@ -19,6 +20,7 @@ WAIT_SECONDS = 2.0  # for one's turn, at most
 MOST_KNOWN = 10_000  # of whom it is remembered, before those who have nothing to wait for are forgotten
 NEW_DOCUMENT = 10, 50  # as so many operations it counts, and as one more for so many characters
 AT_ONCE = 40  # queries and mutations of one person: a second's through this, so 5, half of a pool's connections
+UPLOADS = 10  # of one person at once, each of which takes up to some 15 MB while it comes in
 MESSAGE, SOCKET, FLOOD = 0.25, 2, 10  # as so many operations count: a message, opening a socket, one that flooded
 SECONDS_AS_ONE, BYTES_AS_ONE = 0.01, 16_384  # of an operation that takes longer, or whose answer is larger
 
@@ -30,8 +32,8 @@ class TooMany(Exception):
 
 
 def whose(context: Context) -> Hashable:
-    """To whose share something counts: a person's, or of all who are not signed in and come from one address."""
-    return context.network if context.viewer.role is None else context.viewer.id
+    """To whose share something counts: a person's, or of all who are not signed in and come from one network."""
+    return network(context.network) if context.viewer.role is None else context.viewer.id
 
 
 class Share:
@@ -106,31 +108,34 @@ class Pace:
         self.charge(by, seconds / SECONDS_AS_ONE + size / BYTES_AS_ONE)
 
 
-class Slots:
+class AtOnce:
     """So many at once of what is soon over for each; who wants one more waits until one is over."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._of: WeakValueDictionary[Hashable, asyncio.Semaphore] = WeakValueDictionary()  # while they are used
+        self._of: dict[Hashable, Slots] = {}  # while they are used
 
-    async def taken(self, by: Hashable) -> asyncio.Semaphore:
-        """One is taken, once there is one; what is returned is to be released.
+    async def take(self, by: Hashable) -> None:
+        """One is theirs, once there is one, until it is given back.
 
         Raises Unavailable after a long wait, as the pool does of whose connections one has but so many: it may be the
         database that is slow, or away.
         """
         slots = self._of.get(by)
         if slots is None:
-            slots = self._of[by] = asyncio.Semaphore(self._most)
-        if slots.locked():
+            slots = self._of[by] = Slots(self._most)
+        if not slots.take_at_once():
             try:
-                async with asyncio.timeout(WAIT_SECONDS):
-                    await slots.acquire()
+                await slots.take(WAIT_SECONDS)
             except TimeoutError:
                 raise Unavailable from None
-        else:
-            await slots.acquire()  # at once
-        return slots
+
+    def give_back(self, by: Hashable) -> None:
+        """It is over."""
+        slots = self._of[by]
+        slots.give_back()
+        if not slots.in_use:
+            del self._of[by]
 
 
 class Shares:
@@ -140,7 +145,8 @@ class Shares:
         self.connections = Share(settings.max_connections_per_person, "sockets and event streams")
         self.operations = Share(settings.max_operations_per_person, "operations")
         most = settings.max_operations_per_second
-        self.pace, self.slots, self.slots_for_new = Pace(most), Slots(max(1, most // AT_ONCE)), Slots(1)
+        self.pace, self.at_once, self.new_at_once = Pace(most), AtOnce(max(1, most // AT_ONCE)), AtOnce(1)
+        self.uploads, self.downloads = AtOnce(UPLOADS), AtOnce(settings.max_connections_per_person)
 
     def turn(self, context: Context, engine: Engine, asked: Asked) -> "Turn":
         """In which a query or mutation is run, or a subscription begun."""
@@ -154,7 +160,7 @@ class Turn:
     is read and planned. A class, since a generator costs twice as much.
     """
 
-    __slots__ = ("_asked", "_began", "_by", "_engine", "_shares", "_slots", "size")
+    __slots__ = ("_asked", "_at_once", "_began", "_by", "_engine", "_shares", "size")
 
     def __init__(self, shares: Shares, by: Hashable, engine: Engine, asked: Asked) -> None:
         self._shares, self._by, self._engine, self._asked = shares, by, engine, asked
@@ -163,19 +169,19 @@ class Turn:
     async def __aenter__(self) -> Self:
         asked, shares = self._asked, self._shares
         if self._engine.knows(asked.text, asked.sha256):
-            count, slots = 1.0, shares.slots
+            count, self._at_once = 1.0, shares.at_once
         else:
             least, characters = NEW_DOCUMENT
-            count, slots = least + len(asked.text or "") / characters, shares.slots_for_new
-        self._slots = await slots.taken(self._by)
+            count, self._at_once = least + len(asked.text or "") / characters, shares.new_at_once
+        await self._at_once.take(self._by)
         try:  # afterwards, since what went before is charged when it is over
             await shares.pace.turn(self._by, count)
         except BaseException:
-            self._slots.release()
+            self._at_once.give_back(self._by)
             raise
         self._began = time.perf_counter()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._slots.release()
+        self._at_once.give_back(self._by)
         self._shares.pace.charge_for(self._by, time.perf_counter() - self._began, self.size)

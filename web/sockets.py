@@ -15,6 +15,7 @@ from domain.access import NOBODY
 from domain.sessions import Bearer
 from infra.desk import Desk
 from infra.logs import report
+from infra.networks import network
 from infra.postgres import Unavailable
 from infra.signing import BadToken
 from planner.engine import APOLOGY, Answer, Engine
@@ -67,7 +68,7 @@ class Sockets:
             await websocket.close(4406, f"Only {PROTOCOL} is spoken here.")
             return
         try:
-            await self._shares.pace.turn(_network(websocket), SOCKET)
+            await self._shares.pace.turn(network(_address(websocket)), SOCKET)
         except TooMany as error:
             await websocket.close(4429, str(error))
             return
@@ -86,7 +87,7 @@ class Sockets:
         return _host(origin) in self._origins or _host(origin) == websocket.headers.get("host")
 
 
-def _network(websocket: WebSocket) -> str:
+def _address(websocket: WebSocket) -> str:
     return websocket.client.host if websocket.client else ""
 
 
@@ -160,7 +161,7 @@ class _Socket:
 
     def _flooded(self) -> None:
         most, pace = self._desk.settings.max_messages_per_second, self._shares.pace
-        pace.charge(_network(self._websocket), FLOOD)
+        pace.charge(network(_address(self._websocket)), FLOOD)
         if self._counted is not None:
             pace.charge(self._counted, most * MESSAGE)
         self._end_all(4429, f"At most {most} messages a second are read, and {MOST_BEFORE} before the acknowledgement.")
@@ -223,7 +224,7 @@ class _Socket:
             raise Closed(4429, "Too many initialisation requests")
         if not isinstance(payload, dict | None):
             raise Closed(4400, "The payload is a JSON object.")
-        self._context = Context(self._desk, self._engine, NOBODY, network=_network(self._websocket))
+        self._context = Context(self._desk, self._engine, NOBODY, network=_address(self._websocket))
         given = payload or {}
         authorization = given.get("authorization") or given.get("Authorization")
         acknowledged: dict[str, Any] = {"type": "connection_ack"}

@@ -9,14 +9,13 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from domain import messages
+from domain import links
 from domain.access import Viewer
 from domain.tickets.actions import AFTER_CLOSING
 from domain.wording import DESK, Wording, marked
 from infra.desk import Desk
 from infra.ids import new_id
 from infra.postgres import Unavailable
-from infra.signing import BadToken
 from infra.unit import now
 from models import Role
 from planner.engine import Engine
@@ -74,6 +73,7 @@ DONE = {
     "withdraw": marked("You have withdrawn this ticket. It is closed."),
 }
 RATINGS = {str(number): number for number in range(1, 6)}
+NOT_SHOWN = marked("This ticket can't be shown now. Try again.")
 NOT_SENT = marked("This could not be sent. Try again.")
 
 # What is told of each event, with the names of whom and what it is about.
@@ -119,12 +119,11 @@ def endpoint(desk: Desk, engine: Engine) -> Endpoint:
 
     async def answer(request: Request) -> Response:
         w = wording_of(request)
-        try:
-            claims = desk.signer.read(messages.TICKET_LINK, request.path_params["token"])
-        except BadToken:
-            return gone(desk, w, 404, NO_SUCH_PAGE, WRONG_LINK)
-        ticket_id = UUID(claims["ticket"])
-        viewer = Viewer(Role.CUSTOMER, UUID(claims["person"]), ticket_id)
+        about = await _about(desk, w, request.path_params["token"])
+        if isinstance(about, Response):
+            return about
+        ticket_id, person_id = about
+        viewer = Viewer(Role.CUSTOMER, person_id, ticket_id)
         context = Context(desk, engine, viewer)
         # What a link in an email has chosen stands in the form, and counts when that is sent.
         form = {name: value for name, value in request.query_params.items() if name == "rating" and value in RATINGS}
@@ -142,7 +141,7 @@ def endpoint(desk: Desk, engine: Engine) -> Endpoint:
         answered = orjson.loads(found.body)
         if "errors" in answered:
             status = 503 if found.code == Unavailable.code else 500
-            return gone(desk, w, status, NOT_NOW, marked("This ticket can't be shown now. Try again."))
+            return gone(desk, w, status, NOT_NOW, NOT_SHOWN)
         ticket, reader = answered["data"]["ticket"], answered["data"]["viewer"]["person"]
         w = Wording(reader["locale"], reader["timeZone"])
         if ticket is None:
@@ -169,6 +168,16 @@ def endpoint(desk: Desk, engine: Engine) -> Endpoint:
         )
 
     return answer
+
+
+async def _about(desk: Desk, w: Wording, token: str) -> tuple[UUID, UUID] | Response:
+    """Which ticket and whom a link is about, or the page that says that it is none."""
+    try:
+        async with desk.writes.begin() as unit:
+            about = await links.ticket_and_person(unit, desk.signer, token)
+    except Unavailable:
+        return gone(desk, w, 503, NOT_NOW, NOT_SHOWN)
+    return about or gone(desk, w, 404, NO_SUCH_PAGE, WRONG_LINK)
 
 
 def _deed(form: dict[str, str]) -> str:

@@ -22,7 +22,8 @@ MOST_READ = 500  # of those that have them, the ones that fit best
 HEADING = 3.0  # how much more a word counts in a heading
 PREFERRED = 1.5  # how much better an article fits of the category that is asked about
 LOOKED_THROUGH = 10_000  # characters of a text for the passage that fits
-BEGINNING = 40  # characters that tell whether a text begins with its summary
+BEGINNING = 40  # characters of a summary that tell whether it is of the text
+APART = " · "  # between what does not belong to one sentence
 # Characters for private use stand around what was found until all else is escaped.
 BEGIN, END = "\ue000", "\ue001"
 HEADLINE = f'StartSel={BEGIN}, StopSel={END}, MaxFragments=2, MinWords=5, MaxWords=20, FragmentDelimiter=" … "'
@@ -53,7 +54,7 @@ def relevance(viewer: Viewer, text: Any) -> ColumnElement[float]:
 def highlight(viewer: Viewer, article: Any, text: Any) -> Any:
     """Where it was found, as HTML."""
     tags = func.nullif(func.array_to_string(article.tags, ", "), "")
-    said = func.concat_ws("\n", article.title, tags, _read(article, article.body))
+    said = func.concat_ws(APART, article.title, tags, _read(article, article.body_html))
     return _marked(article, said, query(viewer, text), HEADLINE)
 
 
@@ -169,16 +170,20 @@ def suggested(viewer: Viewer, text: Any, category_id: Any | None, most: Any) -> 
 
 def passage_of(article_id: Any, asked: Any) -> Any:
     """The part of an article that has most of what is asked, as HTML."""
-    said = _read(Article, func.left(Article.body, LOOKED_THROUGH))
+    said = _read(Article, func.left(Article.body_html, LOOKED_THROUGH))
     marked = _marked(Article, said, sa.cast(asked, TSQUERY()), PASSAGE)
     return select(marked).where(Article.id == article_id).scalar_subquery()
 
 
-def _read(article: Any, body: Any) -> Any:
-    """The summary and the text as they are read: without signs of Markdown, and once if the text begins with it."""
-    body = func.replace(func.translate(body, "*`", ""), "__", "")
-    again = func.starts_with(body, func.nullif(func.left(article.summary, BEGINNING), ""))
-    return sa.case((again, body), else_=func.concat_ws("\n", article.summary, body))
+def _read(article: Any, body_html: Any) -> Any:
+    """The summary and the text as they are read, once if the text has it."""
+    # A heading runs on into what stands below it; the rest of a text has spaces where lines end.
+    said = func.regexp_replace(body_html, "([^.:?!])</h[1-6]>", r"\1:", "g")
+    said = func.regexp_replace(func.regexp_replace(said, "<[^>]*(>|$)", "", "g"), r"\s+", " ", "g")
+    for written, sign in (("&lt;", "<"), ("&gt;", ">"), ("&nbsp;", " "), ("&amp;", "&")):
+        said = func.replace(said, written, sign)
+    again = func.strpos(said, func.nullif(func.left(article.summary, BEGINNING), "")) > sa.literal_column("0")
+    return sa.case((again, said), else_=func.concat_ws(APART, func.nullif(article.summary, ""), said))
 
 
 def related(viewer: Viewer, article: Any, most: Any) -> Select[Article]:
@@ -276,8 +281,12 @@ def _rarest(viewer: Viewer, said: Any) -> Any:
 
 
 def _marked(article: Any, said: Any, asked: Any, options: str) -> Any:
+    language = sa.cast(article.language, REGCONFIG)
     clean = func.translate(said, BEGIN + END, "")
-    headline = func.ts_headline(sa.cast(article.language, REGCONFIG), clean, asked, options)
+    # A word that a misspelt one was taken for is looked for as it is written; in the text it may have another form.
+    once = select(asked.label("asked")).offset(sa.literal_column("0")).subquery("once").c.asked
+    forms = func.to_tsquery(language, sa.cast(once, sa.Text()))
+    headline = func.ts_headline(language, clean, select(once.op("||")(forms)).scalar_subquery(), options)
     for mark, safe in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), (BEGIN, "<mark>"), (END, "</mark>")):
         headline = func.replace(headline, mark, safe)
     return headline

@@ -109,7 +109,11 @@ async def save_draft(
         if name in given and given[name] is None:
             problems.add(field, f"{what} can't be taken away.")
     problems.refuse()
-    text = _text(problems, {name: given.get(name, getattr(draft or article, name)) for name in TEXT})
+    before = draft or article
+    wanted = {name: given.get(name, getattr(before, name)) for name in TEXT}
+    if "summary" not in given and before.summary == texts.summary(before.body_html):
+        wanted["summary"] = None  # nobody wrote it: it goes on being the beginning of the text
+    text = _text(problems, wanted)
     tags = words.tags(problems, "tags", given["tags"] or []) if "tags" in given else article.tags
     if given.get("position", 0) < 0:
         problems.add("position", "Places are counted from 0.")

@@ -13,17 +13,18 @@ from sqlalchemy.dialects.postgresql import ARRAY, array
 from domain import access
 from domain.access import Viewer
 from domain.metrics.facts import GAMMA
-from domain.metrics.sums import NOBODY, Grain, Split, split_of
+from domain.metrics.sums import NOBODY, NOTHING, Grain, Split, split_of
 from models import HISTOGRAMS, MEASURES, Department, Fact, JobRow, Person, Role, Sums, Ticket, TicketPriority
 
 LONGEST = dt.timedelta(days=731)  # two years, one of them with a leap day
 MOST_PERIODS = 400
 NINES = 99_999_999  # what is left of a histogram's number after a division by it is the sum of its digits
 QUARTER = dt.timedelta(minutes=15)
+MONTH: Any = sa.literal_column("interval '1 month'")
 MOMENT: Any = sa.DateTime(timezone=True)
 SPAN = ("first", "last")
 ALL = (*MEASURES, *HISTOGRAMS)
-LEFT = ("opened",)  # all that counts of the time before a span
+LEFT = ("opened",)  # all that counts of the time before a span: what is left is what ever became so
 SCOPE = ("department_ids", "agent_ids", "category_ids", "priorities")
 # Before all that was ever counted.
 EVER: Any = sa.literal_column("'2000-01-01Z'::timestamptz", MOMENT)
@@ -62,6 +63,8 @@ def one(viewer: Viewer, asked: Asked) -> Select[Any]:
     start, now = quarter(asked.start), func.date_trunc("milliseconds", func.now())
     end = now if asked.end is None else quarter(asked.end)
     last = quarter(now) + QUARTER if asked.end is None else end
+    # Nothing has happened yet that is to come: up to now is as far as whole months go.
+    until = func.date_trunc("month", now + MONTH, "UTC", type_=MOMENT) if asked.end is None else end
     agents: Any = asked.agent_ids
     if agents is not None and not viewer.has(Role.TEAM_LEAD):
         agents = sa.func.array(
@@ -73,6 +76,7 @@ def one(viewer: Viewer, asked: Asked) -> Select[Any]:
         end.label("to_at"),
         start.label("first"),
         last.label("last"),
+        until.label("until"),
         _departments(viewer, asked).label("department_ids"),
         _array(agents, sa.Uuid()).label("agent_ids"),
         _array(asked.category_ids, sa.Uuid()).label("category_ids"),
@@ -139,7 +143,7 @@ class By(enum.Enum):
 
 def total(scope: Any) -> Select[Any]:
     """The figures of the whole span."""
-    return _of_one(scope, scope.first, scope.last)
+    return _of_one(scope, scope.first, scope.until)
 
 
 def before(scope: Any) -> Select[Any]:
@@ -168,8 +172,8 @@ def series(viewer: Viewer, scope: Any, interval: Interval, zone: Any) -> Select[
 def split(viewer: Viewer, scope: Any, by: By, first: int) -> Select[Any]:
     """The figures for each department, agent or category, those with most first, or for each priority."""
     mine = viewer.id if _own_alone(viewer, by) else None
-    now = _sums(scope, scope.first, scope.last, by=by, mine=mine)
-    found = _with_backlog(now, _sums(scope, EVER, scope.first, by=by, mine=mine, names=LEFT), by)
+    now = _sums(scope, scope.first, scope.until, by=by, mine=mine)
+    found = _with_backlog(now, _sums(scope, EVER, scope.until, by=by, mine=mine, names=LEFT), by)
     if by is By.PRIORITY:  # each has a line, whether or not there is something in it
         ranks = sa.values(sa.column("rank", sa.Integer), name="r").data([(each.value,) for each in TicketPriority])
         source: Any = ranks.outerjoin(found, found.c.key == ranks.c.rank)
@@ -188,20 +192,20 @@ def _own_alone(viewer: Viewer, by: By) -> bool:
 
 
 def _of_one(scope: Any, first: Any, last: Any) -> Select[Any]:
-    found = _with_backlog(_sums(scope, first, last), _sums(scope, EVER, first, names=LEFT))
+    found = _with_backlog(_sums(scope, first, last), _sums(scope, EVER, last, names=LEFT))
     return _labelled(scope, found.c, found.c.backlog).select_from(found)
 
 
-def _with_backlog(within: Select[Any], earlier: Select[Any], by: By | None = None) -> Any:
-    """The sums of a span, with what was left from before it and is still there. What comes to nothing has no line."""
-    now, then = within.subquery("n"), earlier.subquery("e")
-    backlog = (func.coalesce(now.c.opened, 0) + func.coalesce(then.c.opened, 0)).label("backlog")
+def _with_backlog(within: Select[Any], ever: Select[Any], by: By | None = None) -> Any:
+    """The sums of a span, with what is left at its end of all that ever came. What comes to nothing has no line."""
+    now, then = within.subquery("n"), ever.subquery("e")
+    backlog = then.c.opened.label("backlog")
     columns = [now.c[name] for name in (*MEASURES, *HISTOGRAMS)]
     if by is None:
         return select(*columns, backlog).select_from(now.join(then, sa.true())).subquery("s")
     rows = select(func.coalesce(now.c.key, then.c.key).label("key"), *columns, backlog)
     rows = rows.select_from(now.join(then, now.c.key == then.c.key, full=True))
-    each: Any = array([*(now.c[name] for name in MEASURES), backlog], type_=sa.Numeric())
+    each: Any = array([*(now.c[name] for name in MEASURES), then.c.opened], type_=sa.Numeric())
     return rows.where(sa.literal_column("0") != func.any(each)).subquery("s")
 
 
@@ -252,15 +256,14 @@ def _sums(
     quarters = which == Split.EVERYTHING.value
     blocks = func.deskwire_blocks(first, last, quarters).table_valued(*columns).render_derived(name="b")
     table = place.join(blocks, sa.true()).join(found, sa.true())
-    weight = blocks.c.weight
-    # A histogram is long, and not multiplied where it needn't be.
-    one = weight == sa.literal_column("1")
-    named = []
-    for name in names:
-        amount = found.c[name] * weight
-        named.append(
-            func.sum(sa.case((one, found.c[name]), else_=amount) if name in HISTOGRAMS else amount).label(name)
-        )
+    added = blocks.c.weight > NOTHING
+
+    def weighed(name: str) -> Any:
+        """An amount, added or taken off. A histogram is long: another sign costs less than to multiply it."""
+        amount = found.c[name]
+        return sa.case((added, amount), else_=-amount) if name in HISTOGRAMS else amount * blocks.c.weight
+
+    named = [func.sum(weighed(name)).label(name) for name in names]
     if by is None:
         return select(*named).select_from(table)
     key = found.c[by.value]

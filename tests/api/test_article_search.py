@@ -80,6 +80,15 @@ async def test_misspelt_words_are_found(publish, titles, text):
     assert await titles(text=text) == ["Resetting a password"]
 
 
+async def test_what_a_misspelt_word_was_taken_for_is_marked(publish, api):
+    await publish("Where are my bills?", "Invoices are sent each month.")
+
+    (edge,) = (await api(None, LIST, filter={"text": "invocies"}))["articles"]["edges"]
+    (found,) = (await api(None, SUGGEST, text="invocies"))["articleSuggestions"]
+    assert "<mark>Invoices</mark> are" in edge["highlightHtml"]
+    assert "<mark>Invoices</mark> are" in found["excerptHtml"]
+
+
 async def test_it_is_found_in_body_summary_and_tags_and_best_in_the_title(publish, titles):
     await publish("In the body", "The printer is out of paper. " + "Other words stand here. " * 20)
     await publish("In the summary", summary="How to mend a printer.")
@@ -212,12 +221,39 @@ async def test_suggestions_come_best_first(api, publish, category, problem):
     assert len(found) == 3
     assert all(0 < each["score"] <= 1 for each in found)
     assert [each["score"] for each in found] == sorted((each["score"] for each in found), reverse=True)
-    # As it is read, and once, though the summary is the beginning of the text.
+    # Once, though the summary is the beginning of the text.
     excerpts = {each["article"]["title"]: each["excerptHtml"] for each in found}
     assert excerpts["Reset your password"] == "Press <mark>reset</mark> on the page for <mark>signing</mark>"
     assert {"title": "Pay an invoice"} in found[0]["article"]["related"]
     assert (await suggested(categoryId=problem.gid, first=1))[0]["article"]["title"] == "Reset your password again"
     assert (await api(None, SUGGEST, text="re"))["articleSuggestions"] == []
+
+
+async def test_what_is_shown_of_a_text_reads_as_one(api, publish):
+    body = """# Before you begin
+Look at [the *page* of keys](https://example.com/keys?a=1&b=2).
+
+## Is the `modem` on?
+1. Hold __down__ the key
+2. Count to < 30 & let go
+
+> **Modem** lights
+
+| Light | Means |
+| --- | --- |
+| red | off |
+"""
+    await publish("Start anew", body, summary="When nothing works.", tags=["router"])
+
+    (found,) = (await api(None, SUGGEST, text="modem"))["articleSuggestions"]
+    (edge,) = (await api(None, LIST, filter={"text": "modem router"}))["articles"]["edges"]
+
+    read = (
+        "When nothing works. · Before you begin: Look at the page of keys. Is the <mark>modem</mark> on? "
+        "Hold down the key Count to &lt; 30 &amp; let go <mark>Modem</mark> lights Light Means"
+    )
+    assert found["excerptHtml"] == read
+    assert edge["highlightHtml"].startswith("Start anew · <mark>router</mark> · When nothing works. · Before you begin")
 
 
 async def test_each_letter_that_is_typed_gives_an_answer(api, publish):

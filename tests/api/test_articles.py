@@ -14,7 +14,7 @@ SAVE_CATEGORY = f"""mutation ($input: SaveArticleCategoryInput!) {{ saveArticleC
     parent {{ name }} ticketCategories {{ name }} }} }} {REFUSALS} }} }}"""
 CATEGORIES = "{ articleCategories { nodes { name position children { nodes { name } } } } }"
 ARTICLE = """id slug title summary body status audience locale publishedAt updatedAt publishesAt tags viewerCan
-  author { name } category { name } draft { id number title body editedAt editedBy { name } publishedAt }
+  author { name } category { name } draft { id number title summary body editedAt editedBy { name } publishedAt }
   versions { nodes { id number title note publishedBy { name } } }"""
 
 
@@ -206,6 +206,7 @@ async def test_an_article_begins_as_a_draft(create):
     assert made["draft"] == {
         "number": 1,
         "title": "Reset a password",
+        "summary": "Press reset.",
         "body": "Press *reset*.",
         "editedBy": {"name": "Ada Agent"},
         "publishedAt": None,
@@ -227,6 +228,17 @@ async def test_a_draft_stands_beside_what_readers_see(published, do, one, agent,
     assert [(each["number"], each["note"]) for each in again["versions"]["nodes"]] == [(2, "Twice."), (1, None)]
     assert again["publishedAt"] == article["publishedAt"]
     assert again["updatedAt"] > article["updatedAt"]
+
+
+async def test_a_summary_is_the_beginning_of_the_text_until_somebody_writes_one(published, do, lead):
+    article = await published()
+    assert article["summary"] == "Press reset."
+
+    saved = await do(lead, SAVE, articleId=article["id"], body="Press *reset* twice.")
+    assert (saved["summary"], saved["draft"]["summary"]) == ("Press reset.", "Press reset twice.")
+    await do(lead, SAVE, articleId=article["id"], summary="What to press.")
+    saved = await do(lead, SAVE, articleId=article["id"], body="Press it thrice.")
+    assert saved["draft"]["summary"] == "What to press."
 
 
 async def test_a_draft_that_says_what_is_published_is_none(published, do, agent):

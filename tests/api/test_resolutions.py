@@ -73,7 +73,7 @@ def link_session(api, ticket, desk):
     async def opened(person):
         from domain.messages import ticket_link
 
-        token = ticket_link("", desk.signer, ticket.uuid, person.id).removeprefix("/t/")
+        token = ticket_link("", desk.signer, ticket.uuid, person.id, person.email).removeprefix("/t/")
         text = """mutation($input: SignInWithLinkInput!) { signInWithLink(input: $input) { __typename
           ... on SignInWithLinkSuccess { session { accessToken } } } }"""
         answer = (await api(None, text, input={"token": token}))["signInWithLink"]

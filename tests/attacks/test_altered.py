@@ -102,7 +102,7 @@ async def test_a_cursor_that_was_changed_shows_nobody_elses(api, submit, custome
 
 
 async def test_a_link_that_was_changed_opens_nothing(http, desk, ticket, customer):
-    link = ticket_link("", desk.signer, ticket.uuid, customer.id)
+    link = ticket_link("", desk.signer, ticket.uuid, customer.id, customer.email)
     assert (await http.get(link)).status_code == 200
     alphabet = string.ascii_letters + string.digits + "-_"
     # The last letter of a signature has bits to spare, which say nothing.

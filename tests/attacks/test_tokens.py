@@ -116,7 +116,9 @@ def forged(desk, customer, ticket):
         "no claims": ours({}),
         "a refresh token": sign(REFRESH, {"sid": str(customer.session_id), "number": 0}, 600),
         "a link to sign in": sign(messages.SIGN_IN_LINK, {"link": str(uuid4())} | claims, 600),
-        "a link to a ticket": of_address(messages.ticket_link("", desk.signer, ticket.uuid, customer.id)),
+        "a link to a ticket": of_address(
+            messages.ticket_link("", desk.signer, ticket.uuid, customer.id, customer.email)
+        ),
         "a link to get no more mail": of_address(
             messages.unsubscribe_link("", desk.signer, customer.id, NotificationKind.COMMENT_ADDED)
         ),

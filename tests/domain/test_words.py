@@ -1,5 +1,7 @@
 """What people write is checked, tidied, and safe as HTML."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,6 +31,28 @@ def test_markdown_becomes_safe_html(markdown, html):
     assert words.html(markdown) == html
 
 
+@pytest.mark.parametrize(
+    "many", ["http://a.b/(", "https://a.co/?q=[", "www.a.co/(", "a@b.co(", "www.a.co/( ", "[a][", "~~a", "|a\n|-\n"]
+)
+def test_a_longer_text_takes_as_much_longer(many):
+    """And not its square, in which nobody else is served."""
+
+    def seconds(size):
+        began = time.process_time()
+        words.html((many * size)[:size])
+        return time.process_time() - began
+
+    seconds(1_000)
+    assert min(seconds(12_000) for _ in range(2)) < 6.5 * max(seconds(3_000), 0.02)
+
+
+def test_a_long_address_is_a_link():
+    address = f"https://example.com/{'a' * 1500}"
+    assert words.html(f"see {address}") == (
+        f'<p>see <a href="{address}" rel="nofollow noopener noreferrer">{address}</a></p>'
+    )
+
+
 @given(st.text(max_size=500))
 def test_no_text_makes_unsafe_html(text):
     html = words.html(text).lower()
@@ -56,6 +80,12 @@ def test_a_line_is_one_line_or_a_problem(text):
     [
         (" Carla@Example.COM ", "carla@example.com"),
         ("a+b@example.org", "a+b@example.org"),
+        ("ann@desk.local", "ann@desk.local"),  # as organisations call what is their own
+        ("ann@corp.internal", "ann@corp.internal"),
+        ("ann@mail.test", "ann@mail.test"),
+        ("ann@example.invalid", ""),
+        ("ann@localhost", ""),
+        ("ann@local", ""),
         ("nobody", ""),
         ("a@b@c", ""),
     ],

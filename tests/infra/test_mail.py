@@ -4,6 +4,7 @@ import asyncio
 import email
 import email.policy
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -293,9 +294,11 @@ async def test_long_headers_and_lines_arrive_whole(settings, server):
     ids = " ".join(f"<{number:040}@example.com>" for number in range(40))
     text = f"{'word ' * 400}\n.\nFrom here = there\ttab \n--{BOUNDARY}--\n\u00fc\U0001f642\n"
     headers = {"List-Unsubscribe": link, "References": ids}
-    await send(settings, replace(LETTER, headers=headers, text=text))
+    await send(settings, replace(LETTER, headers=headers, text=text, subject="Größe " * 30))
 
     (message,) = server.messages
+    assert message["Subject"] == "Größe " * 30
+    assert max(map(len, re.findall(rb"=\?utf-8\?\S+", server.envelopes[0].original_content))) <= 75
     assert message["List-Unsubscribe"] == link
     assert message["References"].split() == ids.split()
     plain, _ = message.iter_parts()

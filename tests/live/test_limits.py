@@ -13,7 +13,7 @@ from infra.postgres import Unavailable
 from tests.faults.promises import ROUNDS
 from web import serving
 from web import shares as limits
-from web.shares import Pace, Slots, TooMany
+from web.shares import AtOnce, Pace, TooMany
 
 WATCH = "subscription ($id: ID!) { ticketUpdated(id: $id) { number } }"
 DESK = "{ desk { name } }"
@@ -173,16 +173,19 @@ async def test_what_takes_long_or_is_large_counts_as_more(monkeypatch):
 
 async def test_one_person_runs_so_many_operations_at_once(monkeypatch):
     monkeypatch.setattr(limits, "WAIT_SECONDS", 0.05)
-    slots = Slots(2)
-    first, second = await slots.taken("busy"), await slots.taken("busy")
-    assert first is second
+    at_once = AtOnce(2)
+    await at_once.take("busy")
+    await at_once.take("busy")
     with pytest.raises(Unavailable):
-        await slots.taken("busy")
-    (await slots.taken("another")).release()
-    waiting = asyncio.create_task(slots.taken("busy"))
+        await at_once.take("busy")
+    await at_once.take("another")
+    waiting = asyncio.create_task(at_once.take("busy"))
     await asyncio.sleep(0)
-    first.release()
-    assert await waiting is first
+    at_once.give_back("busy")
+    await waiting
+    for each in ("busy", "another", "busy"):
+        at_once.give_back(each)
+    assert not at_once._of
 
 
 @pytest.mark.promise(BUDGET, injected="more operations than one person has in a second, while another asks")

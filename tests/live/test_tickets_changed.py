@@ -1,6 +1,9 @@
 """Watching a list of tickets: what enters it, changes within it and leaves it, and who is told of that."""
 
+import asyncio
+
 import pytest
+from sockets import PATIENCE_SECONDS
 from sqlalchemy import select
 
 import models
@@ -22,13 +25,18 @@ OPEN = {"statuses": ["OPEN"]}
 
 
 @pytest.fixture
-def follow(signed_in):
-    """Opens a socket that watches a list; `await next()` gives kind and id."""
+def follow(signed_in, desk):
+    """Opens a socket that watches a list, from when it does; `await change()` gives kind and id."""
+
+    def watches():
+        return set().union(*desk.hub._waiting.values())
 
     async def followed(viewer, **given):
-        client = await signed_in(viewer)
+        client, before = await signed_in(viewer), watches()
         await client.subscribe(CHANGED, filter=given or None)
-        await client.quiet()  # nothing is told of what is in the list already
+        async with asyncio.timeout(PATIENCE_SECONDS):  # it tells nothing of what is in the list already
+            while not watches() - before:  # noqa: ASYNC110 # the hub has no event for it
+                await asyncio.sleep(0.01)
 
         async def following():
             item = (await client.item())["ticketsChanged"]
@@ -44,6 +52,7 @@ def follow(signed_in):
 
 async def test_a_list_hears_of_what_enters_changes_and_leaves(api, follow, submit, agent, customer, problem, ticket):
     client = await follow(agent, statuses=["OPEN"])
+    await client.quiet()
 
     new = await submit(customer, problem)
     assert await client.change() == ("ENTERED", new["id"])

@@ -1,7 +1,9 @@
 """The image and the compose file: that they hold what the programs need, since no test builds them."""
 
 import ast
+import os
 import re
+import subprocess
 import sys
 import tomllib
 from importlib import metadata
@@ -45,6 +47,17 @@ def test_the_image_gets_every_package_that_a_room_imports():
         name for name in theirs if not {re.sub(r"[-_.]+", "-", each).lower() for each in brought.get(name, [])} & locked
     }
     assert lacking == set()
+
+
+def test_the_command_works_by_a_link_to_it(tmp_path):
+    """As /usr/local/bin/desk is one in the image."""
+    assert "ln -s /app/desk /usr/local/bin/desk" in (ROOT / "Dockerfile").read_text()
+    (tmp_path / "desk").symlink_to(ROOT / "desk")
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["desk", "check"], cwd=tmp_path, env={"PATH": path, "PORT": "none"}, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr.partition(":")[0]) == (2, "PORT")
 
 
 def test_compose_sets_what_is_read_and_demands_every_secret():

@@ -64,6 +64,9 @@ def test_an_operator_asks_it_exports_and_erases(one):
     seeded = one.desk("seed")  # as the next start does
     assert seeded.returncode == 0, seeded.stdout + seeded.stderr
     assert one.desk("export", "customer@example.com", "--output", f"{archive}.2").stderr == "There is no such person.\n"
+    nowhere = archive.parent / "nowhere/ann.zip"
+    refused = one.desk("export", "agent@example.com", "--output", str(nowhere))
+    assert (refused.returncode, refused.stderr) == (2, f"{nowhere} can't be written: No such file or directory.\n")
     assert (one.data_dir / "secret-key").stat().st_mode & 0o777 == 0o600
     assert (one.data_dir / "environment").stat().st_mode & 0o777 == 0o600
 

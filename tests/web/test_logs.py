@@ -62,7 +62,7 @@ async def day(api, http, desk, work, house, problem, agent, mailbox, database, s
         "/graphql", content=b'{"query": "canary', headers={"Authorization": f"Bearer canary.{person.token}"}
     )
     await http.get("/graphql", params={"query": "{ canary }"})
-    link = messages.ticket_link("", desk.signer, ticket["id"].removeprefix("tkt_"), person.id)
+    link = messages.ticket_link("", desk.signer, ticket["id"].removeprefix("tkt_"), person.id, person.email)
     with monkeypatch.context() as broken:
         broken.setattr("planner.plan.Plan.answer", refused)
         await api.post(person, TICKET, id=ticket["id"])

@@ -58,6 +58,25 @@ async def test_whoever_may_not_come_in_any_more_sees_nothing(http, link, databas
     assert "Printer" not in page.text
 
 
+async def test_a_link_is_good_while_its_person_has_the_address_that_it_went_to(http, link, database, api, customer):
+    """Whoever reads the mailbox of before reads and writes nothing any more."""
+    email = customer.email
+    sign_in = """mutation ($token: String!) { signInWithLink(input: {token: $token}) { __typename } }"""
+    await database.rows("UPDATE people SET email = 'carla@new.example' WHERE email = :email", email=email)
+    before = await database.counts()
+
+    pages = [await http.get(link), await http.post(link, data={"body": "It's me."})]
+    answer = await api(None, sign_in, token=link.removeprefix("/t/"))
+
+    assert [(page.status_code, "This link is not right" in page.text) for page in pages] == [(404, True)] * 2
+    assert answer["signInWithLink"]["__typename"] == "WrongCredentials"
+    assert {**await database.counts(), "attempts": 0, "audit_entries": 0} == {
+        **before, "attempts": 0, "audit_entries": 0
+    }  # fmt: skip
+    await database.rows("UPDATE people SET email = :email WHERE email = 'carla@new.example'", email=email)
+    assert (await http.get(link)).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("asked", "language", "said"),
     [
@@ -310,7 +329,7 @@ async def test_a_watcher_has_no_such_page(http, resolved, database, desk, house,
     person = await house.person("Wanda Watcher")
     async with desk.writes.begin() as unit:
         unit.insert(Watcher, ticket_id=ticket.uuid, person_id=person.id)
-    path = ticket_link("", desk.signer, ticket.uuid, person.id)
+    path = ticket_link("", desk.signer, ticket.uuid, person.id, person.email)
     before = await database.counts()
 
     assert (await http.get(path)).status_code == 404

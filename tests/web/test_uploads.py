@@ -1,5 +1,6 @@
 """Links of attachments: what may be sent to one, and how what is fetched from one is labelled."""
 
+import asyncio
 from dataclasses import replace
 from uuid import UUID, uuid4
 
@@ -12,8 +13,11 @@ from infra.files import Expected, Files, Received, StoreUnavailable, download_ur
 from infra.postgres import Unavailable
 from infra.settings import Settings
 from infra.signing import Signer
+from web import shares as limits
 from web.files import routes
+from web.shares import AtOnce, Shares
 
+ANN, BOB = uuid4(), uuid4()
 PNG = bytes.fromhex("89504e470d0a1a0a0000000d49484452") + bytes(40)
 
 
@@ -62,8 +66,13 @@ def announced() -> Announced:
 
 
 @pytest.fixture
-def app(settings, signer, announced):
-    return Starlette(routes=routes(settings, Files(settings), signer, announced))
+def shares(settings) -> Shares:
+    return Shares(settings)
+
+
+@pytest.fixture
+def app(settings, signer, announced, shares):
+    return Starlette(routes=routes(settings, Files(settings), signer, announced, shares))
 
 
 @pytest.fixture
@@ -74,7 +83,7 @@ async def http(app):
 
 @pytest.fixture
 def link(settings, signer):
-    return lambda upload_id, seconds=600: upload_url(settings, signer, upload_id, seconds)
+    return lambda upload_id, seconds=600, by=ANN: upload_url(settings, signer, upload_id, seconds, by=by)
 
 
 def left(settings):
@@ -111,10 +120,12 @@ class Away(Files):
         raise StoreUnavailable
 
 
-async def test_while_the_store_or_the_database_is_away_one_may_come_again(http, link, announced, settings, signer):
+async def test_while_the_store_or_the_database_is_away_one_may_come_again(
+    http, link, announced, settings, signer, shares
+):
     url = link(announced.add(PNG))
     fetched = download_url(settings, signer, key="k", filename="f", content_type="image/png", size_bytes=1)
-    broken = Starlette(routes=routes(settings, Away(settings), signer, announced))
+    broken = Starlette(routes=routes(settings, Away(settings), signer, announced, shares))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(broken)) as away:
         answers = [await away.put(url, content=PNG), await away.get(fetched)]
     announced.away = True
@@ -278,3 +289,82 @@ async def test_a_link_ends_and_a_missing_file_is_missing(http, settings, signer,
 
     assert (late.status_code, missing.status_code) == (410, 404)
     assert late.headers["cache-control"] == "no-store"
+
+
+class Slow:
+    """A client of the application that sends a body, or takes an answer, no further until it is told to."""
+
+    def __init__(self, app, method, url, host="127.0.0.1"):
+        self.started, self.on = asyncio.Event(), asyncio.Event()
+        self.status = None
+        headers = [(b"content-length", str(len(PNG)).encode())]
+        self.scope = {
+            "type": "http", "method": method, "path": httpx.URL(url).path, "raw_path": b"", "query_string": b"",
+            "headers": headers, "client": (host, 1), "root_path": "", "scheme": "http",
+        }  # fmt: skip
+        self.task = asyncio.create_task(app(self.scope, self.receive, self.send))
+
+    async def receive(self):
+        if self.scope["method"] == "PUT":
+            self.started.set()
+            await self.on.wait()
+            return {"type": "http.request", "body": PNG, "more_body": False}
+        return await asyncio.Event().wait()
+
+    async def send(self, message):
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        elif self.scope["method"] == "GET":
+            self.started.set()
+            await self.on.wait()
+
+    async def ends(self):
+        self.on.set()
+        async with asyncio.timeout(5):
+            await self.task
+        return self.status
+
+
+async def test_so_many_files_of_one_person_are_taken_at_once(app, http, link, announced, shares, monkeypatch):
+    monkeypatch.setattr(shares, "uploads", AtOnce(2))
+    monkeypatch.setattr(limits, "WAIT_SECONDS", 0.05)
+    slow = [Slow(app, "PUT", link(announced.add(PNG))) for _ in range(2)]
+    for each in slow:
+        await each.started.wait()
+
+    refused = await http.put(url := link(announced.add(PNG)), content=PNG)
+    others = await http.put(link(announced.add(PNG), by=BOB), content=PNG)
+
+    assert (refused.status_code, refused.headers["retry-after"], others.status_code) == (429, "5", 204)
+    assert [await each.ends() for each in slow] == [204, 204]
+    assert (await http.put(url, content=PNG)).status_code == 204
+
+
+async def test_so_many_files_are_sent_to_one_network_at_once(app, http, link, announced, shares, signer, monkeypatch):
+    monkeypatch.setattr(shares, "downloads", AtOnce(2))
+    monkeypatch.setattr(limits, "WAIT_SECONDS", 0.05)
+    await http.put(link(sent := announced.add(PNG)), content=PNG)
+    key, claims = announced.rows[sent].key, {"filename": "f", "content_type": "image/png", "size_bytes": len(PNG)}
+    url = download_url(Settings(embedded=True, public_url="http://desk"), signer, key=key, **claims)
+    slow = [Slow(app, "GET", url, host) for host in ("2001:db8::1", "2001:db8::2:1")]
+    for each in slow:
+        await each.started.wait()
+
+    refused, elsewhere = Slow(app, "GET", url, "2001:db8::3"), Slow(app, "GET", url, "2001:db8:0:1::1")
+
+    assert [await refused.ends(), await elsewhere.ends()] == [429, 200]
+    assert [await each.ends() for each in slow] == [200, 200]
+    assert await Slow(app, "GET", url, "2001:db8::3").ends() == 200
+    gone = Slow(app, "GET", url, "2001:db8::3")
+    await gone.started.wait()
+    gone.task.cancel()
+    await asyncio.wait({gone.task})
+    assert not shares.downloads._of
+    missing = download_url(Settings(embedded=True, public_url="http://desk"), signer, key="gone", **claims)
+    assert [await Slow(app, "GET", missing, "2001:db8::3").ends() for _ in range(3)] == [404] * 3
+
+
+async def test_a_link_of_the_last_version_is_good(http, announced, signer):
+    token = signer.sign("upload", {"id": str(announced.add(PNG))}, 600)
+
+    assert (await http.put(f"http://desk/uploads/{token}", content=PNG)).status_code == 204
