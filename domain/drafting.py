@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Select, select
 
-from domain import account_letters, broadcasting, drafts, maintenance, messages, news, preferences, words
+from domain import account_letters, broadcasting, drafts, messages, news, preferences, words
 from domain.access import Viewer
 from domain.articles import reviews
 from domain.drafts import Choices, Draft, Link, Piece
@@ -25,9 +25,7 @@ from models import (
     MessageTemplate,
     NotificationKind,
     Person,
-    Service,
     SignInLink,
-    Ticket,
     TicketStatus,
 )
 
@@ -44,7 +42,7 @@ async def drafted(
         return await OF_OTHERS[message.kind](unit, desk, message, person, w)
     if message.link_id:
         return await _sign_in(unit, desk, message, person, w)
-    return await _about(unit, desk, message, person, w, told, own)
+    return _about(desk, message, person, w, told, own)
 
 
 def _to_desk(desk: Desk, w: Wording) -> Link:
@@ -165,20 +163,8 @@ async def _of_account(unit: Unit, desk: Desk, message: Message, person: Person, 
 HINDERED = marked("Maintenance of {service} is going on, which may be why.")
 
 
-def _hindered(viewer: Viewer, ticket_id: Any) -> Select[*tuple[Any, ...]]:
-    """The name of the service that a ticket concerns, while maintenance of it goes on."""
-    rows = select(Service.name).join(Ticket, Ticket.service_id == Service.id).where(Ticket.id == ticket_id)
-    return rows.where(maintenance.status_of(viewer, Service) == maintenance.UNDER)
-
-
-async def _about(
-    unit: Unit,
-    desk: Desk,
-    message: Message,
-    person: Person,
-    w: Wording,
-    told: list[Any],
-    own: list[MessageTemplate],
+def _about(
+    desk: Desk, message: Message, person: Person, w: Wording, told: list[Any], own: list[MessageTemplate]
 ) -> Draft | None:
     """News of tickets; None when nothing is left that its reader may see, or that is still so."""
     if not told:
@@ -203,9 +189,8 @@ async def _about(
         notes = [
             w.said("And {count} more, in {desk_name}.", count=len(found) - MOST_TOLD, desk_name=settings.desk_name)
         ]
-    if kind is NotificationKind.TICKET_RECEIVED:
-        hindered = await unit.run(_hindered, Viewer(person.role, person.id), fact.ticket_id)
-        notes += [w.said(HINDERED, service=record[0]) for record in hindered]
+    if kind is NotificationKind.TICKET_RECEIVED and fact.hindered:
+        notes.append(w.said(HINDERED, service=fact.hindered))
     draft = Draft(
         subject=_subject(kind, found, w),
         sections=[Piece(f"#{each.fact.number} {each.fact.subject}", each.blocks) for each in found[:MOST_TOLD]],

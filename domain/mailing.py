@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import datetime as dt
-from collections import defaultdict
+from collections import defaultdict, deque
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -114,22 +115,28 @@ async def handed_over(desk: Desk, letter: Letter | None, *, bulk: bool = False) 
     return DeliveryStatus.SENT, None
 
 
-def _turn(key: Any) -> Select[*tuple[Any, ...]]:
-    return select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(key, 0)))
+def _turns(keys: Any) -> Select[*tuple[Any, ...]]:
+    """Have others with one of the keys wait; each is taken in the same order, so that no two wait for each other."""
+    key = sa.func.unnest(keys).column_valued("key")
+    taken = select(key.label("key")).order_by(key).subquery()
+    return select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(taken.c.key, 0)))
 
 
 def _came_by_mail(comment_ids: Any) -> Select[*tuple[Any, ...]]:
     return select(Comment.id).where(Comment.id == sa.func.any(comment_ids), Comment.channel == TicketChannel.EMAIL)
 
 
-def _automatic(message_id: Any, ticket_id: Any, recipient_id: Any, since: Any) -> Select[Message]:
-    """The message before which as many as may be went out since then: the last of them, if there are so many."""
+def _went(ticket_ids: Any, recipient_ids: Any, since: Any) -> Select[*tuple[Any, ...]]:
+    """When such messages of each ticket went to each recipient since then: the last of them, if there are so many."""
+    columns = sa.column("ticket_id", sa.Uuid()), sa.column("recipient_id", sa.Uuid())
+    of = sa.func.unnest(ticket_ids, recipient_ids).table_valued(*columns).render_derived(name="those")
     by_itself = sa.or_(Message.kind.in_(AUTOMATIC), Comment.channel == TicketChannel.EMAIL)
-    rows = select(Message).outerjoin(Comment, Comment.id == Message.comment_id).where(by_itself)
-    rows = rows.where(Message.ticket_id == ticket_id, Message.recipient_id == recipient_id, Message.id != message_id)
+    at = sa.func.coalesce(Message.sent_at, sa.func.now())
+    rows = select(at.label("at")).select_from(Message).outerjoin(Comment, Comment.id == Message.comment_id)
+    rows = rows.where(Message.ticket_id == of.c.ticket_id, Message.recipient_id == of.c.recipient_id, by_itself)
     rows = rows.where(Message.attempts > 0, Message.status.in_((DeliveryStatus.SENT, DeliveryStatus.QUEUED)))
-    went = sa.func.coalesce(Message.sent_at, sa.func.now())
-    return rows.where(went > since).order_by(went.desc(), Message.id).offset(MOST_AUTOMATIC - 1).limit(1)
+    last = rows.where(at > since).order_by(at.desc()).limit(MOST_AUTOMATIC).correlate(of).lateral("last")
+    return select(*of.c, last.c.at).join_from(of, last, sa.true()).order_by(last.c.at)
 
 
 async def _begun(unit: Unit, queued: list[Message]) -> list[Message]:
@@ -142,20 +149,21 @@ async def _begun(unit: Unit, queued: list[Message]) -> list[Message]:
     comments = list({each.comment_id for each in fresh if each.comment_id})
     by_mail = {record[0] for record in await unit.run(_came_by_mail, comments)} if comments else set()
     automatic = [each for each in fresh if each.kind in AUTOMATIC or each.comment_id in by_mail]
-    # In one order, so that two who hold some can't wait for each other.
-    for message in sorted(automatic, key=lambda each: (each.ticket_id, each.recipient_id, each.id)):
-        await unit.run(_turn, f"mails {message.ticket_id} {message.recipient_id}")
-        since = unit.now - AUTOMATIC_WITHIN
-        before = await unit.read(_automatic, message.id, message.ticket_id, message.recipient_id, since)
-        if before is None:
-            unit.change(message, attempts=message.attempts + 1)
-            await unit.flush()  # where the next of them is counted
-        else:
-            unit.change(message, not_before=(before.sent_at or unit.now) + AUTOMATIC_WITHIN)
+    if automatic:
+        pairs = list({(each.ticket_id, each.recipient_id) for each in automatic})
+        await unit.run(_turns, [f"mails {ticket_id} {recipient_id}" for ticket_id, recipient_id in pairs])
+        went: dict[Any, deque[dt.datetime]] = defaultdict(partial(deque, maxlen=MOST_AUTOMATIC))
+        for *pair, at in await unit.run(_went, *map(list, zip(*pairs, strict=True)), unit.now - AUTOMATIC_WITHIN):
+            went[tuple(pair)].append(at)
+        for message in automatic:
+            times = went[message.ticket_id, message.recipient_id]
+            if len(times) < MOST_AUTOMATIC:
+                times.append(unit.now)
+            else:
+                unit.change(message, not_before=times[0] + AUTOMATIC_WITHIN)
     due = [each for each in queued if each.not_before <= unit.now]
     for message in due:
-        if message not in automatic:
-            unit.change(message, attempts=message.attempts + 1)
+        unit.change(message, attempts=message.attempts + 1)
     return due
 
 

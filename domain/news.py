@@ -13,7 +13,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.orm import aliased
 
-from domain import access, articles, history, tickets
+from domain import access, articles, history, maintenance, tickets
 from domain.access import Viewer
 from domain.happenings import CommentAdded, TicketReopened, TicketSubmitted
 from domain.wording import Wording, marked
@@ -29,6 +29,7 @@ from models import (
     Person,
     Resolution,
     Role,
+    Service,
     Ticket,
     TicketStatus,
 )
@@ -153,6 +154,7 @@ def of(viewer: Viewer, event_ids: Any) -> Select[*tuple[Any, ...]]:
         Comment.body_html.label("comment_html"),
         author.name.label("author"),
         _files(works).label("files"),
+        _hindered(viewer).label("hindered"),
         into.id.label("into_id"),
         into.number.label("into_number"),
         Resolution.summary,
@@ -176,6 +178,13 @@ def _files(works: access.Works) -> Any:
         (Event.kind == CommentAdded.__name__, of_comment.scalar_subquery()),
         (Event.kind == TicketSubmitted.__name__, of_ticket.scalar_subquery()),
     )
+
+
+def _hindered(viewer: Viewer) -> Any:
+    """The name of the service that a new ticket concerns, while maintenance of it goes on; else NULL."""
+    its = select(Service.name).where(Service.id == Ticket.service_id)
+    under = its.where(maintenance.status_of(viewer, Service) == maintenance.UNDER)
+    return sa.case((Event.kind == TicketSubmitted.__name__, under.scalar_subquery()))
 
 
 def of_messages(role: Role, message_ids: Any) -> Select[*tuple[Any, ...]]:
