@@ -23,7 +23,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, select
 
-from domain import comments, messages, people, tickets
+from domain import attempts, comments, messages, people, tickets
 from domain.access import NOBODY, Viewer
 from domain.comments import Words
 from domain.inbound import addresses, files, reading
@@ -247,12 +247,20 @@ async def _sender(desk: Desk, arrival: Arrival) -> Viewer:
 
 
 async def _wait(desk: Desk, arrival: Arrival, reason: str) -> None:
-    """Keep the mail until somebody decides; on the ticket that its address names, those who work on it hear of it."""
+    """Keep the mail until somebody decides; on the ticket that its address names, those who work on it hear of it.
+
+    Whoever has the address could have them hear without end: of more than some an hour they hear nothing.
+    """
     key, mail = f"inbound/{arrival.mail.digest}", arrival.mail
+    ticket_id = arrival.message.ticket_id if arrival.message else None
+    if ticket_id is not None and (mail.text or mail.files):
+        try:
+            await attempts.take(desk.writes, attempts.STRAY_MAIL_BY_TICKET, str(ticket_id))
+        except RateLimited:
+            ticket_id = None
     await desk.files.keep(key, arrival.content)
     try:
         async with desk.writes.begin() as unit:
-            ticket_id = arrival.message.ticket_id if arrival.message else None
             ticket = await unit.lock(_ticket, ticket_id) if ticket_id else None
             _record(unit, arrival, InboundOutcome.WAITING, reason, file_key=key)
             if ticket is not None and (mail.text or mail.files):

@@ -1,6 +1,7 @@
 """A mail's HTML as Markdown: the words and their plain forms, nothing that runs, loads or was quoted."""
 
 import re
+from collections import Counter
 from html.parser import HTMLParser
 
 SKIPPED = {"head", "style", "script", "title", "template", "object", "svg", "math", "noscript"}
@@ -28,6 +29,7 @@ MARKS = {"b": "**", "strong": "**", "i": "*", "em": "*", "code": "`", "s": "~~",
 QUOTES = re.compile(
     r"gmail_quote|gmail_attr|moz-cite-prefix|yahoo_quoted|protonmail_quote|divRplyFwdMsg|appendonsend", re.IGNORECASE
 )
+_UNSHOWN = re.compile(r"<!--|<!|<\?")
 _SPACE = re.compile(r"[ \t\n\r\f\v\xa0]+")
 _SPECIAL = re.compile(r"([\\`*_\[\]<>~|])")
 _AT_START = re.compile(r"^(\s*)([#+-]|\d+[.)])(?=\s)", re.MULTILINE)
@@ -40,6 +42,7 @@ class _Reader(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.parts: list[str] = []
         self.open: list[tuple[str, str]] = []  # elements, and what stands at their end
+        self.names: Counter[str] = Counter()  # of these
         self.skipping = 0  # how deep in what is left out
         self.lists: list[int | None] = []  # the numbers of ordered lists, None for others
         self.over = False  # all that follows is quoted
@@ -50,6 +53,7 @@ class _Reader(HTMLParser):
         if tag in VOID:
             self._void(tag)
             return
+        self.names[tag] += 1
         quoted = QUOTES.search(f"{given.get('class', '')} {given.get('id', '')}")
         if quoted and given.get("id") in {"divRplyFwdMsg", "appendonsend"}:
             self.over = True  # Outlook puts it before, not around
@@ -93,10 +97,11 @@ class _Reader(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         """An element ends, and with it those within that nobody closed."""
-        if all(name != tag for name, _ in self.open):
+        if not self.names[tag]:
             return
         while self.open:
             name, end = self.open.pop()
+            self.names[name] -= 1
             if end == "skip":
                 self.skipping -= 1
             elif end:
@@ -119,11 +124,27 @@ class _Reader(HTMLParser):
 def markdown(html: str) -> str:
     """The HTML as Markdown, without what is quoted."""
     reader = _Reader()
-    reader.feed(html)
+    reader.feed(_elements_and_text(html))
     reader.close()
     text = re.sub(r" *\n *", "\n", "".join(reader.parts))
     text = re.sub(r"\n{3,}", "\n\n", text)
     return _quoted(text).strip()
+
+
+def _elements_and_text(html: str) -> str:
+    """The HTML without comments, declarations and instructions, and up to the end of its last element.
+
+    The parser would look for the end of each, and where there is none, to the end of the text for each of them.
+    """
+    kept, at, end = [], 0, html.rfind(">") + 1
+    while (found := _UNSHOWN.search(html, at, end)) is not None:
+        kept.append(html[at : found.start()])
+        closing = "-->" if found[0] == "<!--" else ">"
+        at = html.find(closing, found.end(), end)
+        if at < 0:
+            return "".join(kept)
+        at += len(closing)
+    return "".join(kept) + html[at:end] + html[end:].replace("<", "&lt;")
 
 
 def _quoted(text: str) -> str:

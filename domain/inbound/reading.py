@@ -5,20 +5,38 @@ import email.policy
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from email.headerregistry import HeaderRegistry
 from email.message import EmailMessage, Message, MIMEPart
 from email.utils import parseaddr
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from domain import words
 from domain.inbound import markdown, quotes
 
 MOST_HTML = 1_000_000  # characters that are looked at
+MOST_HEADER = 3_000  # characters that are looked at: what takes them apart needs time for their square
 AUTOMATIC_PRECEDENCE = {"bulk", "junk", "list", "auto_reply"}
 FROM_MACHINES = ("mailer-daemon@", "postmaster@")
 STATUSES = {"message/delivery-status", "message/global-delivery-status"}
 RETURNED = {"message/rfc822", "message/global"}
 HEADS = {"text/rfc822-headers", "message/global-headers"}
 UNNAMED = "attachment"
+
+_registry = HeaderRegistry()
+
+
+@lru_cache(maxsize=1_000)  # of a part the same is asked for again and again
+def _taken_apart(name: str, value: str) -> Any:
+    for known in (value, value.partition(";")[0]):
+        try:
+            return _registry(name, known)
+        except Exception:  # noqa: BLE001, S112 # the package fails in many ways at what is none, or nested without end
+            continue
+    return _registry(name, "")
+
+
+_POLICY = email.policy.default.clone(header_factory=lambda name, value: _taken_apart(name, value[:MOST_HEADER]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +74,7 @@ class Mail:
 
 def read(content: bytes, envelope_sender: str, recipient: str) -> Mail:
     """The mail. It is the same, whatever servers it passed, when sender, time, id and body are."""
-    message = email.message_from_bytes(content, policy=email.policy.default)
+    message = email.message_from_bytes(content, policy=_POLICY)
     name, address = parseaddr(_header(message, "From"))
     bounce = _is_report(message) or address.lower().startswith(FROM_MACHINES)
     return Mail(
@@ -114,7 +132,7 @@ def _returned(message: EmailMessage) -> Iterator[Head]:
         if kind in RETURNED and isinstance(inner, list):
             yield from (_head(each) for each in inner[:1] if isinstance(each, Message))
         elif kind in HEADS and isinstance(part, MIMEPart):
-            yield _head(email.message_from_string(_content(part), policy=email.policy.default))
+            yield _head(email.message_from_string(_content(part), policy=_POLICY))
 
 
 def _head(message: Message) -> Head:

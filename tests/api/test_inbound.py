@@ -2,13 +2,15 @@
 
 import asyncio
 import smtplib
+import time
+from dataclasses import replace
 from email.message import EmailMessage
 from functools import partial
 from types import SimpleNamespace
 
 import pytest
 
-from domain import inbound
+from domain import attempts, inbound
 from domain.inbound import addresses, reading
 from infra import jobs, mail_door
 from infra.mail_door import Door
@@ -380,6 +382,17 @@ async def test_whoever_has_the_address_alone_can_not_write_as_its_owner(
     assert b"Me too." in b"".join([chunk async for chunk in chunks])
 
 
+async def test_who_has_the_address_of_a_ticket_does_not_fill_it(send, reply_to, stranger, database, monkeypatch):
+    monkeypatch.setattr(attempts, "STRAY_MAIL_BY_TICKET", replace(attempts.STRAY_MAIL_BY_TICKET, most=2))
+    for number in range(4):
+        assert await send(mail(stranger.email, f"Let me in. {number}"), reply_to) == 250
+
+    assert await outcomes(database) == ["WAITING"] * 4
+    rows = await database.rows("SELECT file_key FROM inbound_mails")
+    assert len({row["file_key"] for row in rows}) == 4
+    assert await database.rows("SELECT count(*) FROM comments") == [{"count": 2}]
+
+
 async def test_programs_that_answer_each_other_are_slowed_down(
     send, reply_to, customer, agent, api, ticket, desk, mailbox, database
 ):
@@ -621,7 +634,30 @@ def test_nothing_but_a_quote_is_left_whole():
         ("<blockquote>Said</blockquote>Mine", "> Said\n\nMine"),
         ("<p>open <b>never closed", "open **never closed"),
         ("<img src='https://tracker.example/x.gif'>Hi", "Hi"),
+        ("<!DOCTYPE html><!--[if mso]><p>a</p><![endif]--><![if !mso]><p>b</p><![endif]><?xml x?>Hi", "b\n\nHi"),
+        ("<p>Hi</p>1 < 2 <!-- never closed <p>a", "Hi\n\n1 \\< 2"),
+        ("<p>Hi</p>a <b", "Hi\n\na \\<b"),
     ],
 )
 def test_html_is_made_markdown(html, text):
     assert text_of(mail("a@example.com", None, html=html)) == text
+
+
+@pytest.mark.parametrize(
+    "html", ["<a>" * 12_000 + "</b>" * 12_000, "<!--" * 20_000, "<?" * 40_000, "</" * 40_000, "<![CDATA[" * 10_000]
+)
+def test_a_mail_takes_as_long_as_it_is(html):
+    """And not its square, in which no other is taken."""
+    began = time.process_time()
+    reading.read(mail("a@example.com", None, html=html).as_bytes(), "a@example.com", "reply@example.com")
+
+    assert time.process_time() - began < 3
+
+
+@pytest.mark.parametrize("head", ["From: {}", "From: a@example.com\nContent-Type: text/plain; {}"])
+@pytest.mark.parametrize("many", ["(a)", '"a" ', "a=b; ", "a*0*=b; "])
+def test_its_head_takes_as_long_as_it_is(head, many):
+    began = time.process_time()
+    reading.read(f"{head.format(many * 10_000)}\n\nHello".encode(), "a@example.com", "reply@example.com")
+
+    assert time.process_time() - began < 3

@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import json
 import time
+from types import SimpleNamespace
 
 import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from domain.access import NOBODY
 from infra.postgres import Unavailable
 from tests.faults.promises import ROUNDS
 from web import serving
@@ -24,6 +26,21 @@ BUDGET = "No client exceeds its budget of memory, cost, sockets and subscription
 def shares(application):
     """Of the running application, with nothing left of other tests."""
     return application.shares
+
+
+@pytest.mark.parametrize(
+    ("addresses", "networks"),
+    [
+        (["2001:db8::1", "2001:db8::ffff:1"], 1),  # a household has as many as it wants
+        (["2001:db8::1", "2001:db8:0:1::1"], 2),
+        (["192.0.2.1", "::ffff:192.0.2.1"], 1),
+        (["192.0.2.1", "192.0.2.2"], 2),
+        (["", "unix:"], 2),
+    ],
+)
+def test_who_is_not_signed_in_shares_with_their_network(addresses, networks):
+    asking = [SimpleNamespace(viewer=NOBODY, network=address) for address in addresses]
+    assert len({limits.whose(context) for context in asking}) == networks
 
 
 async def until_free(share, viewer):
