@@ -8,6 +8,7 @@ from domain import account_letters, broadcasting, drafts, messages, news, prefer
 from domain.access import Viewer
 from domain.articles import reviews
 from domain.drafts import Choices, Draft, Link, Piece
+from domain.inbound import FOR_STAFF
 from domain.maintenance import saying
 from domain.messages import sign_in_link, ticket_link
 from domain.news import Block, Fact, Section
@@ -183,6 +184,8 @@ def _about(
         if fact.status == TicketStatus.RESOLVED.name and kind is _RESOLVED:
             choices = [Link(str(rating), f"{page}?rating={rating}") for rating in RATINGS]
         notes = [w.said("The link is for you alone: whoever has it can read this request.")]
+    if len(found) == 1:
+        notes += _of_answers(message, fact, person, desk, w)
     if len(found) > MOST_TOLD:
         notes = [
             w.said("And {count} more, in {desk_name}.", count=len(found) - MOST_TOLD, desk_name=settings.desk_name)
@@ -206,6 +209,18 @@ def _about(
 _RESOLVED = NotificationKind.TICKET_RESOLVED
 RATINGS = range(1, 6)
 MOST_TOLD = 100  # tickets of one email
+
+
+def _of_answers(message: Message, fact: Fact, person: Person, desk: Desk, w: Wording) -> list[str]:
+    """What becomes of an answer by mail, where one is taken; whoever works here must know who reads it."""
+    over = fact.status in news.OVER and fact.into_id is None  # a solution asks for something else
+    if desk.settings.reply_domain is None or over:
+        return []
+    if fact.requester_id == person.id or not fact.works:
+        return [w.said("You can simply answer this email.")]
+    if message.kind in FOR_STAFF:
+        return [w.said("An answer to this email stays within the desk.")]
+    return [w.said("An answer to this email is read by the customer.")]
 
 
 def _label(kind: NotificationKind, fact: Fact) -> str:

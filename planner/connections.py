@@ -153,7 +153,12 @@ def nearest(page: Page, bounds: Sequence[Bound], most: int, *, backward: bool) -
     keys = func.array(select(first.c[0]).scalar_subquery(), type_=ARRAY(key.type))
     beside = [described["expr"] for described in page.rows.column_descriptions[1:]]
     entity = page.rows.column_descriptions[0]["entity"]
-    return select(entity, *beside).where(key == sa.any_(keys))
+    return guarded(select(entity, *beside).where(key == sa.any_(keys)), page)
+
+
+def guarded(rows: Select[Any], page: Page) -> Select[Any]:
+    """The rows, as far as there are any at all."""
+    return rows if page.guard is None else rows.where(page.guard)
 
 
 def key_of(page: Page) -> Any:
@@ -230,9 +235,9 @@ def all_found(page: Page) -> Select[Any]:
         rows = way.rows.with_only_columns(key, maintain_column_froms=True).order_by(None)
         found.append(rows if way.each is None else of_each(rows, way.each))
     if len(found) == 1 and not page.shared:
-        return found[0]
+        return guarded(found[0], page)
     together = united(found, page).subquery()
-    return select(*together.c).distinct()
+    return guarded(select(*together.c).distinct(), page)
 
 
 def counted(rows: Select[Any]) -> Parts:

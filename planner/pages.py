@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import strawberry
-from sqlalchemy import CTE, Select
+from sqlalchemy import CTE, ColumnElement, Select
 
 LARGEST_PAGE, USUAL_PAGE = 100, 20
 SIZES, CURSORS = frozenset({"first", "last"}), frozenset({"after", "before"})
@@ -60,6 +60,7 @@ class PageArguments(NamedTuple):
         types: Sequence[Any] | None = None,
         ways: Sequence[Way] = (),
         shared: Sequence[CTE] = (),
+        guard: ColumnElement[bool] | None = None,
         pool: Pool | None = None,
     ) -> Page:
         """The page of these rows.
@@ -69,12 +70,12 @@ class PageArguments(NamedTuple):
 
         `ways`: how the rows are found, not which they are: each of them is found by at least one, and by no way twice.
         The page is made of the first that each way finds, so that it costs the same however many rows there are; what
-        they all find is what is counted. `shared`: what several
-        ways speak of, made once. `pool`: the pages are of these alone, which the ways find in their order; for an order
-        that no index has. Labelled columns of `rows` are there for planned fields of an edge.
+        they all find is what is counted. `shared`: what several ways speak of, made once. `guard`: what must hold for
+        there to be any, whatever the row; asked once. `pool`: the pages are of these alone, which the ways find in
+        their order; for an order that no index has. Labelled columns of `rows` are there for planned fields of an edge.
         """
         listed = None if types is None else tuple(types)
-        return Page(rows, tuple(order), listed, self, tuple(ways), tuple(shared), pool)
+        return Page(rows, tuple(order), listed, self, tuple(ways), tuple(shared), guard, pool)
 
 
 class Page(NamedTuple):
@@ -86,6 +87,7 @@ class Page(NamedTuple):
     asked: PageArguments
     ways: tuple[Way, ...]
     shared: tuple[CTE, ...]
+    guard: ColumnElement[bool] | None
     pool: Pool | None
 
 

@@ -59,12 +59,10 @@ def tickets_(
     descending = True
     if order_by:
         field, descending = order_by.field, order_by.direction is OrderDirection.DESC
-    ways, shared = lists.ways(viewer, asked, field, descending=descending)
     return page.of(
         lists.listed(viewer, asked),
         order=lists.order(viewer, asked, field, descending=descending),
-        ways=ways,
-        shared=shared,
+        **lists.ways(viewer, asked, field, descending=descending)._asdict(),
         pool=Pool(lists.newest(viewer, asked), lists.MOST_RANKED) if field is TicketOrderField.RELEVANCE else None,
     )
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from domain import audit, messages, people, preferences, refusals, sessions
@@ -17,6 +17,7 @@ from web import ticket_page
 from web.cookies import Cookies
 from web.rendering import (
     BUSY,
+    HEADERS,
     MOST_BYTES,
     NO_SUCH_PAGE,
     NOT_LIKE_THIS,
@@ -34,10 +35,26 @@ from web.requests import Bodies, Endpoint, Wrong
 def routes(desk: Desk, engine: Engine) -> list[Route]:
     """The pages' routes."""
     return [
+        Route("/", _home(desk), methods=["GET"]),
         Route("/t/{token}", ticket_page.endpoint(desk, engine), methods=["GET", "POST"]),
         Route("/sign-in/{token}", _sign_in(desk), methods=["GET", "POST"]),
         Route("/unsubscribe/{token}", _unsubscribe(desk), methods=["GET", "POST"]),
     ]
+
+
+HOME = marked("Programs ask {desk_name} at this address. The links in its emails lead to where people read and answer.")
+
+
+def _home(desk: Desk) -> Endpoint:
+    """What emails to staff lead to, where no front end is served in its place: GraphiQL, or what this address is."""
+
+    async def answer(request: Request) -> Response:
+        if desk.settings.introspection:
+            return RedirectResponse("/graphql", 307, HEADERS)
+        w, name = wording_of(request), desk.settings.desk_name
+        return page(desk, w, "gone.html", name, text=w.said(HOME, desk_name=name))
+
+    return answer
 
 
 def _sign_in(desk: Desk) -> Endpoint:

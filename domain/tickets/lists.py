@@ -169,8 +169,8 @@ def of_person(viewer: Viewer, page: Any, asked: Conditions | None, column: str, 
         theirs = sa.case((person_id == sa.func.any(others), theirs), else_=nobody)
     asked = replace(asked, any_of={**asked.any_of, column: theirs})
     by = TicketOrderField.UPDATED_AT
-    found, shared = ways(viewer, asked, by, descending=True)
-    return page.of(listed(viewer, asked), order=order(viewer, asked, by, descending=True), ways=found, shared=shared)
+    found = ways(viewer, asked, by, descending=True)
+    return page.of(listed(viewer, asked), order=order(viewer, asked, by, descending=True), **found._asdict())
 
 
 # --- How a page is found ----------------------------------------------------------------------------------------------
@@ -193,10 +193,11 @@ class Way(NamedTuple):
 
 
 class Ways(NamedTuple):
-    """Ways that find all of a list between them, and what they share."""
+    """Ways that find all of a list between them, what they share, and what must hold for there to be any."""
 
     ways: Sequence[Way] = ()
     shared: Sequence[CTE] = ()
+    guard: ColumnElement[bool] | None = None
 
 
 def newest(viewer: Viewer, asked: Conditions) -> list[Any]:
@@ -212,23 +213,26 @@ def ways(viewer: Viewer, asked: Conditions, by: TicketOrderField, *, descending:
     """
     if viewer.ticket_id is not None:
         return Ways()
+    return _ways(viewer, asked, by, descending=descending)._replace(guard=access.still(viewer))
+
+
+def _ways(viewer: Viewer, asked: Conditions, by: TicketOrderField, *, descending: bool) -> Ways:
     works = access.works_on(viewer, Ticket)
     if by is TicketOrderField.RELEVANCE:
         by, descending = TicketOrderField.UPDATED_AT, True
     # What a way says of whose tickets they are isn't asked again: it would keep PostgreSQL from the index.
     rest = replace(asked, mine=None) if asked.mine else asked
-    anybodys = select(Ticket).where(access.still(viewer))
     seen = Way(_meeting(tickets.visible(viewer), viewer, asked, works))
     found = [seen.where(_of_number(asked))] if asked.text_kind == "number" else []
     if works is not True or asked.mine:  # else they find their own among all
-        found += _own(viewer, asked, Way(_meeting(anybodys, viewer, rest, works)), works)
+        found += _own(viewer, asked, Way(_meeting(select(Ticket), viewer, rest, works)), works)
     if not viewer.is_staff:
         return Ways(found)
     if "requester_id" in asked.any_of:
         theirs = seen.of_each(Ticket.requester_id, values=_values(asked.any_of["requester_id"]))
         return Ways([*found, _with_words(theirs, asked, works)])
     order_of_staff = _order(viewer, asked, by, works=True, descending=descending)
-    staff = Way(_meeting(anybodys, viewer, rest, works=True), order_of_staff)
+    staff = Way(_meeting(select(Ticket), viewer, rest, works=True), order_of_staff)
     # Agents read the ratings of their own tickets alone.
     if asked.mine or (asked.ratings is not None and not viewer.has(Role.TEAM_LEAD)):
         theirs = staff.of_each(Ticket.assignee_id, Ticket.status, values=_pairs(select(_id(viewer.id)), asked))

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 import models
-from domain import drafts, history, messages
+from domain import drafts, happenings, history, messages
 from domain.happenings import SlaBreached, StatusChanged, TicketResolved
 from domain.jobs import SendMessage
 from infra import jobs
@@ -191,6 +191,36 @@ async def test_staff_read_what_is_for_them(letter_of, house, database, ticket, a
     assert "Waits for <b>them</b>." in text
     assert "Waits for &lt;b&gt;them&lt;/b&gt;." in html
     assert "/t/" not in text
+
+
+async def test_whoever_may_answer_by_mail_is_told_who_reads_it(
+    desk, mailbox, work, house, database, agent, customer, ticket
+):
+    await database.rows("UPDATE tickets SET assignee_id = :who WHERE id = :id", who=agent.id, id=ticket.uuid)
+    await work.run()
+    mailbox.letters.clear()
+    async with desk.writes.begin() as unit:
+        row = await unit.lock(one, ticket.uuid)
+        history.record(unit, customer.id, row, StatusChanged(ON_HOLD, OPEN, None, None))
+        history.record(unit, None, row, SlaBreached(SlaTargetKind.RESOLUTION, RESUMES))
+        first = unit.insert(
+            models.Comment, ticket_id=row.id, author_id=agent.id, body="Hm", body_html="<p>Hm</p>", internal=False,
+            channel=models.TicketChannel.PORTAL, created_at=unit.now, edited_at=None, deleted_at=None,
+        )  # fmt: skip
+        history.record(unit, agent.id, row, happenings.CommentAdded(first.id))
+    await work.run()
+
+    (theirs,) = mailbox.to(customer.email)
+    assert "You can simply answer this email." in words_of(theirs)[0]
+    (ours,) = mailbox.to(agent.email)  # which tells of the missed target above all
+    assert "An answer to this email stays within the desk." in words_of(ours)[0]
+    mailbox.letters.clear()
+    async with desk.writes.begin() as unit:
+        row = await unit.lock(one, ticket.uuid)
+        history.record(unit, customer.id, row, StatusChanged(ON_HOLD, OPEN, None, None))
+    await work.run()
+    (ours,) = mailbox.to(agent.email)
+    assert "An answer to this email is read by the customer." in words_of(ours)[0]
 
 
 async def test_a_missed_target_says_when_it_was_due(desk, work, mailbox, database, ticket, agent, speaks):

@@ -270,7 +270,7 @@ async def test_who_asked_is_led_to_where_it_goes_on(
     page = await http.get(re.search(r"http://desk\.test(/t/\S+)", text)[1])
     assert "Printer on fire" in page.text
     assert 'name="body"' in page.text
-    left = await http.get(ticket_link("", desk.signer, UUID(source["id"][4:]), customer.id))
+    left = await http.get(ticket_link("", desk.signer, UUID(source["id"][4:]), customer.id, customer.email))
     assert "It goes on in another one: our email about that leads there." in left.text
     assert "Printer on fire" not in left.text
     (letter,) = mailbox.to(billing_agent.email)

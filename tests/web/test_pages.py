@@ -325,6 +325,14 @@ async def test_the_customer_withdraws_what_is_open_alone(http, link, resolved, d
     assert await database.rows("SELECT status FROM tickets") == [{"status": "CLOSED"}]
 
 
+async def test_the_address_that_emails_to_staff_name_leads_somewhere(http):
+    page = await http.get("/")
+
+    assert (page.status_code, page.headers["location"]) == (307, "/graphql")
+    assert (await http.get("/nowhere")).status_code == 404
+    assert (await http.post("/")).status_code == 405
+
+
 async def test_a_watcher_has_no_such_page(http, resolved, database, desk, house, ticket):
     person = await house.person("Wanda Watcher")
     async with desk.writes.begin() as unit:

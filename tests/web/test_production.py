@@ -36,4 +36,6 @@ async def test_there_is_no_graphiql_and_no_mailbox(production):
 
     assert page.status_code in {400, 406}
     assert (await production.get("/mail")).status_code == 404
+    home = await production.get("/", headers={"Accept-Language": "de"})
+    assert (home.status_code, "fragen Programme Deskwire" in home.text) == (200, True)
     assert (await production.get("/graphiql/graphiql.min.js")).status_code == 404
