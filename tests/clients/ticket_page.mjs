@@ -16,7 +16,7 @@ const refused = async (doing) => {
 const wrong = await refused(() => desk.signIn("other.customer@example.com", "not this one"));
 const { name } = await desk.signIn("other.customer@example.com", "deskwire-demo");
 const category = (await desk.ask(parse("{ categories(first: 1) { nodes { id } } }"), {})).categories.nodes[0].id;
-const submitted = await desk.ask(
+const submitted = await desk.change(
   parse(`mutation ($input: SubmitTicketInput!) { submitTicket(input: $input) {
     ... on SubmitTicketSuccess { ticket { id } } } }`),
   { input: { subject: "On the page", body: "It burns.", categoryId: category } },

@@ -1,9 +1,16 @@
 // A desk as one person uses it: questions by fetch, live answers as event streams.
 
-import type { TadaDocumentNode } from "gql.tada";
-import { print } from "graphql";
+import {
+  type AnyVariables,
+  Client,
+  fetchExchange,
+  type OperationResult,
+  subscriptionExchange,
+  type TypedDocumentNode,
+} from "@urql/core";
 import { createClient } from "graphql-sse";
-import { graphql } from "./graphql.js";
+import { toAsyncIterable } from "wonka";
+import { graphql } from "./gql/index.js";
 
 const SIGN_IN = graphql(`
   mutation SignIn($email: String!, $password: String!) {
@@ -26,46 +33,65 @@ export class Failed extends Error {
 }
 
 export class Desk {
+  private readonly client: Client;
   private token: string | undefined;
 
-  constructor(private readonly endpoint: string) {}
-
-  async ask<Data, Variables>(document: TadaDocumentNode<Data, Variables>, variables: Variables): Promise<Data> {
-    const response = await fetch(this.endpoint, {
-      method: "POST",
-      headers: { "Content-Type": "application/json", ...this.headers() },
-      body: JSON.stringify({ query: print(document), variables }),
+  constructor(url: string) {
+    const headers = (): Record<string, string> => (this.token ? { Authorization: `Bearer ${this.token}` } : {});
+    const streams = createClient({ url, headers, retryAttempts: 10 }); // a lost connection is made again
+    this.client = new Client({
+      url,
+      fetchOptions: () => ({ headers: headers() }),
+      preferGetMethod: false,
+      exchanges: [
+        subscriptionExchange({
+          forwardSubscription: ({ query = "", variables }) => ({
+            subscribe: (sink) => ({
+              unsubscribe: streams.subscribe({ query, variables: variables as Record<string, unknown> }, sink),
+            }),
+          }),
+        }),
+        fetchExchange,
+      ],
     });
-    const answer = await response.json();
-    if (answer.errors) throw new Failed(answer.errors[0].message, answer.errors[0].extensions.code);
-    return answer.data;
+  }
+
+  async ask<Data, Variables extends AnyVariables>(
+    query: TypedDocumentNode<Data, Variables>,
+    variables: Variables,
+  ): Promise<Data> {
+    return answered(await this.client.query(query, variables).toPromise());
+  }
+
+  async change<Data, Variables extends AnyVariables>(
+    mutation: TypedDocumentNode<Data, Variables>,
+    variables: Variables,
+  ): Promise<Data> {
+    return answered(await this.client.mutation(mutation, variables).toPromise());
+  }
+
+  /** Each answer of a subscription as it comes. Ends when there is nothing to see. */
+  async *watch<Data, Variables extends AnyVariables>(
+    subscription: TypedDocumentNode<Data, Variables>,
+    variables: Variables,
+  ): AsyncGenerator<Data, void> {
+    for await (const result of toAsyncIterable(this.client.subscription(subscription, variables))) {
+      yield answered(result);
+    }
   }
 
   /** Who that is. */
   async signIn(email: string, password: string): Promise<{ id: string; name: string }> {
-    const { signIn } = await this.ask(SIGN_IN, { email, password });
+    const { signIn } = await this.change(SIGN_IN, { email, password });
     if (signIn?.__typename !== "SignInSuccess") throw new Refused(signIn?.message ?? "");
     this.token = signIn.session.accessToken;
     return signIn.session.viewer.person;
   }
+}
 
-  /** Each answer of a subscription as it comes; a lost connection is made again. Ends when there is nothing to see. */
-  async *watch<Data, Variables>(
-    document: TadaDocumentNode<Data, Variables>,
-    variables: Variables & Record<string, unknown>,
-  ): AsyncGenerator<Data, void> {
-    const client = createClient({ url: this.endpoint, headers: () => this.headers(), retryAttempts: 10 });
-    try {
-      for await (const { data, errors } of client.iterate<Data>({ query: print(document), variables })) {
-        if (errors?.[0]) throw new Failed(errors[0].message, String(errors[0].extensions?.["code"]));
-        if (data) yield data;
-      }
-    } finally {
-      client.dispose();
-    }
-  }
-
-  private headers(): Record<string, string> {
-    return this.token ? { Authorization: `Bearer ${this.token}` } : {};
-  }
+function answered<Data>({ data, error }: OperationResult<Data>): Data {
+  const said = error?.graphQLErrors[0];
+  if (said) throw new Failed(said.message, String(said.extensions["code"]));
+  if (error) throw error.networkError ?? error;
+  return data as Data;
 }

@@ -1,8 +1,8 @@
 // One ticket: how it stands now and after every change, and what its reader says to it.
 
-import type { ResultOf } from "gql.tada";
 import { type Desk, Refused } from "./desk.js";
-import { graphql } from "./graphql.js";
+import type { TicketSubscription } from "./gql/graphql.js";
+import { graphql } from "./gql/index.js";
 
 const WATCH = graphql(`
   subscription Ticket($id: ID!) {
@@ -29,7 +29,7 @@ const LATEST = graphql(`
   query Latest { tickets(first: 1) { nodes { id } } }
 `);
 
-export type Ticket = ResultOf<typeof WATCH>["ticketUpdated"];
+export type Ticket = TicketSubscription["ticketUpdated"];
 
 /** The id of the newest ticket that the reader sees; undefined without one. */
 export async function latest(desk: Desk): Promise<string | undefined> {
@@ -43,7 +43,7 @@ export async function* states(desk: Desk, id: string): AsyncGenerator<Ticket, vo
 
 /** Say something. The same `key` again, after an answer that was lost, says it once. Throws Refused. */
 export async function say(desk: Desk, ticketId: string, body: string, key: string): Promise<void> {
-  const { addComment } = await desk.ask(COMMENT, { input: { ticketId, body, idempotencyKey: key } });
+  const { addComment } = await desk.change(COMMENT, { input: { ticketId, body, idempotencyKey: key } });
   if (addComment?.__typename === "InvalidInput") {
     throw new Refused(addComment.problems.map((problem) => problem.message).join(" "));
   }
