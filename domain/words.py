@@ -24,6 +24,9 @@ for inside in ("local", "test"):
     SPECIAL_USE_DOMAIN_NAMES.remove(inside)  # as the package says to
 
 
+_linking: Any = importlib.import_module("markdown_it.rules_inline.linkify")  # its package has a function of this name
+
+
 class _Links(LinkifyIt):  # type: ignore[misc] # it comes without types
     """Finds what is to be a link, in text without spaces as far as it is this long: the package looks for the end of
     each link to the end of that.
@@ -39,6 +42,19 @@ class _Links(LinkifyIt):  # type: ignore[misc] # it comes without types
         return super().match_at_start(text[: self.MOST])
 
 
+class _Scheme:
+    """Finds the scheme of what is to be a link, at the end of the text before its colon: the package searches all of
+    that, once for each colon.
+    """
+
+    MOST = 32  # characters: more than any scheme has
+    _usual: re.Pattern[str] = _linking.SCHEME_RE
+
+    def search(self, text: str) -> re.Match[str] | None:
+        return self._usual.search(text[-self.MOST :])
+
+
+_linking.SCHEME_RE = _Scheme()
 # Raw HTML is shown as text, and a picture as a link, since fetching it would tell who reads. Line breaks stay as people
 # wrote them. The result is sanitised again: the renderer is not the last line of defence.
 _markdown = (
@@ -48,7 +64,7 @@ _markdown = (
 )
 _markdown.linkify = _Links()
 # Cells that the rows of a table may leave out, which are made all the same: the 65,536 of the renderer take seconds.
-_tables: Any = importlib.import_module("markdown_it.rules_block.table")  # its package has a function of this name
+_tables: Any = importlib.import_module("markdown_it.rules_block.table")  # as above
 _tables.MAX_AUTOCOMPLETED_CELLS = 1_000
 _cleaner = nh3.Cleaner(
     tags={

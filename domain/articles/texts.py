@@ -3,6 +3,7 @@
 import html
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Container
 
 from domain import words
@@ -54,10 +55,14 @@ def free(name: str, taken: Container[str]) -> str:
 def rendered(markdown: str) -> str:
     """The Markdown as HTML that is safe to insert, each heading with an anchor of its own."""
     used: set[str] = set()
+    again: Counter[str] = Counter()  # how many more have the same words, so that no number is tried twice
 
     def anchored(found: re.Match[str]) -> str:
         name, inner = found.groups()
-        anchor = free(slug(html.unescape(_TAG.sub("", inner)), "section"), used)
+        anchor = words_of_it = slug(html.unescape(_TAG.sub("", inner)), "section")
+        while anchor in used:
+            again[words_of_it] += 1
+            anchor = f"{words_of_it}-{again[words_of_it] + 1}"
         used.add(anchor)
         return f'<{name} id="{html.escape(anchor)}">{inner}</{name}>'
 

@@ -32,7 +32,11 @@ def test_markdown_becomes_safe_html(markdown, html):
 
 
 @pytest.mark.parametrize(
-    "many", ["http://a.b/(", "https://a.co/?q=[", "www.a.co/(", "a@b.co(", "www.a.co/( ", "[a][", "~~a", "|a\n|-\n"]
+    "many",
+    [
+        *("http://a.b/(", "https://a.co/?q=[", "www.a.co/(", "a@b.co(", "www.a.co/( ", "[a][", "~~a", "|a\n|-\n"),
+        *("<http://", "{{ahttp://a.b/[a]["),
+    ],
 )
 def test_a_longer_text_takes_as_much_longer(many):
     """And not its square, in which nobody else is served."""
