@@ -21,7 +21,7 @@ Content-Type: multipart/alternative; boundary="{BOUNDARY}"
 --{BOUNDARY}
 %b
 --{BOUNDARY}--
-""".encode()
+""".replace("\n", "\r\n").encode()
 
 
 class Refused(Exception):

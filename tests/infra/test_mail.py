@@ -12,6 +12,7 @@ import sys
 import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from email.headerregistry import Address
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -19,7 +20,7 @@ import pytest
 from aiosmtpd.smtp import SMTP
 from structlog.testing import capture_logs
 
-from infra import mail, mailcatcher, smtp
+from infra import letters, mail, mailcatcher, smtp
 from infra.letters import BOUNDARY, Later, Letter, Undeliverable
 from infra.mail import Mailer
 from infra.mail_door import Door
@@ -130,6 +131,13 @@ async def test_a_letter_arrives_as_it_was_written(settings, server):
     assert (html.get_content_type(), html.get_content().strip()) == ("text/html", LETTER.html)
     assert server.envelopes[0].mail_from == "desk@example.com"
     assert server.envelopes[0].rcpt_tos == ["customer@example.com"]
+
+
+@pytest.mark.parametrize("html", [LETTER.html, None])
+def test_lines_end_as_they_do_in_mail(html):
+    """Also for who takes letters by another way than SMTP, whose client would mend it."""
+    text = letters.written(Address("Desk", addr_spec="desk@example.com"), replace(LETTER, html=html))
+    assert b"\n" not in text.replace(b"\r\n", b"")
 
 
 async def test_a_letter_without_html_is_plain(settings, server):
