@@ -19,6 +19,7 @@ from infra.networks import network
 from infra.postgres import Unavailable
 from infra.settings import Settings
 from infra.signing import BadToken, ExpiredToken, Signer
+from web.requests import address
 from web.shares import AtOnce, Shares, TooMany
 
 SILENCE_SECONDS: Final = 30  # after which a sender that sends nothing is given up
@@ -93,7 +94,7 @@ def routes(settings: Settings, files: Files, signer: Signer, uploads: Uploads, s
         return Response(status_code=204, headers=FOR_ALL_ORIGINS)
 
     async def get(request: Request) -> Response:
-        by = network(request.client.host if request.client else "")
+        by = network(address(request.scope))
         try:
             await _take_one(shares.downloads, by)
         except _Refused as refused:

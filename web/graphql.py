@@ -28,7 +28,7 @@ from web.event_streams import EventStream
 from web.identity import Identities
 from web.operations import Asked, Malformed, Unwritable
 from web.operations import asked as asked_in
-from web.requests import Bodies, Wrong
+from web.requests import Bodies, Wrong, address
 from web.shares import Shares, TooMany, whose
 from web.streaming import begun, found
 
@@ -61,7 +61,7 @@ class GraphQL:
                 await _send(send, 204, b"", kind, [(b"allow", b"GET, POST, OPTIONS")])
                 return
             asked = await self._asked(method, scope, headers, receive)
-            bearer = await self._bearer(headers, _network(scope))
+            bearer = await self._bearer(headers, address(scope))
             context = self._context(scope, headers, bearer)
             answer = await self._answer(method, asked, context, streams=EVENT_STREAM in accept)
             if isinstance(answer, Stream):
@@ -155,7 +155,7 @@ class GraphQL:
 
     def _context(self, scope: Scope, headers: dict[bytes, bytes], bearer: Bearer | None) -> Context:
         cookies = self._cookies.read(headers.get(b"cookie", b"").decode("latin-1"))
-        context = Context(self._desk, self._engine, NOBODY, network=_network(scope))
+        context = Context(self._desk, self._engine, NOBODY, network=address(scope))
         context.refresh_cookie = cookies.get(COOKIE)
         if bearer is not None:
             context.viewer, context.session_id = bearer.viewer, bearer.session_id
@@ -213,11 +213,6 @@ def _status(answer: Answer, kind: bytes) -> int:
     if answer.code == PersistedQueryNotFound.code:  # not all of Apollo's clients look into another
         return 200
     return 200 if answer.executed or kind is PLAIN_JSON else 400
-
-
-def _network(scope: Scope) -> str:
-    client = scope.get("client")
-    return client[0] if client else ""
 
 
 async def _send(send: Send, status: int, body: bytes, kind: bytes, more: list[tuple[bytes, bytes]]) -> None:

@@ -29,7 +29,7 @@ from web.rendering import (
     page,
     wording_of,
 )
-from web.requests import Bodies, Endpoint, Wrong
+from web.requests import Bodies, Endpoint, Wrong, address
 
 
 def routes(desk: Desk, engine: Engine) -> list[Route]:
@@ -67,7 +67,7 @@ def _sign_in(desk: Desk) -> Endpoint:
         if request.headers.get("sec-fetch-site", "none") not in {"same-origin", "none"}:
             # Else a page of elsewhere could sign its visitors in as somebody whose link it has.
             return gone(desk, w, 403, marked("Not from here"), marked("Open the link from the email itself."))
-        network = request.client.host if request.client else ""
+        network = address(request.scope)
         try:
             with acting("signInWithLink", None, network):
                 try:

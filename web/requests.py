@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive
+from starlette.types import Receive, Scope
 
 from infra.overdue import Overdue
 
@@ -27,6 +27,12 @@ class Wrong(Exception):  # it is what is wrong with a request
         self.status, self.message = status, message
         self.extensions = {"code": code} if id is None else {"code": code, "id": id}
         self.headers = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+
+
+def address(scope: Scope) -> str:
+    """Where a request or a socket comes from; empty where nobody knows."""
+    client = scope.get("client")
+    return client[0] if client else ""
 
 
 class Bodies:

@@ -27,6 +27,7 @@ from web.cohorts import Cohorts
 from web.cookies import Cookies
 from web.identity import Identities, Watched
 from web.operations import Asked, Malformed, Unwritable, asked
+from web.requests import address
 from web.serving import Socket as Connection
 from web.serving import text_frame
 from web.shares import FLOOD, MESSAGE, SOCKET, Shares, TooMany, whose
@@ -68,7 +69,7 @@ class Sockets:
             await websocket.close(4406, f"Only {PROTOCOL} is spoken here.")
             return
         try:
-            await self._shares.pace.turn(network(_address(websocket)), SOCKET)
+            await self._shares.pace.turn(network(address(scope)), SOCKET)
         except TooMany as error:
             await websocket.close(4429, str(error))
             return
@@ -85,10 +86,6 @@ class Sockets:
         if origin is None:
             return True
         return _host(origin) in self._origins or _host(origin) == websocket.headers.get("host")
-
-
-def _address(websocket: WebSocket) -> str:
-    return websocket.client.host if websocket.client else ""
 
 
 def _host(url: str) -> str:
@@ -161,7 +158,7 @@ class _Socket:
 
     def _flooded(self) -> None:
         most, pace = self._desk.settings.max_messages_per_second, self._shares.pace
-        pace.charge(network(_address(self._websocket)), FLOOD)
+        pace.charge(network(address(self._websocket.scope)), FLOOD)
         if self._counted is not None:
             pace.charge(self._counted, most * MESSAGE)
         self._end_all(4429, f"At most {most} messages a second are read, and {MOST_BEFORE} before the acknowledgement.")
@@ -224,7 +221,7 @@ class _Socket:
             raise Closed(4429, "Too many initialisation requests")
         if not isinstance(payload, dict | None):
             raise Closed(4400, "The payload is a JSON object.")
-        self._context = Context(self._desk, self._engine, NOBODY, network=_address(self._websocket))
+        self._context = Context(self._desk, self._engine, NOBODY, network=address(self._websocket.scope))
         given = payload or {}
         authorization = given.get("authorization") or given.get("Authorization")
         acknowledged: dict[str, Any] = {"type": "connection_ack"}
