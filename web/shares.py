@@ -19,6 +19,7 @@ BURST_SECONDS = 2  # what was not used of them may be used at once
 WAIT_SECONDS = 2.0  # for one's turn, at most
 MOST_KNOWN = 10_000  # of whom it is remembered, before those who have nothing to wait for are forgotten
 NEW_DOCUMENT = 10, 50  # as so many operations it counts, and as one more for so many characters
+MOST_REST_SECONDS = 0.02  # between two new documents of one person: as long as the first took, but at most this
 AT_ONCE = 40  # queries and mutations of one person: a second's through this, so 5, half of a pool's connections
 UPLOADS = 10  # of one person at once, each of which takes up to some 15 MB while it comes in
 MESSAGE, SOCKET, FLOOD = 0.25, 2, 10  # as so many operations count: a message, opening a socket, one that flooded
@@ -157,7 +158,8 @@ class Turn:
     """One person's turn: entered when it has come, which raises TooMany or Unavailable if that is long.
 
     What it took is charged to them. A document that is new to the process is run alone, since nothing else is while it
-    is read and planned. A class, since a generator costs twice as much.
+    is read and planned, and the next one after a rest, in which others have theirs: many in a row would stop them all.
+    A class, since a generator costs twice as much.
     """
 
     __slots__ = ("_asked", "_at_once", "_began", "_by", "_engine", "_shares", "size")
@@ -183,5 +185,10 @@ class Turn:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._at_once.give_back(self._by)
-        self._shares.pace.charge_for(self._by, time.perf_counter() - self._began, self.size)
+        seconds = time.perf_counter() - self._began
+        if self._at_once is self._shares.new_at_once:
+            rest = min(seconds, MOST_REST_SECONDS)
+            asyncio.get_running_loop().call_later(rest, self._at_once.give_back, self._by)
+        else:
+            self._at_once.give_back(self._by)
+        self._shares.pace.charge_for(self._by, seconds, self.size)

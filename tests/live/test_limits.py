@@ -15,7 +15,8 @@ from infra.postgres import Unavailable
 from tests.faults.promises import ROUNDS
 from web import serving
 from web import shares as limits
-from web.shares import AtOnce, Pace, TooMany
+from web.operations import Asked
+from web.shares import AtOnce, Pace, Shares, TooMany
 
 WATCH = "subscription ($id: ID!) { ticketUpdated(id: $id) { number } }"
 DESK = "{ desk { name } }"
@@ -228,11 +229,37 @@ async def test_too_many_operations_are_answered_with_429_and_those_of_others_are
 
 
 async def test_a_document_that_is_new_counts_as_many(shares, api, customer, monkeypatch):
-    monkeypatch.setattr(limits, "WAIT_SECONDS", 0.0)
-    monkeypatch.setattr(shares, "pace", Pace(6))
-    texts = [f"{{ desk {{ name{number}: name }} }}" for number in range(3)]
-    answers = [await api.post(customer, text) for text in texts]
-    assert (answers[0].status_code, answers[-1].status_code) == (200, 429)
+    pace, counts = Pace(1000), []
+    turn = pace.turn
+    monkeypatch.setattr(pace, "turn", lambda by, count: (counts.append(count), turn(by, count))[1])
+    monkeypatch.setattr(shares, "pace", pace)
+    text = f"{{ desk {{ {'n' * 100}: name }} }}"
+    for _ in range(2):
+        assert (await api.post(customer, text)).status_code == 200
+    assert counts == [10 + len(text) / 50, 1]
+
+
+async def test_between_new_documents_of_one_person_others_have_theirs(settings):
+    known = SimpleNamespace(knows=lambda text, _: text == "{ known }")
+    shares, done = Shares(settings), []
+
+    async def ask(network, text, seconds=0.0):
+        context = SimpleNamespace(viewer=NOBODY, network=network)
+        async with shares.turn(context, known, Asked(text, None, None, None)):
+            await asyncio.sleep(seconds)
+            done.append(text)
+
+    await ask("192.0.2.1", "{ new }", limits.MOST_REST_SECONDS * 2)
+    waiting = asyncio.create_task(ask("192.0.2.1", "{ newer }"))
+    await ask("192.0.2.1", "{ known }")
+    await ask("192.0.2.2", "{ another }")
+    assert done == ["{ new }", "{ known }", "{ another }"]
+    await waiting
+    await ask("192.0.2.1", "{ newest }")
+    assert done[3:] == ["{ newer }", "{ newest }"]
+    async with asyncio.timeout(5):
+        while shares.new_at_once._of:  # noqa: ASYNC110 # as the last rests end
+            await asyncio.sleep(0.02)
 
 
 async def test_whoever_has_nothing_to_wait_for_is_forgotten(monkeypatch):
