@@ -45,7 +45,7 @@ BATCH = 10_000
 
 WORDS = """
 WITH t AS MATERIALIZED (SELECT id, subject, body, tags, setweight(to_tsvector('simple', subject), 'A') AS heading
-    FROM tickets WHERE number >= $1)
+    FROM tickets WHERE number BETWEEN $1 AND $2)
 INSERT INTO ticket_words (source_id, internal, ticket_id, words)
 SELECT id, false, id, heading || setweight(to_tsvector('simple', body), 'B') FROM t
 UNION ALL
@@ -78,8 +78,9 @@ async def seed(database_url: str, tickets: int, *, figures: bool = True) -> None
         async with connection.transaction():
             luck = random.Random(1)  # noqa: S311 # the same on every machine
             house = await _house(connection, luck)
-            await _tickets(connection, house, luck, range(first, first + tickets))
-            await _words(connection, first)
+            numbers = range(first, first + tickets)
+            await _tickets(connection, house, luck, numbers)
+            await _words(connection, numbers)
         for model in (Person, Ticket, Comment, Event, EventText, SlaClock, Resolution, TicketWords):
             await connection.execute(f"VACUUM (ANALYZE) {model.__tablename__}")
         if figures:
@@ -203,11 +204,11 @@ async def _tickets(connection: asyncpg.Connection, house: House, luck: random.Ra
                 console.print(f"{done:,} of {len(numbers):,} tickets, {done / (time.monotonic() - started):,.0f}/s")
 
 
-async def _words(connection: asyncpg.Connection, first: int) -> None:
-    """What the tickets from this number on are found by. The index is made anew, which is faster than to fill it."""
+async def _words(connection: asyncpg.Connection, numbers: range) -> None:
+    """What the tickets with these numbers are found by. The index is made anew, which is faster than to fill it."""
     print("What they are found by, and the index of it")  # noqa: T201 # an operator waits
     await connection.execute("DROP INDEX ticket_words_words_idx")
-    await connection.execute(WORDS, first)
+    await connection.execute(WORDS, numbers[0], numbers[-1])
     await connection.execute("CREATE INDEX ticket_words_words_idx ON ticket_words USING gin (words)")
 
 
