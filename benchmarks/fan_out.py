@@ -3,6 +3,7 @@
 The floor is a bare ASGI application under the same server with the same settings, which sends a text to all its sockets
 in a loop. Both are told to in turn, ROUNDS (30) times each; deliveries a second are counted from the first message that
 arrives to the last. SUBSCRIBERS (1000,5000) says how many watch; they are fifty agents, each with sockets of their own.
+Where there is a Node, its GraphQL servers tell the same number of a change in their memory.
 """
 
 import asyncio
@@ -23,7 +24,8 @@ import uvloop
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
-from bench import live  # noqa: E402 # the path to it was just made
+from bench import live, node  # noqa: E402 # the path to it was just made
+from bench.cpu import used  # noqa: E402 # as above
 from bench.operations import M2  # noqa: E402 # the path to it was just made
 from bench.report import share  # noqa: E402 # the path to it was just made
 from bench.running import agents, ask, resident, running, serving, settings_of  # noqa: E402 # as above
@@ -36,7 +38,7 @@ from infra.desk import Desk  # noqa: E402 # as above
 SUBSCRIBERS = [int(each) for each in os.environ.get("SUBSCRIBERS", "1000,5000").split(",")]
 ROUNDS = int(os.environ.get("ROUNDS", "30"))
 AGENTS = 50
-GOAL, MOST_KB = 2 / 3, 30
+GOAL, MOST_KB, OVER_NODE = 2 / 3, 30, 2
 WATCH = "subscription ($id: ID!) { ticketUpdated(id: $id) { id number subject status priority assignee { name } } }"
 MOVE = "mutation M($input: ChangeTicketStatusInput!) { changeTicketStatus(input: $input) { __typename } }"
 FLOOR = """import sys
@@ -124,13 +126,17 @@ async def measured(count: int, port: int, floors: int, floor_pid: int, desk: Des
             telling.add(asyncio.create_task(http.post(f"http://127.0.0.1:{floors}/", content=text)))
             return asked
 
+        idle = used([pid]), used([floor_pid])
         rates, delays = await rounds(ours, move)
         floor_rates, _ = await rounds(bare, tell)
+        costs = [(used([each]) - before) / ROUNDS / count for each, before in zip((pid, floor_pid), idle, strict=True)]
         await ours.close()
         await bare.close()
     return {
         "rate": statistics.median(rates[1:]),
         "floor": statistics.median(floor_rates[1:]),
+        "cost": costs[0],
+        "floor_cost": costs[1],
         "delay": share(delays, 99),
         "memory": memory,
         "floor_memory": floor_memory,
@@ -141,9 +147,11 @@ async def measured(count: int, port: int, floors: int, floor_pid: int, desk: Des
 async def all_of(port: int, floors: int, floor_pid: int, folder: Path) -> list[tuple[int, dict[str, Any]]]:
     """Each number of subscribers in turn."""
     desk = await Desk.open(settings_of(port, folder))
-    found = []
+    found, servers = [], node.SERVERS if node.installed() else ()
     for count in SUBSCRIBERS:
         found.append((count, await measured(count, port, floors, floor_pid, desk)))
+        for server in servers:
+            found[-1][1][server] = await node.told(server, count, ROUNDS, WATCH)
         say(f"{count}: {found[-1][1]}")
     await desk.close()
     return found
@@ -160,16 +168,22 @@ def main() -> None:
     rows = []
     for count, each in found:
         ratio, memory = each["rate"] / each["floor"], each["memory"] / 1024
+        peers = [each.get(server) for server in node.SERVERS]
+        over = min((cost for cost, _ in filter(None, peers)), default=0) / each["cost"]
         rows.append(
             [
                 *(f"{count:,}", f"{each['rate']:,.0f}", f"{each['floor']:,.0f}", f"{ratio:.2f}{' !' * (ratio < GOAL)}"),
+                *(f"{cost * 1e6:.1f}" for cost in (each["cost"], each["floor_cost"])),
+                *(f"{peer[0] * 1e6:.1f}" if peer else "" for peer in peers),
+                f"{over:.1f}{' !' * (over < OVER_NODE)}" if over else "",
                 *(f"{each['delay'] * 1000:.0f}", f"{memory:.0f}{' !' * (memory > MOST_KB)}"),
                 *(f"{each['floor_memory'] / 1024:.0f}", f"{each['connect']:.1f}"),
             ]
         )
     columns = (
-        *("watchers", "deliveries a second", "bare broadcast", "ratio", "p99 to the last, ms"),
-        *("KB each", "bare, KB", "all connected, s"),
+        *("watchers", "deliveries a second", "bare broadcast", "ratio", "CPU of one, µs", "bare, µs"),
+        *(f"{server} on Node, µs" for server in node.SERVERS),
+        *("best of Node / ours", "p99 to the last, ms", "KB each", "bare, KB", "all connected, s"),
     )
     live.tell("fan_out", columns, rows, {str(count): each for count, each in found})
 

@@ -47,8 +47,8 @@ class Pool:
     def __init__(self, url: str, *, size: int) -> None:
         """`url`: of the database; `size`: most connections at once, of which the first is opened when it is needed."""
         self._url = url
-        self.pulse = Pulse(url)
         self.slots = Slots(size)
+        self.pulse = Pulse(url, self.slots)
         self._idle: list[asyncpg.Connection] = []
         self._closed = False
 

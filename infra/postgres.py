@@ -112,7 +112,7 @@ class Reads:
         self.idle: list[Connection] = []
         self.slots = Slots(size)
         self.closed = False
-        self._pulse = Pulse(url)
+        self._pulse = Pulse(url, self.slots)
 
     async def fetch(self, sql: str, arguments: list[Any]) -> list[asyncpg.Record]:
         """The rows of one statement. Values of type varchar are bytes, as PostgreSQL sent them.

@@ -7,6 +7,7 @@ import asyncio
 import asyncpg
 
 from infra.overdue import Overdue
+from infra.slots import Slots
 
 DOUBT_SECONDS = 1.5  # of waiting for an answer, then it is asked for a sign of life, again and again
 SIGN_SECONDS = 1.5  # with the above and 2 s of waiting for a connection less than the 5 s that callers are promised
@@ -15,9 +16,9 @@ SIGN_SECONDS = 1.5  # with the above and 2 s of waiting for a connection less th
 class Pulse:
     """Gives up a connection whose server gives no sign of life, so that nobody waits until a statement's own limit."""
 
-    def __init__(self, url: str) -> None:
-        """`url`: of the database."""
-        self._url = url
+    def __init__(self, url: str, slots: Slots) -> None:
+        """`url`: of the database; `slots`: of connections to it, for which nobody waits once it is dead."""
+        self._url, self.slots = url, slots
         self._asking: asyncio.Task[bool] | None = None
         self._doubting: set[asyncio.Task[None]] = set()
         self.awaited: Overdue[Doubt] = Overdue(self._doubted)  # statements
@@ -77,3 +78,4 @@ class Doubt:
         else:
             self.dead = True
             self._driver.terminate()
+            self._pulse.slots.turn_away()

@@ -1,6 +1,7 @@
 """So many at once: who comes when all are taken waits in a line."""
 
 import asyncio
+import contextlib
 from collections import deque
 
 
@@ -27,7 +28,10 @@ class Slots:
         return True
 
     async def take(self, seconds: float) -> None:
-        """Have one until it is given back. Raises TimeoutError when none becomes free within so many seconds."""
+        """Have one until it is given back.
+
+        Raises TimeoutError when none becomes free within so many seconds, or all who wait are turned away.
+        """
         if self.take_at_once():
             return
         place = asyncio.get_running_loop().create_future()
@@ -36,10 +40,11 @@ class Slots:
             async with asyncio.timeout(seconds):
                 await place
         except BaseException:
-            if not place.cancelled():  # it was given one meanwhile
+            if place.cancelled():
+                with contextlib.suppress(ValueError):  # it was taken out of the line meanwhile
+                    self._line.remove(place)
+            elif place.exception() is None:  # it was given one meanwhile
                 self.give_back()
-            elif place in self._line:
-                self._line.remove(place)
             raise
 
     def give_back(self) -> None:
@@ -50,3 +55,10 @@ class Slots:
                 place.set_result(None)
                 return
         self.in_use -= 1
+
+    def turn_away(self) -> None:
+        """Whoever waits is given none: it would be of no use."""
+        for place in self._line:
+            if not place.done():
+                place.set_exception(TimeoutError())
+        self._line.clear()

@@ -22,6 +22,7 @@ from domain.metrics.sums import NOBODY
 from domain.ranges import FIRST
 from domain.sla import hours_by_id
 from infra.pulse import Pulse
+from infra.slots import Slots
 from infra.unit import Unit
 from models import ArticleFeedback, BusinessCalendar, Event, Fact, MeasuredTicket, Person, Role, Sums, Ticket
 
@@ -87,7 +88,7 @@ async def rebuild(database_url: str, told: Told) -> int:
                 await connection.execute(f"DELETE FROM {model.__tablename__}")  # noqa: S608 # names of our own
             await connection.execute(MAKE_COUNTED)
             await connection.execute(ORDERLY)
-            unit = Unit(connection, Pulse(database_url))
+            unit = Unit(connection, Pulse(database_url, Slots(1)))
             with _uncollected():
                 done = await _counted(connection, unit, told)
             await unit.run(_saved)

@@ -40,6 +40,10 @@ async def test_a_database_that_says_nothing_is_unavailable_in_time(real, far, ke
             answer = await api.post(operation, **variables)
             return time.monotonic() - began, answer
 
+        async def ask_later(seconds, operation, **variables):
+            await asyncio.sleep(seconds)
+            return await ask(operation, **variables)
+
         def said(client):
             return {"input": {"ticketId": ticket_id, "body": f"{how} {client}"}}
 
@@ -50,6 +54,7 @@ async def test_a_database_that_says_nothing_is_unavailable_in_time(real, far, ke
             for wave in range(2):  # those that were there, and then new ones
                 asking = [ask(TICKET, id=ticket_id) for _ in range(15)]
                 asking += [ask(COMMENT, **said(f"{number} {wave} {each}")) for each in range(5)]
+                asking += [ask_later(seconds, TICKET, id=ticket_id) for seconds in (1.1, 1.5, 2.5)]
                 answers += await asyncio.gather(*asking)
         finally:
             melt()

@@ -57,3 +57,18 @@ async def test_who_is_stopped_as_it_is_their_turn_keeps_nothing(given_back):
     assert (slots.in_use, slots.waiting) == (1, 0)
     slots.give_back()
     assert slots.in_use == 0
+
+
+async def test_who_is_turned_away_leaves_at_once_and_takes_nothing_along():
+    slots = Slots(1)
+    await slots.take(5)
+    waiting = [asyncio.create_task(slots.take(5)) for _ in range(3)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    waiting[1].cancel()  # as it is turned away
+    slots.turn_away()
+    left = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 1)
+    assert [type(error) for error in left] == [asyncio.CancelledError, asyncio.CancelledError, TimeoutError]
+    assert (slots.in_use, slots.waiting) == (1, 0)
+    slots.give_back()
+    assert slots.take_at_once()
