@@ -21,7 +21,7 @@ from planner.errors import PersistedQueryNotFound
 from planner.streams import Stream
 from resolvers.sessions import COOKIE
 from schema.context import Context
-from web import event_streams, graphiql, traces
+from web import event_streams, graphiql, serving, traces
 from web.cohorts import Cohorts
 from web.cookies import Cookies
 from web.event_streams import EventStream
@@ -58,7 +58,7 @@ class GraphQL:
                 return
             kind = _kind(accept)
             if method == "OPTIONS":
-                await _send(send, 204, b"", kind, [(b"allow", b"GET, POST, OPTIONS")])
+                await _send(scope, send, 204, b"", kind, [(b"allow", b"GET, POST, OPTIONS")])
                 return
             asked = await self._asked(method, scope, headers, receive)
             bearer = await self._bearer(headers, address(scope))
@@ -69,10 +69,11 @@ class GraphQL:
                 return
         except Wrong as wrong:
             body = orjson.dumps({"errors": [{"message": wrong.message, "extensions": wrong.extensions}]})
-            await _send(send, wrong.status, body, PLAIN_JSON if kind is event_streams.KIND else kind, wrong.headers)
+            kind = PLAIN_JSON if kind is event_streams.KIND else kind
+            await _send(scope, send, wrong.status, body, kind, wrong.headers)
             return
         body = event_streams.only(answer) if kind is event_streams.KIND else answer.body
-        await _send(send, _status(answer, kind), body, kind, self._given(context))
+        await _send(scope, send, _status(answer, kind), body, kind, self._given(context))
 
     async def _streamed(
         self, scope: Scope, receive: Receive, send: Send, answer: Stream, context: Context, bearer: Bearer | None
@@ -215,7 +216,9 @@ def _status(answer: Answer, kind: bytes) -> int:
     return 200 if answer.executed or kind is PLAIN_JSON else 400
 
 
-async def _send(send: Send, status: int, body: bytes, kind: bytes, more: list[tuple[bytes, bytes]]) -> None:
+async def _send(
+    scope: Scope, send: Send, status: int, body: bytes, kind: bytes, more: list[tuple[bytes, bytes]]
+) -> None:
     headers = [
         (b"content-type", kind),
         (b"content-length", str(len(body)).encode()),
@@ -223,5 +226,4 @@ async def _send(send: Send, status: int, body: bytes, kind: bytes, more: list[tu
         (b"vary", b"accept"),
         *more,
     ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await serving.answer(scope, send, status, headers, body)

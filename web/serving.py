@@ -1,11 +1,12 @@
 """How the API is served: uvicorn, with as many processes as are wanted."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from starlette.types import Scope, Send
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
@@ -23,6 +24,8 @@ TOO_LARGE: Final = b"431 Request Header Fields Too Large"
 PIECE_BYTES: Final = 512
 FAREWELL_SECONDS: Final = 1.0  # in which a client that flooded can read why its socket is closed
 PING_SECONDS: Final = 20.0
+
+Headers = Sequence[tuple[bytes, bytes]]
 
 
 class Connection(HttpToolsProtocol):
@@ -123,6 +126,30 @@ class Connection(HttpToolsProtocol):
         if self._rests():
             self.transport.close()
 
+    def answer(self, send: Send, status: int, headers: Headers, body: bytes) -> bool:
+        """Send a whole answer in one piece, if `send` is uvicorn's own and the client takes it; whether it did.
+
+        Uvicorn sends the head before it knows of a body: two pieces, for each of which the client's side wakes.
+        """
+        cycle = self.cycle
+        if getattr(send, "__self__", None) is not cycle or cycle.response_started or cycle.disconnected:
+            return False
+        if self.flow.write_paused or cycle.scope["method"] == "HEAD":
+            return False
+        lines = [b"%b: %b\r\n" % header for header in (*cycle.default_headers, *headers)]
+        if not cycle.keep_alive:
+            lines.append(b"connection: close\r\n")
+        head = b"".join((STATUS_LINE[status], *lines, b"\r\n"))
+        if not head.count(b"\r") == head.count(b"\n") == len(lines) + 2:
+            raise ValueError("A header holds the end of a line.")
+        cycle.response_started = cycle.response_complete = True
+        self.transport.write(head + body)
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            self.transport.close()
+        cycle.on_response()
+        return True
+
     def on_ending(self, call: Callable[[], object] | None) -> None:
         """Have it called once the process is to end, or at once when it is; None: nothing any more."""
         self._at_end = call
@@ -186,6 +213,14 @@ class Socket(WebSocketsSansIOProtocol):
         """Wait until the client takes more; False when it never will."""
         await self.writable.wait()
         return not (self.disconnected or self.close_sent or self.transport.is_closing())
+
+
+async def answer(scope: Scope, send: Send, status: int, headers: Headers, body: bytes) -> None:
+    """Answer a request. `headers`: in lower case, with the body's length."""
+    connection: Connection | None = scope.get("state", {}).get("connection")
+    if connection is None or not connection.answer(send, status, headers, body):
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
 
 def text_frame(payload: bytes) -> bytes:

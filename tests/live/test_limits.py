@@ -46,7 +46,7 @@ def test_who_is_not_signed_in_shares_with_their_network(addresses, networks):
 
 async def until_free(share, viewer):
     async with asyncio.timeout(5):
-        while share._taken[viewer.id]:  # noqa: ASYNC110 # as sockets end
+        while share._taken[viewer.id.int]:  # noqa: ASYNC110 # as sockets end
             await asyncio.sleep(0.02)
 
 
@@ -67,7 +67,7 @@ async def test_one_person_has_so_many_sockets_and_another_theirs(
     await signed_in(agent)
     await first.socket.close()
     async with asyncio.timeout(5):
-        while shares.connections._taken[customer.id] > 1:  # noqa: ASYNC110 # as the socket ends
+        while shares.connections._taken[customer.id.int] > 1:  # noqa: ASYNC110 # as the socket ends
             await asyncio.sleep(0.02)
     await signed_in(customer)
 
@@ -106,7 +106,7 @@ async def test_one_person_has_so_many_operations_over_all_sockets(signed_in, sha
     ]
     await clients[0].send(type="complete", id="1")
     async with asyncio.timeout(5):
-        while shares.operations._taken[customer.id] > 2:  # noqa: ASYNC110 # as it ends
+        while shares.operations._taken[customer.id.int] > 2:  # noqa: ASYNC110 # as it ends
             await asyncio.sleep(0.02)
     await clients[1].subscribe(DESK)
     assert await clients[1].item() == {"desk": {"name": "Deskwire"}}

@@ -1,0 +1,93 @@
+"""How answers go out: in one piece, in the order of the requests, and with nothing in a head that is not its own."""
+
+import asyncio
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from web import serving
+
+
+def asking(alias, *headers, method="POST", version="1.1"):
+    """A request for the desk's name, by an alias."""
+    body = json.dumps({"query": f"{{ {alias}: desk {{ name }} }}"})
+    lines = [f"{method} /graphql HTTP/{version}", "Host: desk", "Content-Type: application/json", *headers]
+    return ("\r\n".join([*lines, f"Content-Length: {len(body)}", "", body])).encode()
+
+
+@pytest.fixture
+async def connection(address):
+    """A connection to the server: to write to, and to read from."""
+    host, _, port = address.partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    yield reader, writer
+    writer.close()
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """Whether each answer went out in one piece."""
+    found, answer = [], serving.Connection.answer
+    monkeypatch.setattr(
+        serving.Connection, "answer", lambda self, *given: (found.append(answer(self, *given)), found[-1])[1]
+    )
+    return found
+
+
+async def one(reader):
+    """The head and the body of the next answer."""
+    async with asyncio.timeout(5):
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        length = int(head.partition("content-length: ")[2].partition("\r\n")[0])
+        return head, json.loads(await reader.readexactly(length))
+
+
+async def test_an_answer_goes_out_in_one_piece(connection, sent):
+    reader, writer = connection
+    writer.write(asking("a") + asking("b"))
+    for alias in "ab":
+        head, body = await one(reader)
+        assert head.startswith("http/1.1 200 ok\r\n")
+        assert "\r\ncache-control: no-store\r\n" in head
+        assert body["data"] == {alias: {"name": "Deskwire"}}
+    assert sent == [False, True]  # as the first was answered, the second had come: uvicorn keeps the order
+    writer.write(asking("c") + asking("nothing { } ") + asking("d"))
+    assert [list((await one(reader))[1].get("data", "-")) for _ in range(3)] == [["c"], ["-"], ["d"]]
+
+
+@pytest.mark.parametrize("last", [asking("a", "Connection: close"), asking("a", version="1.0")], ids=["1.1", "1.0"])
+async def test_who_wants_no_more_is_closed_after_the_answer(connection, sent, last):
+    reader, writer = connection
+    writer.write(last)
+    head, body = await one(reader)
+    assert "\r\nconnection: close\r\n" in head
+    assert body["data"] == {"a": {"name": "Deskwire"}}
+    async with asyncio.timeout(5):
+        assert await reader.read() == b""
+    assert sent == [True]
+
+
+async def test_an_answer_to_head_has_none(connection, sent):
+    reader, writer = connection
+    writer.write(asking("a", "Connection: close", method="HEAD"))
+    async with asyncio.timeout(5):
+        answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 405 ")
+    assert answer.endswith(b"\r\n\r\n")
+    assert sent == [False]
+
+
+@pytest.mark.parametrize("value", [b"a\r\nset-cookie: b=c", b"a\nb", b"a\rb"])
+def test_no_header_begins_another(value):
+    wrote = []
+    cycle = SimpleNamespace(
+        response_started=False, disconnected=False, scope={"method": "GET"}, default_headers=[], keep_alive=True
+    )
+    cycle.send = SimpleNamespace(__self__=cycle)
+    connection = SimpleNamespace(
+        cycle=cycle, flow=SimpleNamespace(write_paused=False), transport=SimpleNamespace(write=wrote.append)
+    )
+    with pytest.raises(ValueError, match="end of a line"):
+        serving.Connection.answer(connection, cycle.send, 200, [(b"x-given", value)], b"")
+    assert not wrote
