@@ -12,6 +12,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
+from sqlalchemy.sql import visitors
 
 DIALECT = dialect.dialect(json_serializer=lambda value: orjson.dumps(value).decode())  # type: ignore[no-untyped-call] # SQLAlchemy's own gap
 
@@ -49,6 +50,10 @@ class Statement:
     __slots__ = ("places", "text")
 
     def __init__(self, statement: Any) -> None:
+        for part in visitors.iterate(statement):
+            # One plan serves all calls, and no parameter can tell it that a partial index has all that is asked for.
+            if isinstance(part, sa.BindParameter) and isinstance(part.type, sa.Enum) and part.value is not None:
+                part.literal_execute = True
         compiled: Any = statement.compile(dialect=DIALECT)
         state = compiled.construct_expanded_state()
         processors = {**compiled._bind_processors, **state.processors}  # noqa: SLF001 # the first lack those of IN lists

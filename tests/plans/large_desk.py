@@ -157,9 +157,8 @@ class Plans:
         self.connection = connection
         self.engine = Engine(schema, reads, refusals=Refusal, report=repr)
 
-    async def explained(self, sql, arguments, options="FORMAT JSON", *, plans="force_generic_plan"):
+    async def explained(self, sql, arguments, options="FORMAT JSON"):
         """The nodes of the plan that serves every request of this shape, whatever its values."""
-        await self.connection.execute(f"SET plan_cache_mode = {plans}")
         await self.connection.execute(f"PREPARE asked AS {sql}")
         try:
             values = f"({', '.join(map(literal, arguments))})" if arguments else ""
@@ -168,9 +167,9 @@ class Plans:
             await self.connection.execute("DEALLOCATE asked")
         return list(nodes_of(found[0]["Plan"]))
 
-    async def read_whole(self, sql, *arguments, **options):
+    async def read_whole(self, sql, *arguments):
         """The tables that a statement reads from end to end."""
-        nodes = await self.explained(sql, arguments, **options)
+        nodes = await self.explained(sql, arguments)
         return {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"}
 
     def statement(self, viewer, text, variables):
@@ -202,10 +201,7 @@ class Plans:
     async def of_statement(self, build, *arguments, lock=False):
         """The same for a statement of a unit of work."""
         prepared, values = prepare(build, arguments, lock=lock)
-        # Connections for writing leave it to PostgreSQL.
-        return await self.read_whole(
-            prepared.statement.text, *prepared.statement.arguments(values), plans="force_custom_plan"
-        )
+        return await self.read_whole(prepared.statement.text, *prepared.statement.arguments(values))
 
 
 @pytest.fixture(scope="session")
