@@ -22,6 +22,8 @@ async def warn(unit: Unit, targets: Sequence[tuple[UUID, SlaTargetKind]]) -> Non
     """
     wanted, ticket_ids = set(targets), sorted({ticket_id for ticket_id, _ in targets})
     found = {ticket.id: ticket for ticket in await unit.lock_all(_tickets, ticket_ids)}
+    if not found:
+        return
     agents = [ticket.assignee_id for ticket in found.values() if ticket.assignee_id]
     active = {record[0] for record in await unit.run(_active, agents)} if agents else set()
     leads: dict[UUID, list[UUID]] = defaultdict(list)

@@ -74,6 +74,8 @@ async def choose(unit: Unit, ticket: Ticket, preferred: UUID | None = None) -> U
     await unit.run(_seat, department.id)
     seats = await unit.lock_all(_seats, department.id)
     free = [seat for seat in seats if _takes(unit, seat) and seat.person_id != ticket.requester_id]
+    if not free:
+        return None
     loads = {record["id"]: record["held"] for record in await unit.run(_loads, [seat.person_id for seat in free])}
     fitting = [
         seat

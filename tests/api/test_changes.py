@@ -339,6 +339,7 @@ async def test_many_is_for_staff_and_at_most_a_hundred(api, database, customer, 
         (agent, {"ticketIds": []}, "InvalidInput"),
         (agent, {"ticketIds": [ticket.gid] * 101}, "InvalidInput"),
         (agent, {"ticketIds": [ticket.gid], "priority": None}, "InvalidInput"),
+        (agent, {"ticketIds": [ticket.gid], "status": None}, "InvalidInput"),
     ):
         assert (await api(viewer, MANY, input=given))["updateTickets"]["__typename"] == kind
     assert await database.counts() == before
@@ -448,9 +449,42 @@ async def test_a_ticket_opened_again_goes_to_somebody_who_is_there(team, api, su
     (before,) = await team.who()
     await database.rows("UPDATE tickets SET status = 'RESOLVED', resolved_at = now()")
     await database.rows("UPDATE availabilities SET status = 'AWAY' WHERE person_id = (SELECT assignee_id FROM tickets)")
-    add = "mutation A($input: AddCommentInput!) { addComment(input: $input) { __typename } }"
 
-    await api(customer, add, input={"ticketId": found["id"], "body": "Again"})
+    await api(customer, ADD_COMMENT, input={"ticketId": found["id"], "body": "Again"})
 
     (after,) = await team.who()
     assert after not in {None, before}
+
+
+ADD_COMMENT = "mutation A($input: AddCommentInput!) { addComment(input: $input) { __typename } }"
+
+
+@pytest.mark.parametrize("method", ["ROUND_ROBIN", "LEAST_BUSY"])
+async def test_where_nobody_is_free_a_ticket_has_nobody(
+    team, api, submit, director, customer, problem, database, method
+):
+    await team.assigns(method)
+    for person in team.people:
+        await database.rows(
+            "INSERT INTO availabilities (person_id, status) VALUES (:id, :status)",
+            id=person.id,
+            status="BUSY" if person is team.people[0] else "AWAY",
+        )
+    await submit(customer, problem)
+    await database.rows("UPDATE people SET active = false WHERE name LIKE 'Agent %'")
+    await submit(customer, problem)
+    await database.rows("DELETE FROM memberships")
+    found = await submit(customer, problem)
+    assert await team.who() == [None, None, None]
+    moved = {"ticketIds": [found["id"]], "categoryId": problem.gid, "addTags": ["a"]}
+    assert (await api(director, MANY, input=moved))["updateTickets"]["updated"]
+
+
+async def test_a_ticket_opened_again_where_nobody_is_left_has_nobody(team, api, submit, customer, problem, database):
+    found = await submit(customer, problem)
+    assert (await team.who())[0] is not None
+    await database.rows("UPDATE tickets SET status = 'RESOLVED', resolved_at = now()")
+    await database.rows("UPDATE people SET active = false WHERE name LIKE 'Agent %'")
+    answer = await api(customer, ADD_COMMENT, input={"ticketId": found["id"], "body": "Again"})
+    assert answer["addComment"]["__typename"] == "AddCommentSuccess"
+    assert await team.who() == [None]
