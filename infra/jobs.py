@@ -109,7 +109,8 @@ class Work(Generic[AJob]):
 
         However often that happens they are not given up for it, and stand there as of when they were asked for.
         """
-        rows, self.left = self.left, set()
+        rows = set(self.left)
+        self.left.clear()  # whoever performs them looks at this very set
         self.failed = True
         await _failed(self.desk, rows, self.attempt, "Put off.", wait=dt.timedelta(seconds=seconds))
 

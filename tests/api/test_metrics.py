@@ -314,8 +314,10 @@ async def test_until_when_everything_is_counted(api, submit, customer, problem, 
 
 
 async def test_what_happens_while_all_is_counted_anew_waits_for_that(
-    api, submit, customer, problem, work, desk, database, director, settings
+    api, submit, customer, problem, work, desk, database, director, settings, monkeypatch
 ):
+    told = []
+    monkeypatch.setattr(jobs, "report", lambda error, **_: told.append(error))
     rebuilding_ = await asyncpg.connect(settings.database_url)
     await rebuilding_.execute("SELECT pg_advisory_lock($1)", counting.ANEW)
     await submit(customer, problem)
@@ -328,6 +330,7 @@ async def test_what_happens_while_all_is_counted_anew_waits_for_that(
         )
         # Without having waited for a lock, and as of when it was asked for.
         assert waits == {"state": "QUEUED", "attempts": attempt, "later": True, "created_at": asked["created_at"]}
+        assert told == []
         await database.rows("UPDATE jobs SET due_at = now() WHERE kind = 'Count'")
     figures = (await api(director, METRICS, filter=today()))["metrics"]
     assert figures["total"]["submittedCount"] == 0
