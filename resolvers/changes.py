@@ -69,9 +69,12 @@ async def update_ticket(unit: Unit, context: Context, input: UpdateTicketInput) 
     "Staff."
 )
 async def update_tickets(unit: Unit, context: Context, input: UpdateTicketsInput) -> UpdateTicketsResult:
-    wanted = _wanted(input, "priority", "category_id", "department_id", "assignee_id", "add_tags", "remove_tags")
-    ids, status = keys_of(input.ticket_ids, models.Ticket, "ticketIds"), given(input.status)
-    done = await many.update(unit, context.viewer, ids, wanted, status=status.value if status else None)
+    wanted = _wanted(
+        input, "priority", "category_id", "department_id", "assignee_id", "status", "add_tags", "remove_tags"
+    )
+    if status := given(input.status):
+        wanted["status"] = status.value
+    done = await many.update(unit, context.viewer, keys_of(input.ticket_ids, models.Ticket, "ticketIds"), wanted)
     return UpdateTicketsSuccess(
         updated=list(done.updated),
         refused=[refused(global_id(models.Ticket, ticket_id), refusal) for ticket_id, refusal in done.refused],

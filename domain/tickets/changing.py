@@ -31,6 +31,7 @@ NEEDED = {
     "category_id": "categoryId",
     "department_id": "departmentId",
     "requester_id": "requesterId",
+    "status": "status",
 }
 
 

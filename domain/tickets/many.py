@@ -23,10 +23,8 @@ class Outcome(NamedTuple):
     refused: list[tuple[UUID, Refusal]]
 
 
-async def update(
-    unit: Unit, viewer: Viewer, ticket_ids: list[UUID], wanted: Mapping[str, Any], *, status: TicketStatus | None
-) -> Outcome:
-    """Change each ticket as `changing.update` would, with its agent (`assignee_id`, where it is named) and status.
+async def update(unit: Unit, viewer: Viewer, ticket_ids: list[UUID], wanted: Mapping[str, Any]) -> Outcome:
+    """Change each ticket as `changing.update` would, with its agent (`assignee_id`) and `status` where they are named.
 
     What is refused for one leaves that one as it was. Raises InvalidInput, NotAllowed, and NotFound for what all of
     them are to have.
@@ -43,7 +41,7 @@ async def update(
     for ticket_id in sorted(places):
         try:
             async with unit.part():
-                await _one(unit, viewer, ticket_id, f"ticketIds.{places[ticket_id]}", changes, status)
+                await _one(unit, viewer, ticket_id, f"ticketIds.{places[ticket_id]}", changes)
         except Refusal as refusal:
             refused[ticket_id] = refusal
     in_order = sorted(places, key=places.__getitem__)
@@ -53,15 +51,13 @@ async def update(
     )
 
 
-async def _one(
-    unit: Unit, viewer: Viewer, ticket_id: UUID, path: str, changes: Changes, status: TicketStatus | None
-) -> None:
+async def _one(unit: Unit, viewer: Viewer, ticket_id: UUID, path: str, changes: Changes) -> None:
     ticket = await unit.lock(tickets.one, viewer, ticket_id)
     if ticket is None:
         raise NotFound(path, "ticket")
     works = await tickets.is_worked_on(unit, viewer, ticket)
     changed = False
-    if changes.wanted.keys() - {"assignee_id"}:
+    if changes.wanted.keys() - {"assignee_id", "status"}:
         actions.require(viewer, ticket, TicketAction.UPDATE, works=works, now=unit.now)
         if not works:  # its requester changes the subject, which is none of these
             raise NotAllowed
@@ -69,7 +65,8 @@ async def _one(
     if "assignee_id" in changes.wanted:
         actions.require(viewer, ticket, TicketAction.ASSIGN, works=works, now=unit.now)
         changed = await handling.give(unit, viewer, ticket, changes.wanted["assignee_id"]) or changed
-    if status is not None:
+    if "status" in changes.wanted:
+        status: TicketStatus = changes.wanted["status"]
         actions.require(viewer, ticket, TicketAction.CHANGE_STATUS, works=works, now=unit.now)
         # On hold it stays for as long as was said before.
         until = ticket.resumes_at if ticket.status is status else None
