@@ -26,7 +26,6 @@ from models import (
 )
 
 EDITABLE_SECONDS = 15 * 60  # by whoever wrote it
-CLOSED = "This ticket is closed. Submit a new one, and name its number if it is about the same matter."
 
 # --- Reading ----------------------------------------------------------------------------------------------------------
 
@@ -106,7 +105,7 @@ async def add_internal(unit: Unit, viewer: Viewer, said: Words) -> Comment:
 
 async def _require_open(unit: Unit, viewer: Viewer, ticket: Ticket, *, works: bool, said: Words) -> None:
     if ticket.status is TicketStatus.CLOSED:
-        raise Conflict(ConflictReason.WRONG_STATE, CLOSED, current=(Ticket, ticket.id))
+        raise await conflicts.closed(unit, viewer, ticket)
     if said.then is not None and ticket.status is TicketStatus.RESOLVED:
         message = "This ticket is resolved. Reopen it, then set its status."
         raise Conflict(ConflictReason.WRONG_STATE, message, current=(Ticket, ticket.id))

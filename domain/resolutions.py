@@ -172,12 +172,10 @@ async def reopen(unit: Unit, viewer: Viewer, ticket_id: UUID, *, reason: str) ->
     ticket, works = await tickets.locked(unit, viewer, ticket_id)
     if not works and ticket.requester_id != viewer.id:
         raise NotAllowed
-    if ticket.merged_into_id is not None:
-        raise _conflict(ticket, "This ticket was merged into another.")
     if ticket.status in UNRESOLVED:
         raise _conflict(ticket, "This ticket is open.")
-    if not works and ticket.status is TicketStatus.CLOSED:
-        raise _conflict(ticket, comments.CLOSED)
+    if ticket.merged_into_id is not None or (not works and ticket.status is TicketStatus.CLOSED):
+        raise await conflicts.closed(unit, viewer, ticket)
     _require_in_time(unit, ticket)
     problems = Problems()
     text = words.text(problems, "reason", reason, most=MOST_REASON, what="The reason", may_be_empty=False)

@@ -1,12 +1,13 @@
-"""Whether a ticket is still as a client saw it."""
+"""Whether a ticket is still as a client saw it, and where one that is closed goes on."""
 
 from collections.abc import Collection
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Select
 from sqlalchemy.orm import aliased
 
-from domain import history
+from domain import history, tickets
 from domain.access import Viewer
 from domain.happenings import (
     CommentAdded,
@@ -23,6 +24,8 @@ from infra.unit import Unit
 from models import Event, Ticket
 
 MOST_MISSED = 50  # events that a conflict tells
+MOST_HOPS = 5  # from a ticket into the one that took it in
+CLOSED = "This ticket is closed. Submit a new one, and name its number if it is about the same matter."
 COMMENTS = (CommentAdded.__name__,)
 # What conflicts even though Deskwire did it by itself.
 BY_ITSELF = tuple(
@@ -55,6 +58,28 @@ async def require_unchanged(
             current=(Ticket, ticket.id),
             missed=[record["id"] for record in missed[:MOST_MISSED]],
         )
+
+
+async def last_of_merged(unit: Unit, viewer: Viewer, ticket_id: UUID) -> Ticket | None:
+    """The ticket, or the one that took it in; None when the viewer does not see it."""
+    for _ in range(MOST_HOPS):
+        ticket = await unit.read(tickets.one, viewer, ticket_id)
+        if ticket is None or ticket.merged_into_id is None:
+            return ticket
+        ticket_id = ticket.merged_into_id
+    return None
+
+
+async def closed(unit: Unit, viewer: Viewer, ticket: Ticket) -> Conflict:
+    """The refusal of what a closed ticket takes no more, which says what to do instead."""
+    if ticket.merged_into_id is None:
+        return Conflict(ConflictReason.WRONG_STATE, CLOSED, current=(Ticket, ticket.id))
+    into = await last_of_merged(unit, viewer, ticket.merged_into_id)
+    if into is None:
+        message = "This ticket was merged into another one, which you can't see."
+        return Conflict(ConflictReason.WRONG_STATE, message, current=(Ticket, ticket.id))
+    message = f"This ticket was merged into #{into.number}, where it goes on."
+    return Conflict(ConflictReason.WRONG_STATE, message, current=(Ticket, into.id))
 
 
 def _conflicts(viewer: Viewer, kind: str, actor_id: Any, kinds: Collection[str] | None) -> bool:

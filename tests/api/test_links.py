@@ -34,6 +34,7 @@ READ = """query R($id: ID!) { ticket(id: $id) { status closedAt lastSeq mergedIn
     ... on WatchersChanged { addedWatchers { name } removedWatchers { name } } } } } }"""
 ADD = """mutation A($input: AddCommentInput!) { addComment(input: $input) { __typename
   ... on AddCommentSuccess { comment { id attachments { id } } } } }"""
+AGAIN = ADD.replace("... on", "... on Conflict { message current { id } } ... on", 1)
 NOTE = ADD.replace("AddComment", "AddInternalComment").replace("addComment", "addInternalComment")
 
 
@@ -240,6 +241,11 @@ async def test_tickets_of_one_customer_become_one(
     found = (await api(customer, search, f={"text": "printer phoenix"}))["tickets"]["nodes"]
     assert found == [{"id": ticket.gid}]
     assert (await api(customer, search, f={"text": "same phoenix"}))["tickets"]["nodes"] == []
+    refused = (await api(customer, AGAIN, input={"ticketId": source["id"], "body": "Still there?"}))["addComment"]
+    where = f"This ticket was merged into #{ticket.number}, where it goes on."
+    assert refused == {"__typename": "Conflict", "message": where, "current": {"id": ticket.gid}}
+    refused = (await api(stranger, AGAIN, input={"ticketId": source["id"], "body": "Still there?"}))["addComment"]
+    assert refused["__typename"] == "NotFound"
     before = await database.counts()
     assert await do(agent, "mergeTickets", **given) == answer
     assert (await do(agent, "mergeTickets", intoTicketId=source["id"], ticketIds=[ticket.gid]))[
@@ -253,7 +259,7 @@ async def test_tickets_of_one_customer_become_one(
 
 
 async def test_who_asked_is_led_to_where_it_goes_on(
-    desk, do, submit, work, mailbox, http, database, agent, billing_agent, customer, problem, ticket
+    api, desk, do, submit, work, mailbox, http, database, agent, billing_agent, customer, problem, ticket
 ):
     source = await submit(customer, problem, subject="Same fire")
     sql = "UPDATE tickets SET assignee_id = :who WHERE id = :id"  # who sees this one alone
@@ -270,6 +276,9 @@ async def test_who_asked_is_led_to_where_it_goes_on(
     page = await http.get(re.search(r"http://desk\.test(/t/\S+)", text)[1])
     assert "Printer on fire" in page.text
     assert 'name="body"' in page.text
+    refused = (await api(billing_agent, AGAIN, input={"ticketId": source["id"], "body": "And?"}))["addComment"]
+    unseen = "This ticket was merged into another one, which you can't see."
+    assert refused == {"__typename": "Conflict", "message": unseen, "current": {"id": source["id"]}}
     left = await http.get(ticket_link("", desk.signer, UUID(source["id"][4:]), customer.id, customer.email))
     assert "It goes on in another one: our email about that leads there." in left.text
     assert "Printer on fire" not in left.text
