@@ -7,7 +7,7 @@ from domain import api_tokens, attachments, attempts, idempotency, presence, ses
 from domain.articles import views as article_views
 from domain.maintenance import clock as maintenance
 from domain.metrics import counting
-from domain.tickets import timers
+from domain.tickets import offering, timers
 from infra import jobs
 from infra.desk import Desk
 
@@ -32,6 +32,7 @@ TICKS = (
     Tick(5, counting.add_up),
     Tick(5, maintenance.sweep),
     Tick(10, presence.sweep),
+    Tick(15, offering.sweep),
     Tick(600, attachments.sweep),
     Tick(3600, _sweep_attempts),
     Tick(3600, _sweep_keys),

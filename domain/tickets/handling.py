@@ -94,13 +94,19 @@ async def give(unit: Unit, viewer: Viewer, ticket: Ticket, assignee_id: UUID | N
 # --- Taking the next one ----------------------------------------------------------------------------------------------
 
 
-def _order() -> list[Any]:
+def order() -> list[Any]:
     """What should be worked on next, as the index of what can be taken says."""
     due, waiting = (
         sa.func.coalesce(column, sa.literal_column("'infinity'::timestamptz"))
         for column in (Ticket.due_at, Ticket.waiting_since)
     )
     return [Ticket.escalation_rank.desc(), due, Ticket.priority_rank.desc(), waiting, Ticket.id]
+
+
+def takeable(department_id: Any) -> Select[*tuple[Any, ...]]:
+    """The ids of open tickets that nobody has: of a department, or of any (None)."""
+    rows = select(Ticket.id).where(Ticket.status == TicketStatus.OPEN, Ticket.assignee_id.is_(None))
+    return rows if department_id is None else rows.where(Ticket.department_id == department_id)
 
 
 def _waiting(viewer: Viewer, department_id: Any, most: Any) -> Select[Ticket]:
@@ -112,10 +118,10 @@ def _waiting(viewer: Viewer, department_id: Any, most: Any) -> Select[Ticket]:
         theirs = theirs.where(Department.id == department_id)
     places = theirs.subquery()
     takeable = (Ticket.status == TicketStatus.OPEN, Ticket.assignee_id.is_(None), Ticket.requester_id != viewer.id)
-    first = select(Ticket.id).where(Ticket.department_id == places.c.id, *takeable).order_by(*_order()).limit(most)
+    first = select(Ticket.id).where(Ticket.department_id == places.c.id, *takeable).order_by(*order()).limit(most)
     found = first.correlate(places).lateral()
     rows = select(Ticket).where(Ticket.id.in_(select(found.c.id).select_from(places.join(found, sa.true()))), *takeable)
-    return rows.order_by(*_order()).limit(1).with_for_update(skip_locked=True, key_share=True, of=Ticket)
+    return rows.order_by(*order()).limit(1).with_for_update(skip_locked=True, key_share=True, of=Ticket)
 
 
 async def take_next(unit: Unit, viewer: Viewer, department_id: UUID | None) -> UUID | None:

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from domain.tickets import leaving, offering
 from domain.tickets.actions import TicketAction
 from models import Role
 
@@ -454,6 +455,36 @@ async def test_a_ticket_opened_again_goes_to_somebody_who_is_there(team, api, su
 
     (after,) = await team.who()
     assert after not in {None, before}
+
+
+async def test_who_is_free_again_is_offered_what_waits(
+    team, api, work, desk, submit, director, customer, problem, database
+):
+    await team.assigns("LEAST_BUSY", 1)
+    kept = [await submit(customer, problem) for _ in range(3)]
+    assert sorted(await team.who()) == ["Agent 0", "Agent 1", "Agent 2"]
+    _, urgent = [await submit(customer, problem) for _ in range(2)]
+    await api(director, DOCUMENTS["updateTicket"], input={"ticketId": urgent["id"], "priority": "URGENT"})
+    await api(director, DOCUMENTS["assignTicket"], input={"ticketId": kept[0]["id"], "assigneeId": None})
+
+    await offering.sweep(desk)
+    found = await team.who()
+    assert found[0] is None  # what was put back by hand stays there
+    assert (found[3], found[4] in {"Agent 0", "Agent 1", "Agent 2"}) == (None, True)
+    before = await database.counts()
+    await offering.sweep(desk)
+    assert await database.counts() == before
+
+    gone = found[4]
+    await database.rows("UPDATE people SET active = false WHERE name = :name", name=gone)
+    await database.rows("UPDATE departments SET agent_capacity = NULL")
+    async with desk.writes.begin() as unit:
+        leaving.leave(unit, None, (await database.rows("SELECT id FROM people WHERE name = :n", n=gone))[0]["id"])
+    await work.run()
+    await offering.sweep(desk)
+    last = await team.who()
+    assert len(last) == 5
+    assert not {gone, None} & set(last)  # also what was put back: who had it is here no more
 
 
 ADD_COMMENT = "mutation A($input: AddCommentInput!) { addComment(input: $input) { __typename } }"

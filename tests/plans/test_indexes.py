@@ -33,7 +33,7 @@ from domain.escalations import looking as escalating_looks
 from domain.escalations import raising
 from domain.sla import looking as sla_looks
 from domain.sla import recalculating
-from domain.tickets import confirming, conflicts, escalating, search, statuses, timers
+from domain.tickets import confirming, conflicts, escalating, offering, search, statuses, timers
 from domain.tickets.lists import TicketOrderField
 from infra import jobs
 from infra.ids import new_id
@@ -288,6 +288,8 @@ async def test_notifications(plans, people, viewer):
         (escalating._seen, (Viewer(Role.DIRECTOR, new_id()), new_id()), False),
         (confirming._awaiting, ([new_id()],), True),
         (deadlines._ticket_of, (new_id(),), True),
+        (offering._waiting, (new_id(), offering.LOOKED_AT), False),
+        (offering._one, (new_id(),), False),
         (statuses.last_resolution, (new_id(),), True),
     ],
     ids=lambda value: f"{value.__module__}.{value.__name__}" if callable(value) else None,
