@@ -643,6 +643,81 @@ def test_html_is_made_markdown(html, text):
     assert text_of(mail("a@example.com", None, html=html)) == text
 
 
+def parts(kind, *inner):
+    """A part with others in it: each a text, its subtype before it, a file's name in parentheses; or made already."""
+    whole = EmailMessage()
+    whole["Content-Type"] = f"multipart/{kind}"
+    for each in inner:
+        part = each
+        if isinstance(each, str):
+            subtype, _, text = each.partition(": ")
+            part = EmailMessage()
+            part.set_content(text, subtype=subtype.partition("(")[0], disposition="inline")
+            if "(" in subtype:
+                part.set_param("filename", subtype.partition("(")[2].rstrip(")"), "Content-Disposition")
+        whole.attach(part)
+    return whole
+
+
+def picture(name=None):
+    part = EmailMessage()
+    part.set_content(b"\x89PNG", maintype="image", subtype="png", disposition="inline", filename=name)
+    return part
+
+
+@pytest.mark.parametrize(
+    ("message", "text", "names"),
+    [
+        (parts("mixed", "plain: Look:", picture(), "plain: And now?"), "Look:\n\nAnd now?", ["attachment"]),
+        (
+            parts("mixed", "plain: Look:", picture("a.png"), "plain: Now?\n\n-- \nCarla"),
+            "Look:\n\nNow?",
+            ["a.png"],
+        ),
+        (parts("mixed", "html: <b>One</b>", picture(), "html: Two"), "**One**\n\nTwo", ["attachment"]),
+        (
+            parts("alternative", "plain: Both", parts("mixed", "html: One", picture("a.png"), "html: Two")),
+            "Both",
+            ["a.png"],
+        ),
+        (
+            parts("mixed", parts("alternative", "html: <i>a</i>", "plain: a"), parts("alternative", "html: <i>b</i>")),
+            "a\n\n*b*",
+            [],
+        ),
+        (parts("mixed", "plain: See there.", "plain(log.txt): It burns."), "See there.", ["log.txt"]),
+        (parts("mixed", "plain(log.txt): It burns.", "plain: See there."), "See there.", ["log.txt"]),
+        (parts("mixed", "plain(words.txt): It burns.", picture("a.png")), "It burns.", ["a.png"]),
+        (parts("alternative", "plain: a", "html(a.html): <i>a</i>"), "a", []),
+        (parts("related", "html: One", picture("a.png"), "css: p{}"), "One", ["a.png"]),
+    ],
+)
+def test_all_texts_of_a_mail_are_its_words(message, text, names):
+    message["From"] = "a@example.com"
+    read = reading.read(message.as_bytes(), "a@example.com", "b@example.com")
+
+    assert read.text == text
+    assert [file.name for file in read.files] == names
+
+
+def test_a_text_that_is_attached_without_a_name_is_a_file():
+    attached = EmailMessage()
+    attached.set_content("It burns.", disposition="attachment")
+    read = reading.read(parts("mixed", "plain: See there.", attached).as_bytes(), "a@example.com", "b@example.com")
+
+    assert read.text == "See there."
+    assert [(file.name, file.content) for file in read.files] == [("attachment", b"It burns.\n")]
+
+
+@pytest.mark.parametrize("kind", ["mixed", "alternative"])
+def test_a_mail_of_many_parts_takes_as_long_as_it_is(kind):
+    content = f"Content-Type: multipart/{kind}; boundary=x\n\n" + "--x\nContent-Type: text/html\n\n<b>a\n" * 5_000
+    began = time.process_time()
+    reading.read(content.encode(), "a@example.com", "reply@example.com")
+
+    assert time.process_time() - began < 3
+
+
 @pytest.mark.parametrize(
     "html", ["<a>" * 12_000 + "</b>" * 12_000, "<!--" * 20_000, "<?" * 40_000, "</" * 40_000, "<![CDATA[" * 10_000]
 )
