@@ -142,13 +142,16 @@ def _head(message: Message) -> Head:
 
 
 def _is_automatic(message: EmailMessage) -> bool:
-    """By RFC 3834, and by what programs did before it."""
+    """By RFC 3834, and by what programs did before it.
+
+    Not by Feedback-ID, which services put on all that they relay, nor by X-Auto-Response-Suppress, which asks for
+    something: people's mail has both.
+    """
     submitted = _header(message, "Auto-Submitted").partition(";")[0].strip().lower()
     if submitted not in {"", "no"} or _header(message, "Precedence").lower() in AUTOMATIC_PRECEDENCE:
         return True
-    suppress = _header(message, "X-Auto-Response-Suppress").lower()
-    others = ("X-Autoreply", "X-Autorespond", "X-Auto-Reply", "List-Id", "Feedback-ID")
-    return suppress not in {"", "none"} or any(message.get(name) is not None for name in others)
+    others = ("X-Autoreply", "X-Autorespond", "X-Auto-Reply", "List-Id")
+    return any(message.get(name) is not None for name in others)
 
 
 def _text(message: EmailMessage) -> str:

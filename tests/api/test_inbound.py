@@ -167,7 +167,7 @@ async def test_files_come_along_within_the_limits(send, reply_to, customer, data
     [
         ({"Auto_Submitted": "auto-replied"}, None, "IGNORED"),
         ({"Precedence": "bulk"}, None, "IGNORED"),
-        ({"X_Auto_Response_Suppress": "All"}, None, "IGNORED"),
+        ({"X_Autoreply": "yes"}, None, "IGNORED"),
         ({"List_Id": "<list.example.com>"}, None, "IGNORED"),
         ({}, "", "IGNORED"),
     ],
@@ -184,6 +184,23 @@ async def test_what_a_machine_wrote_changes_nothing(
     assert await outcomes(database) == [outcome]
     assert await database.counts() == before | {"inbound_mails": 1}
     assert await database.rows("SELECT status FROM tickets") == [{"status": "RESOLVED"}]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Feedback_ID": "1.eu-west-1.ABC=:AmazonSES"},
+        {"X_Auto_Response_Suppress": "All"},
+        {"Auto_Submitted": "no"},
+    ],
+)
+async def test_what_services_add_to_the_mail_of_people_does_not_make_it_a_machines(
+    send, reply_to, customer, database, headers
+):
+    assert await send(mail(customer.email, **headers), reply_to) == 250
+
+    assert await outcomes(database) == ["COMMENTED"]
+    assert await bodies(database) == ["It still burns."]
 
 
 async def test_a_report_of_what_was_not_delivered_is_a_bounce(send, reply_to, customer, database):
