@@ -619,6 +619,13 @@ def text_of(message):
         ("Hello.", "\n\nFrom: Ada <ada@example.com>\nSent: Monday\nTo: You\nSubject: It\n\nHi\n"),
         ("Hallo.", "\n\nVon: Ada\nGesendet: Montag\nAn: Sie\nBetreff: Es\n\nHi\n"),
         ("Hello.", "\n\n-- \nCarla, Head of Printers\n"),
+        ("Hello.", "\n\nOn 30.11.26 02:31, Deskwire wrote:\n> Hello Carla\n>\n> question\n\n-- \nCarla\n"),
+        (
+            "Hallo.",
+            "\n\nAm 30.11.26 um 10:00 schrieb Deskwire:\n> Guten Tag\n>\n> Frage\n>\n> -- \n> Ada\n\n-- \nCarla\n",
+        ),
+        ("Hello.", "\n\n-- \nCarla\n\nOn 30.11.26 02:31, Deskwire wrote:\n> Hello\n"),
+        ("> Does it burn?\nYes.", "\n\n-- \nCarla\n"),
         ("Hello.", "\n\nSent from my iPhone\n\nOn 2026-11-23 Ada wrote:\n> Hi\n"),
         ("I tried these:\n- one\n- two", ""),
         ("> Does it burn?\nYes.\n\n> Now?\nNo.", ""),
