@@ -202,7 +202,7 @@ def _gather(part: MIMEPart, found: list[MIMEPart], *, among: bool = False) -> bo
 
 def _inner(part: MIMEPart) -> list[MIMEPart]:
     """The parts of a part; of what belongs together only that which the rest belongs to."""
-    parts = [each for each in part.iter_parts() if isinstance(each, MIMEPart)]
+    parts = list(part.iter_parts())
     if part.get_content_subtype() != "related":
         return parts
     start = part.get_param("start")

@@ -410,11 +410,11 @@ async def test_who_has_the_address_of_a_ticket_does_not_fill_it(send, reply_to, 
     assert await database.rows("SELECT count(*) FROM comments") == [{"count": 2}]
 
 
-async def test_programs_that_answer_each_other_are_slowed_down(
-    send, reply_to, customer, agent, api, ticket, desk, mailbox, database
-):
+@pytest.fixture
+def work_due(desk, database):
+    """Performs what is due, until nothing is."""
+
     async def work():
-        """Perform what is due, until nothing is."""
         due = "SELECT id FROM jobs WHERE state = 'QUEUED' AND due_at <= now() ORDER BY id"
         while rows := await database.rows(due):
             for kind in ("Announce", "Count", "SendMessage"):
@@ -423,23 +423,29 @@ async def test_programs_that_answer_each_other_are_slowed_down(
                 (state,) = await database.rows("SELECT state FROM jobs WHERE id = :id", id=row["id"])
                 assert state == {"state": "DONE"} or await jobs.perform(desk, row["id"])
 
+    return work
+
+
+async def test_programs_that_answer_each_other_are_slowed_down(
+    send, reply_to, customer, agent, api, ticket, mailbox, database, work_due
+):
     await database.rows("UPDATE tickets SET assignee_id = :id", id=agent.id)
     before = len(mailbox.to(agent.email))
     for number in range(7):
         assert await send(mail(customer.email, f"I am away. {number}"), reply_to) == 250
-    await work()
+    await work_due()
     assert len(mailbox.to(agent.email)) - before == 5
     held = "SELECT not_before - now() AS wait FROM messages WHERE status = 'QUEUED' AND recipient_id = :id"
     rows = await database.rows(held, id=agent.id)
     assert [55 < row["wait"].total_seconds() / 60 <= 60 for row in rows] == [True, True]
     other = {"ticketId": ticket.gid, "body": "This was written here."}
     assert (await api(customer, ADD, input=other))["addComment"]["__typename"] == "AddCommentSuccess"
-    await work()
+    await work_due()
     assert len(mailbox.to(agent.email)) - before == 6
 
     await database.rows("UPDATE messages SET sent_at = sent_at - interval '1 hour', not_before = now()")
     await database.rows("UPDATE jobs SET due_at = now() WHERE state = 'QUEUED'")
-    await work()
+    await work_due()
     assert len(mailbox.to(agent.email)) - before == 8
 
 
@@ -499,12 +505,117 @@ async def test_a_closed_ticket_takes_none_and_it_waits(send, reply_to, customer,
     assert await database.rows("SELECT status FROM tickets") == [{"status": "CLOSED"}]
 
 
-async def test_an_answer_to_a_closed_ticket_may_open_one_that_goes_on_from_there(
-    send, reply_to, customer, agent, database, other, desk, monkeypatch, api, ticket
+@pytest.fixture
+def unknown(desk, monkeypatch):
+    """Sets what becomes of mail that fits no ticket."""
+
+    def set_(value):
+        settings = desk.settings.model_copy(update={"inbound_unknown": value})
+        monkeypatch.setattr(type(desk), "settings", property(lambda _: settings))
+
+    return set_
+
+
+TOLD = "SELECT status FROM messages WHERE kind = 'STATUS_CHANGED' ORDER BY id"
+SENT_OF = """query($id: ID!) { ticket(id: $id) { events(first: 50) { nodes {
+    ... on MessageSent { recipient { id } messageKind deliveryStatus } } } } }"""
+
+
+@pytest.mark.parametrize("wanted", ["wait", "ignore"])
+async def test_who_answers_a_closed_ticket_hears_that_it_takes_none(
+    send, reply_to, customer, agent, ticket, database, mailbox, work, unknown, api, wanted
+):
+    unknown(wanted)
+    await database.rows("UPDATE tickets SET status = 'CLOSED', closed_at = now()")
+    await database.rows("UPDATE people SET locale = 'de' WHERE id = :id", id=customer.id)
+    one = mail(customer.email, "But why?")
+    assert [await send(one, reply_to) for _ in range(2)] == [250, 250]
+    assert await send(mail(customer.email, "And how?"), reply_to) == 250  # before any went
+    await work.run()
+
+    _, letter = mailbox.to(customer.email)
+    assert letter["Subject"] == f"Re: [#{ticket.number}] Printer on fire"
+    assert letter["Auto-Submitted"] == "auto-replied"
+    assert letter["Reply-To"] is None
+    assert letter["In-Reply-To"] == f"<ticket.{ticket.id}@example.com>"
+    said = " ".join(letter.get_body(("plain",)).get_content().split())
+    assert "Es ist geschlossen und nimmt keine Antworten mehr an" in said
+    assert f"Dann reichen Sie ein neues Ticket ein und nennen Sie darin die Nummer #{ticket.number}." in said
+    sent = (await api(agent, SENT_OF, id=ticket.gid))["ticket"]["events"]["nodes"]
+    assert sent[-1 if wanted == "ignore" else -2] == {
+        "recipient": {"id": customer.gid},
+        "messageKind": "STATUS_CHANGED",
+        "deliveryStatus": "SENT",
+    }
+
+    assert await send(mail(customer.email, "Still there?"), reply_to) == 250
+    await work.run()
+    assert len(mailbox.to(customer.email)) == 3
+
+
+async def test_of_a_closed_ticket_nobody_hears_but_people_who_could_comment_on_it(
+    send, reply_to, customer, stranger, agent, database, other, unknown
 ):
     await database.rows("UPDATE tickets SET status = 'CLOSED', closed_at = now()")
-    ticketing = desk.settings.model_copy(update={"inbound_unknown": "ticket"})
-    monkeypatch.setattr(type(desk), "settings", property(lambda _: ticketing))
+    assert await send(mail(stranger.email, "Let me in."), reply_to) == 250
+    assert await send(mail("who@elsewhere.example", "Me too."), reply_to) == 250
+    assert await send(mail(customer.email, "I am away.", Auto_Submitted="auto-replied"), reply_to) == 250
+    assert await send(mail(customer.email, "To nobody."), reply_to, "") == 250
+    unknown("ticket")
+    assert await send(mail(customer.email, "It burns anew."), reply_to) == 250
+    unknown("wait")
+    await database.rows("UPDATE tickets SET requester_id = :id", id=stranger.id)
+    assert await send(mail(customer.email, "Whose is it?"), reply_to) == 250
+
+    assert await outcomes(database) == ["WAITING", "WAITING", "IGNORED", "IGNORED", "SUBMITTED", "WAITING"]
+    assert await database.rows(TOLD) == []
+
+
+async def test_who_answers_a_closed_ticket_again_and_again_hears_it_a_few_times_an_hour(
+    send, reply_to, customer, database, mailbox, work_due
+):
+    await database.rows("UPDATE tickets SET status = 'CLOSED', closed_at = now()")
+    for number in range(8):
+        assert await send(mail(customer.email, f"But why? {number}"), reply_to) == 250
+        await work_due()
+
+    assert len(mailbox.to(customer.email)) == 5  # with the one that confirms the ticket
+    assert [row["status"] for row in await database.rows(TOLD)].count("QUEUED") == 1
+
+
+async def test_of_a_ticket_that_went_into_another_the_other_is_spoken_of(
+    send, reply_to, customer, ticket, other, database, mailbox, work, unknown
+):
+    unknown("ticket")
+    assert await send(mail(customer.email, "It smokes.", "Smoke"), "support@example.com") == 250
+    unknown("wait")
+    await work.run()
+    into = "(SELECT id FROM tickets WHERE subject = 'Smoke')"
+    await database.rows("UPDATE tickets SET status = 'CLOSED', closed_at = now()")
+    await database.rows(f"UPDATE tickets SET merged_into_id = {into} WHERE id = :id", id=ticket.uuid)
+    assert await send(mail(customer.email, "But why?"), reply_to) == 250
+    await work.run()
+
+    assert mailbox.to(customer.email)[-1]["Subject"] == f"Re: [#{ticket.number + 1}] Smoke"
+    noted = f"SELECT ticket_id = {into} AS there FROM comments WHERE internal"
+    assert await database.rows(noted) == [{"there": True}]
+
+
+async def test_a_ticket_that_is_open_again_is_not_said_to_be_closed(send, reply_to, customer, database, mailbox, work):
+    await database.rows("UPDATE tickets SET status = 'CLOSED', closed_at = now()")
+    assert await send(mail(customer.email, "But why?"), reply_to) == 250
+    await database.rows("UPDATE tickets SET status = 'OPEN', closed_at = NULL")
+    await work.run()
+
+    assert await database.rows(TOLD) == [{"status": "SKIPPED"}]
+    assert len(mailbox.to(customer.email)) == 1
+
+
+async def test_an_answer_to_a_closed_ticket_may_open_one_that_goes_on_from_there(
+    send, reply_to, customer, agent, database, other, unknown, api, ticket
+):
+    await database.rows("UPDATE tickets SET status = 'CLOSED', closed_at = now()")
+    unknown("ticket")
 
     for _ in range(2):
         assert await send(mail(customer.email, "It burns anew."), reply_to) == 250
@@ -517,11 +628,8 @@ async def test_an_answer_to_a_closed_ticket_may_open_one_that_goes_on_from_there
         assert found == {"status": "CLOSED", "links": [{"kind": "RELATED", "ticket": expected}]}
 
 
-async def test_what_fits_nothing_may_be_a_ticket_or_nothing(
-    send, reply_to, customer, database, other, desk, monkeypatch, work
-):
-    ticketing = desk.settings.model_copy(update={"inbound_unknown": "ticket"})
-    monkeypatch.setattr(type(desk), "settings", property(lambda _: ticketing))
+async def test_what_fits_nothing_may_be_a_ticket_or_nothing(send, reply_to, customer, database, other, unknown):
+    unknown("ticket")
     new = mail("New Person <new@elsewhere.example>", "My **screen** is dark.", "Dark screen")
     new.add_attachment(b"\x89PNG\r\n\x1a\n" + b"x" * 50, maintype="image", subtype="png", filename="dark.png")
     for _ in range(2):
@@ -545,8 +653,7 @@ async def test_what_fits_nothing_may_be_a_ticket_or_nothing(
     assert await database.rows("SELECT filename FROM attachments") == [{"filename": "dark.png"}]
     assert await outcomes(database) == ["SUBMITTED"]
 
-    ignoring = desk.settings.model_copy(update={"inbound_unknown": "ignore"})
-    monkeypatch.setattr(type(desk), "settings", property(lambda _: ignoring))
+    unknown("ignore")
     before = await database.counts()
     assert await send(mail("new@elsewhere.example", "And another."), "support@example.com") == 250
     assert await database.counts() == before | {"inbound_mails": 2}
