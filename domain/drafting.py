@@ -1,10 +1,11 @@
 """What is said in an email of each kind, as things are when it is sent."""
 
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Select, select
 
-from domain import account_letters, broadcasting, drafts, messages, news, preferences, words
+from domain import account_letters, broadcasting, drafts, messages, news, preferences, tickets, words
 from domain.access import Viewer
 from domain.articles import reviews
 from domain.drafts import Choices, Draft, Link, Piece
@@ -42,6 +43,8 @@ async def drafted(
         return await OF_OTHERS[message.kind](unit, desk, message, person, w)
     if message.link_id:
         return await _sign_in(unit, desk, message, person, w)
+    if messages.says_closed(message):
+        return await _closed(unit, desk, message, person, w)
     return _about(desk, message, person, w, told, own)
 
 
@@ -198,7 +201,7 @@ def _about(
         button=button,
         choices=Choices(w.said("How was the help? 1 is poor, 5 is very good."), choices) if choices else None,
         notes=notes,
-        headers=_threaded(found, desk),
+        headers=_threaded(fact.ticket_id, desk) if len(found) == 1 else {},
     )
     if (kind, MessageChannel.EMAIL) not in preferences.LOCKED:
         drafts.add_way_out(draft, desk, person, kind, w)
@@ -239,11 +242,9 @@ def _subject(kind: NotificationKind, found: list[Section], w: Wording) -> str:
     return line if kind is NotificationKind.TICKET_RECEIVED else f"Re: {line}"
 
 
-def _threaded(found: list[Section], desk: Desk) -> dict[str, str]:
+def _threaded(ticket_id: UUID, desk: Desk) -> dict[str, str]:
     """What has mail programs show all emails about one ticket together."""
-    if len(found) > 1:
-        return {}
-    root = messages.thread(found[0].fact.ticket_id, desk.settings)
+    root = messages.thread(ticket_id, desk.settings)
     return {"In-Reply-To": root, "References": root}
 
 
@@ -262,6 +263,27 @@ def _facts(found: list[Section], person: Person, desk: Desk, w: Wording, draft: 
         "author": fact.author or desk.settings.desk_name,
         "comment": "\n\n".join([fact.comment or "", *(block.text for block in news.with_files(fact, w))]).strip(),
     }
+
+
+# --- Answers to closed tickets ----------------------------------------------------------------------------------------
+
+
+async def _closed(unit: Unit, desk: Desk, message: Message, person: Person, w: Wording) -> Draft | None:
+    """That a ticket took no answer by mail; None when its reader does not see it any more, or it is open again."""
+    ticket = await unit.read(tickets.one, Viewer(person.role, person.id), message.ticket_id)
+    if ticket is None or ticket.status is not TicketStatus.CLOSED:
+        return None
+    name = f"#{ticket.number} {ticket.subject}"
+    happened = w.said("It is closed and takes no answers any more: what you wrote was not added to it.")
+    advice = w.said(
+        "Do you still need help? Then submit a new ticket, and name the number #{number} in it.", number=ticket.number
+    )
+    return Draft(
+        subject=f"Re: [#{ticket.number}] {ticket.subject}",
+        sections=[Piece(name, [Block(happened), Block(advice)])],
+        button=_to_desk(desk, w),
+        headers=_threaded(ticket.id, desk) | {"Auto-Submitted": "auto-replied"},
+    )
 
 
 # --- Which is which ---------------------------------------------------------------------------------------------------

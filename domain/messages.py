@@ -134,6 +134,18 @@ def write_about(
         history.record(unit, None, part.ticket, sent)
 
 
+def says_closed(message: Message) -> bool:
+    """Whether it answers a mail to a closed ticket: it tells of its status, and of no event that changed it."""
+    return message.kind is MessageKind.STATUS_CHANGED and not message.event_ids
+
+
+def saying_closed(ticket_id: Any, person_id: Any) -> Select[Message]:
+    """Such a one, to this person, that has not gone yet."""
+    rows = select(Message).where(Message.ticket_id == ticket_id, Message.recipient_id == person_id).limit(1)
+    rows = rows.where(Message.status == DeliveryStatus.QUEUED, Message.kind == MessageKind.STATUS_CHANGED)
+    return rows.where(func.cardinality(Message.event_ids) == 0)
+
+
 def _its_tickets(event_ids: Any) -> Select[*tuple[Any, ...]]:
     return select(Event.ticket_id).where(Event.id == sa.func.any(event_ids)).distinct()
 

@@ -10,6 +10,8 @@ address is the recipient's. What fits becomes a comment; of what does not, INBOU
   answer to a ticket that is closed opens one that is linked to it.
 - `ignore`: its row alone tells that it came.
 
+Who answers a closed ticket, and opens none by that, hears by mail that it takes no answers any more.
+
 What a machine wrote is never answered, and opens and reopens nothing (RFC 3834). A report that one of our mails was
 given up (RFC 3464) sets what became of that mail. Its envelope names a sealed address as well, for reports alone: who
 can write there holds the mail, and nothing else comes of what they write.
@@ -45,11 +47,13 @@ from models import (
     InboundOutcome,
     Message,
     MessageKind,
+    NotificationKind,
     Person,
     Role,
     Ticket,
     TicketChannel,
     TicketLinkKind,
+    TicketStatus,
 )
 
 MOST_REASON = 1000  # characters of what a server says
@@ -86,6 +90,7 @@ class Arrival:
     address: Sealed | None = None  # of ours, that it was sent to
     message: Message | None = None  # that this names
     person: Person | None = None  # who has the sender's address
+    closed_id: UUID | None = None  # of the ticket that it answers and that takes no answers any more
 
     @property
     def fits(self) -> bool:
@@ -134,6 +139,9 @@ async def take(desk: Desk, came: Incoming) -> None:
             await _comment(desk, arrival)
         except RateLimited:
             raise
+        except Conflict as closed:
+            closed_id = closed.current[1] if closed.current else None
+            await _unknown(desk, replace(arrival, closed_id=closed_id), closed.message)
         except Refusal as refusal:
             await _unknown(desk, arrival, refusal.message)
     else:
@@ -247,12 +255,13 @@ async def _sender(desk: Desk, arrival: Arrival) -> Viewer:
 
 
 async def _wait(desk: Desk, arrival: Arrival, reason: str) -> None:
-    """Keep the mail until somebody decides; on the ticket that its address names, those who work on it hear of it.
+    """Keep the mail until somebody decides; on the ticket that its address names, or the one that took that in, those
+    who work on it hear of it.
 
     Whoever has the address could have them hear without end: of more than some an hour they hear nothing.
     """
     key, mail = f"inbound/{arrival.mail.digest}", arrival.mail
-    ticket_id = arrival.message.ticket_id if arrival.message else None
+    ticket_id = arrival.closed_id or (arrival.message.ticket_id if arrival.message else None)
     if ticket_id is not None and (mail.text or mail.files):
         try:
             await attempts.take(desk.writes, attempts.STRAY_MAIL_BY_TICKET, str(ticket_id))
@@ -268,6 +277,7 @@ async def _wait(desk: Desk, arrival: Arrival, reason: str) -> None:
                 quoted = "\n".join(f"> {line}" for line in files.cut(mail.text, MOST_BODY // 2).split("\n"))
                 body = files.cut(f"{told}\n\n{quoted}", MOST_BODY)
                 comments.write(unit, NOBODY, ticket, body, internal=True, channel=TicketChannel.EMAIL)
+            await _tell_closed(unit, arrival)
     except Seen:
         return
 
@@ -311,8 +321,20 @@ async def _noted(desk: Desk, arrival: Arrival, outcome: InboundOutcome, reason: 
     try:
         async with desk.writes.begin() as unit:
             _record(unit, arrival, outcome, reason)
+            await _tell_closed(unit, arrival)
     except Seen:
         return
+
+
+async def _tell_closed(unit: Unit, arrival: Arrival) -> None:
+    """Tell who answered a closed ticket that it takes none; one mail that has not gone yet tells it of several."""
+    ticket = await unit.lock(_ticket, arrival.closed_id) if arrival.closed_id else None
+    person, kind = arrival.person, NotificationKind.STATUS_CHANGED
+    if ticket is None or person is None or ticket.status is not TicketStatus.CLOSED:
+        return
+    if await unit.read(messages.saying_closed, ticket.id, person.id) is not None:
+        return
+    messages.write_about(unit, person.id, person.email, [messages.Part(ticket, kind, [])], kind=kind)
 
 
 class Seen(Conflict):

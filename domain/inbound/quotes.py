@@ -24,11 +24,7 @@ LEAST_HEADERS = 3  # of a mail that is quoted with its headers
 def written(text: str) -> str:
     """The new words of a plain text; all of it where nothing else would be left."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    lines = _without_quote_at_end(_until_headers(lines))
-    for number, line in enumerate(lines):
-        if _SIGNATURE.match(line):
-            lines = lines[:number]
-            break
+    lines = _without_quote_at_end(_until_signature(_until_headers(lines)))  # a signature may stand below the quote
     while lines and (not lines[-1].strip() or _SENT_FROM.match(lines[-1])):
         lines.pop()
     return "\n".join(lines).strip() or text.strip()
@@ -41,6 +37,14 @@ def _until_headers(lines: list[str]) -> list[str]:
             return lines[:number]
         following = lines[number : number + LEAST_HEADERS + 3]
         if _HEADER.match(line) and sum(_HEADER.match(each) is not None for each in following) >= LEAST_HEADERS:
+            return lines[:number]
+    return lines
+
+
+def _until_signature(lines: list[str]) -> list[str]:
+    """Without what somebody signed with, and all that follows."""
+    for number, line in enumerate(lines):
+        if _SIGNATURE.match(line):
             return lines[:number]
     return lines
 

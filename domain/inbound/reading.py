@@ -21,6 +21,8 @@ FROM_MACHINES = ("mailer-daemon@", "postmaster@")
 STATUSES = {"message/delivery-status", "message/global-delivery-status"}
 RETURNED = {"message/rfc822", "message/global"}
 HEADS = {"text/rfc822-headers", "message/global-headers"}
+TEXTS = {"text/plain", "text/html"}
+ALTERNATIVE = "multipart/alternative"
 UNNAMED = "attachment"
 
 _registry = HeaderRegistry()
@@ -140,23 +142,71 @@ def _head(message: Message) -> Head:
 
 
 def _is_automatic(message: EmailMessage) -> bool:
-    """By RFC 3834, and by what programs did before it."""
+    """By RFC 3834, and by what programs did before it.
+
+    Not by Feedback-ID, which services put on all that they relay, nor by X-Auto-Response-Suppress, which asks for
+    something: people's mail has both.
+    """
     submitted = _header(message, "Auto-Submitted").partition(";")[0].strip().lower()
     if submitted not in {"", "no"} or _header(message, "Precedence").lower() in AUTOMATIC_PRECEDENCE:
         return True
-    suppress = _header(message, "X-Auto-Response-Suppress").lower()
-    others = ("X-Autoreply", "X-Autorespond", "X-Auto-Reply", "List-Id", "Feedback-ID")
-    return suppress not in {"", "none"} or any(message.get(name) is not None for name in others)
+    others = ("X-Autoreply", "X-Autorespond", "X-Auto-Reply", "List-Id")
+    return any(message.get(name) is not None for name in others)
 
 
 def _text(message: EmailMessage) -> str:
-    part = message.get_body(("plain", "html"))
-    if part is None:
-        return ""
-    content = _content(part)
-    if part.get_content_type() == "text/html":
-        return markdown.markdown(content[:MOST_HTML])
-    return content
+    """What the mail itself says, all of it: programs break it where a picture stands."""
+    texts, left = [], MOST_HTML
+    for part in _body(message):
+        content = _content(part)
+        if part.get_content_type() == "text/html":
+            content, left = markdown.markdown(content[:left]), max(0, left - len(content))
+        if content.strip():
+            texts.append(content.strip("\r\n"))
+    return "\n\n".join(texts)
+
+
+def _body(message: EmailMessage) -> list[MIMEPart]:
+    """The parts with the mail's own words, in their order; one that has a name only where there is no other."""
+    found: list[MIMEPart] = []
+    _gather(message, found)
+    named = message.get_body(("plain", "html")) if not found else None
+    return found if named is None else [named]
+
+
+def _gather(part: MIMEPart, found: list[MIMEPart], *, among: bool = False) -> bool:
+    """Add a part's parts with such words, and give whether any is plain text.
+
+    Of alternatives one is taken: the first with plain text, or else the first. `among`: whether the part is one.
+    """
+    kind = part.get_content_type()
+    if part.is_attachment() or (kind in TEXTS and part.get_filename() and not among):
+        return False
+    if kind in TEXTS:
+        found.append(part)
+        return kind == "text/plain"
+    if part.get_content_maintype() != "multipart":
+        return False
+    if kind != ALTERNATIVE:
+        return True in [_gather(each, found) for each in _inner(part)]
+    start = len(found)
+    for each in _inner(part):
+        end = len(found)
+        if _gather(each, found, among=True):
+            del found[start:end]
+            return True
+        if end > start:
+            del found[end:]
+    return False
+
+
+def _inner(part: MIMEPart) -> list[MIMEPart]:
+    """The parts of a part; of what belongs together only that which the rest belongs to."""
+    parts = list(part.iter_parts())
+    if part.get_content_subtype() != "related":
+        return parts
+    start = part.get_param("start")
+    return [each for each in parts if start and each["Content-ID"] == start][:1] or parts[:1]
 
 
 def _content(part: MIMEPart) -> str:
@@ -173,14 +223,17 @@ def _content(part: MIMEPart) -> str:
 
 def _files(message: EmailMessage) -> list[File]:
     """All parts that are no text of the mail itself; a picture within it is a file as well."""
-    body = {id(part) for part in (message.get_body(("plain",)), message.get_body(("html",))) if part is not None}
+    body = {id(part) for part in _body(message)}
     found = []
     for part in message.walk():
+        if part.get_content_type() == ALTERNATIVE:  # the others say the same
+            body |= {id(each) for each in part.iter_parts() if each.get_content_type() in TEXTS}
         if part.is_multipart() or id(part) in body:
             continue
         content = part.get_payload(decode=True)
         name = part.get_filename()
-        if isinstance(content, bytes) and content and (name or part.get_content_maintype() != "text"):
+        kept = name or part.is_attachment() or part.get_content_maintype() != "text"
+        if isinstance(content, bytes) and content and kept:
             known = " ".join(words.filename(name or "").split()) or UNNAMED
             found.append(File(known, part.get_content_type(), content))
     return found

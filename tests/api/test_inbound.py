@@ -167,7 +167,7 @@ async def test_files_come_along_within_the_limits(send, reply_to, customer, data
     [
         ({"Auto_Submitted": "auto-replied"}, None, "IGNORED"),
         ({"Precedence": "bulk"}, None, "IGNORED"),
-        ({"X_Auto_Response_Suppress": "All"}, None, "IGNORED"),
+        ({"X_Autoreply": "yes"}, None, "IGNORED"),
         ({"List_Id": "<list.example.com>"}, None, "IGNORED"),
         ({}, "", "IGNORED"),
     ],
@@ -184,6 +184,23 @@ async def test_what_a_machine_wrote_changes_nothing(
     assert await outcomes(database) == [outcome]
     assert await database.counts() == before | {"inbound_mails": 1}
     assert await database.rows("SELECT status FROM tickets") == [{"status": "RESOLVED"}]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Feedback_ID": "1.eu-west-1.ABC=:AmazonSES"},
+        {"X_Auto_Response_Suppress": "All"},
+        {"Auto_Submitted": "no"},
+    ],
+)
+async def test_what_services_add_to_the_mail_of_people_does_not_make_it_a_machines(
+    send, reply_to, customer, database, headers
+):
+    assert await send(mail(customer.email, **headers), reply_to) == 250
+
+    assert await outcomes(database) == ["COMMENTED"]
+    assert await bodies(database) == ["It still burns."]
 
 
 async def test_a_report_of_what_was_not_delivered_is_a_bounce(send, reply_to, customer, database):
@@ -393,11 +410,11 @@ async def test_who_has_the_address_of_a_ticket_does_not_fill_it(send, reply_to, 
     assert await database.rows("SELECT count(*) FROM comments") == [{"count": 2}]
 
 
-async def test_programs_that_answer_each_other_are_slowed_down(
-    send, reply_to, customer, agent, api, ticket, desk, mailbox, database
-):
+@pytest.fixture
+def work_due(desk, database):
+    """Performs what is due, until nothing is."""
+
     async def work():
-        """Perform what is due, until nothing is."""
         due = "SELECT id FROM jobs WHERE state = 'QUEUED' AND due_at <= now() ORDER BY id"
         while rows := await database.rows(due):
             for kind in ("Announce", "Count", "SendMessage"):
@@ -406,23 +423,29 @@ async def test_programs_that_answer_each_other_are_slowed_down(
                 (state,) = await database.rows("SELECT state FROM jobs WHERE id = :id", id=row["id"])
                 assert state == {"state": "DONE"} or await jobs.perform(desk, row["id"])
 
+    return work
+
+
+async def test_programs_that_answer_each_other_are_slowed_down(
+    send, reply_to, customer, agent, api, ticket, mailbox, database, work_due
+):
     await database.rows("UPDATE tickets SET assignee_id = :id", id=agent.id)
     before = len(mailbox.to(agent.email))
     for number in range(7):
         assert await send(mail(customer.email, f"I am away. {number}"), reply_to) == 250
-    await work()
+    await work_due()
     assert len(mailbox.to(agent.email)) - before == 5
     held = "SELECT not_before - now() AS wait FROM messages WHERE status = 'QUEUED' AND recipient_id = :id"
     rows = await database.rows(held, id=agent.id)
     assert [55 < row["wait"].total_seconds() / 60 <= 60 for row in rows] == [True, True]
     other = {"ticketId": ticket.gid, "body": "This was written here."}
     assert (await api(customer, ADD, input=other))["addComment"]["__typename"] == "AddCommentSuccess"
-    await work()
+    await work_due()
     assert len(mailbox.to(agent.email)) - before == 6
 
     await database.rows("UPDATE messages SET sent_at = sent_at - interval '1 hour', not_before = now()")
     await database.rows("UPDATE jobs SET due_at = now() WHERE state = 'QUEUED'")
-    await work()
+    await work_due()
     assert len(mailbox.to(agent.email)) - before == 8
 
 
@@ -482,12 +505,117 @@ async def test_a_closed_ticket_takes_none_and_it_waits(send, reply_to, customer,
     assert await database.rows("SELECT status FROM tickets") == [{"status": "CLOSED"}]
 
 
-async def test_an_answer_to_a_closed_ticket_may_open_one_that_goes_on_from_there(
-    send, reply_to, customer, agent, database, other, desk, monkeypatch, api, ticket
+@pytest.fixture
+def unknown(desk, monkeypatch):
+    """Sets what becomes of mail that fits no ticket."""
+
+    def set_(value):
+        settings = desk.settings.model_copy(update={"inbound_unknown": value})
+        monkeypatch.setattr(type(desk), "settings", property(lambda _: settings))
+
+    return set_
+
+
+TOLD = "SELECT status FROM messages WHERE kind = 'STATUS_CHANGED' ORDER BY id"
+SENT_OF = """query($id: ID!) { ticket(id: $id) { events(first: 50) { nodes {
+    ... on MessageSent { recipient { id } messageKind deliveryStatus } } } } }"""
+
+
+@pytest.mark.parametrize("wanted", ["wait", "ignore"])
+async def test_who_answers_a_closed_ticket_hears_that_it_takes_none(
+    send, reply_to, customer, agent, ticket, database, mailbox, work, unknown, api, wanted
+):
+    unknown(wanted)
+    await database.rows("UPDATE tickets SET status = 'CLOSED', closed_at = now()")
+    await database.rows("UPDATE people SET locale = 'de' WHERE id = :id", id=customer.id)
+    one = mail(customer.email, "But why?")
+    assert [await send(one, reply_to) for _ in range(2)] == [250, 250]
+    assert await send(mail(customer.email, "And how?"), reply_to) == 250  # before any went
+    await work.run()
+
+    _, letter = mailbox.to(customer.email)
+    assert letter["Subject"] == f"Re: [#{ticket.number}] Printer on fire"
+    assert letter["Auto-Submitted"] == "auto-replied"
+    assert letter["Reply-To"] is None
+    assert letter["In-Reply-To"] == f"<ticket.{ticket.id}@example.com>"
+    said = " ".join(letter.get_body(("plain",)).get_content().split())
+    assert "Es ist geschlossen und nimmt keine Antworten mehr an" in said
+    assert f"Dann reichen Sie ein neues Ticket ein und nennen Sie darin die Nummer #{ticket.number}." in said
+    sent = (await api(agent, SENT_OF, id=ticket.gid))["ticket"]["events"]["nodes"]
+    assert sent[-1 if wanted == "ignore" else -2] == {
+        "recipient": {"id": customer.gid},
+        "messageKind": "STATUS_CHANGED",
+        "deliveryStatus": "SENT",
+    }
+
+    assert await send(mail(customer.email, "Still there?"), reply_to) == 250
+    await work.run()
+    assert len(mailbox.to(customer.email)) == 3
+
+
+async def test_of_a_closed_ticket_nobody_hears_but_people_who_could_comment_on_it(
+    send, reply_to, customer, stranger, agent, database, other, unknown
 ):
     await database.rows("UPDATE tickets SET status = 'CLOSED', closed_at = now()")
-    ticketing = desk.settings.model_copy(update={"inbound_unknown": "ticket"})
-    monkeypatch.setattr(type(desk), "settings", property(lambda _: ticketing))
+    assert await send(mail(stranger.email, "Let me in."), reply_to) == 250
+    assert await send(mail("who@elsewhere.example", "Me too."), reply_to) == 250
+    assert await send(mail(customer.email, "I am away.", Auto_Submitted="auto-replied"), reply_to) == 250
+    assert await send(mail(customer.email, "To nobody."), reply_to, "") == 250
+    unknown("ticket")
+    assert await send(mail(customer.email, "It burns anew."), reply_to) == 250
+    unknown("wait")
+    await database.rows("UPDATE tickets SET requester_id = :id", id=stranger.id)
+    assert await send(mail(customer.email, "Whose is it?"), reply_to) == 250
+
+    assert await outcomes(database) == ["WAITING", "WAITING", "IGNORED", "IGNORED", "SUBMITTED", "WAITING"]
+    assert await database.rows(TOLD) == []
+
+
+async def test_who_answers_a_closed_ticket_again_and_again_hears_it_a_few_times_an_hour(
+    send, reply_to, customer, database, mailbox, work_due
+):
+    await database.rows("UPDATE tickets SET status = 'CLOSED', closed_at = now()")
+    for number in range(8):
+        assert await send(mail(customer.email, f"But why? {number}"), reply_to) == 250
+        await work_due()
+
+    assert len(mailbox.to(customer.email)) == 5  # with the one that confirms the ticket
+    assert [row["status"] for row in await database.rows(TOLD)].count("QUEUED") == 1
+
+
+async def test_of_a_ticket_that_went_into_another_the_other_is_spoken_of(
+    send, reply_to, customer, ticket, other, database, mailbox, work, unknown
+):
+    unknown("ticket")
+    assert await send(mail(customer.email, "It smokes.", "Smoke"), "support@example.com") == 250
+    unknown("wait")
+    await work.run()
+    into = "(SELECT id FROM tickets WHERE subject = 'Smoke')"
+    await database.rows("UPDATE tickets SET status = 'CLOSED', closed_at = now()")
+    await database.rows(f"UPDATE tickets SET merged_into_id = {into} WHERE id = :id", id=ticket.uuid)
+    assert await send(mail(customer.email, "But why?"), reply_to) == 250
+    await work.run()
+
+    assert mailbox.to(customer.email)[-1]["Subject"] == f"Re: [#{ticket.number + 1}] Smoke"
+    noted = f"SELECT ticket_id = {into} AS there FROM comments WHERE internal"
+    assert await database.rows(noted) == [{"there": True}]
+
+
+async def test_a_ticket_that_is_open_again_is_not_said_to_be_closed(send, reply_to, customer, database, mailbox, work):
+    await database.rows("UPDATE tickets SET status = 'CLOSED', closed_at = now()")
+    assert await send(mail(customer.email, "But why?"), reply_to) == 250
+    await database.rows("UPDATE tickets SET status = 'OPEN', closed_at = NULL")
+    await work.run()
+
+    assert await database.rows(TOLD) == [{"status": "SKIPPED"}]
+    assert len(mailbox.to(customer.email)) == 1
+
+
+async def test_an_answer_to_a_closed_ticket_may_open_one_that_goes_on_from_there(
+    send, reply_to, customer, agent, database, other, unknown, api, ticket
+):
+    await database.rows("UPDATE tickets SET status = 'CLOSED', closed_at = now()")
+    unknown("ticket")
 
     for _ in range(2):
         assert await send(mail(customer.email, "It burns anew."), reply_to) == 250
@@ -500,11 +628,8 @@ async def test_an_answer_to_a_closed_ticket_may_open_one_that_goes_on_from_there
         assert found == {"status": "CLOSED", "links": [{"kind": "RELATED", "ticket": expected}]}
 
 
-async def test_what_fits_nothing_may_be_a_ticket_or_nothing(
-    send, reply_to, customer, database, other, desk, monkeypatch, work
-):
-    ticketing = desk.settings.model_copy(update={"inbound_unknown": "ticket"})
-    monkeypatch.setattr(type(desk), "settings", property(lambda _: ticketing))
+async def test_what_fits_nothing_may_be_a_ticket_or_nothing(send, reply_to, customer, database, other, unknown):
+    unknown("ticket")
     new = mail("New Person <new@elsewhere.example>", "My **screen** is dark.", "Dark screen")
     new.add_attachment(b"\x89PNG\r\n\x1a\n" + b"x" * 50, maintype="image", subtype="png", filename="dark.png")
     for _ in range(2):
@@ -528,8 +653,7 @@ async def test_what_fits_nothing_may_be_a_ticket_or_nothing(
     assert await database.rows("SELECT filename FROM attachments") == [{"filename": "dark.png"}]
     assert await outcomes(database) == ["SUBMITTED"]
 
-    ignoring = desk.settings.model_copy(update={"inbound_unknown": "ignore"})
-    monkeypatch.setattr(type(desk), "settings", property(lambda _: ignoring))
+    unknown("ignore")
     before = await database.counts()
     assert await send(mail("new@elsewhere.example", "And another."), "support@example.com") == 250
     assert await database.counts() == before | {"inbound_mails": 2}
@@ -602,6 +726,13 @@ def text_of(message):
         ("Hello.", "\n\nFrom: Ada <ada@example.com>\nSent: Monday\nTo: You\nSubject: It\n\nHi\n"),
         ("Hallo.", "\n\nVon: Ada\nGesendet: Montag\nAn: Sie\nBetreff: Es\n\nHi\n"),
         ("Hello.", "\n\n-- \nCarla, Head of Printers\n"),
+        ("Hello.", "\n\nOn 30.11.26 02:31, Deskwire wrote:\n> Hello Carla\n>\n> question\n\n-- \nCarla\n"),
+        (
+            "Hallo.",
+            "\n\nAm 30.11.26 um 10:00 schrieb Deskwire:\n> Guten Tag\n>\n> Frage\n>\n> -- \n> Ada\n\n-- \nCarla\n",
+        ),
+        ("Hello.", "\n\n-- \nCarla\n\nOn 30.11.26 02:31, Deskwire wrote:\n> Hello\n"),
+        ("> Does it burn?\nYes.", "\n\n-- \nCarla\n"),
         ("Hello.", "\n\nSent from my iPhone\n\nOn 2026-11-23 Ada wrote:\n> Hi\n"),
         ("I tried these:\n- one\n- two", ""),
         ("> Does it burn?\nYes.\n\n> Now?\nNo.", ""),
@@ -641,6 +772,81 @@ def test_nothing_but_a_quote_is_left_whole():
 )
 def test_html_is_made_markdown(html, text):
     assert text_of(mail("a@example.com", None, html=html)) == text
+
+
+def parts(kind, *inner):
+    """A part with others in it: each a text, its subtype before it, a file's name in parentheses; or made already."""
+    whole = EmailMessage()
+    whole["Content-Type"] = f"multipart/{kind}"
+    for each in inner:
+        part = each
+        if isinstance(each, str):
+            subtype, _, text = each.partition(": ")
+            part = EmailMessage()
+            part.set_content(text, subtype=subtype.partition("(")[0], disposition="inline")
+            if "(" in subtype:
+                part.set_param("filename", subtype.partition("(")[2].rstrip(")"), "Content-Disposition")
+        whole.attach(part)
+    return whole
+
+
+def picture(name=None):
+    part = EmailMessage()
+    part.set_content(b"\x89PNG", maintype="image", subtype="png", disposition="inline", filename=name)
+    return part
+
+
+@pytest.mark.parametrize(
+    ("message", "text", "names"),
+    [
+        (parts("mixed", "plain: Look:", picture(), "plain: And now?"), "Look:\n\nAnd now?", ["attachment"]),
+        (
+            parts("mixed", "plain: Look:", picture("a.png"), "plain: Now?\n\n-- \nCarla"),
+            "Look:\n\nNow?",
+            ["a.png"],
+        ),
+        (parts("mixed", "html: <b>One</b>", picture(), "html: Two"), "**One**\n\nTwo", ["attachment"]),
+        (
+            parts("alternative", "plain: Both", parts("mixed", "html: One", picture("a.png"), "html: Two")),
+            "Both",
+            ["a.png"],
+        ),
+        (
+            parts("mixed", parts("alternative", "html: <i>a</i>", "plain: a"), parts("alternative", "html: <i>b</i>")),
+            "a\n\n*b*",
+            [],
+        ),
+        (parts("mixed", "plain: See there.", "plain(log.txt): It burns."), "See there.", ["log.txt"]),
+        (parts("mixed", "plain(log.txt): It burns.", "plain: See there."), "See there.", ["log.txt"]),
+        (parts("mixed", "plain(words.txt): It burns.", picture("a.png")), "It burns.", ["a.png"]),
+        (parts("alternative", "plain: a", "html(a.html): <i>a</i>"), "a", []),
+        (parts("related", "html: One", picture("a.png"), "css: p{}"), "One", ["a.png"]),
+    ],
+)
+def test_all_texts_of_a_mail_are_its_words(message, text, names):
+    message["From"] = "a@example.com"
+    read = reading.read(message.as_bytes(), "a@example.com", "b@example.com")
+
+    assert read.text == text
+    assert [file.name for file in read.files] == names
+
+
+def test_a_text_that_is_attached_without_a_name_is_a_file():
+    attached = EmailMessage()
+    attached.set_content("It burns.", disposition="attachment")
+    read = reading.read(parts("mixed", "plain: See there.", attached).as_bytes(), "a@example.com", "b@example.com")
+
+    assert read.text == "See there."
+    assert [(file.name, file.content) for file in read.files] == [("attachment", b"It burns.\n")]
+
+
+@pytest.mark.parametrize("kind", ["mixed", "alternative"])
+def test_a_mail_of_many_parts_takes_as_long_as_it_is(kind):
+    content = f"Content-Type: multipart/{kind}; boundary=x\n\n" + "--x\nContent-Type: text/html\n\n<b>a\n" * 5_000
+    began = time.process_time()
+    reading.read(content.encode(), "a@example.com", "reply@example.com")
+
+    assert time.process_time() - began < 3
 
 
 @pytest.mark.parametrize(
