@@ -25,7 +25,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, select
 
-from domain import attempts, comments, messages, people, tickets
+from domain import attempts, comments, messages, people
 from domain.access import NOBODY, Viewer
 from domain.comments import Words
 from domain.inbound import addresses, files, reading
@@ -33,7 +33,7 @@ from domain.inbound.addresses import Sealed
 from domain.inbound.reading import Mail
 from domain.people import Newcomer
 from domain.refusals import Conflict, ConflictReason, RateLimited, Refusal
-from domain.tickets import linking, submitting
+from domain.tickets import conflicts, linking, submitting
 from domain.tickets.submitting import Submission
 from domain.words import MOST_BODY, MOST_NAME, MOST_SUBJECT
 from infra.desk import Desk
@@ -57,7 +57,6 @@ from models import (
 )
 
 MOST_REASON = 1000  # characters of what a server says
-MOST_HOPS = 5  # from a ticket into the one that took it in
 # What only staff are told: their answers are for staff as well.
 FOR_STAFF = frozenset(
     {
@@ -176,25 +175,15 @@ async def _comment(desk: Desk, arrival: Arrival) -> None:
     upload_ids, body = await files.stored(desk, viewer, mail)
     try:
         async with desk.writes.begin() as unit:
-            ticket = await _last_of_merged(unit, viewer, message.ticket_id)
+            ticket = await conflicts.last_of_merged(unit, viewer, message.ticket_id)
+            if ticket is None:
+                raise Refusal("There is no such ticket any more.")
             said = Words(ticket.id, body, upload_ids, channel=TicketChannel.EMAIL)
             inward = viewer.is_staff and message.kind in FOR_STAFF
             comment = await (comments.add_internal if inward else comments.add)(unit, viewer, said)
             _record(unit, arrival, InboundOutcome.COMMENTED, None, ticket_id=ticket.id, comment_id=comment.id)
     except Seen:
         return
-
-
-async def _last_of_merged(unit: Unit, viewer: Viewer, ticket_id: UUID) -> Ticket:
-    """The ticket, or the one that took it in. Raises NotFound when the viewer does not see it."""
-    for _ in range(MOST_HOPS):
-        ticket = await unit.read(tickets.one, viewer, ticket_id)
-        if ticket is None:
-            break
-        if ticket.merged_into_id is None:
-            return ticket
-        ticket_id = ticket.merged_into_id
-    raise Refusal("There is no such ticket any more.")
 
 
 # --- What fits nothing ------------------------------------------------------------------------------------------------
