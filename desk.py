@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
+from uuid import UUID
 
 import typer
 
@@ -18,6 +19,8 @@ from infra.settings import InvalidSettingsError, Settings, load
 
 if TYPE_CHECKING:
     from alembic.config import Config
+
+    from infra.desk import Desk
 
 ROOT = Path(__file__).resolve().parent
 
@@ -138,7 +141,7 @@ def check(*, strict: Annotated[bool, typer.Option("--strict", help="Also fail fo
 
 @app.command()
 def status() -> None:
-    """Show how it is: what is outside, workers alive, queues, dead jobs, and mail that is not sent."""
+    """Show how it is: what is outside, workers alive, queues, dead jobs, mail that is not sent, and mail that waits."""
     from rich.console import Console
 
     from infra import status as looked
@@ -198,6 +201,34 @@ def erase(email: str, *, yes: Annotated[bool, typer.Option("--yes", help="Do not
     if not done:
         _refuse("Nothing was changed.")
     typer.echo("Erased. Workers erase the bytes of files within moments; backups hold all of it until they are gone.")
+
+
+@app.command()
+def waiting_mail(
+    open_: Annotated[
+        str | None, typer.Option("--open", metavar="ID|all", help="Make this one a ticket, or all that are listed.")
+    ] = None,
+) -> None:
+    """List the mail that came in, fits no ticket and waits, oldest first; or make tickets of it."""
+    from domain.inbound import waiting
+    from infra.files import StoreUnavailable
+    from infra.postgres import Unavailable
+
+    async def done() -> bool:
+        async with waiting.desk_of(_settings()) as desk:
+            if open_ is None:
+                for mail in await waiting.listed(desk):
+                    received = mail.received_at.strftime("%Y-%m-%d %H:%M UTC")
+                    typer.echo(f"{mail.id}  {received}  {mail.sender or '(nobody)'}  {mail.subject}")
+                return True
+            return await _opened(desk, open_)
+
+    try:
+        good = asyncio.run(done())
+    except (StoreUnavailable, Unavailable) as away:
+        _refuse(str(away))
+    if not good:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -261,6 +292,25 @@ def check_migrations() -> None:
             command.check(_alembic())
         except CommandError as differs:
             _refuse(str(differs))
+
+
+async def _opened(desk: "Desk", which: str) -> bool:
+    """Makes tickets of the mail with this id, or of all that waits, and tells of each; whether that went well."""
+    from domain.inbound import waiting
+    from domain.refusals import Refusal
+
+    try:
+        ids = [mail.id for mail in await waiting.listed(desk)] if which == "all" else [UUID(which)]
+    except ValueError:
+        _refuse(f"{which} is no id of a mail: `desk waiting-mail` lists them.")
+    good = True
+    for mail_id in ids:
+        try:
+            typer.echo(f"{mail_id}  is ticket #{await waiting.open_one(desk, mail_id)}")
+        except Refusal as refused:
+            good = False
+            typer.echo(f"{mail_id}  {refused.message}", err=True)
+    return good
 
 
 def _settings() -> Settings:

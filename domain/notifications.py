@@ -10,7 +10,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import aliased
 
-from domain import access, history, templates, tickets
+from domain import access, gist, history, templates, tickets
 from domain.access import Viewer
 from domain.articles import reviews
 from domain.maintenance import saying
@@ -170,14 +170,14 @@ def told(viewer: Viewer, notification: Any) -> Any:
 def body_of(
     desk: Desk,
     kind: str,
-    subject: str | None,
+    happened: str | None,
     locale: str | None,
     own: str | None,
     facts: str | None,
     told: str | None,
     zone: str | None,
 ) -> str | None:
-    """The ticket's subject, the article's title, what happens to services, or what the desk itself says.
+    """The ticket's subject and what happened, the article's title, what happens to services, or the desk's own words.
 
     None without sight of it.
     """
@@ -185,7 +185,7 @@ def body_of(
         return templates.plain(_filled(desk, own, facts, locale))
     if kind == MAINTENANCE.name:
         return saying.in_app(told, locale, zone)[1]
-    return told if kind == REVIEW.name else subject
+    return told if kind == REVIEW.name else gist.said(happened, desk.settings.desk_name, Wording(locale, zone))
 
 
 def title_of(
@@ -208,9 +208,9 @@ def _filled(desk: Desk, own: str, facts: str, locale: str | None) -> str:
     return templates.filled(own, known)
 
 
-def subject(viewer: Viewer, notification: Any) -> Any:
-    """The ticket's subject, while the viewer can see it."""
-    return subject_of(viewer, notification).with_only_columns(Ticket.subject).scalar_subquery()
+def happened(viewer: Viewer, notification: Any, own: Any) -> Any:
+    """What happened to the ticket, as JSON in a text; NULL where the desk has `own` words, or without sight of it."""
+    return sa.case((own.is_(None), gist.of(viewer, notification)))
 
 
 def number(notification: Any) -> Any:

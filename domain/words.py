@@ -3,6 +3,7 @@
 import importlib
 import re
 import unicodedata
+from html import unescape
 from typing import Any
 
 import nh3
@@ -18,6 +19,8 @@ MOST_REMOVED = 100  # tags at once
 _UNSAFE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
 _TURNING = re.compile(r"[\u202a-\u202e\u2066-\u2069]")  # which would turn around what stands beside a name or subject
 _UNSEEN = {"Cc", "Cf", "Zl", "Zp", "Zs"}
+_TAG = re.compile(r"<[^>]+>")
+_INLINE = re.compile(r"</?(?:a|code|del|em|s|strong)(?: [^>]*)?>")
 _BREAKS = re.compile(r"[\t\n\r\x85\u2028\u2029]+")
 # Domains of mail that never leaves its organisation, or a desk that is tried out: our mail server knows the way there.
 for inside in ("local", "test"):
@@ -129,6 +132,19 @@ def filename(path: str) -> str:
 def html(markdown: str) -> str:
     """The Markdown as HTML that is safe to insert."""
     return _cleaner.clean(_markdown.render(markdown)).strip()
+
+
+def line_of(made: str) -> str:
+    """Safe HTML as one line of plain text."""
+    return " ".join(unescape(_TAG.sub(" ", _INLINE.sub("", made))).split())
+
+
+def beginning(plain: str, most: int) -> str:
+    """As much of one line as fits, up to the end of a word."""
+    if len(plain) <= most:
+        return plain
+    cut = plain[: most - 1]
+    return cut[: cut.rfind(" ")].rstrip() + "…" if " " in cut else cut + "…"
 
 
 def email(problems: Problems, field: str, value: str) -> str:

@@ -21,6 +21,8 @@ WITH owed AS MATERIALIZED (
     SELECT FROM jobs WHERE state = 'DEAD' LIMIT {MOST_COUNTED}
 ), mail AS MATERIALIZED (
     SELECT not_before FROM messages WHERE status = 'QUEUED' ORDER BY not_before LIMIT {MOST_COUNTED}
+), undecided AS MATERIALIZED (
+    SELECT received_at FROM inbound_mails WHERE outcome = 'WAITING' ORDER BY received_at LIMIT {MOST_COUNTED}
 )
 SELECT
     (SELECT count(*) FROM owed WHERE state = 'QUEUED') AS queued,
@@ -28,7 +30,10 @@ SELECT
     (SELECT count(*) FROM dead) AS dead,
     (SELECT greatest(0, extract(epoch FROM now() - min(due_at)))::float8 FROM owed) AS oldest_due_seconds,
     (SELECT count(*) FROM mail) AS unsent_mail,
-    (SELECT greatest(0, extract(epoch FROM now() - min(not_before)))::float8 FROM mail) AS oldest_unsent_mail_seconds
+    (SELECT greatest(0, extract(epoch FROM now() - min(not_before)))::float8 FROM mail) AS oldest_unsent_mail_seconds,
+    (SELECT count(*) FROM undecided) AS waiting_mail,
+    (SELECT greatest(0, extract(epoch FROM now() - min(received_at)))::float8 FROM undecided)
+        AS oldest_waiting_mail_seconds
 """  # noqa: S608 # a number of ours
 
 
@@ -42,6 +47,8 @@ class Waiting:
     oldest_due_seconds: float  # how long the relay or a worker owes what should have been done first
     unsent_mail: int
     oldest_unsent_mail_seconds: float
+    waiting_mail: int  # that came in, fits no ticket, and waits for somebody to decide
+    oldest_waiting_mail_seconds: float
 
 
 async def read(reads: Reads) -> Waiting:

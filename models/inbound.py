@@ -4,7 +4,7 @@ import datetime as dt
 import enum
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Record
@@ -15,7 +15,7 @@ class InboundOutcome(enum.Enum):
 
     COMMENTED = enum.auto()
     SUBMITTED = enum.auto()
-    WAITING = enum.auto()  # for an agent, who decides where it belongs
+    WAITING = enum.auto()  # for somebody who decides where it belongs
     BOUNCED = enum.auto()  # it told that one of ours was not delivered
     IGNORED = enum.auto()  # written by a machine, or by somebody who may not
 
@@ -27,6 +27,7 @@ class InboundMail(Record):
     __table_args__ = (
         Index("inbound_mails_digest_key", "digest", unique=True),
         Index("inbound_mails_received_at_idx", "received_at"),
+        Index("inbound_mails_waiting_idx", "received_at", postgresql_where=text("outcome = 'WAITING'")),
     )
 
     digest: Mapped[str]
@@ -37,4 +38,5 @@ class InboundMail(Record):
     person_id: Mapped[UUID | None] = mapped_column(ForeignKey("people.id"))
     ticket_id: Mapped[UUID | None] = mapped_column(ForeignKey("tickets.id"))
     comment_id: Mapped[UUID | None] = mapped_column(ForeignKey("comments.id"))
-    file_key: Mapped[str | None]  # of the mail as it came, kept while it waits for an agent
+    file_key: Mapped[str | None]  # of the mail as it came, kept while it waits
+    recipient: Mapped[str | None]  # the address that it was sent to, likewise

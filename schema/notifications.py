@@ -63,11 +63,14 @@ class Notification(Node):
 
     @computed("More in short, plain text; null when the title says it all.")
     def body(notification: models.Notification, viewer: Viewer) -> str | None:
-        subject, locale = notifications.subject(viewer, notification), notifications.locale(viewer)
-        own = notifications.own_words(viewer, notification, models.MessageTemplate.body)
+        locale, own = (
+            notifications.locale(viewer),
+            notifications.own_words(viewer, notification, models.MessageTemplate.body),
+        )
+        happened = notifications.happened(viewer, notification, own)
         facts, told = notifications.facts(viewer, notification, own), notifications.told(viewer, notification)
         zone = notifications.zone(viewer)
-        return Computed(notifications.body_of, notification.kind, subject, locale, own, facts, told, zone)
+        return Computed(notifications.body_of, notification.kind, happened, locale, own, facts, told, zone)
 
     @planned("What it's about; null when the viewer can't see it any more.")
     def subject(notification: models.Notification, viewer: Viewer) -> NotificationSubject | None:

@@ -70,6 +70,16 @@ def _of_database(waiting: Waiting) -> Iterator[Metric]:
         "How long the mail that is owed most waits.",
         waiting.oldest_unsent_mail_seconds,
     )
+    yield GaugeMetricFamily(
+        "deskwire_waiting_mail",
+        "Mail that came in, fits no ticket and waits for somebody to decide, at most 100,000.",
+        waiting.waiting_mail,
+    )
+    yield GaugeMetricFamily(
+        "deskwire_oldest_waiting_mail_seconds",
+        "How long the mail waits that came in first.",
+        waiting.oldest_waiting_mail_seconds,
+    )
 
 
 def metrics(desk: Desk, engine: Engine) -> Callable[[Request], Awaitable[Response]]:

@@ -23,7 +23,6 @@ WITHOUT_FORMS = "simple"
 # As it stands in addresses: letters that no accent can be taken from.
 _LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ł": "l", "þ": "th", "ð": "d"})
 _TAG = re.compile(r"<[^>]+>")
-_INLINE = re.compile(r"</?(?:a|code|del|em|s|strong)(?: [^>]*)?>")
 _HEADING = re.compile(r"<(h[1-6])>(.*?)</\1>", re.DOTALL)
 
 
@@ -72,8 +71,4 @@ def rendered(markdown: str) -> str:
 def summary(body_html: str) -> str:
     """The beginning of a text in plain words, as far as a summary goes."""
     without = re.sub(r"<(h[1-6]|pre)[^>]*>.*?</\1>", " ", body_html, flags=re.DOTALL)
-    plain = " ".join(html.unescape(_TAG.sub(" ", _INLINE.sub("", without))).split())
-    if len(plain) <= MOST_SUMMARY:
-        return plain
-    cut = plain[: MOST_SUMMARY - 1]
-    return cut[: cut.rfind(" ")].rstrip() + "…" if " " in cut else cut + "…"
+    return words.beginning(words.line_of(without), MOST_SUMMARY)

@@ -30,6 +30,7 @@ from models import (
     ExternalIdentity,
     IdempotencyKey,
     InboundMail,
+    InboundOutcome,
     JobRow,
     JobState,
     Message,
@@ -141,6 +142,13 @@ def _of_mail(person_id: Any, email: Any) -> ColumnElement[bool]:
     return sa.or_(theirs, on_theirs(InboundMail.ticket_id)(person_id, email))
 
 
+# What is gone waits for nobody.
+_DECIDED = sa.case(
+    (InboundMail.outcome == InboundOutcome.WAITING, InboundOutcome.IGNORED.name),
+    else_=sa.cast(InboundMail.outcome, sa.Text),
+)
+
+
 def _of_job(*states: JobState) -> Whose:
     return lambda _, email: sa.and_(JobRow.payload["email"].astext == email, JobRow.state.in_(states))
 
@@ -181,7 +189,8 @@ RULES = [
          {"summary": None, "summary_html": None}),
     Rule(Resolution, on_theirs(Resolution.ticket_id), {"feedback": None}),
     Rule(Escalation, on_theirs(Escalation.ticket_id, Escalation.escalated_by_id), {"reason": None}),
-    Rule(InboundMail, _of_mail, {"sender": "", "reason": None}, file="file_key"),
+    Rule(InboundMail, _of_mail,
+         {"sender": "", "reason": None, "recipient": None, "outcome": _DECIDED}, file="file_key"),
     Rule(Message, by(Message.recipient_id), {"address": None, "last_error": None}),
     Rule(ArticleVersion, by(ArticleVersion.published_by_id), {"note": None}),
     Rule(Article, by(Article.publishes_by_id), {"publishes_note": None}),

@@ -4,8 +4,8 @@ A mail about a ticket says in its Reply-To where an answer goes: an address of i
 one message and so for its ticket and its recipient. Whoever answers must also be who they say they are: the sender's
 address is the recipient's. What fits becomes a comment; of what does not, INBOUND_UNKNOWN decides:
 
-- `wait`: the mail is kept, and its row waits. Where the address names a ticket, an internal comment there tells whoever
-  works on it what came, and from whom.
+- `wait`: the mail is kept, and its row waits until whoever runs the desk opens it as a ticket. Where its address
+  names one, an internal comment there tells whoever works on it what came, and from whom.
 - `ticket`: it opens a ticket of the category for everything else, for a new customer when nobody has the address; an
   answer to a ticket that is closed opens one that is linked to it.
 - `ignore`: its row alone tells that it came.
@@ -31,6 +31,7 @@ from domain.comments import Words
 from domain.inbound import addresses, files, reading
 from domain.inbound.addresses import Sealed
 from domain.inbound.reading import Mail
+from domain.jobs import EraseFiles
 from domain.people import Newcomer
 from domain.refusals import Conflict, ConflictReason, RateLimited, Refusal
 from domain.tickets import conflicts, linking, submitting
@@ -90,6 +91,8 @@ class Arrival:
     message: Message | None = None  # that this names
     person: Person | None = None  # who has the sender's address
     closed_id: UUID | None = None  # of the ticket that it answers and that takes no answers any more
+    recipient: str = ""  # that it was sent to, of whomever that is
+    row_id: UUID | None = None  # of a mail that came before, and waits
 
     @property
     def fits(self) -> bool:
@@ -98,6 +101,11 @@ class Arrival:
         if message is None or person is None or message.ticket_id is None:
             return False
         return person.active and person.id == message.recipient_id
+
+    @property
+    def opens(self) -> bool:
+        """Whether there is what a ticket needs: somebody who asks, and something that they wrote."""
+        return bool(self.mail.sender and (self.mail.text or self.mail.files))
 
     @property
     def misfit(self) -> str:
@@ -125,7 +133,7 @@ def _for_everything_else() -> Select[Category]:
 
 async def take(desk: Desk, came: Incoming) -> None:
     """See to one mail; the same again changes nothing. What it raises, the sender should try again."""
-    arrival = await _arrived(desk, came)
+    arrival = await arrived(desk, came)
     if arrival is None:
         return
     mail = arrival.mail
@@ -147,8 +155,8 @@ async def take(desk: Desk, came: Incoming) -> None:
         await _unknown(desk, arrival, arrival.misfit)
 
 
-async def _arrived(desk: Desk, came: Incoming) -> Arrival | None:
-    """The mail with what is known of it; None when it has been seen to."""
+async def arrived(desk: Desk, came: Incoming, row_id: UUID | None = None) -> Arrival | None:
+    """The mail with what is known of it; None when it has been seen to. `row_id`: of one that waits since it came."""
     try:
         mail = await asyncio.to_thread(reading.read, came.content, came.sender, came.recipient)
     except Exception as error:  # noqa: BLE001 # no mail may be lost for how it is written; somebody has to look at it
@@ -157,11 +165,11 @@ async def _arrived(desk: Desk, came: Incoming) -> Arrival | None:
         mail = Mail(digest, came.sender.lower(), "", "", "", (), automatic=False, bounce=False)
     address = addresses.opened(desk.settings, desk.signer, came.recipient)
     async with desk.writes.begin() as unit:
-        if await unit.read(_known, mail.digest) is not None:
+        if row_id is None and await unit.read(_known, mail.digest) is not None:
             return None
         message = await unit.read(_message, address.message_id) if address and address.message_id else None
         person = await unit.read(people.by_email_for_anyone, mail.sender) if mail.sender else None
-    return Arrival(mail, came.content, address, message, person)
+    return Arrival(mail, came.content, address, message, person, came.recipient, row_id)
 
 
 async def _comment(desk: Desk, arrival: Arrival) -> None:
@@ -195,9 +203,9 @@ async def _unknown(desk: Desk, arrival: Arrival, reason: str) -> None:
     if wanted == "ignore" or (person is not None and not person.active):
         await _noted(desk, arrival, InboundOutcome.IGNORED, reason)
         return
-    if wanted == "ticket" and arrival.mail.sender and (arrival.mail.text or arrival.mail.files):
+    if wanted == "ticket" and arrival.opens:
         try:
-            await _submit(desk, arrival)
+            await submit(desk, arrival)
         except RateLimited:
             raise
         except Refusal as refusal:
@@ -207,8 +215,11 @@ async def _unknown(desk: Desk, arrival: Arrival, reason: str) -> None:
     await _wait(desk, arrival, reason)
 
 
-async def _submit(desk: Desk, arrival: Arrival) -> None:
-    """Open a ticket of the category for everything else. Raises what submitting one does."""
+async def submit(desk: Desk, arrival: Arrival) -> UUID | None:
+    """Open a ticket of the category for everything else; None when somebody else has seen to the mail meanwhile.
+
+    Raises what submitting a ticket does.
+    """
     mail, viewer = arrival.mail, await _sender(desk, arrival)
     async with desk.writes.begin() as unit:
         category = await unit.read(_for_everything_else)
@@ -218,6 +229,7 @@ async def _submit(desk: Desk, arrival: Arrival) -> None:
     subject = mail.subject[:MOST_SUBJECT].strip() or "No subject"
     try:
         async with desk.writes.begin() as unit:
+            waiting = await _still_waiting(unit, arrival.row_id) if arrival.row_id else None
             # An answer that its ticket does not take any more goes on from there.
             known = arrival.message.ticket_id if arrival.message and arrival.fits else None
             answered = await unit.lock(_ticket, known) if known else None
@@ -227,9 +239,33 @@ async def _submit(desk: Desk, arrival: Arrival) -> None:
             await unit.flush()  # the row of the mail names the ticket
             if answered and (made := await unit.lock(_ticket, ticket_id)):
                 linking.tie(unit, None, made, answered, TicketLinkKind.RELATED)
-            _record(unit, replace(arrival, message=None), InboundOutcome.SUBMITTED, None, ticket_id=ticket_id)
+            if waiting is None:
+                _record(unit, replace(arrival, message=None), InboundOutcome.SUBMITTED, None, ticket_id=ticket_id)
+            else:
+                _settle(unit, waiting, viewer, ticket_id)
     except Seen:
-        return
+        return None
+    return ticket_id
+
+
+def waiting_one(row_id: Any) -> Select[InboundMail]:
+    """The mail of this id, while it waits."""
+    return select(InboundMail).where(InboundMail.id == row_id, InboundMail.outcome == InboundOutcome.WAITING)
+
+
+async def _still_waiting(unit: Unit, row_id: UUID) -> InboundMail:
+    """The row, which nobody else can see to until the end. Raises Seen when somebody has."""
+    if (row := await unit.lock(waiting_one, row_id)) is None:
+        raise _seen()
+    return row
+
+
+def _settle(unit: Unit, row: InboundMail, viewer: Viewer, ticket_id: UUID) -> None:
+    """Have a mail wait no more, since its ticket holds what it said."""
+    if row.file_key:
+        unit.enqueue(EraseFiles([row.file_key]))
+    told = {"outcome": InboundOutcome.SUBMITTED, "person_id": viewer.id, "ticket_id": ticket_id}
+    unit.change(row, **told, reason=None, file_key=None, recipient=None)
 
 
 async def _sender(desk: Desk, arrival: Arrival) -> Viewer:
@@ -330,6 +366,10 @@ class Seen(Conflict):
     """Another one has seen to this mail a moment before."""
 
 
+def _seen() -> Seen:
+    return Seen(ConflictReason.ALREADY_DONE, "This mail is known.")
+
+
 def _record(
     unit: Unit,
     arrival: Arrival,
@@ -341,7 +381,7 @@ def _record(
     file_key: str | None = None,
 ) -> None:
     """The mail's row, which makes it count once: whatever else its unit says comes to nothing when there is one."""
-    unit.translate("inbound_mails_digest_key", Seen(ConflictReason.ALREADY_DONE, "This mail is known."))
+    unit.translate("inbound_mails_digest_key", _seen())
     unit.insert(
         InboundMail,
         digest=arrival.mail.digest,
@@ -353,4 +393,5 @@ def _record(
         ticket_id=ticket_id or (arrival.message.ticket_id if arrival.message else None),
         comment_id=comment_id,
         file_key=file_key,
+        recipient=arrival.recipient if file_key else None,
     )

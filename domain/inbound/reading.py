@@ -94,6 +94,11 @@ def read(content: bytes, envelope_sender: str, recipient: str) -> Mail:
     )
 
 
+def subject(content: bytes) -> str:
+    """What a mail says it is about."""
+    return words.visible(_header(email.message_from_bytes(content, policy=_POLICY), "Subject"))
+
+
 def digest(content: bytes, recipient: str) -> str:
     """What tells a mail apart that can't be read."""
     return hashlib.sha256(recipient.lower().encode() + b"\0" + content).hexdigest()

@@ -109,3 +109,21 @@ def test_tags_are_lower_case_and_each_once():
     words.tags(problems, "tags", [f"tag {number}" for number in range(21)])
     with pytest.raises(InvalidInput):
         problems.refuse()
+
+
+@pytest.mark.parametrize(
+    ("markdown", "line"),
+    [
+        ("It **burns** [here](https://example.com).", "It burns here."),
+        ("# One\n\n- two & <three>\n- `four`", "One two & <three> four"),
+        ("", ""),
+    ],
+)
+def test_html_becomes_one_line(markdown, line):
+    assert words.line_of(words.html(markdown)) == line
+
+
+def test_the_beginning_of_a_line_ends_with_a_word():
+    assert words.beginning("as it is", 8) == "as it is"
+    assert words.beginning("longer than that", 12) == "longer…"
+    assert words.beginning("longer", 5) == "long…"

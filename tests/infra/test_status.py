@@ -8,7 +8,16 @@ from rich.console import Console
 from infra import checks, status
 from infra.waiting import Waiting
 
-CALM = Waiting(queued=3, running=1, dead=0, oldest_due_seconds=0.2, unsent_mail=2, oldest_unsent_mail_seconds=1.0)
+CALM = Waiting(
+    queued=3,
+    running=1,
+    dead=0,
+    oldest_due_seconds=0.2,
+    unsent_mail=2,
+    oldest_unsent_mail_seconds=1.0,
+    waiting_mail=0,
+    oldest_waiting_mail_seconds=0.0,
+)
 
 
 def shown(results):
@@ -25,6 +34,7 @@ def shown(results):
         ({"oldest_due_seconds": 61.0}, ["relay lag"]),
         ({"oldest_unsent_mail_seconds": 601.0}, ["unsent mail"]),
         ({"queued": 100_000}, []),
+        ({"waiting_mail": 3, "oldest_waiting_mail_seconds": 90_000.0}, []),  # it may be spam
     ],
 )
 def test_what_somebody_should_look_at_is_bad(changed, bad):
@@ -52,7 +62,18 @@ async def test_all_is_shown_with_its_state(database, migrated, desk):  # empties
     await desk.bus.gone("one")
 
     assert [each.name for each in results if not each.good] == []
-    for part in ("database", "redis", "files", "mail", "workers", "jobs", "relay lag", "dead jobs", "unsent mail"):
+    for part in (
+        "database",
+        "redis",
+        "files",
+        "mail",
+        "workers",
+        "jobs",
+        "relay lag",
+        "dead jobs",
+        "unsent mail",
+        "waiting mail",
+    ):
         assert f" {part} " in shown(results)
 
 
@@ -69,3 +90,12 @@ async def test_what_is_away_is_told_and_the_rest_is_still_shown(migrated):
 
 def test_what_a_server_says_is_no_markup():
     assert "went [red]away[/red]" in shown([checks.Result("mail", good=False, said="went [red]away[/red]")])
+
+
+def test_mail_that_waits_is_told_with_its_age():
+    values = {name: getattr(CALM, name) for name in Waiting.__slots__}
+    waits = Waiting(**values | {"waiting_mail": 3, "oldest_waiting_mail_seconds": 90_000.0})
+
+    told = shown(status.judged(waits))
+    assert "3 came in and fit no ticket, the oldest 25.0 h ago: `desk waiting-mail` lists them" in told
+    assert "0 came in and fit no ticket" in shown(status.judged(CALM))

@@ -131,7 +131,7 @@ async def _by_hand(c, own, avatar):
         unit.insert(
             models.InboundMail, digest=str(new_id()), sender=c.person.email, received_at=moment,
             outcome=models.InboundOutcome.WAITING, reason=text(), person_id=None, ticket_id=None, comment_id=None,
-            file_key=mail,
+            file_key=mail, recipient=text(),
         )  # fmt: skip
         unit.insert(
             models.TicketView, owner_id=person_id, department_id=None, name=text(), filter={"text": text()},
@@ -241,6 +241,7 @@ async def test_no_word_of_theirs_is_left_and_all_that_is_counted_stays(scene, de
     left = {f"{model.__name__}.{name}": await holding(database, model, name) for model, name in COLUMNS}
     assert {name: count for name, count in left.items() if count} == {}
     assert files_holding(desk) == []
+    assert await database.rows("SELECT id FROM inbound_mails WHERE outcome = 'WAITING'") == []
     assert [await database.rows(sql) for sql in (HISTORY, MEASURED)] == before
     assert {name: (await database.counts())[name] for name in COUNTED} == {name: counts[name] for name in COUNTED}
     for ticket in (scene.own, scene.theirs):

@@ -73,6 +73,22 @@ async def test_unsent_mail_is_told_until_it_is_sent(told, database, work, ticket
     assert (after["deskwire_unsent_mail"], after["deskwire_oldest_unsent_mail_seconds"]) == (0, 0)
 
 
+async def test_mail_that_fits_nothing_is_told_until_somebody_decides(told, database):
+    await database.rows(
+        """INSERT INTO inbound_mails (id, digest, sender, received_at, outcome)
+        SELECT gen_random_uuid(), n::text, '', now() - n * interval '100 s',
+            CASE n WHEN 3 THEN 'IGNORED' ELSE 'WAITING' END
+        FROM generate_series(1, 3) AS n"""
+    )
+    before = await told()
+    await database.rows("UPDATE inbound_mails SET outcome = 'SUBMITTED'")
+    after = await told()
+
+    assert before["deskwire_waiting_mail"] == 2
+    assert 200 <= before["deskwire_oldest_waiting_mail_seconds"] < 230
+    assert (after["deskwire_waiting_mail"], after["deskwire_oldest_waiting_mail_seconds"]) == (0, 0)
+
+
 async def test_a_database_that_is_away_makes_nothing_fail_and_is_told(told, desk, monkeypatch):
     async def away(_self, _sql, _arguments):
         raise postgres.Unavailable
@@ -102,7 +118,7 @@ async def test_it_walks_indexes_of_what_is_left_to_do(engine, database):  # empt
         plan = "\n".join(line for (line,) in found)
 
     assert "Seq Scan" not in plan
-    for index in ("jobs_owed_idx", "jobs_dead_idx", "messages_waiting_idx"):
+    for index in ("jobs_owed_idx", "jobs_dead_idx", "messages_waiting_idx", "inbound_mails_waiting_idx"):
         assert index in plan
 
 

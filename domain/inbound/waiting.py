@@ -1,0 +1,95 @@
+"""Mail that waits, since it fitted no ticket when it came: whoever runs the desk sees it, and opens it as tickets."""
+
+import asyncio
+import datetime as dt
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, select
+
+from domain import inbound
+from domain.inbound import reading
+from domain.refusals import NotFound, Refusal
+from infra.desk import Desk
+from infra.mail_door import Incoming
+from infra.settings import Settings
+from models import InboundMail, InboundOutcome, Ticket
+
+MOST = 1_000  # mails that are shown, or opened, at once
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """A mail that waits, as its row and its head have it."""
+
+    id: UUID
+    received_at: dt.datetime
+    sender: str
+    subject: str
+
+
+def _oldest() -> Select[InboundMail]:
+    waits = InboundMail.outcome == InboundOutcome.WAITING
+    return select(InboundMail).where(waits).order_by(InboundMail.received_at, InboundMail.id).limit(MOST)
+
+
+def _ticket(ticket_id: Any) -> Select[Ticket]:
+    return select(Ticket).where(Ticket.id == ticket_id)
+
+
+@asynccontextmanager
+async def desk_of(settings: Settings) -> AsyncIterator[Desk]:
+    """The desk, for as long as it is asked."""
+    desk = await Desk.open(settings)
+    try:
+        yield desk
+    finally:
+        await desk.close()
+
+
+async def listed(desk: Desk) -> list[Waits]:
+    """The mails that wait, oldest first, at most 1,000. Raises StoreUnavailable."""
+    async with desk.writes.begin() as unit:
+        rows = await unit.read_all(_oldest)
+    return [Waits(row.id, row.received_at, row.sender, await _subject(desk, row)) for row in rows]
+
+
+async def _subject(desk: Desk, row: InboundMail) -> str:
+    try:
+        return await asyncio.to_thread(reading.subject, await _content(desk, row))
+    except Refusal as gone:
+        return f"({gone.message})"
+
+
+async def _content(desk: Desk, row: InboundMail) -> bytes:
+    try:
+        _, chunks = await desk.files.open(row.file_key or "")
+    except FileNotFoundError:
+        raise Refusal("Its content is gone.") from None
+    return b"".join([chunk async for chunk in chunks])
+
+
+async def open_one(desk: Desk, mail_id: UUID) -> int:
+    """Make a mail that waits a ticket, as INBOUND_UNKNOWN=ticket would have; gives the ticket's number.
+
+    Raises NotFound when none of this id waits, and what submitting a ticket does.
+    """
+    async with desk.writes.begin() as unit:
+        row = await unit.read(inbound.waiting_one, mail_id)
+    if row is None:
+        raise NotFound("id", "mail that waits")
+    came = Incoming(await _content(desk, row), row.sender, row.recipient or "")
+    arrival = await inbound.arrived(desk, came, row.id)
+    if arrival is None or not arrival.opens:
+        raise Refusal("It names no sender, or nothing is written in it.")
+    if arrival.person is not None and not arrival.person.active:
+        raise Refusal("Its sender was shut out.")
+    ticket_id = await inbound.submit(desk, arrival)
+    async with desk.writes.begin() as unit:
+        ticket = await unit.read(_ticket, ticket_id) if ticket_id else None
+    if ticket is None:
+        raise NotFound("id", "mail that waits")
+    return ticket.number

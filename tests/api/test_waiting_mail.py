@@ -1,0 +1,171 @@
+"""Mail that fits no ticket and waits: it is seen, and becomes a ticket once."""
+
+import asyncio
+from email.message import EmailMessage
+
+import pytest
+from typer.testing import CliRunner
+
+import desk as commands
+from domain import inbound
+from domain.inbound import waiting
+from domain.refusals import NotFound, Refusal
+from infra.mail_door import Incoming
+from models import Role
+
+OUTCOMES = "SELECT outcome, ticket_id, file_key, recipient, reason FROM inbound_mails ORDER BY received_at"
+TICKETS = """SELECT t.number, t.subject, t.body, t.channel, p.name, p.email, p.role
+    FROM tickets t JOIN people p ON p.id = requester_id ORDER BY t.number"""
+
+
+@pytest.fixture
+def come(desk):
+    """A mail comes in, by default from a stranger to the support address."""
+
+    async def came(
+        text="My **screen** is dark.", sender="New Person <new@elsewhere.example>", to="support@example.com"
+    ):
+        message = EmailMessage()
+        message["From"], message["Subject"], message["Message-ID"] = sender, "Dark screen", f"<{hash((text, to))}@x>"
+        message.set_content(text)
+        if text:
+            message.add_attachment(
+                b"\x89PNG\r\n\x1a\n" + b"x" * 50, maintype="image", subtype="png", filename="dark.png"
+            )
+        await inbound.take(desk, Incoming(message.as_bytes(), sender, to))
+        return message
+
+    return came
+
+
+@pytest.fixture
+def command(migrated, monkeypatch):
+    """`desk waiting-mail`, as an operator calls it: its exit code, what it says, and what is wrong."""
+    monkeypatch.setattr(commands, "_settings", lambda: migrated)
+    monkeypatch.setattr("infra.supervisor.join", lambda _folder: None)
+
+    async def called(*arguments):
+        result = await asyncio.to_thread(CliRunner().invoke, commands.app, ["waiting-mail", *arguments])
+        return result.exit_code, result.stdout, result.stderr
+
+    return called
+
+
+async def test_an_operator_lists_and_opens_it(come, command, desk, database, other):
+    assert await command() == (0, "", "")
+    await come()
+    await come("", "Mute Mary <mute@elsewhere.example>")
+    good, bad = await waiting.listed(desk)
+
+    code, said, _ = await command()
+    assert code == 0
+    first, second = said.splitlines()
+    assert first.startswith(f"{good.id}  {good.received_at:%Y-%m-%d %H:%M} UTC  new@elsewhere.example  Dark screen")
+    assert (second.split()[0], "  mute@elsewhere.example  Dark screen" in second) == (str(bad.id), True)
+    assert (await command("--open", "nonsense"))[0] == 2
+
+    code, said, wrong = await command("--open", "all")
+    (ticket,) = await database.rows(TICKETS)
+    assert (code, said) == (1, f"{good.id}  is ticket #{ticket['number']}\n")
+    assert wrong == f"{bad.id}  It names no sender, or nothing is written in it.\n"
+
+    assert await command("--open", str(good.id)) == (1, "", f"{good.id}  There is no such mail that waits.\n")
+
+
+async def test_a_strangers_mail_is_listed_and_becomes_a_ticket_once(come, desk, database, other, work, mailbox):
+    message = await come()
+    (mail,) = await waiting.listed(desk)
+    assert (mail.sender, mail.subject) == ("new@elsewhere.example", "Dark screen")
+    (kept,) = await database.rows(OUTCOMES)
+
+    number = await waiting.open_one(desk, mail.id)
+
+    expected = {"number": number, "subject": "Dark screen", "body": "My **screen** is dark.", "channel": "EMAIL"}
+    sender = {"name": "New Person", "email": "new@elsewhere.example", "role": Role.CUSTOMER.name}
+    assert await database.rows(TICKETS) == [expected | sender]
+    assert await database.rows("SELECT filename FROM attachments") == [{"filename": "dark.png"}]
+    (row,) = await database.rows(OUTCOMES)
+    assert row["ticket_id"] is not None
+    assert (row["outcome"], row["file_key"], row["recipient"], row["reason"]) == ("SUBMITTED", None, None, None)
+    assert await waiting.listed(desk) == []
+    await work.run()
+    with pytest.raises(FileNotFoundError):
+        await desk.files.open(kept["file_key"])
+
+    before = await database.counts()
+    with pytest.raises(NotFound):
+        await waiting.open_one(desk, mail.id)
+    await inbound.take(desk, Incoming(message.as_bytes(), message["From"], "support@example.com"))  # handed in again
+    assert await database.counts() == before
+
+
+async def test_two_who_open_it_at_once_make_one_ticket(come, desk, database, other, customer, monkeypatch):
+    submit = inbound.submitting.submit
+
+    async def slow(*arguments):
+        await asyncio.sleep(0.2)
+        return await submit(*arguments)
+
+    monkeypatch.setattr(inbound.submitting, "submit", slow)
+    await come(sender=customer.email)
+    (mail,) = await waiting.listed(desk)
+
+    done = await asyncio.gather(*(waiting.open_one(desk, mail.id) for _ in range(2)), return_exceptions=True)
+
+    assert sorted(type(each).__name__ for each in done) == ["NotFound", "int"]
+    assert await database.rows("SELECT count(*) FROM tickets") == [{"count": 1}]
+
+
+async def test_an_answer_to_a_closed_ticket_goes_on_from_there(
+    come, desk, database, other, ticket, customer, work, mailbox
+):
+    await work.run()
+    (letter,) = mailbox.to(customer.email)
+    await database.rows("UPDATE tickets SET status = 'CLOSED', closed_at = now()")
+    await come("It burns anew.", customer.email, letter["Reply-To"])
+    (mail,) = await waiting.listed(desk)
+
+    number = await waiting.open_one(desk, mail.id)
+
+    made = (await database.rows(TICKETS))[-1]
+    assert (made["number"], made["subject"], made["email"]) == (number, "Printer on fire", customer.email)
+    assert await database.rows("SELECT DISTINCT kind FROM ticket_links") == [{"kind": "RELATED"}]
+
+
+async def test_of_mail_from_before_its_recipient_was_kept_it_is_a_ticket_alone(come, desk, database, other):
+    await come()
+    await database.rows("UPDATE inbound_mails SET recipient = NULL")
+    (mail,) = await waiting.listed(desk)
+
+    number = await waiting.open_one(desk, mail.id)
+
+    assert [row["number"] for row in await database.rows(TICKETS)] == [number]
+
+
+async def test_what_can_be_no_ticket_waits_on(come, desk, database, other, customer):
+    await come(sender=customer.email)
+    (mail,) = await waiting.listed(desk)
+    await database.rows("UPDATE people SET active = false WHERE id = :id", id=customer.id)
+    before = await database.counts()
+
+    with pytest.raises(Refusal, match="Its sender was shut out"):
+        await waiting.open_one(desk, mail.id)
+
+    await database.rows("UPDATE people SET active = true WHERE id = :id", id=customer.id)
+    (row,) = await database.rows(OUTCOMES)
+    await desk.files.delete([row["file_key"]])
+    with pytest.raises(Refusal, match="Its content is gone"):
+        await waiting.open_one(desk, mail.id)
+    assert await database.counts() == before
+    assert (await waiting.listed(desk))[0].subject == "(Its content is gone.)"
+    assert (await database.rows(OUTCOMES))[0]["outcome"] == "WAITING"
+
+
+async def test_without_a_category_for_everything_else_nothing_is_lost(come, desk, database):
+    await come()
+    (mail,) = await waiting.listed(desk)
+
+    with pytest.raises(Refusal, match="There is no category for everything else"):
+        await waiting.open_one(desk, mail.id)
+
+    assert [each.id for each in await waiting.listed(desk)] == [mail.id]
