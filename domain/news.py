@@ -15,7 +15,8 @@ from sqlalchemy.orm import aliased
 
 from domain import access, articles, history, maintenance, tickets
 from domain.access import Viewer
-from domain.happenings import CommentAdded, TicketReopened, TicketSubmitted
+from domain.happenings import CommentAdded, ResolutionConfirmed, TicketReopened, TicketSubmitted
+from domain.tickets import ratings
 from domain.wording import Wording, marked
 from models import (
     Article,
@@ -155,6 +156,7 @@ def of(viewer: Viewer, event_ids: Any) -> Select[*tuple[Any, ...]]:
         author.name.label("author"),
         _files(works).label("files"),
         _hindered(viewer).label("hindered"),
+        sa.case((Event.kind == ResolutionConfirmed.__name__, ratings.are_seen(viewer, Ticket, works))).label("rated"),
         into.id.label("into_id"),
         into.number.label("into_number"),
         Resolution.summary,
@@ -270,11 +272,13 @@ def _resolved(fact: Fact, w: Wording) -> list[Block]:
 
 
 def _confirmed(fact: Fact, w: Wording) -> list[Block]:
+    confirmed = Block(w.said("{name} has confirmed that it is solved.", name=fact.actor))
+    if not fact.rated:  # its reader may not know how
+        return [confirmed]
     rating = fact.data["rating"]
-    blocks = [Block(w.said("{name} has confirmed that it is solved.", name=fact.actor))]
-    if rating is not None:
-        blocks = [Block(w.said("{name} rates the help with {rating} of 5.", name=fact.actor, rating=rating))]
-    return blocks + fact.written("feedback")
+    rated = marked("{name} rates the help with {rating} of 5.")
+    said = confirmed if rating is None else Block(w.said(rated, name=fact.actor, rating=rating))
+    return [said, *fact.written("feedback")]
 
 
 def _closed(fact: Fact, w: Wording) -> list[Block]:

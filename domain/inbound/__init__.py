@@ -90,9 +90,9 @@ class Arrival:
     address: Sealed | None = None  # of ours, that it was sent to
     message: Message | None = None  # that this names
     person: Person | None = None  # who has the sender's address
-    closed_id: UUID | None = None  # of the ticket that it answers and that takes no answers any more
     recipient: str = ""  # that it was sent to, of whomever that is
     row_id: UUID | None = None  # of a mail that came before, and waits
+    closed_id: UUID | None = None  # of the ticket that it answers and that takes no answers any more
 
     @property
     def fits(self) -> bool:
@@ -169,7 +169,7 @@ async def arrived(desk: Desk, came: Incoming, row_id: UUID | None = None) -> Arr
             return None
         message = await unit.read(_message, address.message_id) if address and address.message_id else None
         person = await unit.read(people.by_email_for_anyone, mail.sender) if mail.sender else None
-    return Arrival(mail, came.content, address, message, person, came.recipient, row_id)
+    return Arrival(mail, came.content, address, message, person, recipient=came.recipient, row_id=row_id)
 
 
 async def _comment(desk: Desk, arrival: Arrival) -> None:

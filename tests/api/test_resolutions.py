@@ -284,6 +284,22 @@ async def test_the_reason_is_read_once_in_the_mail_about_it(do, agent, customer,
     assert text.count("has opened it again.") == text.count("It *still* burns.") == text.count("Really.") == 1
 
 
+@pytest.mark.parametrize("has_it", [True, False])
+async def test_the_mail_tells_the_rating_to_whoever_may_read_it(
+    do, agent, customer, work, mailbox, database, ticket, has_it
+):
+    await do(agent, "resolveTicket")
+    await work.run()
+    await database.rows("UPDATE tickets SET assignee_id = :id", id=agent.id if has_it else None)
+
+    await do(customer, "confirmResolution", rating=4, feedback="Canary")
+    await work.run()
+
+    text = mailbox.to(agent.email)[-1].get_body(("plain",)).get_content()
+    told = ("with 4 of 5" in text, "Canary" in text, "has confirmed that it is solved" in text)
+    assert told == (has_it, has_it, not has_it)
+
+
 async def test_a_comment_of_the_customers_rejects_the_resolution_too(do, read, api, agent, customer, ticket):
     await do(agent, "resolveTicket")
     add = "mutation($input: AddCommentInput!) { addComment(input: $input) { __typename } }"
