@@ -224,6 +224,19 @@ async def test_dialogs_and_completion_work_under_the_strict_policy(page):
 
 
 @in_a_browser
+async def test_on_a_phone_the_answer_is_below_what_is_asked(page):
+    await page.call("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=1, mobile=True)
+    assert (await page.run("Welcome"))["data"]["categories"]["nodes"]
+    of = "document.querySelector('.graphiql-{}').getBoundingClientRect().toJSON()"
+    asked, answer = [await page.value(of.format(name)) for name in ("editors", "response")]
+
+    assert asked["bottom"] <= answer["top"]
+    assert answer["bottom"] <= 844
+    assert min(asked["height"], answer["height"]) > 250
+    assert min(asked["width"], answer["width"]) > 280
+
+
+@in_a_browser
 async def test_nobody_and_then_a_customer_is_the_viewer(page):
     nobody = await page.run("Welcome")
     assert nobody["data"]["viewer"] is None
