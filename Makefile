@@ -39,7 +39,7 @@ define install-dev
 	$(call install,requirements-dev.lock,requirements-embedded.lock)
 endef
 
-.PHONY: help run test check types others faults schema migration lock sbom audit manifests demo-day bench clean
+.PHONY: help run test check types others format faults schema migration lock sbom audit manifests demo-day bench clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -67,6 +67,11 @@ others:
 	.venv/bin/python desk.py print-schema | diff -u schema/schema.graphql -
 	.venv/bin/python desk.py check-migrations
 	.venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+format: ## Put the code into its form, and mend what ruff can
+	$(install-dev)
+	.venv/bin/python -m ruff format .
+	.venv/bin/python -m ruff check --fix .
 
 faults: ## Break every promise on purpose, ROUNDS times, and write what came of it into docs/promises.md
 	$(install-dev)

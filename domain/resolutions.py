@@ -16,7 +16,16 @@ from domain.tickets import conflicts, ratings, statuses
 from domain.tickets.actions import AFTER_CLOSING
 from infra.settings import Settings
 from infra.unit import Unit
-from models import UNRESOLVED, ArticleAudience, ArticleStatus, Resolution, ResolutionState, Ticket, TicketStatus
+from models import (
+    UNRESOLVED,
+    Article,
+    ArticleAudience,
+    ArticleStatus,
+    Resolution,
+    ResolutionState,
+    Ticket,
+    TicketStatus,
+)
 
 MOST_FEEDBACK, MOST_REASON, MOST_CLOSE_REASON = 2_000, 2_000, 500
 WORST, BEST = 1, 5  # of ratings
@@ -28,6 +37,13 @@ TOO_LATE = "This ticket was closed more than 30 days ago."
 def last(ticket: Any) -> Select[Resolution]:
     """The last resolution of a ticket."""
     return statuses.last_resolution(ticket.id)
+
+
+def article(viewer: Viewer, ticket_id: Any) -> Select[Article]:
+    """The article that answers a ticket, as its last resolution says, if the viewer may see both."""
+    rows = tickets.one(viewer, ticket_id).with_only_columns(Ticket.id)
+    latest = statuses.last_resolution(rows.scalar_subquery()).with_only_columns(Resolution.article_id)
+    return articles.one(viewer, latest.scalar_subquery())
 
 
 def of_event(event: Any) -> Select[Resolution]:

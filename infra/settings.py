@@ -90,6 +90,10 @@ class Settings(BaseSettings):
 
     host: str = "127.0.0.1"
     port: Port = 8000
+    forwarded_allow_ips: Words = (
+        "127.0.0.1",
+        "::1",
+    )  # proxies, and networks of them, that say where a request came from
     public_url: str = _from(lambda known: address_at(known["host"], known["port"]))  # without a slash at its end
     data_dir: Path = Path(".data")  # made absolute
     secret_key: str = Field("", repr=False)  # signs tokens and links
@@ -187,7 +191,7 @@ class Settings(BaseSettings):
             return here
         return *here, AWSSecretsManagerSettingsSource(settings_cls, secret, case_sensitive=False)
 
-    @field_validator("allowed_origins", "attachment_types", mode="before")
+    @field_validator("allowed_origins", "attachment_types", "forwarded_allow_ips", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value

@@ -118,10 +118,14 @@ def _addresses(settings: Settings) -> Iterator[tuple[str, str]]:
 def _proxies(settings: Settings) -> Iterator[tuple[str, str]]:
     """Whose word on where a request came from is taken."""
     name = "FORWARDED_ALLOW_IPS"
-    proxies = os.environ.get(name, "")
-    if "*" in proxies or any(each.strip().endswith("/0") for each in proxies.split(",")):
+    proxies = settings.forwarded_allow_ips
+    if "*" in proxies or any(each.endswith("/0") for each in proxies):
         yield name, "believes everybody who says where they come from, so limits by network hold nobody"
-    elif not proxies and settings.public_url.startswith("https:") and settings.host in EVERYWHERE:
+    elif (
+        name.lower() not in settings.model_fields_set
+        and settings.public_url.startswith("https:")
+        and settings.host in EVERYWHERE
+    ):
         yield name, "is not set: all who come through a proxy that is not on this machine count as one network"
 
 

@@ -32,8 +32,8 @@ FRAME: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 {% block refresh %}{% endblock %}<title>{% block title %}{% endblock %}</title>
 <style>
-:root { color-scheme: light dark; --line: #8884; --quiet: #808080; --link: #2563eb; }
-@media (prefers-color-scheme: dark) { :root { --link: #8ab4ff; } }
+:root { color-scheme: light dark; --line: #8884; --quiet: #6b7280; --link: #2563eb; }
+@media (prefers-color-scheme: dark) { :root { --quiet: #9aa4b2; --link: #8ab4ff; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 56rem; padding: 1rem; font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
 h1 { font-size: 1.35rem; line-height: 1.25; margin: .5rem 0 1rem; }
@@ -54,10 +54,12 @@ iframe { width: 100%; height: 24rem; border: 1px solid var(--line); border-radiu
 </style></head><body>{% block body %}{% endblock %}</body></html>
 """
 LIST: Final = """{% extends "frame" %}
-{% block refresh %}<meta http-equiv="refresh" content="5">{% endblock %}
+{% block refresh %}{% if not still %}<meta http-equiv="refresh" content="5">{% endif %}{% endblock %}
 {% block title %}Mail ({{ messages | length }}){% endblock %}
 {% block body %}<h1>Mail</h1>
-<p class="quiet">Nothing here has left this machine. The newest is on top; the page looks for more every 5 seconds.</p>
+<p class="quiet">Nothing here has left this machine. The newest is on top;
+{% if still %}<a href="/mail">look for more every 5 seconds</a>.{% else %}the page looks for more every 5 seconds:
+<a href="/mail?still">stop that</a>.{% endif %}</p>
 {% if messages %}<ul>{% for message in messages %}
 <li><a href="/mail/{{ message.name }}"><strong>{{ message.subject }}</strong>
 <time class="quiet">{{ message.time }}</time>
@@ -91,10 +93,14 @@ class Summary:
 def routes(folder: Path) -> list[Route]:
     """`/mail`, `/mail/{name}` and `/mail/{name}.eml` over the folder that the catcher fills."""
 
-    def all_mail(_request: Request) -> Response:
+    def all_mail(request: Request) -> Response:
         paths = sorted(folder.glob("*.eml"), reverse=True)[:MOST_LISTED]
         found = [_summary(path) for path in paths if NAME.fullmatch(path.stem)]
-        return _page("list", messages=[summary for summary in found if summary is not None])
+        return _page(
+            "list",
+            messages=[summary for summary in found if summary is not None],
+            still="still" in request.query_params,
+        )
 
     def one(request: Request) -> Response:
         path = _path(folder, request)

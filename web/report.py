@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -91,15 +92,17 @@ def _page(data: dict[str, Any], interval: str) -> str:
         (
             "Tickets",
             plot(
+                "Tickets",
                 labels,
                 Line("submitted", "#1f5fd1", [each["submittedCount"] for each in values]),
                 Line("resolved", "#15803d", [each["resolvedCount"] for each in values]),
             ),
         ),
-        ("Backlog", plot(labels, Line("unresolved", "#c2410c", [each["backlogCount"] for each in values]))),
+        ("Backlog", plot("Backlog", labels, Line("unresolved", "#c2410c", [each["backlogCount"] for each in values]))),
         (
             "Hours to the first answer and to the solution, median",
             plot(
+                "Hours to the first answer and to the solution, median",
                 labels,
                 Line("first answer", "#1f5fd1", [_hours(each["firstResponse"]["medianSeconds"]) for each in values]),
                 Line("solution", "#15803d", [_hours(each["resolution"]["medianSeconds"]) for each in values]),
@@ -108,6 +111,7 @@ def _page(data: dict[str, Any], interval: str) -> str:
         (
             "Satisfied customers and targets met, %",
             plot(
+                "Satisfied customers and targets met, %",
                 labels,
                 Line("satisfied", "#7c3aed", [_percent(each["satisfaction"]["satisfiedShare"]) for each in values]),
                 Line("targets met", "#0e7490", [_percent(each["sla"]["metShare"]) for each in values]),
@@ -202,8 +206,10 @@ def lasted(seconds: int | None) -> str:
     return " ".join(f"{number} {unit}" for number, unit in parts[first : first + 2] if number)
 
 
-def plot(labels: Sequence[str], *lines: Line, most: float | None = None) -> str:
-    """Lines over periods, as SVG; dashed to the last one, which is not over yet.
+def plot(title: str, labels: Sequence[str], *lines: Line, most: float | None = None) -> str:
+    """Lines over periods, as SVG; dotted to the last one, which is not over yet.
+
+    The second is dashed, for whoever sees no colours.
 
     `most`: the top of the scale; None: what the largest value needs.
     """
@@ -213,7 +219,11 @@ def plot(labels: Sequence[str], *lines: Line, most: float | None = None) -> str:
     def place(number: int, value: float) -> str:
         return f"{LEFT + number * step:.1f},{HEIGHT - BOTTOM - value / top * (HEIGHT - BOTTOM - 10):.1f}"
 
-    parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" font-size="11" font-family="sans-serif">']
+    span = f", {labels[0]} to {labels[-1]}" if labels else ""
+    label = escape(f"{title}: {', '.join(line.name for line in lines)}{span}")
+    parts = [
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}" font-size="11" font-family="sans-serif">'
+    ]
     for share in (0, 0.5, 1):
         y = HEIGHT - BOTTOM - share * (HEIGHT - BOTTOM - 10)
         parts += [
@@ -224,14 +234,19 @@ def plot(labels: Sequence[str], *lines: Line, most: float | None = None) -> str:
         anchor = "start" if number == 0 else "end" if number == len(labels) - 1 else "middle"
         text = f'<text x="{LEFT + number * step:.1f}" y="{HEIGHT - 6}" text-anchor="{anchor}" fill="#6b7280">'
         parts.append(f"{text}{labels[number]}</text>")
-    for line in lines:
+    for line, dashes in zip(lines, ("", ' stroke-dasharray="9 3"'), strict=False):
         known = [(number, place(number, value)) for number, value in enumerate(line.values) if value is not None]
         over = [point for number, point in known if number < len(labels) - 1]
         pen = f'fill="none" stroke="{line.colour}" stroke-width="2"'
-        parts.append(f'<polyline points="{" ".join(over)}" {pen}/>')
+        parts.append(f'<polyline points="{" ".join(over)}"{dashes} {pen}/>')
+        numbers = {number for number, _ in known}
+        for number, point in known:
+            if not numbers & {number - 1, number + 1}:  # a line of one point draws nothing
+                across, down = point.split(",")
+                parts.append(f'<circle cx="{across}" cy="{down}" r="3" fill="{line.colour}"/>')
         if len(known) > len(over):
             rest = [*over[-1:], known[-1][1]]
-            parts.append(f'<polyline points="{" ".join(rest)}" stroke-dasharray="3 3" {pen}/>')
+            parts.append(f'<polyline points="{" ".join(rest)}" stroke-dasharray="2 3" {pen}/>')
     key = "".join(f'<span style="color:{line.colour}">{line.name}</span> ' for line in lines)
     return f"<p class='key'>{key}</p>" + "".join([*parts, "</svg>"])
 

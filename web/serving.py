@@ -251,6 +251,7 @@ def serve(settings: Settings) -> None:
         host=settings.host,
         port=settings.port,
         workers=settings.worker_count,
+        forwarded_allow_ips=list(settings.forwarded_allow_ips),
         log_level="warning",
         **OPTIONS,
     )

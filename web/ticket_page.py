@@ -9,7 +9,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from domain import links
+from domain import links, resolutions
 from domain.access import Viewer
 from domain.tickets.actions import AFTER_CLOSING
 from domain.wording import DESK, Wording, marked
@@ -17,7 +17,7 @@ from infra.desk import Desk
 from infra.ids import new_id
 from infra.postgres import Unavailable
 from infra.unit import now
-from models import Role
+from models import Article, Role
 from planner.engine import Engine
 from schema.context import Context
 from web.rendering import (
@@ -137,12 +137,10 @@ def endpoint(desk: Desk, engine: Engine) -> Endpoint:
             problem = await _done(engine, context, w, ticket_id, form | {"key": key})
             if problem is None:
                 return RedirectResponse(f"{request.url.path}?done={_deed(form)}", 303, HEADERS)
-        found = await engine.query(TICKET, {"id": f"tkt_{ticket_id}"}, None, viewer, context)
-        answered = orjson.loads(found.body)
-        if "errors" in answered:
-            status = 503 if found.code == Unavailable.code else 500
-            return gone(desk, w, status, NOT_NOW, NOT_SHOWN)
-        ticket, reader = answered["data"]["ticket"], answered["data"]["viewer"]["person"]
+        found = await _found(desk, engine, context, w, ticket_id)
+        if isinstance(found, Response):
+            return found
+        ticket, reader, article = found
         w = Wording(reader["locale"], reader["timeZone"])
         if ticket is None:
             return gone(desk, w, 404, marked("Not here"), marked("There is no such ticket any more."))
@@ -157,6 +155,7 @@ def endpoint(desk: Desk, engine: Engine) -> Endpoint:
         return page(
             *(desk, w, "ticket.html", f"#{ticket['number']}", 200 if problem is None else 422),
             ticket=ticket,
+            article=article,
             standing=w.said(STATUSES[ticket["status"]]),
             told_of=told_of,
             told=told and w.said(told),
@@ -178,6 +177,24 @@ async def _about(desk: Desk, w: Wording, token: str) -> tuple[UUID, UUID] | Resp
     except Unavailable:
         return gone(desk, w, 503, NOT_NOW, NOT_SHOWN)
     return about or gone(desk, w, 404, NO_SUCH_PAGE, WRONG_LINK)
+
+
+async def _found(
+    desk: Desk, engine: Engine, context: Context, w: Wording, ticket_id: UUID
+) -> tuple[dict[str, Any], dict[str, Any], Article | None] | Response:
+    """The ticket, its reader, and the article that answers it; or the page that says that they can't be shown."""
+    answer = await engine.query(TICKET, {"id": f"tkt_{ticket_id}"}, None, context.viewer, context)
+    found = orjson.loads(answer.body)
+    if "errors" in found:
+        return gone(desk, w, 503 if answer.code == Unavailable.code else 500, NOT_NOW, NOT_SHOWN)
+    ticket, article = found["data"]["ticket"], None
+    if ticket and ticket["resolution"]:
+        try:
+            async with desk.writes.begin() as unit:
+                article = await unit.read(resolutions.article, context.viewer, ticket_id)
+        except Unavailable:
+            return gone(desk, w, 503, NOT_NOW, NOT_SHOWN)
+    return ticket, found["data"]["viewer"]["person"], article
 
 
 def _deed(form: dict[str, str]) -> str:

@@ -181,7 +181,8 @@ async def test_the_page_of_a_director(api, count, agent, customer, ticket, setti
         assert tile in page
     assert "1 of 1 to 5, 4.00 on average; 100 % of what was resolved was rated." in page
     assert '<span>4</span><i style="width:100.0%"></i><span>1</span>' in page
-    assert f"<td>{agent.name}</td>" in page
+    assert f'<th scope="row">{agent.name}</th>' in page
+    assert "Durations are working time." in page
     assert page.count("<svg") == 4
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from domain.articles import writing
 from domain.jobs import RemindOfResolution
+from domain.messages import ticket_link
 from domain.tickets import timers
 from models import ArticleAudience, Role, Watcher
 
@@ -71,8 +72,6 @@ def link_session(api, ticket, desk):
     """A session that sees this ticket alone, as by the link in its mails."""
 
     async def opened(person):
-        from domain.messages import ticket_link
-
         token = ticket_link("", desk.signer, ticket.uuid, person.id, person.email).removeprefix("/t/")
         text = """mutation($input: SignInWithLinkInput!) { signInWithLink(input: $input) { __typename
           ... on SignInWithLinkSuccess { session { accessToken } } } }"""
@@ -615,6 +614,24 @@ async def test_an_article_that_its_reader_may_not_read_is_not_sent(
 
     await work.run()
     assert "Canary" not in str(mailbox.to(customer.email))
+
+
+async def test_the_tickets_page_shows_the_article_while_its_reader_may_read_it(
+    do, publish, as_lead, http, desk, ticket, agent, customer
+):
+    article = await publish("Reset a password")
+    await do(agent, "resolveTicket", articleId=article.gid)
+    path = ticket_link("", desk.signer, ticket.uuid, customer.id, customer.email)
+
+    page = (await http.get(path)).text
+    assert "The answer stands in our article “Reset a password”:" in page
+    assert "Press <em>reset</em>." in page
+
+    await as_lead(writing.archive, article.id)
+    page = (await http.get(path)).text
+    assert "How it was solved" in page
+    assert "Press" not in page
+    assert "Reset a password" not in page
 
 
 async def test_articles_that_customers_cannot_read_answer_nothing(do, publish, agent, database):

@@ -112,6 +112,17 @@ def test_whoever_comes_through_a_proxy_is_told_apart(weak):
     assert weak(HOST="127.0.0.1") == []
 
 
+def test_proxies_are_known_from_wherever_settings_come(weak, monkeypatch, tmp_path):
+    (tmp_path / "FORWARDED_ALLOW_IPS").write_text("10.1.0.0/16")
+    (tmp_path / "FORWARDED_ALLOW_IPS").chmod(0o640)
+    monkeypatch.setenv("SECRETS_DIR", str(tmp_path))
+
+    assert weak(HOST="0.0.0.0") == []
+
+    (tmp_path / "FORWARDED_ALLOW_IPS").write_text("10.1.0.0/16, *")
+    assert weak(HOST="0.0.0.0") == ["FORWARDED_ALLOW_IPS"]
+
+
 @pytest.mark.parametrize(("scheme", "name"), [("s3", "AWS_ENDPOINT_URL"), ("gs", "GOOGLE_BASE_URL")])
 def test_a_bucket_that_is_reached_in_the_clear_is_named(weak, scheme, name):
     bucket = {"STORAGE_URL": f"{scheme}://attachments"}

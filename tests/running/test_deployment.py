@@ -9,6 +9,8 @@ import tomllib
 from importlib import metadata
 from pathlib import Path
 
+import yaml
+
 from infra.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,6 +70,19 @@ def test_compose_sets_what_is_read_and_demands_every_secret():
     assert {name.lower() for name in given} <= set(Settings.model_fields)
     assert {"SECRET_KEY", "DATABASE_URL", "REDIS_URL"} <= set(given)
     assert all(":?" in given[name] for name in ("SECRET_KEY", "DATABASE_URL", "REDIS_URL"))
+
+
+def test_the_place_inside_a_container_is_not_that_of_the_machine_around_it():
+    """`.env` goes into the containers as well, and its PORT means this machine's."""
+    (image,) = re.findall(r"^ENV (.*)$", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
+    inside = {name: dict(word.split("=", 1) for word in image.split())[name] for name in ("HOST", "PORT", "DATA_DIR")}
+    compose = yaml.safe_load((ROOT / "compose.yaml").read_text())
+
+    for name in ("migrate", "api", "worker"):
+        service = compose["services"][name]
+        assert service["environment"].items() >= inside.items()
+        assert service["volumes"] == [f"data:{inside['DATA_DIR']}"]
+    assert [ports.rpartition(":")[2] for ports in compose["services"]["api"]["ports"]] == [inside["PORT"]]
 
 
 def test_the_embedded_and_the_real_database_sort_alike():

@@ -20,7 +20,6 @@ FOLDER = ROOT / "deploy/kubernetes"
 BASE = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
 INSIDE = {"/health/live", "/health/ready", "/metrics"}
 POSTGRES_CONNECTIONS = 97  # as it comes, without what is reserved
-OTHERS = {"FORWARDED_ALLOW_IPS"}  # uvicorn's
 
 
 def everything():
@@ -78,7 +77,7 @@ def test_settings_come_by_reference_and_are_those_that_are_read(template):
         {"secretRef": {"name": "deskwire-secrets"}},
     ]
     assert "Secret" not in ALL
-    assert {name.lower() for name in set(CONFIG) - OTHERS} <= set(Settings.model_fields)
+    assert {name.lower() for name in set(CONFIG)} <= set(Settings.model_fields)
     secrets = {"SECRET_KEY": "k" * 32, "DATABASE_URL": "postgresql://db/desk", "REDIS_URL": "redis://cache"}
     settings = Settings(
         **{name.lower(): value for name, value in (CONFIG | secrets | {"SMTP_URL": "smtp://m"}).items()}

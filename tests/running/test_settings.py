@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from infra.settings import InvalidSettingsError, Settings, read
+from web import serving
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUIRED = {"DATABASE_URL": "postgresql://db/deskwire", "REDIS_URL": "redis://cache", "SECRET_KEY": "k" * 32}
@@ -135,6 +137,29 @@ def test_a_folder_for_files_may_have_spaces_in_its_name(outside):
     outside(**REQUIRED, STORAGE_URL="file:///files with spaces")
 
     assert read().storage_url == "file:///files with spaces"
+
+
+def test_proxies_are_told_to_the_server_wherever_they_are_set(outside, tmp_path, monkeypatch):
+    started = {}
+    monkeypatch.setattr(serving.uvicorn, "run", lambda _app, **options: started.update(options))
+    outside(**REQUIRED, SECRETS_DIR=str(tmp_path))
+
+    serving.serve(read())
+    assert started["forwarded_allow_ips"] == ["127.0.0.1", "::1"]
+
+    (tmp_path / "forwarded_allow_ips").write_text("10.1.0.0/16, 192.0.2.7\n")
+    serving.serve(read())
+    assert started["forwarded_allow_ips"] == ["10.1.0.0/16", "192.0.2.7"]
+
+
+INTERNAL = {"embedded": "`desk up` sets it for its own processes, and nobody else should"}
+
+
+def test_every_setting_is_told_to_operators():
+    told = "\n".join(path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))))
+    words = set(re.findall(r"\b[A-Z][A-Z_]+\b", told))
+
+    assert {name for name in Settings.model_fields if name.upper() not in words} == set(INTERNAL)
 
 
 def test_empty_means_unset(outside):

@@ -41,6 +41,15 @@ async def test_an_empty_box_says_so(http):
     assert "There is no mail yet." in (await http.get("/mail")).text
 
 
+async def test_the_list_looks_for_more_until_it_is_told_to_stand_still(http):
+    moving, still = (await http.get("/mail")).text, (await http.get("/mail?still")).text
+
+    assert '<meta http-equiv="refresh" content="5">' in moving
+    assert 'href="/mail?still"' in moving
+    assert "refresh" not in still
+    assert 'href="/mail"' in still
+
+
 async def test_the_newest_mail_is_on_top_and_harmless(http, catcher):
     catcher.keep(b"Subject: older\n\nText")
     catcher.keep(MESSAGE)

@@ -15,78 +15,92 @@
     __typename ... on RefreshSessionSuccess { ${SESSION} } ... on Refusal { message } } }`;
   const SIGN_OUT = 'mutation { signOut(input: {}) { __typename } }';
 
-  const TICKET = `id number subject status priority
-    category { name } department { name }
-    requester { name } assignee { name }
-    createdAt updatedAt lastSeq`;
+  // The queries of the README's two minutes.
   const TOUR = [
     {
-      query: `# 1. The desk, and who I am. Choose somebody above,
+      query: `# 1. What can I ask for? Choose somebody above,
 # then press the button with the arrow.
 query Welcome {
-  desk { name version signInMethods maxAttachmentBytes }
-  viewer {
-    person { name email role }
-    unread { count }
-    notifications { nodes { title at readAt } }
-  }
-  categories { nodes { id name isOther } }
+  viewer { person { name role } can }
+  categories { nodes { name isOther } }
 }
 `,
     },
     {
-      query: `# 2. A customer asks for help.
-# An empty categoryId means the first category.
-mutation SubmitTicket($subject: String!, $body: String!, $categoryId: ID!) {
-  submitTicket(input: { subject: $subject, body: $body, categoryId: $categoryId }) {
-    __typename
-    ... on SubmitTicketSuccess {
-      ticket {
-        ${TICKET.replaceAll('\n    ', '\n        ')}
-      }
-    }
+      query: `# 2. A customer submits a ticket. An empty categoryId
+# means the first category. Twice gives it once.
+mutation SubmitTicket($categoryId: ID!) {
+  submitTicket(input: {
+    subject: "Outage in the export", body: "It stops at **90 %**.", categoryId: $categoryId, idempotencyKey: "tour-1"
+  }) {
+    ... on SubmitTicketSuccess { ticket { id number subject bodyHtml status priority department { name } lastSeq } }
     ... on Refusal { message }
   }
 }
 `,
-      variables: { subject: 'The printer is on fire', body: 'It **still** burns.', categoryId: '' },
+      variables: { categoryId: '' },
     },
     {
-      query: `# 3. The tickets that I can see, last changed first.
-query MyTickets($first: Int = 20) {
-  tickets(first: $first) {
-    nodes {
-      ${TICKET.replaceAll('\n    ', '\n      ')}
-    }
-    pageInfo { hasNextPage endCursor }
+      query: `# 3. What must be there is left out: nothing happens.
+mutation SubmitNothing($categoryId: ID!) {
+  submitTicket(input: {subject: "", body: "", categoryId: $categoryId}) {
+    __typename
+    ... on InvalidInput { problems { field message } }
   }
 }
 `,
+      variables: { categoryId: '' },
     },
     {
-      query: `# 4. One ticket, live.
-# An empty id means the ticket that changed last.
-# Leave this running, and change the ticket in
-# another window: as an agent, for instance.
-subscription WatchTicket($id: ID!) {
-  ticketUpdated(id: $id) {
-    ${TICKET}
-  }
-}
+      query: `# 4. One ticket, live. An empty id means the ticket
+# that changed last. Leave this running, and change it
+# in another window: as an agent, for instance.
+subscription WatchTicket($id: ID!) { ticketUpdated(id: $id) { number status updatedAt assignee { name } } }
 `,
       variables: { id: '' },
     },
     {
-      query: `# 5. A ticket with its history, as an agent sees it.
+      query: `# 5. The agent's side, with what customers never see.
 # Choose agent@example.com above.
 query AgentView($id: ID!) {
   ticket(id: $id) {
-    ${TICKET}
-    events { nodes { __typename seq at } }
+    subject tags lastSeq requester { name email }
+    events { nodes {
+      seq __typename actor { name }
+      ... on TicketRouted { toDepartment { name } }
+      ... on MessageSent { recipient { name } messageKind deliveryStatus } } }
+  }
+  viewer { notifications(first: 1) { nodes { title body } } }
+}
+`,
+      variables: { id: '' },
+    },
+    {
+      query: `# 6. As the agent: an answer, and a status with it.
+mutation AnswerTicket($id: ID!) {
+  addComment(input: {ticketId: $id, body: "Fixed in the *next* version.", thenStatus: PENDING}) {
+    ... on AddCommentSuccess { comment { bodyHtml author { name } } ticket { status waitingSince } }
+    ... on Refusal { message }
   }
 }
 `,
       variables: { id: '' },
+    },
+    {
+      query: `# 7. By words of what was said; the last one may be
+# unfinished. As the customer.
+query FindTickets { tickets(filter: {text: "outage vers"}) { totalCount edges { highlightHtml node { number } } } }
+`,
+    },
+    {
+      query: `# 8. A place to PUT a file to, if it is not too large.
+mutation PlaceFile {
+  createUpload(input: {filename: "screen.png", contentType: "image/png", sizeBytes: 40000000}) {
+    ... on CreateUploadSuccess { upload { id url method headers { name value } expiresAt } }
+    ... on InvalidInput { field message }
+  }
+}
+`,
     },
   ];
   // What an empty variable of these tabs stands for.

@@ -23,7 +23,7 @@ function written(html: string): HTMLElement {
 
 function draw(ticket: Ticket): void {
   const parts = [
-    element("h1", `#${ticket.number} ${ticket.subject}`),
+    element("h2", `#${ticket.number} ${ticket.subject}`),
     element("p", `${ticket.status}, ${ticket.assignee ? `with ${ticket.assignee.name}` : "waiting for somebody"}`),
     written(ticket.bodyHtml),
   ];
