@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Callable, Sequence
 from html import escape
+from itertools import cycle
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from resolvers.root import schema
 from schema.context import Context
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 560, 200, 46, 24
+DASHES = "", ' stroke-dasharray="9 3"'  # of lines in turn
 VALUES = """submittedCount resolvedCount reopenedCount backlogCount replyCount
   firstResponse { count medianSeconds p90Seconds averageSeconds }
   resolution { count medianSeconds p90Seconds averageSeconds }
@@ -234,7 +236,7 @@ def plot(title: str, labels: Sequence[str], *lines: Line, most: float | None = N
         anchor = "start" if number == 0 else "end" if number == len(labels) - 1 else "middle"
         text = f'<text x="{LEFT + number * step:.1f}" y="{HEIGHT - 6}" text-anchor="{anchor}" fill="#6b7280">'
         parts.append(f"{text}{labels[number]}</text>")
-    for line, dashes in zip(lines, ("", ' stroke-dasharray="9 3"'), strict=False):
+    for line, dashes in zip(lines, cycle(DASHES)):
         known = [(number, place(number, value)) for number, value in enumerate(line.values) if value is not None]
         over = [point for number, point in known if number < len(labels) - 1]
         pen = f'fill="none" stroke="{line.colour}" stroke-width="2"'
