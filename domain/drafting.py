@@ -11,7 +11,7 @@ from domain.articles import reviews
 from domain.drafts import Choices, Draft, Link, Piece
 from domain.inbound import FOR_STAFF
 from domain.maintenance import saying
-from domain.messages import sign_in_link, ticket_link
+from domain.messages import front_end_link, sign_in_link, ticket_link
 from domain.news import Block, Fact, Section
 from domain.wording import Wording, marked
 from infra.desk import Desk
@@ -187,6 +187,8 @@ def _about(
         if fact.status == TicketStatus.RESOLVED.name and kind is _RESOLVED:
             choices = [Link(str(rating), f"{page}?rating={rating}") for rating in RATINGS]
         notes = [w.said("The link is for you alone: whoever has it can read this request.")]
+    elif len(found) == 1 and (shown := front_end_link(settings, fact.number, fact.ticket_id)):
+        button = Link(w.said(_label(None, fact)), shown)
     if len(found) == 1:
         notes += _of_answers(message, fact, person, desk, w)
     if len(found) > MOST_TOLD:
@@ -226,8 +228,8 @@ def _of_answers(message: Message, fact: Fact, person: Person, desk: Desk, w: Wor
     return [w.said("An answer to this email is read by the customer.")]
 
 
-def _label(kind: NotificationKind, fact: Fact) -> str:
-    """What the page of the ticket is for, as it is now."""
+def _label(kind: NotificationKind | None, fact: Fact) -> str:
+    """What the page of the ticket is for, as it is now; `kind`: that its requester is told."""
     if kind is _RESOLVED:
         return marked("Confirm it, or open it again")
     if fact.status == TicketStatus.CLOSED.name and fact.into_id is None:

@@ -177,6 +177,13 @@ def mark_of(address: str) -> str:
     return hashlib.sha256(address.encode()).hexdigest()[:16]
 
 
+def front_end_link(settings: Settings, number: int, ticket_id: UUID) -> str | None:
+    """Where the front end shows a ticket to whoever is signed in; None when nobody has said."""
+    if settings.ticket_url is None:
+        return None
+    return settings.ticket_url.replace("{number}", str(number)).replace("{id}", f"tkt_{ticket_id}")
+
+
 def sign_in_link(public_url: str, signer: Signer, link: SignInLink, now: dt.datetime) -> str:
     """Where somebody signs in once by a link: signed, so that no secret lies in the database."""
     seconds = max(1, int((link.expires_at - now).total_seconds()))

@@ -218,7 +218,7 @@ def _routed(fact: Fact, w: Wording) -> list[Block]:
 def _assigned(fact: Fact, w: Wording) -> list[Block]:
     if fact.assignee_id != fact.reader_id:  # somebody else has it by now
         return []
-    return [Block(w.said("{name} has assigned it to you.", name=fact.actor))]
+    return [Block(w.said("{name} has assigned it to you.", name=fact.actor)), quoted(fact.body, fact.body_html)]
 
 
 def _handed_over(fact: Fact, w: Wording) -> list[Block]:

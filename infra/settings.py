@@ -1,6 +1,7 @@
 """What may be set from outside: environment variables, files of the same name in `SECRETS_DIR`, or a secret at AWS."""
 
 import os
+import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,7 @@ from pydantic_settings import (
 DAY = 24 * 60 * 60
 SCHEMES = {
     "public_url": ("http", "https"),
+    "ticket_url": ("http", "https"),
     "database_url": ("postgresql", "postgres"),
     "replica_urls": ("postgresql", "postgres"),
     "redis_url": ("redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster", "unix"),
@@ -138,6 +140,8 @@ class Settings(BaseSettings):
     max_messages_per_second: Count = 200  # of one socket
 
     desk_name: str = "Deskwire"
+    # Where the front end shows a ticket, by {number} or {id}. None: all mail but its requester's leads to PUBLIC_URL.
+    ticket_url: str | None = None
     mail_from: str = "support@example.com"
     # Where answers to mails about tickets go: reply+…@ this domain. None: to MAIL_FROM, and nothing here hears of them.
     reply_domain: str | None = _from(
@@ -210,6 +214,13 @@ class Settings(BaseSettings):
     @classmethod
     def _without_slash(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
         return value.rstrip("/") if isinstance(value, str) else tuple(word.rstrip("/") for word in value)
+
+    @field_validator("ticket_url")
+    @classmethod
+    def _of_a_ticket(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[^{}\s]+(?:\{(?:number|id)\}[^{}\s]*)+", value):
+            raise ValueError("has {number} or {id} in it, as https://desk.example.com/tickets/{number}")
+        return value
 
     @field_validator("operator_email")
     @classmethod

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 import models
 from domain import drafts, happenings, history, messages
-from domain.happenings import SlaBreached, StatusChanged, TicketResolved
+from domain.happenings import SlaBreached, StatusChanged, TicketAssigned, TicketResolved
 from domain.jobs import SendMessage
 from infra import jobs
 from models import NotificationKind, SlaTargetKind, TicketStatus
@@ -191,6 +191,35 @@ async def test_staff_read_what_is_for_them(letter_of, house, database, ticket, a
     assert "Waits for <b>them</b>." in text
     assert "Waits for &lt;b&gt;them&lt;/b&gt;." in html
     assert "/t/" not in text
+
+
+async def test_whoever_is_given_a_ticket_reads_what_was_asked(letter_of, house, support, ticket):
+    lead = await house.person("Leo Lead", models.Role.TEAM_LEAD, support)
+
+    text, html = words_of(await letter_of(lead, TicketAssigned(None, lead.id), assignee_id=lead.id))
+
+    assert "Ada Agent has assigned it to you." in text
+    assert "It **burns**." in text
+    assert "<strong>burns</strong>" in html
+
+
+@pytest.mark.parametrize("place", ["number", "id"])
+async def test_mail_to_staff_leads_to_the_ticket_in_the_front_end(
+    desk, letter_of, house, database, support, ticket, customer, monkeypatch, place
+):
+    shown = f"https://desk.example.com/tickets/{{{place}}}?from=mail"
+    changed = desk.settings.model_copy(update={"ticket_url": shown})
+    monkeypatch.setattr(type(desk), "settings", property(lambda _: changed))
+    lead = await house.person("Leo Lead", models.Role.TEAM_LEAD, support)
+    await database.rows("UPDATE tickets SET assignee_id = :who WHERE id = :id", who=lead.id, id=ticket.uuid)
+
+    to_lead = words_of(await letter_of(lead, StatusChanged(OPEN, ON_HOLD, None, RESUMES), status=ON_HOLD))[0]
+    to_customer = words_of(await letter_of(customer, StatusChanged(ON_HOLD, OPEN, None, None), status=OPEN))[0]
+
+    known = {"number": ticket.number, "id": ticket.gid}
+    assert f"https://desk.example.com/tickets/{known[place]}?from=mail" in to_lead
+    assert "desk.example.com" not in to_customer
+    assert "http://desk.test/t/" in to_customer
 
 
 async def test_whoever_may_answer_by_mail_is_told_who_reads_it(

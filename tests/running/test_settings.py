@@ -97,6 +97,14 @@ def test_a_real_one_is_closed_by_default(outside):
             "REPLICA_URLS: must begin with postgresql:// or postgres://",
         ),
         ({"SMTP_URL": "smtp://mail"}, "MAIL_FROM: is required with SMTP_URL"),
+        *(
+            (
+                {"TICKET_URL": url},
+                "TICKET_URL: has {number} or {id} in it, as https://desk.example.com/tickets/{number}",
+            )
+            for url in ("https://desk.example.com/", "https://desk.example.com/{name}", "https://a b/{id}")
+        ),
+        ({"TICKET_URL": "javascript:{id}"}, "TICKET_URL: must begin with http:// or https://"),
         ({"OPERATOR_EMAIL": "a@b, c@d"}, "OPERATOR_EMAIL: is one address, such as operator@example.com"),
         (
             {"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4317"},
