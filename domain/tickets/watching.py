@@ -45,7 +45,8 @@ async def watch(unit: Unit, viewer: Viewer, ticket_id: UUID, person_id: UUID | N
     Raises NotFound, NotAllowed.
     """
     ticket, person = await _both(unit, viewer, ticket_id, person_id)
-    if person.active and await unit.lock(_watcher, ticket.id, person.id) is None:
+    access.found(person if person.active else None, "personId", "person")
+    if await unit.lock(_watcher, ticket.id, person.id) is None:
         unit.insert(Watcher, ticket_id=ticket.id, person_id=person.id)
         _tell(unit, viewer, ticket, [person.id], came=True, staff=person.role is not Role.CUSTOMER)
     return ticket.id

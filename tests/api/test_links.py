@@ -157,6 +157,9 @@ async def test_who_watches_sees(do, read, api, house, stranger, customer, agent,
         assert (await do(billing_agent, verb, ticketId=ticket.gid))["__typename"] == "NotFound"
         person = f"per_{MISSING[4:]}"
         assert (await do(agent, verb, ticketId=ticket.gid, personId=person))["field"] == "personId"
+    await database.rows("UPDATE people SET active = false WHERE id = :id", id=billing_agent.id)
+    shut_out = await do(agent, "watchTicket", ticketId=ticket.gid, personId=billing_agent.gid)
+    assert (shut_out["__typename"], shut_out["field"]) == ("NotFound", "personId")
     assert await database.counts() == before
     answer = await do(stranger, "unwatchTicket", ticketId=ticket.gid)
     assert (answer["ticket"]["id"], answer["ticket"]["viewerIsWatching"]) == (ticket.gid, False)
