@@ -57,14 +57,16 @@ def _clock(ticket_id: Any, target: SlaTargetKind) -> Select[SlaClock]:
 
 
 def _calendars(ticket_id: Any, version_id: Any, department_id: Any, category_id: Any) -> Select[BusinessCalendar]:
-    """All calendars by which the ticket's time was or may now be counted."""
-    ids = sa.union_all(
-        select(SlaClock.calendar_id).where(SlaClock.ticket_id == ticket_id),
-        select(SlaVersion.calendar_id).where(SlaVersion.id == version_id),
+    """All calendars by which the ticket's time was or may now be counted. Without ids: one that is not there yet."""
+    ids = [
         select(Department.calendar_id).where(Department.id == department_id),
         applying(department_id, category_id).with_only_columns(SlaVersion.calendar_id),
-    )
-    return select(BusinessCalendar).where(BusinessCalendar.id.in_(ids))
+    ]
+    if ticket_id is not None:
+        ids.append(select(SlaClock.calendar_id).where(SlaClock.ticket_id == ticket_id))
+    if version_id is not None:
+        ids.append(select(SlaVersion.calendar_id).where(SlaVersion.id == version_id))
+    return select(BusinessCalendar).where(BusinessCalendar.id.in_(sa.union_all(*ids)))
 
 
 COUNTING = (TicketStatus.OPEN, TicketStatus.ON_HOLD)  # in no other state a ticket has a target that is due
@@ -145,15 +147,19 @@ async def follow(unit: Unit, ticket: Ticket) -> UUID | None:
         return None
     place = (ticket.department_id, ticket.category_id)
     fresh = [clock for clock in unit.made(SlaClock) if clock.ticket_id == ticket.id]
-    [kept, found, present, departments, first, second, calendars] = await unit.read_together(
+    its_own = [
         (_kept, ticket.sla_version_id, *place),
-        (applying, *place),
         (_version, ticket.sla_version_id),
-        (_department, ticket.department_id),
         (_clock, ticket.id, SlaTargetKind.FIRST_RESPONSE),
         (_clock, ticket.id, SlaTargetKind.RESOLUTION),
-        (_calendars, ticket.id, ticket.sla_version_id, *place),
+    ]
+    [found, departments, *own, calendars] = await unit.read_together(
+        (applying, *place),
+        (_department, ticket.department_id),
+        *([] if is_new else its_own),
+        (_calendars, None if is_new else ticket.id, ticket.sla_version_id, *place),
     )
+    [kept, present, first, second] = own or [[], [], [], []]
     version: SlaVersion | None = next(iter(present), None)
     if moved and not kept:
         chosen: SlaVersion | None = next(iter(found), None)

@@ -276,6 +276,7 @@ async def test_notifications(plans, people, viewer):
         (sla_looks.clocks_of, ([new_id()],), False),
         (sla._clock, (new_id(), SlaTargetKind.RESOLUTION), False),
         (sla._calendars, (new_id(), new_id(), new_id(), new_id()), False),
+        (sla._calendars, (None, None, new_id(), new_id()), False),
         (timers._due, (now(), 200), False),
         (escalating_looks._in_force, ([new_id()] * 200,), True),
         (escalating_looks._turns, ([new_id()] * 200,), False),
