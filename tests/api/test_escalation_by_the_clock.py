@@ -437,7 +437,7 @@ async def test_time_is_working_time_of_the_departments_calendar(rule, sweep, age
     every = '[{"weekday": %d, "opens": 0, "closes": 1440}]'
     days = ", ".join((every % day)[1:-1] for day in range(7))
     await database.rows("UPDATE business_calendars SET hours = CAST(:hours AS jsonb)", hours=f"[{days}]")
-    await database.rows("UPDATE tickets SET timer_at = now()")
+    await database.rows("UPDATE tickets SET timer_at = now() - interval '1 second'")
     await sweep()
 
     assert await level() == "TEAM_LEAD"
@@ -470,7 +470,7 @@ async def test_many_cost_as_many_statements_as_one(desk, rule, age, database, pe
     counts = []
     for more in (0, 49):
         await copies(ticket, more)
-        await database.rows("UPDATE tickets SET timer_at = now()")
+        await database.rows("UPDATE tickets SET timer_at = now() - interval '1 second'")
         await age(1)
         for _ in range(2):
             statements = []

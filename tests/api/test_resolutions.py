@@ -484,7 +484,7 @@ async def test_tickets_are_found_by_when_they_were_resolved(do, api, agent, cust
 
 async def due(database):
     """As if the clock had to look now."""
-    await database.rows("UPDATE tickets SET timer_at = now()")
+    await database.rows("UPDATE tickets SET timer_at = now() - interval '1 second'")
 
 
 async def test_the_customer_is_reminded_once_halfway(do, agent, customer, desk, database, work, ticket):

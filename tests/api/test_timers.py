@@ -48,7 +48,9 @@ async def test_a_ticket_on_hold_opens_again_by_itself(desk, database, ticket, ho
     assert row["status"] == "ON_HOLD"
     assert row["timer_at"] <= row["resumes_at"]  # looked at again by then
 
-    await database.rows("UPDATE tickets SET resumes_at = now(), timer_at = now()")
+    await database.rows(
+        "UPDATE tickets SET resumes_at = now() - interval '1 second', timer_at = now() - interval '1 second'"
+    )
     await timers.sweep(desk)
     await timers.sweep(desk)
     (row,) = await tickets()
@@ -62,7 +64,9 @@ async def test_a_ticket_on_hold_opens_again_by_itself(desk, database, ticket, ho
 async def test_several_workers_do_each_thing_once(desk, database, submit, customer, problem, hold, tickets):
     for _ in range(30):
         await hold((await submit(customer, problem))["id"][4:])
-    await database.rows("UPDATE tickets SET resumes_at = now(), timer_at = now()")
+    await database.rows(
+        "UPDATE tickets SET resumes_at = now() - interval '1 second', timer_at = now() - interval '1 second'"
+    )
 
     await asyncio.gather(*(timers.sweep(desk) for _ in range(5)))
     await timers.sweep(desk)
@@ -77,7 +81,9 @@ async def test_a_ticket_that_fails_holds_up_no_other(
 ):
     for _ in range(3):
         await hold((await submit(customer, problem))["id"][4:])
-    await database.rows("UPDATE tickets SET resumes_at = now(), timer_at = now()")
+    await database.rows(
+        "UPDATE tickets SET resumes_at = now() - interval '1 second', timer_at = now() - interval '1 second'"
+    )
     first = (await tickets())[0]["number"]
 
     async def fails(_unit, found):

@@ -268,7 +268,7 @@ async def _time_passes(database, desk, luck, ticket):
         moved = ", ".join(f"{name} = {name} - interval '{hours} hours'" for name in columns)
         key = "id" if table == "tickets" else "ticket_id"
         await database.rows(f"UPDATE {table} SET {moved} WHERE {key} = :id", id=ticket[4:])
-    await database.rows("UPDATE tickets SET timer_at = now() WHERE id = :id", id=ticket[4:])
+    await database.rows("UPDATE tickets SET timer_at = now() - interval '1 second' WHERE id = :id", id=ticket[4:])
     for _ in range(4):
         await timers.sweep(desk)
 
