@@ -300,7 +300,7 @@ async def _opened(desk: "Desk", which: str) -> bool:
     from domain.refusals import Refusal
 
     try:
-        ids = [mail.id for mail in await waiting.listed(desk)] if which == "all" else [UUID(which)]
+        ids = await waiting.ids(desk) if which == "all" else [UUID(which)]
     except ValueError:
         _refuse(f"{which} is no id of a mail: `desk waiting-mail` lists them.")
     good = True

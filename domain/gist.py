@@ -8,7 +8,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy import func, select
 
-from domain import access, history, tickets, words
+from domain import access, history, news, tickets, words
 from domain.access import Viewer
 from domain.happenings import (
     CommentAdded,
@@ -21,9 +21,8 @@ from domain.happenings import (
     TicketReopened,
     TicketResolved,
 )
-from domain.news import LABELS, LEVELS, TARGETS
 from domain.tickets import ratings
-from domain.wording import Wording, marked
+from domain.wording import Wording
 from models import Comment, Escalation, Event, Person, Resolution, Ticket, TicketStatus
 
 MOST = 200  # characters of what somebody wrote
@@ -31,14 +30,11 @@ MOST_READ = 1_000  # of its HTML, which has more of them
 _HALF = re.compile(r"(?:<[^>]*|&[^;]*)\Z")  # a tag or a sign that ends behind that
 # What happened, in the words that an email has for it. Of other events the ticket's subject says enough.
 SAID = {
-    TicketResolved.__name__: marked("{name} has solved it."),
-    TicketReopened.__name__: marked("{name} has opened it again."),
-    ResolutionConfirmed.__name__: marked("{name} has confirmed that it is solved."),
-    TicketMerged.__name__: marked("It was merged with another one, where it goes on."),
+    TicketResolved.__name__: news.SOLVED,
+    TicketReopened.__name__: news.REOPENED,
+    ResolutionConfirmed.__name__: news.CONFIRMED,
+    TicketMerged.__name__: news.MERGED,
 }
-RATED = marked("{name} rates the help with {rating} of 5.")
-CLOSED = marked("{name} has closed it.")
-EXPIRED = marked("It is closed, since nobody has said that anything is left to do.")
 
 # --- Reading ----------------------------------------------------------------------------------------------------------
 
@@ -109,14 +105,14 @@ def _happened(fact: dict[str, Any], name: str, w: Wording) -> str:
     """A sentence of ours, or the statuses that it went between; nothing where there is none."""
     kind, data = fact["kind"], fact["data"]
     if kind == StatusChanged.__name__:
-        return " → ".join(w.said(LABELS[TicketStatus[data[f"{side}_status"]]]) for side in ("from", "to"))
+        return " → ".join(w.said(news.LABELS[TicketStatus[data[f"{side}_status"]]]) for side in ("from", "to"))
     if kind == SlaBreached.__name__:
-        return w.said(TARGETS[data["target"]], moment=w.moment(dt.datetime.fromisoformat(data["due_at"])))
+        return w.said(news.TARGETS[data["target"]], moment=w.moment(dt.datetime.fromisoformat(data["due_at"])))
     text, rating = SAID.get(kind), None
     if kind == TicketEscalated.__name__:
-        text = LEVELS[data["level"]]
+        text = news.LEVELS[data["level"]]
     elif kind == TicketClosed.__name__:
-        text = EXPIRED if data["expired"] else CLOSED
+        text = news.EXPIRED if data["expired"] else news.CLOSED
     elif kind == ResolutionConfirmed.__name__ and fact["rated"] and (rating := data["rating"]) is not None:
-        text = RATED
+        text = news.RATED
     return w.said(text, name=name, rating=rating) if text else ""

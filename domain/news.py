@@ -35,6 +35,14 @@ from models import (
     TicketStatus,
 )
 
+# What happened, in the words of emails and notifications.
+SOLVED = marked("{name} has solved it.")
+REOPENED = marked("{name} has opened it again.")
+CONFIRMED = marked("{name} has confirmed that it is solved.")
+RATED = marked("{name} rates the help with {rating} of 5.")
+CLOSED = marked("{name} has closed it.")
+EXPIRED = marked("It is closed, since nobody has said that anything is left to do.")
+MERGED = marked("It was merged with another one, where it goes on.")
 LONGEST_ARTICLE = 20_000  # characters that an email quotes whole
 OVER = ("RESOLVED", "CLOSED")
 TO_CUSTOMERS = {
@@ -257,7 +265,7 @@ def _moved(fact: Fact, w: Wording) -> list[Block]:
 def _resolved(fact: Fact, w: Wording) -> list[Block]:
     if fact.status not in OVER:  # opened again since
         return []
-    blocks = [Block(w.said("{name} has solved it.", name=fact.actor))]
+    blocks = [Block(w.said(SOLVED, name=fact.actor))]
     if fact.summary:
         blocks.append(quoted(fact.summary, fact.summary_html))
     if fact.article:
@@ -272,12 +280,11 @@ def _resolved(fact: Fact, w: Wording) -> list[Block]:
 
 
 def _confirmed(fact: Fact, w: Wording) -> list[Block]:
-    confirmed = Block(w.said("{name} has confirmed that it is solved.", name=fact.actor))
+    confirmed = Block(w.said(CONFIRMED, name=fact.actor))
     if not fact.rated:  # its reader may not know how
         return [confirmed]
     rating = fact.data["rating"]
-    rated = marked("{name} rates the help with {rating} of 5.")
-    said = confirmed if rating is None else Block(w.said(rated, name=fact.actor, rating=rating))
+    said = confirmed if rating is None else Block(w.said(RATED, name=fact.actor, rating=rating))
     return [said, *fact.written("feedback")]
 
 
@@ -285,20 +292,20 @@ def _closed(fact: Fact, w: Wording) -> list[Block]:
     if fact.status != "CLOSED":
         return []
     if fact.data["expired"]:
-        return [Block(w.said("It is closed, since nobody has said that anything is left to do."))]
-    return [Block(w.said("{name} has closed it.", name=fact.actor)), *fact.written("close_reason")]
+        return [Block(w.said(EXPIRED))]
+    return [Block(w.said(CLOSED, name=fact.actor)), *fact.written("close_reason")]
 
 
 def _merged(fact: Fact, w: Wording) -> list[Block]:
     if fact.into_number:  # of which its reader may know
         return [Block(w.said("It was merged with #{number}, where it goes on.", number=fact.into_number))]
-    return [Block(w.said("It was merged with another one, where it goes on."))]
+    return [Block(w.said(MERGED))]
 
 
 def _reopened(fact: Fact, w: Wording) -> list[Block]:
     if fact.status in OVER:
         return []
-    return [Block(w.said("{name} has opened it again.", name=fact.actor)), *fact.written("reason")]
+    return [Block(w.said(REOPENED, name=fact.actor)), *fact.written("reason")]
 
 
 def _escalated(fact: Fact, w: Wording) -> list[Block]:

@@ -50,6 +50,12 @@ async def desk_of(settings: Settings) -> AsyncIterator[Desk]:
         await desk.close()
 
 
+async def ids(desk: Desk) -> list[UUID]:
+    """Of the mails that wait, oldest first, at most 1,000."""
+    async with desk.writes.begin() as unit:
+        return [row.id for row in await unit.read_all(_oldest)]
+
+
 async def listed(desk: Desk) -> list[Waits]:
     """The mails that wait, oldest first, at most 1,000. Raises StoreUnavailable."""
     async with desk.writes.begin() as unit:

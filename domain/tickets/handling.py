@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, select
 
 from domain import access, departments, people, routing, sla, tickets, words
 from domain.access import Viewer
@@ -103,10 +103,9 @@ def order() -> list[Any]:
     return [Ticket.escalation_rank.desc(), due, Ticket.priority_rank.desc(), waiting, Ticket.id]
 
 
-def takeable(department_id: Any) -> Select[*tuple[Any, ...]]:
-    """The ids of open tickets that nobody has: of a department, or of any (None)."""
-    rows = select(Ticket.id).where(Ticket.status == TicketStatus.OPEN, Ticket.assignee_id.is_(None))
-    return rows if department_id is None else rows.where(Ticket.department_id == department_id)
+def takeable() -> list[ColumnElement[bool]]:
+    """What can be taken: open tickets that nobody has."""
+    return [Ticket.status == TicketStatus.OPEN, Ticket.assignee_id.is_(None)]
 
 
 def _waiting(viewer: Viewer, department_id: Any, most: Any) -> Select[Ticket]:
@@ -117,10 +116,11 @@ def _waiting(viewer: Viewer, department_id: Any, most: Any) -> Select[Ticket]:
     if department_id is not None:
         theirs = theirs.where(Department.id == department_id)
     places = theirs.subquery()
-    takeable = (Ticket.status == TicketStatus.OPEN, Ticket.assignee_id.is_(None), Ticket.requester_id != viewer.id)
-    first = select(Ticket.id).where(Ticket.department_id == places.c.id, *takeable).order_by(*order()).limit(most)
+    theirs_to_take = (*takeable(), Ticket.requester_id != viewer.id)
+    first = select(Ticket.id).where(Ticket.department_id == places.c.id, *theirs_to_take).order_by(*order()).limit(most)
     found = first.correlate(places).lateral()
-    rows = select(Ticket).where(Ticket.id.in_(select(found.c.id).select_from(places.join(found, sa.true()))), *takeable)
+    ids = select(found.c.id).select_from(places.join(found, sa.true()))
+    rows = select(Ticket).where(Ticket.id.in_(ids), *theirs_to_take)
     return rows.order_by(*order()).limit(1).with_for_update(skip_locked=True, key_share=True, of=Ticket)
 
 

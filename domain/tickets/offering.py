@@ -25,7 +25,8 @@ def _departments() -> Select[*tuple[Any, ...]]:
 def _waiting(department_id: Any, most: Any) -> Select[*tuple[Any, ...]]:
     """The tickets that nobody has had who is still here: what was put back by hand stays there."""
     place = sa.func.row_number().over(order_by=handling.order()).label("place")
-    first = handling.takeable(department_id).add_columns(place).order_by(place).limit(most).subquery()
+    its = select(Ticket.id, place).where(Ticket.department_id == department_id, *handling.takeable())
+    first = its.order_by(place).limit(most).subquery()
     had = (
         select(Event)
         .join(Person, Person.id == history.id_in(Event, "from_assignee_id"))
@@ -35,7 +36,7 @@ def _waiting(department_id: Any, most: Any) -> Select[*tuple[Any, ...]]:
 
 
 def _one(ticket_id: Any) -> Select[Ticket]:
-    rows = handling.takeable(None).with_only_columns(Ticket).where(Ticket.id == ticket_id)
+    rows = select(Ticket).where(Ticket.id == ticket_id, *handling.takeable())
     return rows.with_for_update(skip_locked=True, key_share=True)
 
 
