@@ -63,10 +63,8 @@ class Notification(Node):
 
     @computed("More in short, plain text; null when the title says it all.")
     def body(notification: models.Notification, viewer: Viewer) -> str | None:
-        locale, own = (
-            notifications.locale(viewer),
-            notifications.own_words(viewer, notification, models.MessageTemplate.body),
-        )
+        locale = notifications.locale(viewer)
+        own = notifications.own_words(viewer, notification, models.MessageTemplate.body)
         happened = notifications.happened(viewer, notification, own)
         facts, told = notifications.facts(viewer, notification, own), notifications.told(viewer, notification)
         zone = notifications.zone(viewer)
