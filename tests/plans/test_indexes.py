@@ -18,11 +18,13 @@ from domain import (
     escalations,
     happenings,
     idempotency,
+    inbound,
     mailing,
     messages,
     news,
     notifications,
     preferences,
+    resolutions,
     sessions,
     sla,
     tickets,
@@ -31,6 +33,7 @@ from domain import (
 from domain.access import Viewer
 from domain.escalations import looking as escalating_looks
 from domain.escalations import raising
+from domain.inbound import waiting
 from domain.sla import looking as sla_looks
 from domain.sla import recalculating
 from domain.tickets import confirming, conflicts, escalating, offering, search, statuses, timers
@@ -291,6 +294,10 @@ async def test_notifications(plans, people, viewer):
         (deadlines._ticket_of, (new_id(),), True),
         (offering._waiting, (new_id(), offering.LOOKED_AT), False),
         (offering._one, (new_id(),), False),
+        (messages.saying_closed, (new_id(), new_id()), False),
+        (inbound.waiting_one, (new_id(),), True),
+        (waiting._oldest, (), False),
+        (resolutions.article, (Viewer(Role.CUSTOMER, new_id()), new_id()), False),
         (statuses.last_resolution, (new_id(),), True),
     ],
     ids=lambda value: f"{value.__module__}.{value.__name__}" if callable(value) else None,
