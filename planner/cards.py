@@ -1,18 +1,20 @@
 """Cards: what answers show of people and the like again and again, kept by each process and put in its place.
 
 A statement gives the key of a row that it need not read, between two marks, and which shape of card is wanted; the card
-comes from here. A card holds columns of one row alone, the same for every viewer: whether somebody may see the row was
-decided by the statement that named it.
+comes from here. Where cards were often missing lately, the statement is asked in a form that gives them as well. A card
+holds columns of one row alone, the same for every viewer: whether somebody may see the row was decided by the statement
+that named it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -23,12 +25,50 @@ from planner.text import Statement
 log = structlog.get_logger(__name__)
 
 MARK = "\x03"  # stands around a card's place: JSON text holds no control character otherwise
+GIVEN = "\x02"  # stands between a place and its card, where the statement gives that as well
+PLACE = re.compile(rf"({MARK}(\d+):' \|\| CAST\(([^()]+) AS TEXT\) \|\| ')({MARK})")  # of a card, in SQL
 MOST_CARDS = 200_000
 LOOK_SECONDS = 0.5  # how often it is looked which rows have changed
 STALE_SECONDS = 2.0  # without a look for so long, nothing here is believed
 IDLE_SECONDS = 60.0  # unused for so long, all is let go
 # How far back each look goes beyond the one before: longer than a transaction may take from its change to its commit.
 MARGIN_SECONDS = 60
+# To ask once more for what is missing costs as much as this many cards that are read where they are named.
+WORTH_OF_ASKING = 30
+REMEMBERED = 32  # about how many answers back it counts that a card was missing
+
+
+class Shape(NamedTuple):
+    """What is shown of a row: SQL that gives the card's text out of columns of `c`, a row of the table."""
+
+    text: str
+    table: str
+
+    @property
+    def by_keys(self) -> str:
+        """The statement that gives the keys that it's given, each with its card."""
+        return f"SELECT c.id::text, ({self.text})::varchar FROM {self.table} c WHERE c.id = ANY($1::uuid[])"  # noqa: S608 # names of ours
+
+    def by_key(self, key: str) -> str:
+        """SQL that gives the card of a key, itself SQL."""
+        return f"(SELECT {self.text} FROM {self.table} c WHERE c.id = {key})"  # noqa: S608 # names of ours
+
+
+class Luck:
+    """How often the answers of one plan lacked a card lately, and how many cards they show."""
+
+    def __init__(self) -> None:
+        self.missing, self.places = 1.0, 0
+
+    def saw(self, places: int, *, missing: bool) -> None:
+        """An answer has come."""
+        self.missing += (missing - self.missing) / REMEMBERED
+        self.places = places
+
+    @property
+    def poor(self) -> bool:
+        """Whether it costs less to be given the cards as well than to ask for them now and then."""
+        return self.missing * WORTH_OF_ASKING > self.places
 
 
 class Cards:
@@ -38,38 +78,71 @@ class Cards:
         """`reads`: where rows are read."""
         self.reads = reads
         self.kept: dict[bytes, bytes] = {}  # the text by what stands between the marks: a shape's number and a key
-        self.shapes: list[Statement] = []
+        self.shapes: list[Shape] = []
         self.numbers: dict[Hashable, int] = {}
         self.tables: dict[str, str] = {}  # the column that tells when a row last changed, by table
         self.looked_at = self.used_at = 0.0
         self.since: Any = None  # PostgreSQL's time of the last look
         self.watching: asyncio.Task[None] | None = None
 
-    def shape(self, key: Hashable, table: str, changed: str, make: Callable[[], Statement]) -> int:
-        """The number of a shape of card. `make`: its statement, which takes keys and gives each with its text."""
+    def shape(self, key: Hashable, table: str, changed: str, make: Callable[[], str]) -> int:
+        """The number of a shape of card of a table's rows. `make`: gives its text, as in `Shape`."""
         number = self.numbers.get(key)
         if number is None:
             if self.tables.setdefault(table, changed) != changed:
                 raise ValueError(f"Two columns tell when a row of {table} last changed.")
-            self.shapes.append(make())
+            self.shapes.append(Shape(make(), table))
             number = self.numbers[key] = len(self.shapes) - 1
         return number
 
-    async def filled(self, text: bytes) -> bytes:
-        """The text with cards in their places. Raises Unavailable, and LookupError for a key without a row."""
+    def giving(self, statement: Statement) -> Statement:
+        """The same statement, which gives the cards as well as their places.
+
+        Made of the text: planned anew, it would take as long again.
+        """
+
+        def given(found: re.Match[str]) -> str:
+            before, number, key, after = found.groups()
+            card = self.shapes[int(number)].by_key(key)
+            return f"{before[:-1]}coalesce('{GIVEN}' || {card}, '') || '{after}"
+
+        return statement._replace(sql=PLACE.sub(given, statement.sql))
+
+    async def filled(self, text: bytes, luck: Luck) -> bytes:
+        """The text with cards in their places. `luck`: of the plan whose answer it is.
+
+        Raises Unavailable, and LookupError for a key without a row.
+        """
         pieces = text.split(MARK.encode())
         if len(pieces) == 1:
             return text
         self.used_at = now = time.monotonic()
         if now - self.looked_at > STALE_SECONDS:
             await self.begin()
+        missing = False
         try:
             pieces[1::2] = map(self.kept.__getitem__, pieces[1::2])
         except KeyError:
-            known = {place: self.kept[place] for place in pieces[1::2] if place in self.kept}
-            known |= await self.fetched(set(pieces[1::2]) - known.keys())
-            pieces[1::2] = map(known.__getitem__, pieces[1::2])
+            missing, pieces[1::2] = await self.found(pieces[1::2])
+        luck.saw(len(pieces) // 2, missing=missing)
         return b"".join(pieces)
+
+    async def found(self, places: list[bytes]) -> tuple[bool, list[bytes]]:
+        """Whether any of these cards was not kept, and the cards; from now on they are."""
+        named = [place.partition(GIVEN.encode()) for place in places]
+        known = {place: self.kept[place] for place, _, _ in named if place in self.kept}
+        missing = any(place not in known for place, _, _ in named)
+        given = {place: card for place, _, card in named if card}
+        self.keep(given)
+        known |= given
+        known |= await self.fetched({place for place, _, _ in named} - known.keys())
+        return missing, [known[place] for place, _, _ in named]
+
+    def keep(self, cards: dict[bytes, bytes]) -> None:
+        """Keep cards, by their places."""
+        if len(self.kept) + len(cards) > MOST_CARDS:
+            self.kept.clear()
+        self.kept |= cards
 
     async def fetched(self, places: Iterable[bytes]) -> dict[bytes, bytes]:
         """The cards of these places, which are kept from now on."""
@@ -79,12 +152,9 @@ class Cards:
             wanted[int(name)].append(key)
         found: dict[bytes, bytes] = {}
         for number, keys in wanted.items():
-            statement = self.shapes[number]
-            for row_id, text in await self.reads.fetch(statement.sql, statement.arguments([keys])):
+            for row_id, text in await self.reads.fetch(self.shapes[number].by_keys, [keys]):
                 found[f"{number}:{row_id}".encode()] = text
-        if len(self.kept) + len(found) > MOST_CARDS:
-            self.kept.clear()
-        self.kept |= found
+        self.keep(found)
         return found
 
     # --- What has changed ---------------------------------------------------------------------------------------------

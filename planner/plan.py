@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from infra import tracing
 from infra.postgres import Reads, Said, Unavailable
 from planner.arguments import Binder, Check, Read, Request
-from planner.cards import MARK, Cards
+from planner.cards import MARK, Cards, Luck
 from planner.continued import PLACE, Continued
 from planner.errors import BadRequest
 from planner.nodes import NodeId
@@ -39,6 +39,13 @@ class Waiting(NamedTuple):
     spans: tuple[Span, ...]
 
 
+class Form(NamedTuple):
+    """A statement, and for reads by key the one that answers many requests."""
+
+    alone: Statement
+    together: Statement | None
+
+
 class Plan:
     """A statement, for reads by key a second one that answers many requests, and who waits for that."""
 
@@ -53,10 +60,12 @@ class Plan:
         continued: Sequence[Continued] = (),
     ) -> None:
         """`reads`: gives the statement's values. `together`: takes a list of each value, one row for each request."""
-        self.statement, self.together = statement, together
+        self.statement = statement
+        self.plain = Form(statement, together)
+        self.giving: Form | None = None
         self.reads, self.checks, self.computed = tuple(reads), tuple(checks), tuple(computed)
         self.continued = tuple(continued)
-        self.cards = cards if MARK in statement.sql else None
+        self.cards, self.luck = cards if MARK in statement.sql else None, Luck()
         self.waiting: list[Waiting] = []
         self.tasks: set[asyncio.Task[None]] = set()
         self.flying = 0
@@ -64,7 +73,18 @@ class Plan:
     @property
     def weight(self) -> int:
         """About how much memory this takes, in bytes."""
-        return len(self.statement.sql) + (len(self.together.sql) if self.together else 0)
+        forms = 1 if self.cards is None else 2
+        return forms * sum(len(statement.sql) for statement in self.plain if statement)
+
+    @property
+    def form(self) -> Form:
+        """What to ask now: with the cards where they were often missing lately."""
+        if self.cards is None or not self.luck.poor:
+            return self.plain
+        if self.giving is None:
+            alone, together = self.plain
+            self.giving = Form(self.cards.giving(alone), together and self.cards.giving(together))
+        return self.giving
 
     def values(self, request: Request) -> list[Any]:
         """What is asked. Raises BadRequest when a value breaks its limits."""
@@ -75,7 +95,7 @@ class Plan:
     async def answer(self, reads: Reads, request: Request, *, batch: bool) -> bytes | None:
         """The statement's one value, complete. Raises BadRequest, Unavailable, and what PostgreSQL raises."""
         values = self.values(request)
-        if batch and self.together is not None:
+        if batch and self.plain.together is not None:
             text = await self.answer_together(reads, values)
         else:
             text = await self.answer_alone(reads, values)
@@ -84,7 +104,7 @@ class Plan:
     async def complete(self, text: bytes, reads: Reads, request: Request) -> bytes:
         """The text with cards, computed leaves and what is read by plans of its own in their places."""
         if self.cards is not None:
-            text = await self.cards.filled(text)
+            text = await self.cards.filled(text, self.luck)
         if self.computed:
             text = self.filled(text)
         return await self.went_on(text, reads, request) if self.continued else text
@@ -117,8 +137,9 @@ class Plan:
 
     async def answer_alone(self, reads: Reads, values: list[Any]) -> bytes | None:
         """The value for one request."""
+        statement = self.form.alone
         try:
-            rows = await reads.fetch(self.statement.sql, self.statement.arguments(values))
+            rows = await reads.fetch(statement.sql, statement.arguments(values))
         except Said as refusal:
             raise BadRequest(str(refusal)) from None
         text: bytes | None = rows[0][0]
@@ -160,11 +181,12 @@ class Plan:
         """Answers some requests by one statement; when that fails, one by one, so that one can't fail for another."""
         try:
             taken = [each for each in taken if not each.future.done()]
-            if len(taken) > 1 and self.together is not None:
+            together = self.form.together
+            if len(taken) > 1 and together is not None:
                 columns = [list(column) for column in zip(*(each.values for each in taken), strict=True)]
                 try:
                     with tracing.among(each.spans for each in taken):
-                        rows = await reads.fetch(self.together.sql, self.together.arguments(columns))
+                        rows = await reads.fetch(together.sql, together.arguments(columns))
                 except Unavailable as error:
                     self.waiting += taken
                     self.refuse(error)

@@ -140,6 +140,14 @@ def compiled(statement: Select[Any], asked: Iterable[str]) -> tuple[Statement, l
     return Statement(state.statement, template, places), needed
 
 
+def text_of(expression: ColumnElement[str]) -> str:
+    """The SQL of an expression that holds no parameter."""
+    compiler: Any = expression.compile(dialect=DIALECT)
+    if compiler.positiontup:
+        raise TypeError(f"It holds parameters: {compiler}")
+    return str(compiler)
+
+
 def for_many(one: Statement, types: Sequence[TypeEngine[Any]]) -> Statement:
     """The same for many requests, a row for each in their order; it is given an array of each value.
 

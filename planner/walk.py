@@ -31,16 +31,15 @@ from planner.text import (
     Asked,
     Chain,
     Parts,
-    Statement,
     bare,
     chain,
-    compiled,
     escaped,
     in_quotes,
     missing,
     or_missing,
     or_null,
     quoted,
+    text_of,
 )
 from planner.values import Shape, shaping
 
@@ -175,13 +174,8 @@ class Walk(Connecting):
         (mine, _) = pairs[0]
         key = getattr(related.row, related.relation.parent.get_property_by_column(mine).key)
 
-        def make() -> Statement:
-            row = Row("c", stored.model)
-            keys = Asked("keys", ARRAY(sa.Uuid()))
-            text = cast(chain(self.object(type_, inner, row)), sa.VARCHAR)
-            found: Any = select(cast(row.id, sa.Text), text).select_from(source(row))
-            statement, _ = compiled(found.where(row.id == func.any(keys)), [keys.key])
-            return statement
+        def make() -> str:
+            return text_of(chain(self.object(type_, inner, Row("c", stored.model))))
 
         table: str = sa.inspect(stored.model).local_table.name
         number = cards.shape((stored.name, *names.items()), table, stored.changed, make)

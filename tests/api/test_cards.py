@@ -15,13 +15,18 @@ from schema.context import Context
 
 READ = """query ($id: ID!) { ticket(id: $id) { requester { __typename id called: name role }
     assignee { name } department { name } } }"""
+CARD = " people c "  # a statement that reads people for cards
 WITH_EMAIL = "query ($id: ID!) { ticket(id: $id) { requester { name email } } }"
 
 
+WORTH = cards.WORTH_OF_ASKING
+
+
 @pytest.fixture
-def process(desk):
-    """Makes what answers in another process, with cards of its own."""
+def process(desk, monkeypatch):
+    """Makes what answers in another process, with cards of its own, which come by their keys alone."""
     made = []
+    monkeypatch.setattr(cards, "WORTH_OF_ASKING", 0)
 
     def another():
         engine = Engine(schema, desk.reads, refusals=refusals.Refusal, report=repr, given=desk)
@@ -29,6 +34,12 @@ def process(desk):
         return engine
 
     return another
+
+
+@pytest.fixture
+def given(process, monkeypatch):
+    """What is missing may come with the answer."""
+    monkeypatch.setattr(cards, "WORTH_OF_ASKING", WORTH)
 
 
 @pytest.fixture
@@ -59,17 +70,48 @@ async def test_a_card_is_what_the_row_says(process, read, customer, support):
     assert f'"requester":{person},"assignee":null,"department":{{"name":"{support.name}"}}' in body
 
 
-async def test_known_people_are_not_read_again(process, read, statements):
+@pytest.mark.usefixtures("given")
+async def test_who_is_not_known_comes_with_the_answer_that_names_them(process, read, statements):
     engine = process()
-    await read(engine)
-    assert len(statements) == 3  # the ticket, a person, a department
-    for _ in range(5):  # who is new is looked up anew at times
+    body = await read(engine)
+    assert '"assignee":null' in body
+    assert [CARD in statement for statement in statements] == [True]
+    statements.clear()
+    assert await read(engine) == body
+    assert len(statements) == 1
+
+
+@pytest.mark.usefixtures("given")
+async def test_who_is_known_is_not_read_again(process, read, statements):
+    engine = process()
+    body = await read(engine)
+    for _ in range(2 * cards.REMEMBERED * WORTH):
         statements.clear()
-        await read(engine)
-        if len(statements) == 1:
+        assert await read(engine) == body
+        if CARD not in statements[-1]:
             break
     assert len(statements) == 1
-    assert "people" not in statements[0].split("requester")[1].split("assignee")[0]
+    assert CARD not in statements[0]
+
+
+@pytest.mark.usefixtures("given")
+async def test_who_is_unknown_where_nobody_was_for_long_is_asked_for_by_their_keys(process, read, statements):
+    engine = process()
+    body = await read(engine)
+    async with asyncio.timeout(30):
+        while CARD in statements[-1]:
+            await read(engine)
+    engine.cards.kept.clear()
+    statements.clear()
+    assert await read(engine) == body
+    assert {statement.split(" FROM ")[1].split()[0] for statement in statements[1:]} == {"people", "departments"}
+
+
+def test_many_cards_are_not_read_one_by_one():
+    luck = cards.Luck()
+    assert luck.poor
+    luck.saw(2 * WORTH, missing=True)
+    assert not luck.poor
 
 
 async def test_somebody_renamed_is_seen_by_every_process_within_a_second(process, read, database, customer, support):

@@ -168,7 +168,7 @@ async def test_a_plan_is_a_span_when_it_is_made(tracing_app, receiver, customer,
     names = [{span.name for span in receiver.children(each)} for each in (first, second)]
     assert {"parse", "plan"} <= names[0]
     assert not {"parse", "plan"} & names[1]
-    assert [span.name for span in receiver.children(second)] == ["SELECT tickets people watchers"]
+    assert [span.name for span in receiver.children(second)] == ["SELECT people tickets watchers"]
 
 
 async def test_requests_that_share_a_statement_have_it_each(tracing_app, receiver, customer, ticket):
@@ -179,7 +179,7 @@ async def test_requests_that_share_a_statement_have_it_each(tracing_app, receive
     requests = receiver.named("query Named")
     assert len(requests) == 9
     for request in requests:
-        assert [span for span in receiver.children(request) if span.name.startswith("SELECT tickets")]
+        assert [span for span in receiver.children(request) if span.name.startswith("SELECT people tickets")]
     assert len([span for span in receiver.spans if "unnest" in span.about.get("db.query.text", "")]) > 1
 
 
