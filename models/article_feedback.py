@@ -8,11 +8,11 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, UniqueC
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.articles import Article
-from models.base import Base, Record
+from models.base import Base, Choice, Record
 from models.people import Person
 
 
-class ArticleReviewReason(enum.Enum):
+class ArticleReviewReason(Choice):
     """Why an article is to be reviewed."""
 
     POOR_RATING = enum.auto()
@@ -20,7 +20,7 @@ class ArticleReviewReason(enum.Enum):
     REQUESTED = enum.auto()
 
 
-class ArticleReviewStatus(enum.Enum):
+class ArticleReviewStatus(Choice):
     """The state of a review."""
 
     OPEN = enum.auto()
@@ -58,7 +58,7 @@ class ArticleReview(Record):
     closed_by: Mapped[Person | None] = relationship(foreign_keys=closed_by_id)
 
 
-class ArticleFeedbackSource(enum.Enum):
+class ArticleFeedbackSource(Choice):
     """Where feedback was given."""
 
     ARTICLE = enum.auto()

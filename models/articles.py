@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, tex
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from models.base import Base, Record
+from models.base import Base, Choice, Record
 from models.people import Person
 
 
@@ -34,7 +34,7 @@ class ArticleCategory(Record):
     parent: Mapped["ArticleCategory | None"] = relationship(remote_side="ArticleCategory.id")
 
 
-class ArticleStatus(enum.Enum):
+class ArticleStatus(Choice):
     """The state of an article."""
 
     DRAFT = enum.auto()
@@ -42,7 +42,7 @@ class ArticleStatus(enum.Enum):
     ARCHIVED = enum.auto()
 
 
-class ArticleAudience(enum.Enum):
+class ArticleAudience(Choice):
     """Who may read an article."""
 
     PUBLIC = enum.auto()

@@ -20,6 +20,13 @@ NAMING = {
 }
 
 
+class Choice(enum.Enum):
+    """One of a few values that a column may hold."""
+
+    # A member is itself and no other. Enum's own hash is made of its name, in Python, again and again.
+    __hash__ = object.__hash__
+
+
 class Words(sa.types.UserDefinedType[list[str]]):
     """Text as it is searched: written as a heading and a text, of which PostgreSQL makes words and their places.
 

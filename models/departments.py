@@ -7,11 +7,11 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from models.base import Record
+from models.base import Choice, Record
 from models.calendars import BusinessCalendar
 
 
-class AssignmentMethod(enum.Enum):
+class AssignmentMethod(Choice):
     """How new tickets find an agent."""
 
     MANUAL = enum.auto()

@@ -7,12 +7,12 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from models.base import Record
+from models.base import Choice, Record
 from models.people import Person
 from models.tickets import EscalationLevel, Ticket
 
 
-class EscalationTrigger(enum.Enum):
+class EscalationTrigger(Choice):
     """What an escalation rule watches."""
 
     UNASSIGNED = enum.auto()

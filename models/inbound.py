@@ -7,10 +7,10 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Record
+from models.base import Choice, Record
 
 
-class InboundOutcome(enum.Enum):
+class InboundOutcome(Choice):
     """What became of a mail that came in."""
 
     COMMENTED = enum.auto()

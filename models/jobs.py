@@ -8,10 +8,10 @@ from uuid import UUID
 from sqlalchemy import Index, LargeBinary, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Record
+from models.base import Base, Choice, Record
 
 
-class JobState(enum.Enum):
+class JobState(Choice):
     """Where a job stands."""
 
     QUEUED = enum.auto()

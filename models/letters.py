@@ -7,18 +7,18 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from models.base import Record
+from models.base import Choice, Record
 from models.people import Person
 
 
-class DeadLetterKind(enum.Enum):
+class DeadLetterKind(Choice):
     """What was given up."""
 
     JOB = enum.auto()
     EMAIL = enum.auto()
 
 
-class DeadLetterStatus(enum.Enum):
+class DeadLetterStatus(Choice):
     """What was decided about a dead letter."""
 
     WAITING = enum.auto()

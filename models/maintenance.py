@@ -7,11 +7,11 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from models.base import Base, Record
+from models.base import Base, Choice, Record
 from models.people import Person
 
 
-class MaintenanceSeverity(enum.Enum):
+class MaintenanceSeverity(Choice):
     """How much maintenance hinders."""
 
     INFO = enum.auto()
@@ -20,7 +20,7 @@ class MaintenanceSeverity(enum.Enum):
     CRITICAL = enum.auto()
 
 
-class MaintenanceStatus(enum.Enum):
+class MaintenanceStatus(Choice):
     """The state of maintenance."""
 
     SCHEDULED = enum.auto()
@@ -29,7 +29,7 @@ class MaintenanceStatus(enum.Enum):
     CANCELLED = enum.auto()
 
 
-class MaintenanceAudience(enum.Enum):
+class MaintenanceAudience(Choice):
     """Who is told of maintenance and sees its notice."""
 
     SUBSCRIBERS = enum.auto()
@@ -37,7 +37,7 @@ class MaintenanceAudience(enum.Enum):
     STAFF = enum.auto()
 
 
-class HappeningKind(enum.Enum):
+class HappeningKind(Choice):
     """What happened to a notice."""
 
     ANNOUNCED = enum.auto()

@@ -7,11 +7,11 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from models.base import Record
+from models.base import Choice, Record
 from models.people import Person
 
 
-class MessageKind(enum.Enum):
+class MessageKind(Choice):
     """What a message says."""
 
     TICKET_RECEIVED = enum.auto()
@@ -39,7 +39,7 @@ class MessageKind(enum.Enum):
     SESSION_ENDED = enum.auto()
 
 
-class DeliveryStatus(enum.Enum):
+class DeliveryStatus(Choice):
     """What became of a message."""
 
     QUEUED = enum.auto()

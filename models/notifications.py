@@ -7,12 +7,12 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from models.base import Base, Record
+from models.base import Base, Choice, Record
 from models.people import Person
 from models.tickets import Ticket
 
 
-class NotificationKind(enum.Enum):
+class NotificationKind(Choice):
     """What people are notified of."""
 
     TICKET_RECEIVED = enum.auto()
@@ -32,7 +32,7 @@ class NotificationKind(enum.Enum):
     MAINTENANCE = enum.auto()
 
 
-class MessageChannel(enum.Enum):
+class MessageChannel(Choice):
     """How somebody is reached."""
 
     EMAIL = enum.auto()

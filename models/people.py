@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Record
+from models.base import Base, Choice, Record
 
 # What a person is found by, and when they were last seen, as the indexes say it.
 WORDS_OF_PERSON = (
@@ -16,7 +16,7 @@ WORDS_OF_PERSON = (
 SEEN = "coalesce(last_seen_at, '-infinity'::timestamptz)"
 
 
-class Role(enum.Enum):
+class Role(Choice):
     """What someone is at the desk; each from AGENT on has the rights of the one before."""
 
     CUSTOMER = 0
@@ -65,7 +65,7 @@ class Membership(Base):
     department_id: Mapped[UUID] = mapped_column(ForeignKey("departments.id"), primary_key=True, index=True)
 
 
-class AvailabilityStatus(enum.Enum):
+class AvailabilityStatus(Choice):
     """Whether new tickets are assigned to an agent."""
 
     AVAILABLE = enum.auto()

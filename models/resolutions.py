@@ -7,12 +7,12 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from models.base import Record
+from models.base import Choice, Record
 from models.people import Person
 from models.tickets import EscalationLevel, Ticket
 
 
-class ResolutionState(enum.Enum):
+class ResolutionState(Choice):
     """What the customer said to a resolution."""
 
     AWAITING = enum.auto()

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from models.base import Base, Record
+from models.base import Base, Choice, Record
 from models.people import Person
 
 
@@ -52,7 +52,7 @@ class ExternalIdentity(Record):
     created_at: Mapped[dt.datetime]
 
 
-class ApiTokenScope(enum.Enum):
+class ApiTokenScope(Choice):
     """What a token may do, within its owner's rights."""
 
     READ = enum.auto()

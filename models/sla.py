@@ -9,12 +9,12 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from models.base import Base, Record
+from models.base import Base, Choice, Record
 from models.calendars import BusinessCalendar
 from models.tickets import Ticket
 
 
-class SlaTargetKind(enum.Enum):
+class SlaTargetKind(Choice):
     """What an SLA target is for."""
 
     FIRST_RESPONSE = enum.auto()

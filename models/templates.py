@@ -7,12 +7,12 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from models.base import Record
+from models.base import Choice, Record
 from models.departments import Department
 from models.notifications import NotificationKind
 
 
-class MessageTemplateUse(enum.Enum):
+class MessageTemplateUse(Choice):
     """Where a template is used."""
 
     REPLY = enum.auto()

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from models.base import Base, Record, Words
+from models.base import Base, Choice, Record, Words
 from models.departments import Department
 from models.people import Person
 from models.services import Service
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from models.categories import Category
 
 
-class TicketStatus(enum.Enum):
+class TicketStatus(Choice):
     """The state of a ticket."""
 
     OPEN = enum.auto()
@@ -30,7 +30,7 @@ class TicketStatus(enum.Enum):
 UNRESOLVED = (TicketStatus.OPEN, TicketStatus.PENDING, TicketStatus.ON_HOLD)
 
 
-class TicketPriority(enum.Enum):
+class TicketPriority(Choice):
     """How urgent a ticket is; the value is its rank."""
 
     LOW = 1
@@ -39,7 +39,7 @@ class TicketPriority(enum.Enum):
     URGENT = 4
 
 
-class TicketChannel(enum.Enum):
+class TicketChannel(Choice):
     """How a ticket or comment came in."""
 
     PORTAL = enum.auto()
@@ -48,7 +48,7 @@ class TicketChannel(enum.Enum):
     API = enum.auto()
 
 
-class EscalationLevel(enum.Enum):
+class EscalationLevel(Choice):
     """A level of escalation, lowest first; the value is its rank."""
 
     TEAM_LEAD = 1
@@ -56,7 +56,7 @@ class EscalationLevel(enum.Enum):
     DIRECTOR = 3
 
 
-class TicketLinkKind(enum.Enum):
+class TicketLinkKind(Choice):
     """What one ticket is to another."""
 
     RELATED = enum.auto()
@@ -233,7 +233,7 @@ class TicketLink(Base):
     other: Mapped[Ticket] = relationship(foreign_keys=other_id)
 
 
-class PresenceActivity(enum.Enum):
+class PresenceActivity(Choice):
     """What someone is doing on a ticket's page."""
 
     VIEWING = enum.auto()
