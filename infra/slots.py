@@ -13,12 +13,12 @@ class Slots:
     def __init__(self, size: int) -> None:
         """`size`: most at once."""
         self.size, self.in_use = size, 0
-        self._line: deque[asyncio.Future[None]] = deque()
+        self._line: deque[asyncio.Future[None]] | None = None  # until somebody waits: it is far larger than all else
 
     @property
     def waiting(self) -> int:
         """How many stand in the line."""
-        return len(self._line)
+        return len(self._line or ())
 
     def take_at_once(self) -> bool:
         """Have one until it is given back, if one is free; whether it is."""
@@ -35,14 +35,15 @@ class Slots:
         if self.take_at_once():
             return
         place = asyncio.get_running_loop().create_future()
-        self._line.append(place)
+        line = self._line = self._line or deque()
+        line.append(place)
         try:
             async with asyncio.timeout(seconds):
                 await place
         except BaseException:
             if place.cancelled():
                 with contextlib.suppress(ValueError):  # it was taken out of the line meanwhile
-                    self._line.remove(place)
+                    line.remove(place)
             elif place.exception() is None:  # it was given one meanwhile
                 self.give_back()
             raise
@@ -58,7 +59,7 @@ class Slots:
 
     def turn_away(self) -> None:
         """Whoever waits is given none: it would be of no use."""
-        for place in self._line:
+        line, self._line = self._line or (), None
+        for place in line:
             if not place.done():
                 place.set_exception(TimeoutError())
-        self._line.clear()
