@@ -26,7 +26,7 @@ from web.cohorts import Cohorts
 from web.cookies import Cookies
 from web.event_streams import EventStream
 from web.identity import Identities
-from web.operations import Asked, Malformed, Unwritable
+from web.operations import NUL, Asked, Malformed, Unwritable
 from web.operations import asked as asked_in
 from web.requests import Bodies, Wrong, address
 from web.shares import Shares, TooMany, whose
@@ -126,16 +126,18 @@ class GraphQL:
             media_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
             if media_type != b"application/json":
                 raise Wrong(415, "Send the operation as application/json.", accept_post="application/json")
+            body = await self._bodies.read(headers, receive)
             try:
-                given = orjson.loads(await self._bodies.read(headers, receive))
+                given = orjson.loads(body)
             except orjson.JSONDecodeError:
                 raise Wrong(400, "The body is not JSON.") from None
+            nul = NUL in body
         elif method == "GET":
-            given = _from_query_string(scope["query_string"])
+            given, nul = _from_query_string(scope["query_string"]), True
         else:
             raise Wrong(405, "Operations are sent by POST, queries also by GET.", allow="GET, POST, OPTIONS")
         try:
-            return asked_in(given)
+            return asked_in(given, nul=nul)
         except (Malformed, Unwritable) as error:
             raise Wrong(400, str(error)) from None
 

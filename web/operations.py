@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 # U+0000 in a string of a document: \u0000, or \u{0} with any number of zeros, unless the backslash is itself escaped.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u(?:0000|\{0+\})")
+NUL = b"\\u0000"  # how JSON writes it
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -28,8 +29,11 @@ class Asked(NamedTuple):
     sha256: str | None  # of the text, in lower-case hexadecimal digits
 
 
-def asked(given: Any) -> Asked:
-    """The operation in a message. Raises Malformed, and Unwritable."""
+def asked(given: Any, *, nul: bool = True) -> Asked:
+    """The operation in a message. `nul`: whether a U+0000 may be in it, for which it is searched then.
+
+    Raises Malformed, and Unwritable.
+    """
     if not isinstance(given, dict):
         raise Malformed("The message is not a JSON object with a query; batches are not served.")
     text, variables, name = given.get("query"), given.get("variables"), given.get("operationName")
@@ -41,9 +45,9 @@ def asked(given: Any) -> Asked:
         raise Malformed("`variables` is a JSON object.")
     if name is not None and not isinstance(name, str):
         raise Malformed("`operationName` is text.")
-    if text and ("\0" in text or ("\\u" in text and _NUL.search(text))):
+    if text and ((nul and "\0" in text) or ("\\u" in text and _NUL.search(text))):
         raise Unwritable
-    if variables and _holds_nul(variables):
+    if nul and variables and _holds_nul(variables):
         raise Unwritable
     return Asked(text or None, variables, name or None, sha256)
 

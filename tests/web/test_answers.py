@@ -5,8 +5,10 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from web import serving
+from web.requests import Bodies, Wrong
 
 
 def asking(alias, *headers, method="POST", version="1.1"):
@@ -91,3 +93,36 @@ def test_no_header_begins_another(value):
     with pytest.raises(ValueError, match="end of a line"):
         serving.Connection.answer(connection, cycle.send, 200, [(b"x-given", value)], b"")
     assert not wrote
+
+
+@pytest.fixture
+def taken(monkeypatch):
+    """The bodies that were asked for: None where not all of one had come."""
+    found, whole_body = [], serving.whole_body
+    monkeypatch.setattr(serving, "whole_body", lambda receive: (found.append(whole_body(receive)), found[-1])[1])
+    return found
+
+
+async def test_a_body_that_has_come_is_taken_at_once_and_never_twice(connection, taken):
+    reader, writer = connection
+    writer.write(asking("a") + asking("b"))
+    assert [(await one(reader))[1]["data"] for _ in "ab"] == [{"a": {"name": "Deskwire"}}, {"b": {"name": "Deskwire"}}]
+    assert [json.loads(body)["query"][2] for body in taken] == ["a", "b"]
+    first, second = asking("c")[:-5], asking("c")[-5:]
+    writer.write(first)
+    await asyncio.sleep(0.1)
+    writer.write(second)
+    assert (await one(reader))[1]["data"] == {"c": {"name": "Deskwire"}}
+    assert taken[2:] == [None]
+
+
+async def test_one_that_is_too_large_is_refused_though_it_has_come():
+    cycle = object.__new__(RequestResponseCycle)
+    cycle.more_body = cycle.disconnected = cycle.response_complete = False
+    cycle.message_event = asyncio.Event()
+    cycle.message_event.set()
+    cycle.body = bytearray(11)
+    with pytest.raises(Wrong, match="more than 10 bytes") as refusal:
+        await Bodies(10).read({}, cycle.receive)
+    assert refusal.value.status == 413
+    assert not cycle.message_event.is_set()
