@@ -269,7 +269,7 @@ async def warn(unit: Unit, warnings: Sequence[Warned]) -> None:
     """Warn people, in the app once for each cause, and by one email for all tickets."""
     kind = NotificationKind.SLA_AT_RISK
     concerned = sorted({person_id for warning in warnings for person_id in warning.people})
-    wishes = {record["id"]: record for record in await unit.run(_wishes, concerned)} if concerned else {}
+    wishes = {record["id"]: record for record in await unit.run(_wishes, concerned)}
 
     def wanted(person_id: UUID, channel: MessageChannel) -> bool:
         return person_id in wishes and preferences.wanted(wishes[person_id]["said"], kind, channel)

@@ -19,7 +19,6 @@ from models import Comment, Escalation, Event, Membership, Person, Resolution, R
 
 BAD_RATING = 2  # from here down, leads are told
 NAMING = {"to_assignee_id", "to_requester_id"}
-NOBODY = UUID(int=0)  # a list says by its first item of what it is, and nobody has this id
 
 
 class Known(NamedTuple):
@@ -153,7 +152,8 @@ def _people(ticket_ids: Any, wide_ids: Any, named_tickets: Any, named_people: An
     """Who may hear of the tickets: requesters, assignees, watchers, whom events name, and of some the department."""
     of = aliased(Ticket)
     its, wide = of.id == func.any(ticket_ids), of.id == func.any(wide_ids)
-    pairs = func.unnest(named_tickets, named_people).table_valued("ticket_id", "id").render_derived(name="named")
+    columns = (sa.cast(each, sa.ARRAY(sa.Uuid())) for each in (named_tickets, named_people))
+    pairs = func.unnest(*columns).table_valued("ticket_id", "id").render_derived(name="named")
     concerned = sa.union(
         select(of.id.label("ticket_id"), of.requester_id.label("id")).where(its),
         select(of.id, of.assignee_id).where(its, of.assignee_id.is_not(None)),
@@ -196,7 +196,7 @@ async def found(unit: Unit, event_ids: list[UUID], wide: Collection[str]) -> lis
     `wide`: kinds of events that may concern a whole department; only then are its people looked up.
     """
     records = await unit.run(_events, event_ids)
-    its = list({record["ticket_id"] for record in records}) or [NOBODY]
+    its = list({record["ticket_id"] for record in records})
     by_id = {ticket.id: ticket for ticket in await unit.read_all(tickets, its)}
     abouts = [
         About(
@@ -218,11 +218,11 @@ async def found(unit: Unit, event_ids: list[UUID], wide: Collection[str]) -> lis
     ]
     if not abouts:
         return []
-    pairs = [(about.ticket.id, person_id) for about in abouts for person_id in about.named]
-    pairs = pairs or [(NOBODY, NOBODY)]
-    whole = [about.ticket.id for about in abouts if about.kind in wide] or [NOBODY]
+    named_tickets = [about.ticket.id for about in abouts for _ in about.named]
+    named_people = [person_id for about in abouts for person_id in about.named]
+    whole = [about.ticket.id for about in abouts if about.kind in wide]
     people: dict[UUID, dict[UUID, Known]] = defaultdict(dict)
-    for record in await unit.run(_people, its, whole, *(list(column) for column in zip(*pairs, strict=True))):
+    for record in await unit.run(_people, its, whole, named_tickets, named_people):
         ticket_id, person_id, email, role, *rest = record
         people[ticket_id][person_id] = Known(person_id, email, Role[role], *rest)
     for about in abouts:
@@ -238,7 +238,6 @@ async def _mention(unit: Unit, about: About) -> None:
     about.mentioned = [record["id"] for record in workers if _names(about.comment or "", record["name"])]
     missing = [person_id for person_id in about.mentioned if person_id not in about.people]
     if missing:
-        nothing, ticket_id = [NOBODY], about.ticket.id
-        for record in await unit.run(_people, nothing, nothing, [ticket_id] * len(missing), missing):
+        for record in await unit.run(_people, [], [], [about.ticket.id] * len(missing), missing):
             _, person_id, email, role, *rest = record
             about.people[person_id] = Known(person_id, email, Role[role], *rest)

@@ -140,8 +140,7 @@ async def discard(unit: Unit, viewer: Viewer, ids: list[UUID]) -> list[UUID]:
 
 async def _sources(unit: Unit, build: Any, letters: list[DeadLetter], kind: DeadLetterKind) -> list[Any]:
     """The jobs or messages that letters of a kind are about, locked."""
-    ids = [row.source_id for row in letters if row.kind is kind]
-    return await unit.lock_all(build, ids) if ids else []
+    return await unit.lock_all(build, [row.source_id for row in letters if row.kind is kind])
 
 
 async def _settled(unit: Unit, viewer: Viewer, ids: list[UUID], status: DeadLetterStatus) -> list[DeadLetter]:

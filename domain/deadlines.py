@@ -25,7 +25,7 @@ async def warn(unit: Unit, targets: Sequence[tuple[UUID, SlaTargetKind]]) -> Non
     if not found:
         return
     agents = [ticket.assignee_id for ticket in found.values() if ticket.assignee_id]
-    active = {record[0] for record in await unit.run(_active, agents)} if agents else set()
+    active = {record[0] for record in await unit.run(_active, agents)}
     leads: dict[UUID, list[UUID]] = defaultdict(list)
     for department_id, person_id in await unit.run(_leads, list({ticket.department_id for ticket in found.values()})):
         leads[department_id].append(person_id)

@@ -206,7 +206,7 @@ async def _move(unit: Unit, viewer: Viewer, person: Person, role: Role, given: d
     wanted = list(dict.fromkeys(given.get("department_ids") or []))
     rows = await unit.lock_all(_memberships, person.id)
     before = {row.department_id for row in rows}
-    known = {row.id for row in await unit.read_all(departments.some, viewer, wanted)} if wanted else set()
+    known = {row.id for row in await unit.read_all(departments.some, viewer, wanted)}
     for number, department_id in enumerate(wanted):
         if department_id not in known | before:  # where they are already they may stay, in use or not
             access.found(None, f"departmentIds.{number}", "department")

@@ -186,7 +186,7 @@ async def _known(unit: Unit, viewer: Viewer, form: Form) -> None:
         ("serviceIds", services.some, form.service_ids, "service"),
     )
     for name, build, wanted, what in lists:
-        known = {row.id for row in await unit.read_all(build, wanted)} if wanted else set[UUID]()
+        known = {row.id for row in await unit.read_all(build, wanted)}
         for number, wanted_id in enumerate(wanted):
             access.found(wanted_id if wanted_id in known else None, f"{name}.{number}", what)
     if form.department_id is not None:

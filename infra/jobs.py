@@ -303,7 +303,7 @@ async def _failed(
     """`dead`: they are given up, and that is what is said of it to whoever decides."""
     error = storable(error)
     async with desk.writes.begin() as unit:
-        for row in await unit.lock_all(_claimed, list(row_ids), attempt) if row_ids else []:
+        for row in await unit.lock_all(_claimed, list(row_ids), attempt):
             if dead is None:
                 due_at = unit.now + wait
                 unit.change(row, state=JobState.QUEUED, due_at=due_at, last_error=error)

@@ -31,6 +31,8 @@ SCALARS: dict[type, sa.types.TypeEngine[Any]] = {
     dt.timedelta: sa.Interval(),
 }
 
+NOTHING: sa.ColumnElement[Any] = sa.literal_column("'{}'")  # an empty list: an array of what its place asks for
+
 
 def _scalar(kind: type) -> sa.types.TypeEngine[Any] | None:
     """The type of a bind parameter for values of this class, subclasses such as asyncpg's own UUID included."""
@@ -93,7 +95,8 @@ def prepare(
     """What `build(*arguments)` says in SQL, compiled once for each shape of the arguments, and this call's values.
 
     Values of the types above, lists of them and an asker's bindable attributes reach `build` as bind parameters, so it
-    can't branch on them; None, booleans, enums and the rest are plain, and make a statement of their own.
+    can't branch on them; None, booleans, enums, an empty list and the rest are plain, and make a statement of their
+    own. A build that has an array stand where no column says what it is of, such as in `unnest`, casts it.
     """
     shape: list[Any] = [build, lock]
     values: dict[str, Any] = {}
@@ -182,10 +185,12 @@ def _look(arguments: tuple[Any, ...], prefix: str, shape: list[Any], values: dic
         if _scalar(kind) is not None:
             values[name] = argument
         elif kind is list:
-            if not argument or _scalar(type(argument[0])) is None:
-                raise TypeError("A list is an array of one of the types above, and says of which by its first item.")
-            values[name] = argument
-            shape.append(type(argument[0]))
+            item = type(argument[0]) if argument else None
+            if item is not None:
+                if _scalar(item) is None:
+                    raise TypeError("A list is an array of one of the types above, and its first item says of which.")
+                values[name] = argument
+            shape.append(item)
         elif hasattr(argument, "bindable"):
             bindable = argument.bindable
             for attribute in argument.__slots__:
@@ -206,7 +211,8 @@ def marked(arguments: tuple[Any, ...], prefix: str) -> list[Any]:
         if scalar is not None:
             found.append(sa.bindparam(name, None, type_=scalar))
         elif isinstance(argument, list):
-            found.append(sa.bindparam(name, None, type_=ARRAY(_scalar(type(argument[0])) or sa.Text())))
+            item = _scalar(type(argument[0])) if argument else None
+            found.append(NOTHING if item is None else sa.bindparam(name, None, type_=ARRAY(item)))
         elif hasattr(argument, "bindable"):
             names = [attribute for attribute in argument.bindable if getattr(argument, attribute) is not None]
             found.append(

@@ -117,8 +117,6 @@ async def save(unit: Unit, viewer: Viewer, category_id: UUID | None, form: Form)
 
 
 async def _known(unit: Unit, viewer: Viewer, category_ids: list[UUID]) -> None:
-    if not category_ids:
-        return
     found = {row.id for row in await unit.read_all(_known_ticket_categories, viewer, category_ids)}
     for number, each in enumerate(category_ids):
         if each not in found:

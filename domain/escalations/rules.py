@@ -85,10 +85,9 @@ async def save(unit: Unit, viewer: Viewer, rule_id: UUID | None, form: Form) -> 
     """Make a rule, or replace the one of this id. Raises InvalidInput, NotFound for what it names, Conflict TAKEN."""
     access.require(viewer, Role.ADMIN)
     values = _checked(form)
-    if form.department_ids:
-        known = {row.id for row in await unit.read_all(_departments, viewer, form.department_ids)}
-        for number, wanted_id in enumerate(form.department_ids):
-            access.found(wanted_id if wanted_id in known else None, f"departmentIds.{number}", "department")
+    known = {row.id for row in await unit.read_all(_departments, viewer, form.department_ids)}
+    for number, wanted_id in enumerate(form.department_ids):
+        access.found(wanted_id if wanted_id in known else None, f"departmentIds.{number}", "department")
     unit.translate("escalation_rules_name_key", Conflict(ConflictReason.TAKEN, "Another rule has this name."))
     if rule_id is None:
         row = unit.insert(EscalationRule, changed_at=unit.now, **values)

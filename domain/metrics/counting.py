@@ -105,7 +105,7 @@ async def count(unit: Unit, ticket_ids: Iterable[UUID]) -> None:
     calendar_ids = list({each.calendar_id for each in known if each.calendar_id is not None})
     hours = hours_by_id(await unit.read_all(some_calendars, calendar_ids) if calendar_ids else [])
     actors = {event.actor_id for events in happened.values() for _, event in events if event.actor_id}
-    staff = frozenset(record[0] for record in await unit.run(staff_of, list(actors))) if actors else frozenset()
+    staff = frozenset(record[0] for record in await unit.run(staff_of, list(actors)))
     by_id = {each.ticket_id: each for each in known}
     found: list[Counted] = []
     for row in measured:

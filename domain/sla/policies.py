@@ -178,7 +178,7 @@ async def _known(unit: Unit, viewer: Viewer, form: Form) -> None:
     )
     for field, (build, *arguments), what in conditions:
         wanted: list[UUID] = arguments[-1]
-        known = {row.id for row in await unit.read_all(build, *arguments)} if wanted else set[UUID]()
+        known = {row.id for row in await unit.read_all(build, *arguments)}
         for number, wanted_id in enumerate(wanted):
             access.found(wanted_id if wanted_id in known else None, f"{field}.{number}", what)
     if form.calendar_id is not None:

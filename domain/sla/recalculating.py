@@ -83,7 +83,7 @@ async def _align_all(unit: Unit, tickets: list[Ticket]) -> None:
     departments = {row.id: row for row in await unit.read_all(_departments, department_ids)}
     ids = {row.calendar_id for row in clocks} | {row.calendar_id for row in versions.values()}
     named = [key for key in ids | {row.calendar_id for row in departments.values()} if key is not None]
-    calendars = hours_by_id(await unit.read_all(some_calendars, named) if named else [])
+    calendars = hours_by_id(await unit.read_all(some_calendars, named))
     for ticket in tickets:
         if ticket.sla_version_id is not None:
             terms = terms_of(versions[ticket.sla_version_id], departments[ticket.department_id])

@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 from redis.asyncio import Redis
-from sqlalchemy import func, select
+from sqlalchemy import any_, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from structlog.testing import capture_logs
 
@@ -26,6 +26,16 @@ def named(name):
 
 def all_of_them():
     return select(models.Service).order_by(models.Service.name)
+
+
+def among(names):
+    return all_of_them().where(models.Service.name == func.any(names))
+
+
+def of_some(names, ids):
+    return select(models.Service.name).where(
+        or_(models.Service.name == func.any(names), models.Service.id == any_(ids))
+    )
 
 
 def sleeping(seconds):
@@ -179,6 +189,21 @@ async def test_several_reads_are_one_statement(writes):
     async with writes.begin() as unit:
         assert [row.description for row in await unit.read_all(all_of_them)] == ["changed", "too", None]
         assert await unit.read_together((counting, "x")) == [[("x", 2)]]
+
+
+async def test_an_empty_list_is_an_array_of_what_its_place_asks_for(writes):
+    async with writes.begin() as unit:
+        for name in ("A", "B"):
+            add(unit, name)
+    async with writes.begin() as unit:
+        for asked in ([], ["B"], [], ["A", "B"], ["none"]):
+            rows = await unit.lock_all(among, asked)
+            [together] = await unit.read_together((among, asked))
+            assert [row.name for row in rows] == [row.name for row in together] == [n for n in "AB" if n in asked]
+        assert await unit.run(of_some, [], []) == []
+        assert len(await unit.run(of_some, [], [row.id for row in await unit.read_all(all_of_them)])) == 2
+        with pytest.raises(TypeError):
+            await unit.run(among, [{}])
 
 
 async def test_what_is_read_together_can_be_locked(writes):
