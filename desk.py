@@ -211,11 +211,12 @@ def waiting_mail(
 ) -> None:
     """List the mail that came in, fits no ticket and waits, oldest first; or make tickets of it."""
     from domain.inbound import waiting
+    from infra.desk import Desk
     from infra.files import StoreUnavailable
     from infra.postgres import Unavailable
 
     async def done() -> bool:
-        async with waiting.desk_of(_settings()) as desk:
+        async with Desk.open(_settings()) as desk:
             if open_ is None:
                 for mail in await waiting.listed(desk):
                     received = mail.received_at.strftime("%Y-%m-%d %H:%M UTC")

@@ -201,14 +201,13 @@ async def prepared(url: str) -> tuple[dict[str, str], Asked]:
         [row["id"] for row in customers],
     )
     await connection.close()
-    desk = await Desk.open(load())
-    tokens = {}
-    for person in (agent, director, *(row["id"] for row in customers)):
-        async with desk.writes.begin() as unit:
-            opened = await sessions.open_for(desk, unit, UUID(str(person)))
-        assert opened.viewer.role is not access.NOBODY.role
-        tokens[opened.access_token] = str(person)
-    await desk.close()
+    async with Desk.open(load()) as desk:
+        tokens = {}
+        for person in (agent, director, *(row["id"] for row in customers)):
+            async with desk.writes.begin() as unit:
+                opened = await sessions.open_for(desk, unit, UUID(str(person)))
+            assert opened.viewer.role is not access.NOBODY.role
+            tokens[opened.access_token] = str(person)
     token_of = {person: token for token, person in tokens.items()}
     return tokens, Asked(
         tokens,

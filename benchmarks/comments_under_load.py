@@ -129,8 +129,10 @@ async def measured(
 
     `up`: the process of the whole desk.
     """
-    desk = await Desk.open(settings)
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
+    async with (
+        Desk.open(settings) as desk,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http,
+    ):
         customers = await prepared(desk, http)
         connection = await asyncpg.connect(settings.database_url)
         await settled(connection)
@@ -144,7 +146,6 @@ async def measured(
         await writing
         after = cpu.by_part(up)
         await connection.close()
-    await desk.close()
     return rows, took, {name: after[name] - before.get(name, 0.0) for name in after}
 
 

@@ -146,14 +146,13 @@ async def measured(count: int, port: int, floors: int, floor_pid: int, desk: Des
 
 async def all_of(port: int, floors: int, floor_pid: int, folder: Path) -> list[tuple[int, dict[str, Any]]]:
     """Each number of subscribers in turn."""
-    desk = await Desk.open(settings_of(port, folder))
-    found, servers = [], node.SERVERS if node.installed() else ()
-    for count in SUBSCRIBERS:
-        found.append((count, await measured(count, port, floors, floor_pid, desk)))
-        for server in servers:
-            found[-1][1][server] = await node.told(server, count, ROUNDS, WATCH)
-        say(f"{count}: {found[-1][1]}")
-    await desk.close()
+    async with Desk.open(settings_of(port, folder)) as desk:
+        found, servers = [], node.SERVERS if node.installed() else ()
+        for count in SUBSCRIBERS:
+            found.append((count, await measured(count, port, floors, floor_pid, desk)))
+            for server in servers:
+                found[-1][1][server] = await node.told(server, count, ROUNDS, WATCH)
+            say(f"{count}: {found[-1][1]}")
     return found
 
 

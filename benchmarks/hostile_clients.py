@@ -69,17 +69,16 @@ async def asked(port: int, tokens: list[str], ids: list[UUID]) -> list[float]:
 
 async def measured(port: int, folder: Path) -> dict[str, dict[str, Any]]:
     """Each kind: what others noticed before and meanwhile."""
-    desk = await Desk.open(settings_of(port, folder))
-    await demo_large.seed(desk.settings.database_url, TICKETS, figures=False)
-    connection = await asyncpg.connect(desk.settings.database_url)
-    await connection.execute(
-        "UPDATE tickets SET department_id = (SELECT id FROM departments WHERE name = 'Technical Support')"
-    )
-    ids = [UUID(str(row["id"])) for row in await connection.fetch("SELECT id FROM tickets")]
-    await connection.execute("VACUUM ANALYZE")
-    await connection.close()
-    *tokens, enemy = await agents(desk, OTHERS + 1)
-    await desk.close()
+    async with Desk.open(settings_of(port, folder)) as desk:
+        await demo_large.seed(desk.settings.database_url, TICKETS, figures=False)
+        connection = await asyncpg.connect(desk.settings.database_url)
+        await connection.execute(
+            "UPDATE tickets SET department_id = (SELECT id FROM departments WHERE name = 'Technical Support')"
+        )
+        ids = [UUID(str(row["id"])) for row in await connection.fetch("SELECT id FROM tickets")]
+        await connection.execute("VACUUM ANALYZE")
+        await connection.close()
+        *tokens, enemy = await agents(desk, OTHERS + 1)
     await asked(port, tokens, ids)  # warms up, as does what others have asked for before that the flood asks for
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
         await asyncio.gather(*(ask(http, token, Q3, {"statuses": ["OPEN"]}) for token in tokens * 3))

@@ -73,19 +73,18 @@ async def happens(desk: Desk, ticket_id: UUID, tag: str) -> tuple[float, float]:
 
 async def events(port: int, folder: Path, tickets: list[str]) -> None:
     """The process that makes events, each ticket's as far from one another as can be; prints when each happened."""
-    desk = await Desk.open(settings_of(port, folder))
-    slots, happened = asyncio.Semaphore(AT_ONCE), list[tuple[int, float, float]]()
+    async with Desk.open(settings_of(port, folder)) as desk:
+        slots, happened = asyncio.Semaphore(AT_ONCE), list[tuple[int, float, float]]()
 
-    async def event(number: int, tag: str) -> None:
-        async with slots:
-            happened.append((number, *await happens(desk, UUID(tickets[number]), tag)))
+        async def event(number: int, tag: str) -> None:
+            async with slots:
+                happened.append((number, *await happens(desk, UUID(tickets[number]), tag)))
 
-    start = time.monotonic()
-    async with asyncio.TaskGroup() as tasks:
-        for place in range(RATE * SECONDS):
-            await asyncio.sleep(max(0, start + place / RATE - time.monotonic()))
-            tasks.create_task(event(place % len(tickets), f"t{place}"))
-    await desk.close()
+        start = time.monotonic()
+        async with asyncio.TaskGroup() as tasks:
+            for place in range(RATE * SECONDS):
+                await asyncio.sleep(max(0, start + place / RATE - time.monotonic()))
+                tasks.create_task(event(place % len(tickets), f"t{place}"))
     sys.stdout.buffer.write(orjson.dumps(happened))
 
 
@@ -146,35 +145,34 @@ async def come_back(http: httpx.AsyncClient, port: int, tokens: list[str], ticke
 
 async def measured(port: int, folder: Path) -> tuple[list[float], float, float, dict[str, float]]:
     """Delays, events a second, KB of each socket, and how it was to come back."""
-    desk = await Desk.open(settings_of(port, folder))
-    await demo_large.seed(desk.settings.database_url, SOCKETS + 1000, figures=False)
-    connection = await asyncpg.connect(desk.settings.database_url)
-    rows = await connection.fetch(
-        "SELECT t.id FROM tickets t JOIN departments d ON d.id = t.department_id WHERE d.name = 'Technical Support'"
-    )
-    if len(rows) < SOCKETS:  # the large demo has departments of its own
-        await connection.execute(
-            "UPDATE tickets SET department_id = (SELECT id FROM departments WHERE name = 'Technical Support')"
+    async with Desk.open(settings_of(port, folder)) as desk:
+        await demo_large.seed(desk.settings.database_url, SOCKETS + 1000, figures=False)
+        connection = await asyncpg.connect(desk.settings.database_url)
+        rows = await connection.fetch(
+            "SELECT t.id FROM tickets t JOIN departments d ON d.id = t.department_id WHERE d.name = 'Technical Support'"
         )
-        rows = await connection.fetch("SELECT id FROM tickets")
-    await connection.execute("VACUUM ANALYZE")
-    await connection.close()
-    tickets = [UUID(str(row["id"])) for row in rows[:SOCKETS]]
-    tokens = await agents(desk, AGENTS)
-    pid = serving(port)
-    before = resident(pid)
-    crowd = Crowd()
-    crowd.expect(2 * SOCKETS)
-    await crowd.connect(port, SOCKETS, lambda number: frames(tokens[number % AGENTS], tickets[number]))
-    await crowd.heard()
-    after = resident(pid)
-    say(f"{SOCKETS:,} sockets are open")
-    found, rate = await delays(port, folder, crowd, tickets)
-    await crowd.close()
-    await asyncio.sleep(2)
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
-        back = await come_back(http, port, tokens, tickets)
-    await desk.close()
+        if len(rows) < SOCKETS:  # the large demo has departments of its own
+            await connection.execute(
+                "UPDATE tickets SET department_id = (SELECT id FROM departments WHERE name = 'Technical Support')"
+            )
+            rows = await connection.fetch("SELECT id FROM tickets")
+        await connection.execute("VACUUM ANALYZE")
+        await connection.close()
+        tickets = [UUID(str(row["id"])) for row in rows[:SOCKETS]]
+        tokens = await agents(desk, AGENTS)
+        pid = serving(port)
+        before = resident(pid)
+        crowd = Crowd()
+        crowd.expect(2 * SOCKETS)
+        await crowd.connect(port, SOCKETS, lambda number: frames(tokens[number % AGENTS], tickets[number]))
+        await crowd.heard()
+        after = resident(pid)
+        say(f"{SOCKETS:,} sockets are open")
+        found, rate = await delays(port, folder, crowd, tickets)
+        await crowd.close()
+        await asyncio.sleep(2)
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
+            back = await come_back(http, port, tokens, tickets)
     return found, rate, (after - before) / SOCKETS / 1024, back
 
 

@@ -167,8 +167,7 @@ async def seed(settings: Settings, *, more: int = 0) -> None:
 
     `more`: so many tickets with a history of three years, once.
     """
-    desk = await Desk.open(settings)
-    try:
+    async with Desk.open(settings) as desk:
         async with desk.writes.begin() as unit:
             if await unit.read(_anybody) is None:
                 await _house(unit)
@@ -181,8 +180,6 @@ async def seed(settings: Settings, *, more: int = 0) -> None:
             from domain import demo_large
 
             await demo_large.seed(settings.database_url, more)
-    finally:
-        await desk.close()
 
 
 async def _house(unit: Unit) -> None:

@@ -248,8 +248,7 @@ async def export(settings: Settings, email: str, path: Path, told: Told) -> None
 
     Raises NotFound, InvalidInput.
     """
-    desk = await Desk.open(settings)
-    try:
+    async with Desk.open(settings) as desk:
         async with desk.writes.begin() as unit:
             person = await unit.read(_by_email, email.strip().lower())
         if person is None:
@@ -259,8 +258,6 @@ async def export(settings: Settings, email: str, path: Path, told: Told) -> None
             # Before it is in its place: there is no archive that the log does not tell of.
             async with desk.writes.begin() as unit:
                 unit.trail.about("people", person.id, "Exported a person.")
-    finally:
-        await desk.close()
 
 
 @contextmanager

@@ -28,15 +28,11 @@ async def missing(settings: Settings) -> list[tuple[str, str]]:
     """What is weak, and why. None of an embedded desk, whose people everybody knows."""
     if settings.embedded:
         return []
-    desk = await Desk.open(settings)
-    try:
-        async with desk.writes.begin() as unit:
-            admins = (await unit.run(_admins))[0][0]
-            categories = (await unit.run(_categories))[0][0]
-            undrawn = (await unit.run(figures.undrawn))[0][0]
-            known = await unit.read_all(_with_passwords, [email for email, *_ in demo.PEOPLE])
-    finally:
-        await desk.close()
+    async with Desk.open(settings) as desk, desk.writes.begin() as unit:
+        admins = (await unit.run(_admins))[0][0]
+        categories = (await unit.run(_categories))[0][0]
+        undrawn = (await unit.run(figures.undrawn))[0][0]
+        known = await unit.read_all(_with_passwords, [email for email, *_ in demo.PEOPLE])
     none = "nobody is an admin: `desk invite you@example.com --role ADMIN` makes the first one"
     come_in = [who.email for who in known if await sessions.verified(who.password_hash or "", demo.PASSWORD)]
     said = [f"{email} comes in by the demo's password, which everybody knows" for email in come_in]

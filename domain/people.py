@@ -259,22 +259,18 @@ async def invite(settings: Settings, email: str, role: str) -> str:
     """
     if role not in Role.__members__:
         raise InvalidInput(("role", f"There is no role {role}: it is one of {', '.join(Role.__members__)}."))
-    desk = await Desk.open(settings)
-    try:
-        async with desk.writes.begin() as unit:
-            known = await unit.read(by_email_for_anyone, email.strip().lower())
-            if known is None:
-                name = email.partition("@")[0]
-                person_id = await add(unit, Newcomer(name, email, Role[role], [], None, invite=False))
-                said = f"{email} is invited as {role}"
-            else:
-                if not known.active:
-                    raise InvalidInput(("email", f"{email} was shut out."))
-                person_id, said = known.id, f"{email} is {known.role.name} already"
-            link = links.send(unit, person_id, MessageKind.INVITATION)
-            url = messages.sign_in_link(settings.public_url, desk.signer, link, unit.now)
-    finally:
-        await desk.close()
+    async with Desk.open(settings) as desk, desk.writes.begin() as unit:
+        known = await unit.read(by_email_for_anyone, email.strip().lower())
+        if known is None:
+            name = email.partition("@")[0]
+            person_id = await add(unit, Newcomer(name, email, Role[role], [], None, invite=False))
+            said = f"{email} is invited as {role}"
+        else:
+            if not known.active:
+                raise InvalidInput(("email", f"{email} was shut out."))
+            person_id, said = known.id, f"{email} is {known.role.name} already"
+        link = links.send(unit, person_id, MessageKind.INVITATION)
+        url = messages.sign_in_link(settings.public_url, desk.signer, link, unit.now)
     if settings.smtp_url is None:
         return (
             f"{said}. Mail waits, since SMTP_URL is not set. Whoever opens this link in seven days is signed in:\n{url}"

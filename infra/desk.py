@@ -1,6 +1,7 @@
 """What a process has at hand: settings, connections, files, keys."""
 
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -31,15 +32,16 @@ class Desk:
     issuer: Issuer
 
     @classmethod
-    async def open(cls, settings: Settings) -> Self:
-        """Open what can be opened now; PostgreSQL and Redis are connected to when they are needed."""
+    @asynccontextmanager
+    async def open(cls, settings: Settings) -> AsyncIterator[Self]:
+        """The pipes, open for as long as the block; PostgreSQL and Redis are connected to when they are needed."""
         bus, hub = Bus(settings.redis_url), Hub(settings.redis_url)
 
         def tell(jobs: list[Wake], channels: dict[str, str]) -> Coroutine[Any, Any, None]:
             hub.heard(channels)  # whoever is told here need not wait for Redis
             return bus.tell(jobs, channels)
 
-        return cls(
+        desk = cls(
             settings=settings,
             reads=opened(settings.database_url, settings.replica_urls, size=settings.read_pool_size),
             writes=await Writes.open(settings.database_url, tell, size=settings.write_pool_size),
@@ -50,12 +52,12 @@ class Desk:
             signer=Signer(settings.secret_key),
             issuer=Issuer(settings),
         )
-
-    async def close(self) -> None:
-        """Close everything, the last to use first."""
-        await self.hub.stop()
-        self.issuer.close()
-        await self.mail.close()
-        await self.writes.close()
-        await self.reads.close()
-        await self.bus.close()
+        try:
+            yield desk
+        finally:  # the last to use first
+            await hub.stop()
+            desk.issuer.close()
+            await desk.mail.close()
+            await desk.writes.close()
+            await desk.reads.close()
+            await bus.close()

@@ -48,13 +48,8 @@ async def work(
 
     A Redis that goes away is waited for.
     """
-    async with tracing.exporting(settings, "worker"):
-        desk = await Desk.open(settings)
-        try:
-            async with watching(desk):
-                await _work(settings, desk, ticks)
-        finally:
-            await desk.close()
+    async with tracing.exporting(settings, "worker"), Desk.open(settings) as desk, watching(desk):
+        await _work(settings, desk, ticks)
 
 
 async def _work(settings: Settings, desk: Desk, ticks: Sequence[Tick]) -> None:

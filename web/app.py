@@ -53,13 +53,16 @@ class App:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Open the pipes, serve, and close them."""
-        async with tracing.exporting(self._settings, "api"), self._serving():
+        async with (
+            tracing.exporting(self._settings, "api"),
+            Desk.open(self._settings) as self.desk,
+            self._serving(self.desk),
+        ):
             yield
 
     @asynccontextmanager
-    async def _serving(self) -> AsyncIterator[None]:
+    async def _serving(self, desk: Desk) -> AsyncIterator[None]:
         settings, rest = self._settings, self._rest
-        self.desk = desk = await Desk.open(settings)
         self.engine = engine = Engine(
             schema,
             desk.reads,
@@ -94,7 +97,6 @@ class App:
             self._others = rest
             await identities.stop()
             await engine.cards.close()
-            await desk.close()
 
 
 def create() -> ASGIApp:

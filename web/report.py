@@ -60,16 +60,13 @@ class Line(NamedTuple):
 
 async def written(settings: Settings, days: int) -> str:
     """The page, of so many days up to now. Raises RuntimeError when there are no figures."""
-    desk = await Desk.open(settings)
-    try:
+    async with Desk.open(settings) as desk:
         engine = Engine(schema, desk.reads, refusals=refusals.Refusal, report=report, given=desk)
         viewer = Viewer(Role.DIRECTOR, new_id())
         interval = next((name for most, name in INTERVALS if days <= most), "MONTH")
         start = _beginning(dt.datetime.now(dt.UTC) - dt.timedelta(days=days), interval)
         variables = {"filter": {"from": start.isoformat()}, "interval": interval}
         answer = await engine.query(FIGURES, variables, None, viewer, Context(desk, engine, viewer))
-    finally:
-        await desk.close()
     found = orjson.loads(answer.body)
     if found.get("errors"):
         raise RuntimeError(found["errors"][0]["message"])

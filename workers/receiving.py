@@ -16,22 +16,15 @@ HOST = "127.0.0.1"  # the mail catcher is for this machine alone
 async def receive(settings: Settings, port: int) -> None:
     """Take mail for our domain until SIGTERM or SIGINT."""
     logs.configure(settings, "receive")
-    async with tracing.exporting(settings, "receive"):
-        desk = await Desk.open(settings)
-        try:
-            door = Door(partial(inbound.take, desk), partial(inbound.is_ours, settings))
-            await mail_door.serve(settings.mail_door_host, port, door, settings.mail_door_protocol)
-        finally:
-            await desk.close()
+    async with tracing.exporting(settings, "receive"), Desk.open(settings) as desk:
+        door = Door(partial(inbound.take, desk), partial(inbound.is_ours, settings))
+        await mail_door.serve(settings.mail_door_host, port, door, settings.mail_door_protocol)
 
 
 async def catch(settings: Settings, port: int) -> None:
     """Take mail for anyone and keep it, but hand in what answers a ticket, until SIGTERM or SIGINT."""
     logs.configure(settings, "mail")
-    desk = await Desk.open(settings)
-    try:
+    async with Desk.open(settings) as desk:
         keep = Catcher(settings.data_dir / "mail").keep
         door = Door(partial(inbound.take, desk), partial(addresses.is_sealed, settings), keep)
         await mail_door.serve(HOST, port, door)
-    finally:
-        await desk.close()

@@ -74,15 +74,12 @@ async def find(desk: Desk, email: str) -> Found:
 
 async def erase(settings: Settings, email: str, agreed: Callable[[Found], bool], told: Told) -> bool:
     """Erase whoever has this address, if that is `agreed` to; whether it was. Raises NotFound, Conflict."""
-    desk = await Desk.open(settings)
-    try:
+    async with Desk.open(settings) as desk:
         found = await find(desk, email)
         if not agreed(found):
             return False
         await erase_person(desk, found.id, told)
         return True
-    finally:
-        await desk.close()
 
 
 async def erase_person(desk: Desk, person_id: UUID, told: Told) -> None:

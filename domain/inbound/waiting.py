@@ -2,8 +2,6 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -15,7 +13,6 @@ from domain.inbound import reading
 from domain.refusals import NotFound, Refusal
 from infra.desk import Desk
 from infra.mail_door import Incoming
-from infra.settings import Settings
 from models import InboundMail, InboundOutcome, Ticket
 
 MOST = 1_000  # mails that are shown, or opened, at once
@@ -38,16 +35,6 @@ def _oldest() -> Select[InboundMail]:
 
 def _ticket(ticket_id: Any) -> Select[Ticket]:
     return select(Ticket).where(Ticket.id == ticket_id)
-
-
-@asynccontextmanager
-async def desk_of(settings: Settings) -> AsyncIterator[Desk]:
-    """The desk, for as long as it is asked."""
-    desk = await Desk.open(settings)
-    try:
-        yield desk
-    finally:
-        await desk.close()
 
 
 async def ids(desk: Desk) -> list[UUID]:

@@ -95,14 +95,11 @@ async def test_a_mail_server_that_is_away_is_waited_for(told, perform, mailbox, 
 
 
 async def test_without_a_database_the_process_counts_and_tells_by_itself(told, mailbox):
-    away = await Desk.open(told.settings.model_copy(update={"database_url": AWAY}))
-    try:
+    async with Desk.open(told.settings.model_copy(update={"database_url": AWAY})) as away:
         async with watching(away):
             breaks(ValueError(SECRET))
             breaks(ValueError(SECRET))
         assert len(mailbox.to(OPERATOR)) == len(mailbox.letters) == 1
-    finally:
-        await away.close()
 
 
 async def test_a_fault_in_a_mutation_is_told_of_though_nothing_of_it_was_written(

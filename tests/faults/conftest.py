@@ -301,38 +301,37 @@ class Town(Asking):
 
     async def people(self):
         """A department with a category, an agent and a customer."""
-        desk = await Desk.open(self.settings)
-        async with desk.writes.begin() as unit:
-            department = unit.insert(
-                Department,
-                name="Support",
-                description=None,
-                assignment=AssignmentMethod.MANUAL,
-                agent_capacity=None,
-                archived_at=None,
-            )
-            category = unit.insert(
-                Category,
-                name="Problem",
-                description=None,
-                department_id=department.id,
-                default_priority=TicketPriority.NORMAL,
-                is_other=False,
-                position=0,
-                archived_at=None,
-            )
-        async with desk.writes.begin() as unit:
-            given = ("Ada Agent", "ada@example.com", Role.AGENT, [department.id], None)
-            self.agent_id = await add(unit, Newcomer(*given, invite=False))
-            given = ("Carla Customer", "carla@example.com", Role.CUSTOMER, [], None)
-            self.customer_id = await add(unit, Newcomer(*given, invite=False))
-            given = ("Alan Admin", "admin@example.com", Role.ADMIN, [], None)
-            self.admin_id = await add(unit, Newcomer(*given, invite=False))
-        self.category = f"cat_{category.id}"
-        self.token, self.agent_token, self.admin_token = [
-            await self.token_of(each, desk) for each in (self.customer_id, self.agent_id, self.admin_id)
-        ]
-        await desk.close()
+        async with Desk.open(self.settings) as desk:
+            async with desk.writes.begin() as unit:
+                department = unit.insert(
+                    Department,
+                    name="Support",
+                    description=None,
+                    assignment=AssignmentMethod.MANUAL,
+                    agent_capacity=None,
+                    archived_at=None,
+                )
+                category = unit.insert(
+                    Category,
+                    name="Problem",
+                    description=None,
+                    department_id=department.id,
+                    default_priority=TicketPriority.NORMAL,
+                    is_other=False,
+                    position=0,
+                    archived_at=None,
+                )
+            async with desk.writes.begin() as unit:
+                given = ("Ada Agent", "ada@example.com", Role.AGENT, [department.id], None)
+                self.agent_id = await add(unit, Newcomer(*given, invite=False))
+                given = ("Carla Customer", "carla@example.com", Role.CUSTOMER, [], None)
+                self.customer_id = await add(unit, Newcomer(*given, invite=False))
+                given = ("Alan Admin", "admin@example.com", Role.ADMIN, [], None)
+                self.admin_id = await add(unit, Newcomer(*given, invite=False))
+            self.category = f"cat_{category.id}"
+            self.token, self.agent_token, self.admin_token = [
+                await self.token_of(each, desk) for each in (self.customer_id, self.agent_id, self.admin_id)
+            ]
 
     async def works(self, worker):
         """Waits until a worker that was started is at work."""

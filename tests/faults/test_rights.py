@@ -25,19 +25,18 @@ SAY = """mutation ($input: AddInternalCommentInput!) { addInternalComment(input:
 @pytest.fixture
 async def leaver(real):
     """An agent who is about to lose something: their key, and a token."""
-    desk = await Desk.open(real.settings)
-    (department,) = await real.rows("SELECT id FROM departments WHERE name = 'Support'")
-    made = []
+    async with Desk.open(real.settings) as desk:
+        (department,) = await real.rows("SELECT id FROM departments WHERE name = 'Support'")
+        made = []
 
-    async def made_one(*, seconds=3600):
-        async with desk.writes.begin() as unit:
-            address = f"leaver-{time.monotonic_ns()}@example.com"
-            given = ("Lou Leaver", address, Role.AGENT, [department["id"]], None)
-            made.append(await add(unit, Newcomer(*given, invite=False)))
-        return f"per_{made[-1]}", await real.token_of(made[-1], desk, seconds=seconds)
+        async def made_one(*, seconds=3600):
+            async with desk.writes.begin() as unit:
+                address = f"leaver-{time.monotonic_ns()}@example.com"
+                given = ("Lou Leaver", address, Role.AGENT, [department["id"]], None)
+                made.append(await add(unit, Newcomer(*given, invite=False)))
+            return f"per_{made[-1]}", await real.token_of(made[-1], desk, seconds=seconds)
 
-    yield made_one
-    await desk.close()
+        yield made_one
     await real.rows("UPDATE people SET active = false WHERE id = ANY($1)", made)
 
 

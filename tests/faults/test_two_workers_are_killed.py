@@ -13,23 +13,22 @@ TICKETS = 25
 @pytest.fixture
 async def lead(real):
     """Whom a ticket is escalated to at once, once a rule is active."""
-    desk = await Desk.open(real.settings)
-    (department,) = await real.rows("SELECT id FROM departments WHERE name = 'Support'")
-    async with desk.writes.begin() as unit:
-        given = ("Lea Lead", "lea@example.com", Role.TEAM_LEAD, [department["id"]], None)
-        lead_id = await add(unit, Newcomer(*given, invite=False))
-        unit.insert(
-            EscalationRule,
-            name="At once",
-            active=False,
-            trigger=EscalationTrigger.UNASSIGNED,
-            after_seconds=0,
-            level=EscalationLevel.TEAM_LEAD,
-            priorities=[],
-            department_ids=[],
-            changed_at=unit.now,
-        )
-    await desk.close()
+    async with Desk.open(real.settings) as desk:
+        (department,) = await real.rows("SELECT id FROM departments WHERE name = 'Support'")
+        async with desk.writes.begin() as unit:
+            given = ("Lea Lead", "lea@example.com", Role.TEAM_LEAD, [department["id"]], None)
+            lead_id = await add(unit, Newcomer(*given, invite=False))
+            unit.insert(
+                EscalationRule,
+                name="At once",
+                active=False,
+                trigger=EscalationTrigger.UNASSIGNED,
+                after_seconds=0,
+                level=EscalationLevel.TEAM_LEAD,
+                priorities=[],
+                department_ids=[],
+                changed_at=unit.now,
+            )
     yield lead_id
     await real.rows("DELETE FROM escalation_rules")
     await real.rows("UPDATE people SET active = false WHERE id = $1", lead_id)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -26,11 +27,8 @@ def asked(migrated, monkeypatch):
     monkeypatch.setattr(health, "MOMENT_SECONDS", 5)
 
     async def ask(**changed):
-        desk = await Desk.open(migrated.model_copy(update=changed))
-        try:
+        async with Desk.open(migrated.model_copy(update=changed)) as desk:
             answer = await health.ready(desk)(None)
-        finally:
-            await desk.close()
         return answer.status_code, json.loads(answer.body)
 
     return ask
@@ -68,11 +66,12 @@ async def test_files_that_have_gone_are_told_and_do_not_decide(asked, tmp_path, 
     folder = tmp_path / "files"
     opening = Desk.open
 
+    @asynccontextmanager
     async def opened(settings):
-        desk = await opening(settings)
-        folder.rmdir()
-        folder.write_text("no folder any more")
-        return desk
+        async with opening(settings) as desk:
+            folder.rmdir()
+            folder.write_text("no folder any more")
+            yield desk
 
     monkeypatch.setattr(Desk, "open", opened)
 
