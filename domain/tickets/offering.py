@@ -1,5 +1,7 @@
 """Tickets that found no agent as they came in: offered again, once somebody of their department is free."""
 
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +12,8 @@ from domain import history, sla
 from domain.happenings import TicketAssigned
 from domain.tickets import assigning, handling
 from infra.desk import Desk
+from infra.logs import report
+from infra.postgres import Unavailable
 from infra.unit import Unit
 from models import AssignmentMethod, Department, Event, Person, Ticket
 
@@ -17,22 +21,20 @@ LOOKED_AT = 200  # of a department, in the order in which agents would take them
 MISSES = 3  # in a row: a ticket may suit nobody who is free, since they asked for it themselves
 
 
-def _departments() -> Select[*tuple[Any, ...]]:
+def _waiting(most: Any) -> Select[*tuple[Any, ...]]:
+    """The tickets, by automatic department, that nobody has had who is still here: what was put back by hand stays."""
     automatic = Department.assignment != AssignmentMethod.MANUAL
-    return select(Department.id).where(automatic, Department.archived_at.is_(None)).order_by(Department.id)
-
-
-def _waiting(department_id: Any, most: Any) -> Select[*tuple[Any, ...]]:
-    """The tickets that nobody has had who is still here: what was put back by hand stays there."""
+    places = select(Department.id).where(automatic, Department.archived_at.is_(None)).subquery("places")
     place = sa.func.row_number().over(order_by=handling.order()).label("place")
-    its = select(Ticket.id, place).where(Ticket.department_id == department_id, *handling.takeable())
-    first = its.order_by(place).limit(most).subquery()
+    its = select(Ticket.id, place).where(Ticket.department_id == places.c.id, *handling.takeable())
+    first = its.order_by(*handling.order()).limit(most).correlate(places).lateral("first")
     had = (
         select(Event)
         .join(Person, Person.id == history.id_in(Event, "from_assignee_id"))
         .where(Event.ticket_id == first.c.id, Event.kind == TicketAssigned.__name__, Person.active)
     )
-    return select(first.c.id).where(sa.not_(had.exists())).order_by(first.c.place)
+    rows = select(places.c.id, first.c.id).join_from(places, first, sa.true()).where(sa.not_(had.exists()))
+    return rows.order_by(places.c.id, first.c.place)
 
 
 def _one(ticket_id: Any) -> Select[Ticket]:
@@ -46,15 +48,17 @@ async def sweep(desk: Desk) -> None:
     Each in a transaction of its own: how many an agent has is counted anew for each.
     """
     async with desk.writes.begin() as unit:
-        waiting = [
-            [record[0] for record in await unit.run(_waiting, department[0], LOOKED_AT)]
-            for department in await unit.run(_departments)
-        ]
-    for ticket_ids in waiting:
+        waiting = await unit.run(_waiting, LOOKED_AT)
+    for _, its in groupby(waiting, key=itemgetter(0)):
         misses = 0
-        for ticket_id in ticket_ids:
-            async with desk.writes.begin() as unit:
-                misses = 0 if await _offer(unit, ticket_id) else misses + 1
+        for _, ticket_id in its:
+            try:
+                async with desk.writes.begin() as unit:
+                    misses = 0 if await _offer(unit, ticket_id) else misses + 1
+            except Unavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 # one ticket's fault must not hold up the others
+                report(error, ticket=str(ticket_id))
             if misses == MISSES:
                 break
 

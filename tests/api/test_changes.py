@@ -4,8 +4,9 @@ import asyncio
 from types import SimpleNamespace
 
 import pytest
+from structlog.testing import capture_logs
 
-from domain.tickets import leaving, offering
+from domain.tickets import assigning, leaving, offering
 from domain.tickets.actions import TicketAction
 from models import Role
 
@@ -485,6 +486,38 @@ async def test_who_is_free_again_is_offered_what_waits(
     last = await team.who()
     assert len(last) == 5
     assert not {gone, None} & set(last)  # also what was put back: who had it is here no more
+
+
+async def test_neither_a_ticket_that_fails_nor_a_department_without_agents_holds_up_others(
+    team, house, desk, submit, customer, problem, database, monkeypatch
+):
+    await team.assigns("MANUAL")
+    without, other = await house.department("Without agents"), await house.department("Other")
+    for _ in range(9):
+        await submit(customer, problem)
+    await database.rows("UPDATE tickets SET department_id = :id", id=other.id)
+    await database.rows("UPDATE tickets SET department_id = :id WHERE number % 2 = 0", id=without.id)
+    await database.rows(
+        "INSERT INTO memberships (person_id, department_id) VALUES (:p, :d)", p=team.people[0].id, d=other.id
+    )
+    await database.rows("UPDATE departments SET assignment = 'ROUND_ROBIN'")
+    theirs = "SELECT id, assignee_id FROM tickets WHERE department_id = :id ORDER BY number"
+    *failing, last = [row["id"] for row in await database.rows(theirs, id=other.id)]
+    assert len(failing) >= offering.MISSES
+    choose = assigning.choose
+
+    async def chosen(unit, ticket):
+        if ticket.id in failing:
+            raise ValueError
+        return await choose(unit, ticket)
+
+    monkeypatch.setattr(assigning, "choose", chosen)
+    with capture_logs() as logs:
+        await offering.sweep(desk)
+
+    assert [(log["event"], log["ticket"]) for log in logs] == [("unexpected_error", str(each)) for each in failing]
+    given = await database.rows("SELECT id, assignee_id FROM tickets WHERE assignee_id IS NOT NULL")
+    assert given == [{"id": last, "assignee_id": team.people[0].id}]
 
 
 ADD_COMMENT = "mutation A($input: AddCommentInput!) { addComment(input: $input) { __typename } }"

@@ -292,7 +292,7 @@ async def test_notifications(plans, people, viewer):
         (escalating._seen, (Viewer(Role.DIRECTOR, new_id()), new_id()), False),
         (confirming._awaiting, ([new_id()],), True),
         (deadlines._ticket_of, (new_id(),), True),
-        (offering._waiting, (new_id(), offering.LOOKED_AT), False),
+        (offering._waiting, (offering.LOOKED_AT,), False),
         (offering._one, (new_id(),), False),
         (messages.saying_closed, (new_id(), new_id()), False),
         (inbound.waiting_one, (new_id(),), True),
