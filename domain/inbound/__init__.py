@@ -215,7 +215,7 @@ async def _unknown(desk: Desk, arrival: Arrival, reason: str) -> None:
     await _wait(desk, arrival, reason)
 
 
-async def submit(desk: Desk, arrival: Arrival) -> UUID | None:
+async def submit(desk: Desk, arrival: Arrival) -> Ticket | None:
     """Open a ticket of the category for everything else; None when somebody else has seen to the mail meanwhile.
 
     Raises what submitting a ticket does.
@@ -237,7 +237,8 @@ async def submit(desk: Desk, arrival: Arrival) -> UUID | None:
             said = Submission(subject, body or subject, category.id, upload_ids=upload_ids, by_email=True)
             ticket_id = await submitting.submit(unit, viewer, said)
             await unit.flush()  # the row of the mail names the ticket
-            if answered and (made := await unit.lock(_ticket, ticket_id)):
+            made = await unit.lock(_ticket, ticket_id)
+            if answered and made:
                 linking.tie(unit, None, made, answered, TicketLinkKind.RELATED)
             if waiting is None:
                 _record(unit, replace(arrival, message=None), InboundOutcome.SUBMITTED, None, ticket_id=ticket_id)
@@ -245,7 +246,7 @@ async def submit(desk: Desk, arrival: Arrival) -> UUID | None:
                 _settle(unit, waiting, viewer, ticket_id)
     except Seen:
         return None
-    return ticket_id
+    return made
 
 
 def waiting_one(row_id: Any) -> Select[InboundMail]:

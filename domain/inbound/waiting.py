@@ -3,7 +3,6 @@
 import asyncio
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, select
@@ -13,7 +12,7 @@ from domain.inbound import reading
 from domain.refusals import NotFound, Refusal
 from infra.desk import Desk
 from infra.mail_door import Incoming
-from models import InboundMail, InboundOutcome, Ticket
+from models import InboundMail, InboundOutcome
 
 MOST = 1_000  # mails that are shown, or opened, at once
 
@@ -31,10 +30,6 @@ class Waits:
 def _oldest() -> Select[InboundMail]:
     waits = InboundMail.outcome == InboundOutcome.WAITING
     return select(InboundMail).where(waits).order_by(InboundMail.received_at, InboundMail.id).limit(MOST)
-
-
-def _ticket(ticket_id: Any) -> Select[Ticket]:
-    return select(Ticket).where(Ticket.id == ticket_id)
 
 
 async def ids(desk: Desk) -> list[UUID]:
@@ -80,9 +75,7 @@ async def open_one(desk: Desk, mail_id: UUID) -> int:
         raise Refusal("It names no sender, or nothing is written in it.")
     if arrival.person is not None and not arrival.person.active:
         raise Refusal("Its sender was shut out.")
-    ticket_id = await inbound.submit(desk, arrival)
-    async with desk.writes.begin() as unit:
-        ticket = await unit.read(_ticket, ticket_id) if ticket_id else None
+    ticket = await inbound.submit(desk, arrival)
     if ticket is None:
         raise NotFound("id", "mail that waits")
     return ticket.number
