@@ -5,7 +5,7 @@ import errno
 import gc
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -208,21 +208,29 @@ def waiting_mail(
     open_: Annotated[
         str | None, typer.Option("--open", metavar="ID|all", help="Make this one a ticket, or all that are listed.")
     ] = None,
+    dismiss: Annotated[
+        str | None, typer.Option(metavar="ID|all", help="Erase what this one says, or all that are listed, for good.")
+    ] = None,
 ) -> None:
-    """List the mail that came in, fits no ticket and waits, oldest first; or make tickets of it."""
+    """List the mail that came in, fits no ticket and waits, oldest first; make tickets of it, or dismiss it."""
     from domain.inbound import waiting
     from infra.desk import Desk
     from infra.files import StoreUnavailable
     from infra.postgres import Unavailable
 
+    if open_ is not None and dismiss is not None:
+        _refuse("--open and --dismiss: one at a time")
+
     async def done() -> bool:
         async with Desk.open(_settings()) as desk:
-            if open_ is None:
-                for mail in await waiting.listed(desk):
-                    received = mail.received_at.strftime("%Y-%m-%d %H:%M UTC")
-                    typer.echo(f"{mail.id}  {received}  {mail.sender or '(nobody)'}  {mail.subject}")
-                return True
-            return await _opened(desk, open_)
+            if open_ is not None:
+                return await _decided(desk, open_, waiting.open_one, "is ticket #{}")
+            if dismiss is not None:
+                return await _decided(desk, dismiss, waiting.dismiss, "is dismissed")
+            for mail in await waiting.listed(desk):
+                received = mail.received_at.strftime("%Y-%m-%d %H:%M UTC")
+                typer.echo(f"{mail.id}  {received}  {mail.sender or '(nobody)'}  {mail.subject}")
+            return True
 
     try:
         good = asyncio.run(done())
@@ -295,8 +303,8 @@ def check_migrations() -> None:
             _refuse(str(differs))
 
 
-async def _opened(desk: "Desk", which: str) -> bool:
-    """Makes tickets of the mail with this id, or of all that waits, and tells of each; whether that went well."""
+async def _decided(desk: "Desk", which: str, do: "Callable[[Desk, UUID], Awaitable[object]]", said: str) -> bool:
+    """Does this with the mail of this id, or with all that waits, and says so of each; whether that went well."""
     from domain.inbound import waiting
     from domain.refusals import Refusal
 
@@ -307,7 +315,7 @@ async def _opened(desk: "Desk", which: str) -> bool:
     good = True
     for mail_id in ids:
         try:
-            typer.echo(f"{mail_id}  is ticket #{await waiting.open_one(desk, mail_id)}")
+            typer.echo(f"{mail_id}  {said.format(await do(desk, mail_id))}")
         except Refusal as refused:
             good = False
             typer.echo(f"{mail_id}  {refused.message}", err=True)

@@ -4,8 +4,8 @@ A mail about a ticket says in its Reply-To where an answer goes: an address of i
 one message and so for its ticket and its recipient. Whoever answers must also be who they say they are: the sender's
 address is the recipient's. What fits becomes a comment; of what does not, INBOUND_UNKNOWN decides:
 
-- `wait`: the mail is kept, and its row waits until whoever runs the desk opens it as a ticket. Where its address
-  names one, an internal comment there tells whoever works on it what came, and from whom.
+- `wait`: the mail is kept, and its row waits until whoever runs the desk opens it as a ticket or dismisses it. Where
+  its address names one, an internal comment there tells whoever works on it what came, and from whom.
 - `ticket`: it opens a ticket of the category for everything else, for a new customer when nobody has the address; an
   answer to a ticket that is closed opens one that is linked to it.
 - `ignore`: its row alone tells that it came.
@@ -243,7 +243,7 @@ async def submit(desk: Desk, arrival: Arrival) -> Ticket | None:
             if waiting is None:
                 _record(unit, replace(arrival, message=None), InboundOutcome.SUBMITTED, None, ticket_id=ticket_id)
             else:
-                _settle(unit, waiting, viewer, ticket_id)
+                settle(unit, waiting, InboundOutcome.SUBMITTED, person_id=viewer.id, ticket_id=ticket_id)
     except Seen:
         return None
     return made
@@ -261,12 +261,11 @@ async def _still_waiting(unit: Unit, row_id: UUID) -> InboundMail:
     return row
 
 
-def _settle(unit: Unit, row: InboundMail, viewer: Viewer, ticket_id: UUID) -> None:
-    """Have a mail wait no more, since its ticket holds what it said."""
+def settle(unit: Unit, row: InboundMail, outcome: InboundOutcome, *, reason: str | None = None, **told: UUID) -> None:
+    """Have a locked mail wait no more, and forget its content; `told`: of whom and where it is now."""
     if row.file_key:
         unit.enqueue(EraseFiles([row.file_key]))
-    told = {"outcome": InboundOutcome.SUBMITTED, "person_id": viewer.id, "ticket_id": ticket_id}
-    unit.change(row, **told, reason=None, file_key=None, recipient=None)
+    unit.change(row, outcome=outcome, reason=reason, file_key=None, recipient=None, **told)
 
 
 async def _sender(desk: Desk, arrival: Arrival) -> Viewer:

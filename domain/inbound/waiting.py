@@ -1,4 +1,6 @@
-"""Mail that waits, since it fitted no ticket when it came: whoever runs the desk sees it, and opens it as tickets."""
+"""Mail that waits, since it fitted no ticket when it came: whoever runs the desk sees it, and opens it as tickets
+or dismisses it.
+"""
 
 import asyncio
 import datetime as dt
@@ -10,11 +12,12 @@ from sqlalchemy import Select, select
 from domain import inbound
 from domain.inbound import reading
 from domain.refusals import NotFound, Refusal
+from infra.auditing import table_name
 from infra.desk import Desk
 from infra.mail_door import Incoming
 from models import InboundMail, InboundOutcome
 
-MOST = 1_000  # mails that are shown, or opened, at once
+MOST = 1_000  # mails that are shown, opened or dismissed at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +82,16 @@ async def open_one(desk: Desk, mail_id: UUID) -> int:
     if ticket is None:
         raise NotFound("id", "mail that waits")
     return ticket.number
+
+
+async def dismiss(desk: Desk, mail_id: UUID) -> None:
+    """Have a mail that waits become nothing: its content is erased, and the audit log tells that it was dismissed.
+
+    Raises NotFound when none of this id waits.
+    """
+    async with desk.writes.begin() as unit:
+        row = await unit.lock(inbound.waiting_one, mail_id)
+        if row is None:
+            raise NotFound("id", "mail that waits")
+        inbound.settle(unit, row, InboundOutcome.IGNORED, reason="It was dismissed.")
+        unit.trail.about(table_name(InboundMail), row.id, "Dismissed a mail that waited.")

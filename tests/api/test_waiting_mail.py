@@ -72,6 +72,50 @@ async def test_an_operator_lists_and_opens_it(come, command, desk, database, oth
     assert await command("--open", str(good.id)) == (1, "", f"{good.id}  There is no such mail that waits.\n")
 
 
+async def test_an_operator_dismisses_it(come, command, desk, database, other, work):
+    one, *_ = [await come(f"Buy {number}") for number in range(3)]
+    first, *others = await waiting.listed(desk)
+    kept = [row["file_key"] for row in await database.rows(OUTCOMES)]
+    before = await database.counts()
+    assert (await command("--dismiss", str(first.id), "--open", "all"))[0] == 2
+    assert (await command("--dismiss", "nonsense"))[0] == 2
+    assert await database.counts() == before
+
+    assert await command("--dismiss", str(first.id)) == (0, f"{first.id}  is dismissed\n", "")
+    assert await command("--dismiss", str(first.id)) == (1, "", f"{first.id}  There is no such mail that waits.\n")
+    assert await command("--open", str(first.id)) == (1, "", f"{first.id}  There is no such mail that waits.\n")
+    assert [each.id for each in await waiting.listed(desk)] == [each.id for each in others]
+    assert await command("--dismiss", "all") == (0, "".join(f"{each.id}  is dismissed\n" for each in others), "")
+
+    nothing = {"outcome": "IGNORED", "ticket_id": None, "file_key": None, "recipient": None}
+    assert await database.rows(OUTCOMES) == [nothing | {"reason": "It was dismissed."}] * 3
+    told = "SELECT subject_id, action, actor_id, summary FROM audit_entries WHERE subject_table = :table ORDER BY at"
+    said = {"action": "deskwire", "actor_id": None, "summary": "Dismissed a mail that waited."}
+    dismissed = [said | {"subject_id": each.id} for each in (first, *others)]
+    assert await database.rows(told, table="inbound_mails") == dismissed
+    await work.run()
+    for key in kept:
+        with pytest.raises(FileNotFoundError):
+            await desk.files.open(key)
+    await inbound.take(desk, Incoming(one.as_bytes(), one["From"], "support@example.com"))  # handed in again
+    assert await waiting.listed(desk) == []
+
+
+async def test_of_two_who_dismiss_and_open_it_one_does(come, desk, database, other, customer, monkeypatch):
+    await come(sender=customer.email)
+    (mail,) = await waiting.listed(desk)
+    stored = inbound.files.stored
+
+    async def dismissed_meanwhile(*arguments):
+        await waiting.dismiss(desk, mail.id)
+        return await stored(*arguments)
+
+    monkeypatch.setattr(inbound.files, "stored", dismissed_meanwhile)
+    with pytest.raises(NotFound):
+        await waiting.open_one(desk, mail.id)
+    assert await database.rows("SELECT count(*) FROM tickets") == [{"count": 0}]
+
+
 async def test_a_strangers_mail_is_listed_and_becomes_a_ticket_once(come, desk, database, other, work, mailbox):
     message = await come()
     (mail,) = await waiting.listed(desk)
