@@ -164,14 +164,14 @@ def by_email_for_anyone(email: Any) -> Select[Person]:
     return select(Person).where(Person.email == email)
 
 
-def _for_anyone(person_id: Any) -> Select[Person]:
-    return select(Person).where(Person.id == person_id)
+def _spoken_to(person_id: Any) -> Select[*tuple[Any, ...]]:
+    return select(Person.locale, Person.time_zone).where(Person.id == person_id)
 
 
-async def wording(unit: Unit, person_id: UUID) -> Wording:
+async def wording(desk: Desk, person_id: UUID) -> Wording:
     """How this person is spoken to; somebody who is not known, in the desk's own language."""
-    person = await unit.read(_for_anyone, person_id)
-    return Wording(None) if person is None else Wording(person.locale, person.time_zone)
+    found = await desk.read(_spoken_to, person_id)
+    return Wording(*found[0]) if found else Wording(None)
 
 
 # --- Writing ----------------------------------------------------------------------------------------------------------

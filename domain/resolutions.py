@@ -39,11 +39,13 @@ def last(ticket: Any) -> Select[Resolution]:
     return statuses.last_resolution(ticket.id)
 
 
-def article(viewer: Viewer, ticket_id: Any) -> Select[Article]:
-    """The article that answers a ticket, as its last resolution says, if the viewer may see both."""
+def article(viewer: Viewer, ticket_id: Any) -> Select[*tuple[Any, ...]]:
+    """The title and the HTML of the article that answers a ticket, as its last resolution says, if the viewer may see
+    both.
+    """
     rows = tickets.one(viewer, ticket_id).with_only_columns(Ticket.id)
     latest = statuses.last_resolution(rows.scalar_subquery()).with_only_columns(Resolution.article_id)
-    return articles.one(viewer, latest.scalar_subquery())
+    return articles.one(viewer, latest.scalar_subquery()).with_only_columns(Article.title, Article.body_html)
 
 
 def of_event(event: Any) -> Select[Resolution]:

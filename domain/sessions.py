@@ -227,8 +227,9 @@ async def sign_in_with_link(desk: Desk, network: str, *, token: str) -> Opened:
     Raises WrongCredentials, RateLimited.
     """
     await attempts.take(desk.writes, attempts.TOKEN_BY_NETWORK, network)
+    about = await links.ticket_and_person(desk, token)
     async with desk.writes.begin() as unit:
-        if about := await links.ticket_and_person(unit, desk.signer, token):
+        if about is not None:
             ticket_id, person_id = about
             if await unit.read(_requested, ticket_id, person_id) is None:
                 raise WrongCredentials

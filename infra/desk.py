@@ -1,6 +1,6 @@
 """What a process has at hand: settings, connections, files, keys."""
 
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Self
@@ -14,6 +14,7 @@ from infra.redis import Bus
 from infra.replicas import opened
 from infra.settings import Settings
 from infra.signing import Signer
+from infra.statements import prepare
 from infra.unit import Wake, Writes
 
 
@@ -61,3 +62,8 @@ class Desk:
             await desk.writes.close()
             await desk.reads.close()
             await bus.close()
+
+    async def read(self, build: Callable[..., Any], *arguments: Any) -> list[Any]:
+        """The records of what `build(*arguments)` selects, read without a transaction. An enum's names are bytes."""
+        prepared, values = prepare(build, arguments)
+        return await self.reads.fetch(prepared.statement.text, prepared.statement.arguments(values))

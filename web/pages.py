@@ -108,8 +108,7 @@ def _unsubscribe(desk: Desk) -> Endpoint:
             return gone(desk, w, 404, NO_SUCH_PAGE, WRONG_LINK)
         person_id, kind = found
         try:
-            async with desk.writes.begin() as unit:
-                w = await people.wording(unit, person_id)
+            w = await people.wording(desk, person_id)
             if request.method != "POST":
                 return shown(w, done=None)
             form = await filled_in(request, bodies)

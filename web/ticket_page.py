@@ -17,7 +17,7 @@ from infra.desk import Desk
 from infra.ids import new_id
 from infra.postgres import Unavailable
 from infra.unit import now
-from models import Article, Role
+from models import Role
 from planner.engine import Engine
 from schema.context import Context
 from web.rendering import (
@@ -172,8 +172,7 @@ def endpoint(desk: Desk, engine: Engine) -> Endpoint:
 async def _about(desk: Desk, w: Wording, token: str) -> tuple[UUID, UUID] | Response:
     """Which ticket and whom a link is about, or the page that says that it is none."""
     try:
-        async with desk.writes.begin() as unit:
-            about = await links.ticket_and_person(unit, desk.signer, token)
+        about = await links.ticket_and_person(desk, token)
     except Unavailable:
         return gone(desk, w, 503, NOT_NOW, NOT_SHOWN)
     return about or gone(desk, w, 404, NO_SUCH_PAGE, WRONG_LINK)
@@ -181,7 +180,7 @@ async def _about(desk: Desk, w: Wording, token: str) -> tuple[UUID, UUID] | Resp
 
 async def _found(
     desk: Desk, engine: Engine, context: Context, w: Wording, ticket_id: UUID
-) -> tuple[dict[str, Any], dict[str, Any], Article | None] | Response:
+) -> tuple[dict[str, Any], dict[str, Any], Any] | Response:
     """The ticket, its reader, and the article that answers it; or the page that says that they can't be shown."""
     answer = await engine.query(TICKET, {"id": f"tkt_{ticket_id}"}, None, context.viewer, context)
     found = orjson.loads(answer.body)
@@ -190,8 +189,7 @@ async def _found(
     ticket, article = found["data"]["ticket"], None
     if ticket and ticket["resolution"]:
         try:
-            async with desk.writes.begin() as unit:
-                article = await unit.read(resolutions.article, context.viewer, ticket_id)
+            article = next(iter(await desk.read(resolutions.article, context.viewer, ticket_id)), None)
         except Unavailable:
             return gone(desk, w, 503, NOT_NOW, NOT_SHOWN)
     return ticket, found["data"]["viewer"]["person"], article

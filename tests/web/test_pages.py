@@ -5,9 +5,9 @@ import re
 import pytest
 
 from domain import happenings
-from domain.messages import ticket_link
+from domain.messages import ticket_link, unsubscribe_link
 from infra.postgres import Unavailable
-from models import Watcher
+from models import NotificationKind, Watcher
 from schema.events.kinds import KINDS
 from web.ticket_page import TOLD
 
@@ -254,6 +254,15 @@ async def test_whoever_reads_how_it_was_solved_changes_nothing(http, resolved, d
     assert 'name="body"' not in page.text
     assert await database.counts() == before
     assert await database.rows("SELECT status FROM tickets") == [{"status": "RESOLVED"}]
+
+
+async def test_pages_are_read_without_a_transaction(http, resolved, desk, customer, monkeypatch):
+    goodbye = unsubscribe_link("", desk.signer, customer.id, NotificationKind.TICKET_RESOLVED)
+    monkeypatch.setattr(type(desk.writes), "begin", lambda *_: 1 / 0)
+
+    assert "<strong>Unplug</strong> it." in (await http.get(resolved)).text
+    assert "No more emails" in (await http.get(goodbye)).text
+    assert (await http.get("/t/forged")).status_code == 404
 
 
 async def test_a_rating_that_a_link_has_chosen_is_filled_in_and_not_sent(
