@@ -9,7 +9,7 @@ from domain import account_letters, broadcasting, drafts, messages, news, prefer
 from domain.access import Viewer
 from domain.articles import reviews
 from domain.drafts import Choices, Draft, Link, Piece
-from domain.inbound import FOR_STAFF
+from domain.inbound.answers import FOR_STAFF
 from domain.maintenance import saying
 from domain.messages import front_end_link, sign_in_link, ticket_link
 from domain.news import Block, Fact, Section

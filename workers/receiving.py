@@ -17,7 +17,7 @@ async def receive(settings: Settings, port: int) -> None:
     """Take mail for our domain until SIGTERM or SIGINT."""
     logs.configure(settings, "receive")
     async with tracing.exporting(settings, "receive"), Desk.open(settings) as desk:
-        door = Door(partial(inbound.take, desk), partial(inbound.is_ours, settings))
+        door = Door(partial(inbound.take, desk), partial(addresses.is_ours, settings))
         await mail_door.serve(settings.mail_door_host, port, door, settings.mail_door_protocol)
 
 

@@ -7,6 +7,7 @@ whatever it returns, and whoever wrote it. Who does not hold the letter can't ma
 import base64
 import hmac
 import re
+from email.utils import parseaddr
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -53,3 +54,10 @@ def is_sealed(settings: Settings, address: str) -> bool:
     """Whether mail for this address is about a message of ours, or pretends so."""
     found = _ADDRESS.fullmatch(address)
     return found is not None and found[3].lower() == (settings.reply_domain or "").lower()
+
+
+def is_ours(settings: Settings, address: str) -> bool:
+    """Whether mail for this address is for the desk."""
+    domain = address.rpartition("@")[2].lower()
+    mail_from = parseaddr(settings.mail_from)[1].lower()
+    return domain == (settings.reply_domain or "").lower() or address.lower() == mail_from

@@ -9,8 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, select
 
-from domain import inbound
-from domain.inbound import reading
+from domain.inbound import arrivals, outcomes, reading, submissions
 from domain.refusals import NotFound, Refusal
 from infra.auditing import table_name
 from infra.desk import Desk
@@ -69,16 +68,16 @@ async def open_one(desk: Desk, mail_id: UUID) -> int:
     Raises NotFound when none of this id waits, and what submitting a ticket does.
     """
     async with desk.writes.begin() as unit:
-        row = await unit.read(inbound.waiting_one, mail_id)
+        row = await unit.read(outcomes.waiting_one, mail_id)
     if row is None:
         raise NotFound("id", "mail that waits")
     came = Incoming(await _content(desk, row), row.sender, row.recipient or "")
-    arrival = await inbound.arrived(desk, came, row.id)
+    arrival = await arrivals.of(desk, came, row.id)
     if arrival is None or not arrival.opens:
         raise Refusal("It names no sender, or nothing is written in it.")
     if arrival.person is not None and not arrival.person.active:
         raise Refusal("Its sender was shut out.")
-    ticket = await inbound.submit(desk, arrival)
+    ticket = await submissions.submit(desk, arrival)
     if ticket is None:
         raise NotFound("id", "mail that waits")
     return ticket.number
@@ -90,8 +89,8 @@ async def dismiss(desk: Desk, mail_id: UUID) -> None:
     Raises NotFound when none of this id waits.
     """
     async with desk.writes.begin() as unit:
-        row = await unit.lock(inbound.waiting_one, mail_id)
+        row = await unit.lock(outcomes.waiting_one, mail_id)
         if row is None:
             raise NotFound("id", "mail that waits")
-        inbound.settle(unit, row, InboundOutcome.IGNORED, reason="It was dismissed.")
+        outcomes.settle(unit, row, InboundOutcome.IGNORED, reason="It was dismissed.")
         unit.trail.about(table_name(InboundMail), row.id, "Dismissed a mail that waited.")

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from domain import attempts, inbound
-from domain.inbound import addresses, reading
+from domain.inbound import addresses, answers, reading
 from infra import jobs, mail_door
 from infra.mail_door import Door
 from models import Role
@@ -27,7 +27,7 @@ async def door(desk):
 
     async def open_(protocol="smtp", **options):
         settings = desk.settings
-        is_ours = partial(addresses.is_sealed if "keep" in options else inbound.is_ours, settings)
+        is_ours = partial(addresses.is_sealed if "keep" in options else addresses.is_ours, settings)
         here = Door(partial(inbound.take, desk), is_ours, **options)
         opened.append(await mail_door.listen("127.0.0.1", 0, here, protocol))
         return opened[-1].sockets[0].getsockname()[1]
@@ -682,7 +682,7 @@ async def test_what_staff_alone_were_told_they_answer_among_themselves(send, des
 async def test_a_fault_is_no_answer_and_the_sender_tries_again(send, reply_to, customer, database, desk, monkeypatch):
     before = await database.counts()
     with monkeypatch.context() as patched:
-        patched.setattr(inbound.comments, "add", lambda *_: 1 / 0)
+        patched.setattr(answers.comments, "add", lambda *_: 1 / 0)
         assert await send(mail(customer.email), reply_to) == 451
     assert await database.counts() == before
 

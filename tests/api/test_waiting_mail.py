@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 import desk as commands
 from domain import inbound
-from domain.inbound import waiting
+from domain.inbound import files, submissions, waiting
 from domain.refusals import NotFound, Refusal
 from infra.mail_door import Incoming
 from models import Role
@@ -104,13 +104,13 @@ async def test_an_operator_dismisses_it(come, command, desk, database, other, wo
 async def test_of_two_who_dismiss_and_open_it_one_does(come, desk, database, other, customer, monkeypatch):
     await come(sender=customer.email)
     (mail,) = await waiting.listed(desk)
-    stored = inbound.files.stored
+    stored = files.stored
 
     async def dismissed_meanwhile(*arguments):
         await waiting.dismiss(desk, mail.id)
         return await stored(*arguments)
 
-    monkeypatch.setattr(inbound.files, "stored", dismissed_meanwhile)
+    monkeypatch.setattr(files, "stored", dismissed_meanwhile)
     with pytest.raises(NotFound):
         await waiting.open_one(desk, mail.id)
     assert await database.rows("SELECT count(*) FROM tickets") == [{"count": 0}]
@@ -144,13 +144,13 @@ async def test_a_strangers_mail_is_listed_and_becomes_a_ticket_once(come, desk, 
 
 
 async def test_two_who_open_it_at_once_make_one_ticket(come, desk, database, other, customer, monkeypatch):
-    submit = inbound.submitting.submit
+    submit = submissions.submitting.submit
 
     async def slow(*arguments):
         await asyncio.sleep(0.2)
         return await submit(*arguments)
 
-    monkeypatch.setattr(inbound.submitting, "submit", slow)
+    monkeypatch.setattr(submissions.submitting, "submit", slow)
     await come(sender=customer.email)
     (mail,) = await waiting.listed(desk)
 

@@ -18,7 +18,6 @@ from domain import (
     escalations,
     happenings,
     idempotency,
-    inbound,
     mailing,
     messages,
     news,
@@ -33,7 +32,7 @@ from domain import (
 from domain.access import Viewer
 from domain.escalations import looking as escalating_looks
 from domain.escalations import raising
-from domain.inbound import waiting
+from domain.inbound import outcomes, waiting
 from domain.sla import looking as sla_looks
 from domain.sla import recalculating
 from domain.tickets import confirming, conflicts, escalating, offering, search, statuses, timers
@@ -295,7 +294,7 @@ async def test_notifications(plans, people, viewer):
         (offering._waiting, (offering.LOOKED_AT,), False),
         (offering._one, (new_id(),), False),
         (messages.saying_closed, (new_id(), new_id()), False),
-        (inbound.waiting_one, (new_id(),), True),
+        (outcomes.waiting_one, (new_id(),), True),
         (waiting._oldest, (), False),
         (resolutions.article, (Viewer(Role.CUSTOMER, new_id()), new_id()), False),
         (statuses.last_resolution, (new_id(),), True),
