@@ -77,6 +77,7 @@ class Unit:
         self._fresh: dict[int, State] = {}  # by what Python tells objects apart by: they may have no key yet
         self._changed: dict[Hashable, State] = {}
         self._deleted: dict[Hashable, State] = {}
+        self._read: list[Any] = []  # rows that came alone
         self._translations: dict[str, Exception] = {}
         self._gathered: dict[Callable[[list[Any]], Job], list[Any]] = {}
         self.gathered_due: dt.datetime | None = None  # when the jobs that are gathered happen; None: at once
@@ -94,6 +95,15 @@ class Unit:
         """The row that it selects, as it is now; None if there is none."""
         rows = await self._rows(build, arguments)
         return rows[0] if rows else None
+
+    async def get(self, model: type[Model], row_id: UUID) -> Model | None:
+        """The row with this id, as this unit has read it alone before, or else as it is now; None if there is none."""
+        for found in self._read:
+            state = state_of(found)
+            if state.model is model and state.values["id"] == row_id:
+                known: Model = found
+                return known
+        return await self.read(_with_id, model, row_id)
 
     async def read_all(self, build: Callable[..., sa.Select[Model]], *arguments: Any) -> list[Model]:
         """All rows that it selects, as they are now."""
@@ -129,6 +139,8 @@ class Unit:
 
     def _known(self, rows: list[Any]) -> list[Any]:
         """The rows, with what was said of them before."""
+        if len(rows) == 1:
+            self._read += rows
         if self._changed:
             for state in map(state_of, rows):
                 if first := self._changed.get(state.identity()):
@@ -230,7 +242,7 @@ class Unit:
             await self.flush()
         except BaseException:
             self._fresh, self._changed, self._deleted = {}, {}, {}
-            self.jobs, self.channels, self._gathered = jobs, channels, gathered
+            self.jobs, self.channels, self._gathered, self._read = jobs, channels, gathered, []
             self.trail.back_to(noted)
             await self._execute("ROLLBACK TO SAVEPOINT part")
             raise
@@ -274,6 +286,10 @@ class Unit:
             if refusal := self._translations.get(error.constraint_name or ""):
                 raise refusal from error
             raise
+
+
+def _with_id(model: Any, row_id: Any) -> Any:
+    return sa.select(model).where(model.id == row_id)
 
 
 def now() -> dt.datetime:

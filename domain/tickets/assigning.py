@@ -24,10 +24,6 @@ from models import (
 # --- Reading ----------------------------------------------------------------------------------------------------------
 
 
-def _automatic(department_id: Any) -> Select[Department]:
-    return select(Department).where(Department.id == department_id, Department.assignment != AssignmentMethod.MANUAL)
-
-
 def _members(department_id: Any) -> Select[Any]:
     """Ids of the active staff who work in the department as its members."""
     rows = select(Person.id).join(Membership, Membership.person_id == Person.id)
@@ -68,8 +64,8 @@ async def choose(unit: Unit, ticket: Ticket, preferred: UUID | None = None) -> U
     """
     if preferred is not None and await unit.read(routing.agent_of, preferred, ticket.department_id) is not None:
         return preferred
-    department = await unit.read(_automatic, ticket.department_id)
-    if department is None:
+    department = await unit.get(Department, ticket.department_id)
+    if department is None or department.assignment is AssignmentMethod.MANUAL:
         return None
     await unit.run(_seat, department.id)
     seats = await unit.lock_all(_seats, department.id)

@@ -208,7 +208,7 @@ async def test_lists_that_say_nothing_of_their_rows_are_read_for_many_at_once(
     engine = Engine(schema, desk.reads, refusals=Refusal, report=repr, given=desk)
     operation = engine.operation(query, None)
     plan = engine.plan_of_query(operation, {}, Viewer(Role.CUSTOMER, customer.id))
-    together = plan.together
+    together = plan.plain.together
 
     rows = await desk.reads.fetch(together.sql, together.arguments([[customer.id, agent.id]]))
 

@@ -232,6 +232,28 @@ async def test_a_row_that_was_written_and_returned_can_be_changed(writes, databa
     assert await database.rows("SELECT name, description FROM services") == [{"name": "A", "description": "one"}]
 
 
+async def test_a_row_that_was_read_alone_is_not_read_again(writes):
+    async with writes.begin() as unit:
+        ids = [add(unit, name).id for name in ("A", "B")]
+    async with writes.begin() as unit:
+        unit.change(await unit.lock(named, "A"), description="changed")
+        await unit.read_all(all_of_them)
+        async with heard(unit) as statements:
+            found = [await unit.get(models.Service, row_id) for row_id in (*ids, ids[1], new_id())]
+        assert [row and (row.name, row.description) for row in found] == [
+            ("A", "changed"),
+            ("B", None),
+            ("B", None),
+            None,
+        ]
+        assert len(statements) == 2  # for B, and for what there is not
+        with contextlib.suppress(ZeroDivisionError):
+            async with unit.part():
+                unit.change(await unit.get(models.Service, ids[1]), description="undone")
+                raise ZeroDivisionError
+        assert (await unit.get(models.Service, ids[1])).description is None
+
+
 async def test_nothing_said_is_nothing_run(writes):
     async with writes.begin() as unit:
         async with heard(unit) as statements:
