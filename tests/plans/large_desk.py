@@ -177,7 +177,7 @@ class Plans:
         operation = self.engine.document(text).operation(None)
         values = operation.variables.coerce(variables)
         plan = self.engine.plan_of_query(operation, values, viewer)
-        return plan.statement.sql, plan.statement.arguments(plan.values(Request(values, viewer)))
+        return plan.form.alone.sql, plan.form.alone.arguments(plan.values(Request(values, viewer)))
 
     async def of_query(self, viewer, text, **variables):
         """The tables that it reads from end to end."""
