@@ -1,4 +1,6 @@
-"""Files that come with a mail: kept within the limits of any upload, or left out and named."""
+"""Files that come with a mail, and what is too long to be read as one: kept within the limits of any upload, or left
+out and named.
+"""
 
 from typing import Any
 from uuid import UUID
@@ -11,11 +13,17 @@ from domain.words import MOST_BODY
 from infra.desk import Desk
 from infra.files import WrongSize, WrongType
 
+WHOLE = "message.txt"  # what was written, where it is longer than a text may be
+
 
 async def stored(desk: Desk, viewer: Viewer, mail: Mail) -> tuple[tuple[UUID, ...], str]:
-    """The mail's files as uploads of the sender's, and its words; these also tell of files that were not accepted."""
+    """The mail's files as uploads of the sender's, and its words; these also tell of files that were not accepted.
+
+    Of words that are too many the first are given, and all of them are a file.
+    """
+    whole = (File(WHOLE, "text/plain", mail.text.encode()),) if len(mail.text) > MOST_BODY else ()
     upload_ids, left_out = [], []
-    for number, file in enumerate(mail.files):
+    for number, file in enumerate((*whole, *mail.files)):
         upload_id = await _upload(desk, viewer, file) if number < attachments.MOST_FILES else None
         if upload_id is None:
             left_out.append(file.name[: attachments.MOST_FILENAME])

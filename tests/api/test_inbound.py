@@ -159,6 +159,21 @@ async def test_files_come_along_within_the_limits(send, reply_to, customer, data
         }
     ]
     assert await bodies(database) == ["See the picture.\n\n(Not taken: a.exe)"]
+
+
+async def test_words_that_are_too_many_are_a_file_as_well(send, reply_to, customer, database, desk):
+    lines = [f"Line {number} of the log says näy." for number in range(1000)]
+
+    assert await send(mail(customer.email, "\n".join(lines)), reply_to) == 250
+
+    (body,) = await bodies(database)
+    assert len(body) == 20_000
+    assert body.startswith("Line 0 of the log")
+    assert body.endswith(" …")
+    (row,) = await database.rows("SELECT key, filename, content_type FROM attachments")
+    assert (row["filename"], row["content_type"]) == ("message.txt", "text/plain")
+    _, parts = await desk.files.open(row["key"])
+    assert b"".join([part async for part in parts]).decode().split() == " ".join(lines).split()
     assert await database.rows("SELECT 1 FROM uploads") == []
 
 
