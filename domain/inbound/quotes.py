@@ -17,7 +17,10 @@ _SENT_FROM = re.compile(
     re.IGNORECASE,
 )
 _SIGNATURE = re.compile(r"^-- ?$")
-MOST_ATTRIBUTION = 4  # lines of "On Monday, somebody wrote:", which programs break
+# How "On Monday, somebody wrote:" begins, and what it has besides.
+_OPENING = re.compile(r"^\s*(on|am|le|el|il|em|op|den|w dniu)\s", re.IGNORECASE)
+_DATE = re.compile(r"\d{1,4}[./:-]\d{1,2}|\b(19|20)\d\d\b")
+MOST_ATTRIBUTION = 4  # lines of it, since programs break them
 LEAST_HEADERS = 3  # of a mail that is quoted with its headers
 
 
@@ -56,12 +59,24 @@ def _without_quote_at_end(lines: list[str]) -> list[str]:
         end -= 1
     if not any(line.lstrip().startswith(">") for line in lines[end:]):
         return lines
-    if end and lines[end - 1].rstrip().endswith(":"):
-        start = end - 1
-        while start and end - start < MOST_ATTRIBUTION and lines[start - 1].strip():
-            start -= 1
-        # Only what looks like a date or an address: a sentence that ends in a colon is somebody's own.
-        told = " ".join(lines[start:end])
-        if re.search(r"\d{1,4}[./:-]\d{1,2}|@|\b(19|20)\d\d\b", told):
-            end = start
-    return lines[:end]
+    return lines[: end - _attribution(lines[:end])]
+
+
+def _attribution(lines: list[str]) -> int:
+    """How many lines at the end say who wrote what is quoted below them.
+
+    Only with a date or an address: a sentence that ends in a colon is somebody's own. Where its beginning can't be
+    told, as few as possible: better a line too many is kept than a word of theirs lost.
+    """
+    if not lines or not lines[-1].rstrip().endswith(":"):
+        return 0
+    fewest = 0
+    for count, line in enumerate(reversed(lines[-MOST_ATTRIBUTION:]), 1):
+        if not line.strip():
+            break
+        dated = _DATE.search(line) is not None
+        if dated and _OPENING.match(line):
+            return count
+        if not fewest and (dated or "@" in line):
+            fewest = count
+    return fewest

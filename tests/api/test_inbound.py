@@ -741,6 +741,9 @@ def text_of(message):
         ("Hello.", "\n\nFrom: Ada <ada@example.com>\nSent: Monday\nTo: You\nSubject: It\n\nHi\n"),
         ("Hallo.", "\n\nVon: Ada\nGesendet: Montag\nAn: Sie\nBetreff: Es\n\nHi\n"),
         ("Hello.", "\n\n-- \nCarla, Head of Printers\n"),
+        ("Yes.\nOn it.", "\nOn Mon, 23 Nov 2026 at 10:00 Ada\n<ada@example.com> wrote:\n> Hi\n"),
+        ("Ja.\nAm Montag geht es.", "\nAda <ada@example.com> schrieb am 23.11.2026:\n> Hi\n"),
+        ("One.\nTwo.", "\n23 Nov 2026 10:00, Ada <ada@example.com>:\n> Hi\n"),
         ("Hello.", "\n\nOn 30.11.26 02:31, Deskwire wrote:\n> Hello Carla\n>\n> question\n\n-- \nCarla\n"),
         (
             "Hallo.",
