@@ -82,6 +82,16 @@ async def test_who_is_not_known_comes_with_the_answer_that_names_them(process, r
 
 
 @pytest.mark.usefixtures("given")
+async def test_who_is_not_known_comes_with_the_answers_of_many_at_once(process, read, statements):
+    engine = process()
+    bodies = await asyncio.gather(*(read(engine) for _ in range(8)))
+    assert len(set(bodies)) == 1
+    assert "Carla Customer" in bodies[0]
+    assert [CARD in statement for statement in statements if "unnest" in statement]
+    assert all(CARD in statement and " ANY($" not in statement for statement in statements)
+
+
+@pytest.mark.usefixtures("given")
 async def test_who_is_known_is_not_read_again(process, read, statements):
     engine = process()
     body = await read(engine)
