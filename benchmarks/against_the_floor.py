@@ -1,4 +1,5 @@
-"""What a request costs beside the floor: the same answers, written by hand, measured in the same run.
+"""What a request costs beside the floor: the same answers, written by hand, measured in the same run; and, where there
+is a Node, beside the fastest GraphQL server on it.
 
 TICKETS (20000) says how many there are, ROUNDS (9) how often each side is measured, ONLY (all) what is measured anew,
 as in "Q1,M1", DATABASE_URL a database to use in place of one of this run's own; what it lacks is made in it.
@@ -24,7 +25,7 @@ import orjson
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
-from bench import cpu, report  # noqa: E402 # the path to it was just made
+from bench import cpu, node, report  # noqa: E402 # the path to it was just made
 from bench.operations import M1, M2, Q1, Q2, Q3, Q4, TITLES  # noqa: E402 # as above
 from rich.console import Console  # noqa: E402 # as above
 
@@ -53,12 +54,13 @@ Request = tuple[str, str]  # a token and a body
 
 @dataclass
 class Side:
-    """Deskwire or the floor, as it runs."""
+    """Deskwire, the floor, or a peer, as it runs."""
 
     name: str
     port: int
     pid: int
     applications: str  # how the names of its connections begin
+    operations: tuple[str, ...] = tuple(TITLES)  # that it knows
 
 
 class Load:
@@ -116,7 +118,7 @@ def body(query: str, **variables: Any) -> str:
 @contextmanager
 def running(command: list[str], environment: dict[str, str], port: int) -> Iterator[subprocess.Popen[bytes]]:
     """A server that answers."""
-    process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=environment | {"PORT": str(port)})
+    process = subprocess.Popen(command, cwd=ROOT, env=environment | {"PORT": str(port)})
     try:
         for _ in range(1200):  # a busy machine takes its time
             assert process.poll() is None
@@ -166,9 +168,13 @@ def main() -> None:
             subprocess.Popen(load_generator, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         )
         ours_port, floor_port = embedded.free_port(), embedded.free_port()
-        ours = stack.enter_context(running(["desk.py", "serve"], given, ours_port))
-        floor = stack.enter_context(running(["benchmarks/bench/floor.py"], given, floor_port))
-        sides = Side("ours", ours_port, ours.pid, "deskwire"), Side("floor", floor_port, floor.pid, "floor")
+        ours = stack.enter_context(running([sys.executable, "desk.py", "serve"], given, ours_port))
+        floor = stack.enter_context(running([sys.executable, "benchmarks/bench/floor.py"], given, floor_port))
+        sides = [Side("ours", ours_port, ours.pid, "deskwire"), Side("floor", floor_port, floor.pid, "floor")]
+        if node.installed():
+            port = embedded.free_port()
+            peer = stack.enter_context(running(["node", "benchmarks/node/queries.mjs"], given | node.SETTINGS, port))
+            sides.append(Side("node", port, peer.pid, "node", ("Q1", "Q2", "Q3")))
         rows = asyncio.run(measured(url, Load(sender), sides, asked))
         report.tell(rows, TICKETS)
         if sender.stdin:
@@ -217,17 +223,18 @@ async def prepared(url: str) -> tuple[dict[str, str], Asked]:
     )
 
 
-async def measured(url: str, sender: Load, sides: tuple[Side, ...], asked: Asked) -> list[dict[str, Any]]:
+async def measured(url: str, sender: Load, sides: list[Side], asked: Asked) -> list[dict[str, Any]]:
     """The rows of the report."""
     connection = await asyncpg.connect(url)
     await same(connection, sender, sides, asked)
     rows = []
     for operation in ONLY:
+        knowing = [side for side in sides if operation in side.operations]
         for at_once in (1, 16):
-            costs: dict[str, list[report.Cost]] = {side.name: [] for side in sides}
+            costs: dict[str, list[report.Cost]] = {side.name: [] for side in knowing}
             for number in range(ROUNDS):
-                # Who goes first alternates, so that what one leaves behind falls on both.
-                for side in sides if number % 2 else reversed(sides):
+                # Who goes first alternates, so that what one leaves behind falls on all.
+                for side in knowing if number % 2 else reversed(knowing):
                     requests = asked.requests(operation, REQUESTS[operation] * (2 if at_once > 1 else 1), number)
                     costs[side.name].append(await one_round(connection, sender, side, requests, at_once))
             rows.append(report.row(operation, at_once, costs))
@@ -250,8 +257,8 @@ async def one_round(
     return report.Cost(server / len(requests), database / len(requests), seconds)
 
 
-async def same(connection: asyncpg.Connection, sender: Load, sides: tuple[Side, ...], asked: Asked) -> None:
-    """Both answer alike and write alike, or nothing is measured."""
+async def same(connection: asyncpg.Connection, sender: Load, sides: list[Side], asked: Asked) -> None:
+    """All answer alike and write alike, or nothing is measured."""
     for operation, count in (("Q1", 200), ("Q2", 20), ("Q3", 20), ("Q4", 10)):
         if operation not in ONLY:
             continue
@@ -259,12 +266,15 @@ async def same(connection: asyncpg.Connection, sender: Load, sides: tuple[Side, 
         found = [
             [orjson.loads(answer)["data"] for answer in sender.send(side, requests, at_once=1, keep=True)]
             for side in sides
+            if operation in side.operations
         ]
-        assert found[0] == found[1], found
+        assert all(each == found[0] for each in found), found
         assert all(next(iter(data.values())) for data in found[0])
     for operation, field, jobs in (("M1", "addComment", 1), ("M2", "submitTicket", 2)):
         written = [
-            await what_is_written(connection, sender, side, asked.requests(operation, 1, 1), field) for side in sides
+            await what_is_written(connection, sender, side, asked.requests(operation, 1, 1), field)
+            for side in sides
+            if operation in side.operations
         ]
         assert written[0] == written[1], written
         assert written[0][1]["jobs"] == jobs

@@ -1,6 +1,7 @@
-"""What Node's GraphQL servers do of the same broadcast, where there is a Node to run them."""
+"""What Node's GraphQL servers do of the same, where there is a Node to run them."""
 
 import asyncio
+import os
 import shutil
 import statistics
 import subprocess
@@ -15,6 +16,7 @@ from bench.report import ROOT
 from bench.sockets import Crowd, masked
 from infra import embedded
 
+SETTINGS = {"NODE_ENV": "production"}
 FOLDER, SERVERS = ROOT / "node", ("graphql-ws", "mercurius")
 
 
@@ -30,7 +32,7 @@ def installed() -> bool:
 @contextmanager
 def _serving(server: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
     command = ["node", "--no-warnings", "broadcast.mjs", server, str(port)]
-    process = subprocess.Popen(command, cwd=FOLDER, stdout=subprocess.PIPE)
+    process = subprocess.Popen(command, cwd=FOLDER, stdout=subprocess.PIPE, env=os.environ | SETTINGS)
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == b"serving\n"

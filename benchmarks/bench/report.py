@@ -16,8 +16,10 @@ from bench.operations import GOALS, TITLES
 ROOT = Path(__file__).resolve().parents[1]
 COLUMNS = (
     "what", "at once", "server, µs", "floor's", "ratio", "database, µs", "floor's", "ratio", "p50, ms", "p99, ms",
+    "Mercurius, µs", "Mercurius / ours",
 )  # fmt: skip
-SIDES = {"ours": ("#1f5fd1", "#9dbcf2"), "floor": ("#6b7280", "#c9cdd3")}
+SIDES = {"ours": ("#1f5fd1", "#9dbcf2"), "floor": ("#6b7280", "#c9cdd3"), "node": ("#2f7d4f", "#a9d5b8")}
+CPU = ("server", "database")  # of which a cost has two numbers
 FONT = 'font-family="sans-serif" font-size="13"'
 INTRODUCTION = """# What a request costs
 
@@ -35,6 +37,10 @@ answers and write the same rows. The server's CPU is that of its process, the da
 it, as Linux counts them for each thread, divided by the number of requests; each number is the median of the rounds.
 p50 and p99 are Deskwire's and, behind the stroke, the floor's; on few cores the load and the database share them, so
 they say less than the CPU does. PostgreSQL does not wait for the disk here.
+
+Where there is a Node, its fastest GraphQL server answers the reads in the same rounds (`benchmarks/node/queries.mjs`):
+Mercurius with its JIT compiler, loaders that batch, and prepared statements by postgres.js, with the same rights. Its
+columns are the CPU of server and database, and how many times that is of Deskwire's.
 
 What we hold ourselves to, as ratios: {goals}. A `!` stands where a ratio is above that.
 
@@ -67,8 +73,10 @@ def row(operation: str, at_once: int, costs: dict[str, list[Cost]]) -> dict[str,
             "p50": share(took, 50),
             "p99": share(took, 99),
         }
-    for what in ("server", "database"):
+    for what in CPU:
         found[f"{what}_ratio"] = found["ours"][what] / found["floor"][what]
+    if peer := found.get("node"):
+        found["node_ratio"] = sum(peer[part] for part in CPU) / sum(found["ours"][part] for part in CPU)
     return found
 
 
@@ -80,7 +88,7 @@ def cells(row: dict[str, Any]) -> list[str]:
         str(row["at_once"]),
         *(
             text
-            for what, goal in zip(("server", "database"), goals, strict=True)
+            for what, goal in zip(CPU, goals, strict=True)
             for text in (
                 f"{ours[what]:.0f}",
                 f"{floor[what]:.0f}",
@@ -88,7 +96,13 @@ def cells(row: dict[str, Any]) -> list[str]:
             )
         ),
         *(f"{ours[part]:.2f} / {floor[part]:.2f}" for part in ("p50", "p99")),
+        *((added(row["node"]), f"{row['node_ratio']:.1f}") if "node" in row else ("", "")),
     ]
+
+
+def added(side: dict[str, float]) -> str:
+    """What the server and the database took."""
+    return f"{side['server']:.0f} + {side['database']:.0f}"
 
 
 def tell(rows: list[dict[str, Any]], tickets: int) -> None:
@@ -96,7 +110,7 @@ def tell(rows: list[dict[str, Any]], tickets: int) -> None:
     table = Table(*COLUMNS, title=f"Deskwire and the floor, {tickets:,} tickets")
     for each in rows:
         table.add_row(*cells(each))
-    Console(width=140).print(table)
+    Console(width=170).print(table)
     file = ROOT / "results.json"
     known = json.loads(file.read_text()) if file.exists() else {}
     before = known.get(str(tickets), {"rows": ()})
@@ -150,21 +164,22 @@ def since(rows: list[dict[str, Any]]) -> str:
 
 
 def plot(rows: list[dict[str, Any]], tickets: int) -> str:
-    """The CPU of a request, ours above the floor's, server and database end to end."""
+    """The CPU of a request, ours above the others', server and database end to end."""
     drawn = [
         (
             f"{row['operation']}, {row['at_once']} at once",
             [
                 Bar(
                     [(row[side]["server"], dark), (row[side]["database"], light)],
-                    f"{row[side]['server']:.0f} + {row[side]['database']:.0f}",
+                    added(row[side]),
                 )
                 for side, (dark, light) in SIDES.items()
+                if side in row
             ],
         )
         for row in rows
     ]
-    words = "dark: server, light: database; blue: Deskwire, grey: the floor; µs"
+    words = "dark: server, light: database; blue: Deskwire, grey: the floor, green: Mercurius on Node; µs"
     return bars(f"CPU of one request, {tickets:,} tickets", words, drawn)
 
 
@@ -177,7 +192,9 @@ class Bar(NamedTuple):
 
 def bars(title: str, words: str, rows: list[tuple[str, list[Bar]]]) -> str:
     """A plot as SVG: to each row its name, and bars one below the other."""
-    width, height, left, top = 900, 44 * len(rows) + 70, 140, 60
+    width, left, top = 900, 140, 60
+    heights = [17 * len(found) + 10 for _, found in rows]
+    height = top + sum(heights) + 10
     scale = (width - left - 130) / max(sum(number for number, _ in bar.parts) for _, found in rows for bar in found)
     drawn = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" {FONT}>',
@@ -186,7 +203,7 @@ def bars(title: str, words: str, rows: list[tuple[str, list[Bar]]]) -> str:
         f'<text x="16" y="46" fill="#555">{words}</text>',
     ]
     for number, (name, found) in enumerate(rows):
-        y = top + number * 44
+        y = top + sum(heights[:number])
         drawn.append(f'<text x="16" y="{y + 21}">{name}</text>')
         for place, bar in enumerate(found):
             upper, end = y + 3 + place * 17, float(left)
