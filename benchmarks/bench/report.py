@@ -180,7 +180,8 @@ def plot(rows: list[dict[str, Any]], tickets: int) -> str:
         for row in rows
     ]
     words = "dark: server, light: database; blue: Deskwire, grey: the floor, green: Mercurius on Node; µs"
-    return bars(f"CPU of one request, {tickets:,} tickets", words, drawn)
+    longest = max(row[side]["server"] + row[side]["database"] for row in rows for side in row.keys() & {"ours", "node"})
+    return bars(f"CPU of one request, {tickets:,} tickets", words, drawn, longest)
 
 
 class Bar(NamedTuple):
@@ -190,12 +191,14 @@ class Bar(NamedTuple):
     said: str
 
 
-def bars(title: str, words: str, rows: list[tuple[str, list[Bar]]]) -> str:
-    """A plot as SVG: to each row its name, and bars one below the other."""
+def bars(title: str, words: str, rows: list[tuple[str, list[Bar]]], longest: float | None = None) -> str:
+    """A plot as SVG: to each row its name, and bars one below the other. Those beyond `longest` are cut, and say so."""
     width, left, top = 900, 140, 60
     heights = [17 * len(found) + 10 for _, found in rows]
     height = top + sum(heights) + 10
-    scale = (width - left - 130) / max(sum(number for number, _ in bar.parts) for _, found in rows for bar in found)
+    most = longest or max(sum(number for number, _ in bar.parts) for _, found in rows for bar in found)
+    right = width - 150.0
+    scale = (right - left) / most
     drawn = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" {FONT}>',
         f'<rect width="{width}" height="{height}" fill="white"/>',
@@ -208,8 +211,9 @@ def bars(title: str, words: str, rows: list[tuple[str, list[Bar]]]) -> str:
         for place, bar in enumerate(found):
             upper, end = y + 3 + place * 17, float(left)
             for length, color in bar.parts:
-                long = length * scale
+                long = min(length * scale, right - end)
                 drawn.append(f'<rect x="{end:.1f}" y="{upper}" width="{long:.1f}" height="14" fill="{color}"/>')
                 end += long
-            drawn.append(f'<text x="{end + 6:.1f}" y="{upper + 12}">{bar.said}</text>')
+            cut = "» " if sum(number for number, _ in bar.parts) > most else ""
+            drawn.append(f'<text x="{end + 6:.1f}" y="{upper + 12}">{cut}{bar.said}</text>')
     return "\n".join([*drawn, "</svg>", ""])
