@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import graphql
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Select, func, literal_column, select
-from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from planner.arguments import Given, Request
 from planner.cursors import Order, beyond, cursor, mark_of, orders, parameter_type, reading
@@ -18,7 +18,7 @@ from planner.errors import BadRequest
 from planner.pages import USUAL_PAGE, Page
 from planner.rows import Held, Row, of_its_rows, source, whole
 from planner.selection import Known, Selecting, Selections
-from planner.text import Parts, bare, chain, quoted
+from planner.text import Parts, Written, bare, between, chain, first_of, listed, nested, strung
 
 
 class Bound(NamedTuple):
@@ -77,15 +77,12 @@ class Window:
     def listed(self, item: Parts) -> Parts:
         """The items of the page, in the list's order."""
         # string_agg costs a fifth less than array_agg and array_to_string, which would need no place.
-        comma: Any = quoted(",")
-        if self.backward and self.place is not None:
-            comma = aggregate_order_by(comma, self.place.desc())
-        items: Any = func.string_agg(chain(item), comma)
-        if self.peek and self.place is not None:
-            items = items.filter(self.place <= literal_column(str(self.size)))
-        else:
-            items = of_its_rows(items, self.row)
-        return ["[", func.coalesce(items, quoted("")), "]"]
+        if self.place is None:
+            return listed(of_its_rows(strung(chain(item)), self.row))
+        items = strung(chain(item), Written(" ORDER BY ", self.place, " DESC") if self.backward else "")
+        if self.peek:
+            return listed(Written(items, " FILTER (WHERE ", self.place, f" <= {self.size})"))
+        return listed(of_its_rows(items, self.row))
 
     def others(self) -> Select[Any]:
         """All rows of the list."""
@@ -107,18 +104,17 @@ class Window:
 
     def more(self, bound: Bound | None, *, cut: bool, start: bool) -> Parts:
         """Whether there are rows beyond one end. `cut`: the page's size ends it there."""
-        signs: list[ColumnElement[bool]] = []
+        signs: list[ColumnElement[Any]] = []
         if cut:
-            signs.append(func.count() > literal_column(str(self.size)))
+            signs.append(Written(f"count(*) > {self.size}"))
         if bound is not None:
             signs.append(self.outside(bound, start=start))
-        return bare(sa.or_(*signs)) if signs else ["false"]
+        return bare(Written(*between(" OR ", signs))) if signs else ["false"]
 
     def cursor_at(self, *, start: bool) -> Parts:
         """The cursor of the page's first or last row."""
         place = f"least({1 if start != self.backward else 'count(*)'}, {self.size})"
-        cursors: Any = func.array_agg(chain(self.cursor()), type_=ARRAY(sa.Text))
-        return [func.coalesce(cursors[literal_column(place, sa.Integer())], quoted("null"))]
+        return [first_of(Written("(array_agg(", chain(self.cursor()), f"))[{place}]"), "'null'")]
 
 
 def directions(order: Sequence[Order], *, backward: bool) -> list[Any]:
@@ -224,7 +220,7 @@ class Connecting(Selecting):
         if wanted <= {"totalCount", "__typename"}:
             return parts
         # HAVING makes it one row for the whole page, even where nothing is collected from its rows.
-        return [select(chain(parts)).select_from(source(row)).having(sa.true()).scalar_subquery()]
+        return [Written("(SELECT ", chain(parts), " FROM ", source(row), " HAVING true)")]
 
 
 def all_found(page: Page) -> Select[Any]:
@@ -242,4 +238,4 @@ def all_found(page: Page) -> Select[Any]:
 
 def counted(rows: Select[Any]) -> Parts:
     """How many rows there are."""
-    return bare(select(func.count()).select_from(rows.subquery()).scalar_subquery())
+    return bare(nested(Written("count(*)"), rows.subquery()))

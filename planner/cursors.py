@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, cast, func
+from sqlalchemy import ColumnElement
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import BindParameter, UnaryExpression
 from sqlalchemy.types import TypeEngine
 
 from planner.errors import BadRequest
-from planner.text import Asked, Compiler, Dialect, Parts, chain, escaped
+from planner.text import Asked, Compiler, Dialect, Parts, Written, as_text, chain, escaped
 
 REFUSAL = "This is not a cursor of this list."
 
@@ -81,10 +81,10 @@ def cursor(mark: str, order: Sequence[Order], values: Sequence[Any]) -> Parts:
     """The cursor of a row as a JSON string; `values`: the row's, one for each expression of the order."""
     texts: Parts = [mark]
     for each, value in zip(order, values, strict=True):
-        text = cast(value, sa.Text)
-        texts += [",", cast(func.length(text), sa.Text), ":", text] if is_text(each.type) else [",", text]
+        text = as_text(value)
+        texts += [",", as_text(Written("length(", text, ")")), ":", text] if is_text(each.type) else [",", text]
     if any(is_text(each.type) for each in order):
-        return escaped(cast(chain(texts), sa.Text))
+        return escaped(chain(texts))
     return ['"', *texts, '"']
 
 

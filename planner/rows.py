@@ -15,7 +15,7 @@ from sqlalchemy.sql.elements import ClauseElement, ColumnClause, Over
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.selectable import SelectBase
 
-from planner.text import DIALECT
+from planner.text import DIALECT, Written
 
 # Those that builds use.
 AGGREGATES = {"array_agg", "avg", "bool_and", "bool_or", "count", "jsonb_object_agg", "max", "min", "string_agg", "sum"}
@@ -87,14 +87,14 @@ class Row:
         return Held(f"{self._alias}.{quote(name)}", type_, nullable=nullable)
 
 
-def of_its_rows(aggregate: Any, row: Row) -> Any:
+def of_its_rows(aggregate: Written, row: Row) -> Written:
     """An aggregate over rows, also where nothing in it names them.
 
     If all that it names is of an outer query, PostgreSQL takes it for an aggregate of that one. What is added here is
     known to hold once the statement is planned, and costs nothing.
     """
     one = row._also("one", literal_column("1"), sa.Integer())  # noqa: SLF001 - a row hides what builds may not use
-    return aggregate.filter(one == literal_column("1"))
+    return Written(aggregate, " FILTER (WHERE ", one, " = 1)")
 
 
 def source(row: Row) -> FromClause:

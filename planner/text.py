@@ -7,15 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, Select, cast, func
+from sqlalchemy import ColumnElement, FromClause, Select
 from sqlalchemy.dialects.postgresql.asyncpg import PGCompiler_asyncpg, PGDialect_asyncpg
 from sqlalchemy.exc import CompileError
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.elements import BindParameter, ColumnClause
-from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.elements import BindParameter, ClauseElement, ColumnClause
 from sqlalchemy.types import TypeEngine
 
-Parts = list[str | ColumnElement[Any]]  # JSON text: literal JSON, and SQL that gives JSON text and is never NULL
+Parts = list[str | ClauseElement]  # JSON text: literal JSON, and SQL that gives JSON text and is never NULL
 
 WIDEST = 100  # pieces of a chain
 PARAMETERS = re.compile(r"""'(?:[^']|'')*'|"[^"]*"|\$(\d+)""")  # and what they do not stand in
@@ -42,34 +40,39 @@ class Asked(BindParameter[Any]):
         super().__init__(name, None, type_=type_, required=False)
 
 
-class Chain(FunctionElement[str]):
-    """`a || b || c`, flat: SQLAlchemy's own operator nests, and a wide object would exhaust Python's stack."""
+class Written(ColumnElement[str]):
+    """SQL that gives text, written already but for SQLAlchemy's elements in its gaps.
 
-    type: TypeEngine[str] = sa.Text()
-    inherit_cache = True
-
-
-class Written(ColumnClause[str]):
-    """SQL that gives text, written already: it costs a tenth of what SQLAlchemy's own elements cost to make and write.
-
-    Most of a statement is such text, and the more of it there is, the sooner a new operation is planned.
+    Most of a statement is such text: what SQLAlchemy is not asked to make, check and write costs next to nothing, and
+    so a new operation is planned soon. Nothing of what a request asks may stand in it.
     """
 
+    __visit_name__ = "written"
     inherit_cache = False
+    type: TypeEngine[str] = sa.Text()
 
-    def __init__(self, text: str) -> None:
-        """`text`: a function, cast or literal."""
-        super().__init__(text, sa.Text(), is_literal=True)
-
-
-@compiles(Chain)
-def compile_chain(element: Chain, compiler: Any, **options: Any) -> str:
-    # Without parentheses: all that enters a chain is a literal, function, cast, CASE or sub-select.
-    pieces = [part.name if isinstance(part, Written) else compiler.process(part, **options) for part in element.clauses]
-    while len(pieces) > WIDEST:  # to PostgreSQL a chain is as deep as it is long
-        groups = [pieces[start : start + WIDEST] for start in range(0, len(pieces), WIDEST)]
-        pieces = [f"({' || '.join(group)})" for group in groups]
-    return " || ".join(pieces)
+    def __init__(self, *pieces: str | ClauseElement) -> None:
+        """`pieces`: SQL, and elements, which are not put in parentheses."""
+        self.texts: list[str] = []  # one more than elements, which stand between them
+        self.elements: list[ClauseElement] = []
+        text: list[str] = []
+        for piece in pieces:
+            if isinstance(piece, str):
+                text.append(piece)
+            elif isinstance(piece, Written):
+                first, *others = piece.texts
+                text.append(first)
+                if others:
+                    self.texts += ["".join(text), *others[:-1]]
+                    text = others[-1:]
+                    self.elements += piece.elements
+            elif isinstance(piece, ColumnClause) and piece.is_literal:
+                text.append(piece.name)
+            else:
+                self.texts.append("".join(text))
+                text = []
+                self.elements.append(piece)
+        self.texts.append("".join(text))
 
 
 class Compiler(PGCompiler_asyncpg):
@@ -93,6 +96,14 @@ class Compiler(PGCompiler_asyncpg):
             select_stmt = select_stmt._clone()  # noqa: SLF001 - as above
             select_stmt._propagate_attrs = {}  # noqa: SLF001 - as above
         return str(super().visit_select(select_stmt, *args, **options))  # type: ignore[no-untyped-call] # SQLAlchemy's
+
+    def visit_written(self, written: Written, **_options: Any) -> str:
+        """The text, with what stands in its gaps."""
+        pieces = written.texts[:1]
+        for each, text in zip(written.elements, written.texts[1:], strict=True):
+            found = self.process(each, asfrom=True) if isinstance(each, FromClause) else self.process(each)
+            pieces += [found, text]
+        return "".join(pieces)
 
     def parameter(self, *args: Any, **options: Any) -> str:
         """As SQLAlchemy writes it."""
@@ -172,68 +183,99 @@ def for_many(one: Statement, types: Sequence[TypeEngine[Any]]) -> Statement:
     return Statement(text, template, tuple((len(constants) + number, number) for number in range(len(types))))
 
 
-def quoted(text: str) -> ColumnElement[str]:
-    """A SQL literal."""
-    return Written("'" + text.replace("'", "''") + "'")
+def literal(text: str) -> str:
+    """SQL for a text."""
+    return "'" + text.replace("'", "''") + "'"
 
 
-def called(value: Any) -> str | None:
-    """How SQL calls a value, where that is known without compiling it: a column of a row, or what is written."""
-    return value.name if isinstance(value, ColumnClause) and value.is_literal else None
+def element(value: Any) -> ClauseElement:
+    """An expression as SQLAlchemy has it; a value of Python's becomes a parameter."""
+    if isinstance(value, ClauseElement):
+        return value
+    found: ClauseElement = value.__clause_element__() if hasattr(value, "__clause_element__") else sa.literal(value)
+    return found
 
 
-def as_text(value: Any) -> ColumnElement[str]:
+def as_text(value: Any) -> Written:
     """A value in PostgreSQL's own words."""
-    name = called(value)
-    return cast(value, sa.Text) if name is None else Written(f"CAST({name} AS TEXT)")
+    return Written("CAST(", element(value), " AS TEXT)")
 
 
-def as_json(value: Any) -> ColumnElement[str]:
+def as_json(value: Any) -> Written:
     """The JSON text of a string, number or boolean."""
-    name = called(value)
-    return cast(func.json_scalar(value), sa.Text) if name is None else Written(f"CAST(json_scalar({name}) AS TEXT)")
+    return Written("CAST(json_scalar(", element(value), ") AS TEXT)")
 
 
-def chain(parts: Parts) -> ColumnElement[str]:
-    """One expression that gives the text."""
-    pieces: list[ColumnElement[Any]] = []
+def chain(parts: Parts) -> Written:
+    """One expression that gives the text: `a || b || c`, flat, since a nest as deep would exhaust Python's stack."""
+    # Without parentheses: all that enters a chain is a literal, function, cast, CASE or sub-select.
+    terms: list[str | ClauseElement] = []
     text = ""
     for part in parts:
         if isinstance(part, str):
             text += part
             continue
         if text:
-            pieces.append(quoted(text))
+            terms.append(literal(text))
             text = ""
-        pieces += part.clauses if isinstance(part, Chain) else [part]
-    if text or not pieces:
-        pieces.append(quoted(text))
-    return pieces[0] if len(pieces) == 1 else Chain(*pieces)
+        terms.append(part)
+    if text or not terms:
+        terms.append(literal(text))
+    while len(terms) > WIDEST:  # to PostgreSQL a chain is as deep as it is long
+        groups = [terms[start : start + WIDEST] for start in range(0, len(terms), WIDEST)]
+        terms = [Written("(", *between(" || ", group), ")") for group in groups]
+    return Written(*between(" || ", terms))
 
 
-def or_else(parts: Parts, otherwise: ColumnElement[str]) -> Parts:
-    """The text, or what is given where any of it is NULL."""
-    found = chain(parts)
-    pieces = list(found.clauses) if isinstance(found, Chain) else [found]
-    names = [called(piece) for piece in (*pieces, otherwise)]
-    if len(pieces) <= WIDEST and None not in names:
-        return [Written(f"coalesce({' || '.join(map(str, names[:-1]))}, {names[-1]})")]
-    return [func.coalesce(found, otherwise)]
+def between(separator: str, pieces: Iterable[str | ClauseElement]) -> list[str | ClauseElement]:
+    """The pieces with a separator between each two."""
+    return [each for piece in pieces for each in (separator, piece)][1:]
+
+
+def first_of(*alternatives: str | ClauseElement) -> Written:
+    """The first that is not NULL."""
+    return Written("coalesce(", *between(", ", alternatives), ")")
+
+
+def either(cases: Iterable[tuple[Any, ClauseElement]], otherwise: ClauseElement | None = None) -> Written:
+    """What is beside the first condition that holds; otherwise NULL, or what is given."""
+    pieces: list[str | ClauseElement] = ["CASE"]
+    for condition, found in cases:
+        pieces += [" WHEN ", element(condition), " THEN ", found]
+    if otherwise is not None:
+        pieces += [" ELSE ", otherwise]
+    return Written(*pieces, " END")
+
+
+def nested(selected: ClauseElement, source: FromClause, *conditions: ClauseElement) -> Written:
+    """A sub-select of one expression."""
+    where = Written(" WHERE ", *between(" AND ", conditions)) if conditions else ""
+    return Written("(SELECT ", selected, " FROM ", source, where, ")")
+
+
+def strung(item: Written, order: str | Written = "") -> Written:
+    """The texts of rows, with commas between them. `order`: an ORDER BY."""
+    return Written("string_agg(", item, ", ','", order, ")")
+
+
+def listed(items: ClauseElement) -> Parts:
+    """A list of these items, none where they are NULL."""
+    return ["[", first_of(items, "''"), "]"]
 
 
 def or_null(parts: Parts) -> Parts:
     """The text, or null when any of it is NULL."""
-    return or_else(parts, quoted("null"))
+    return [first_of(chain(parts), "'null'")]
 
 
 def or_missing(parts: Parts, what: str) -> Parts:
     """The text, or an error that says what is missing."""
-    return or_else(parts, missing(what))
+    return [first_of(chain(parts), missing(what))]
 
 
-def missing(what: str) -> ColumnElement[str]:
+def missing(what: str) -> Written:
     """Raises when it is reached."""
-    return Written(f"deskwire_missing({called(quoted(what))})")
+    return Written(f"deskwire_missing({literal(what)})")
 
 
 def bare(value: Any) -> Parts:
@@ -255,9 +297,7 @@ def escaped(value: Any) -> Parts:
 
 def formatted(value: Any, pattern: str) -> Parts:
     """A moment as the pattern has it."""
-    name, written = called(value), quoted(pattern)
-    found = func.to_char(value, written) if name is None else Written(f"to_char({name}, {called(written)})")
-    return ['"', found, '"']
+    return ['"', Written("to_char(", element(value), f", {literal(pattern)})"), '"']
 
 
 def instant(value: Any) -> Parts:

@@ -10,8 +10,8 @@ import orjson
 import sqlalchemy as sa
 import strawberry
 from graphql import FieldNode
-from sqlalchemy import ColumnElement, Select, cast, func, literal_column, select
-from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
+from sqlalchemy import Select, cast, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.sql.functions import count as counting
 
@@ -29,16 +29,24 @@ from planner.text import (
     ENCODINGS,
     PLAIN_ITEMS,
     Asked,
-    Chain,
     Parts,
+    Written,
+    as_json,
+    as_text,
     bare,
     chain,
+    either,
+    element,
     escaped,
+    first_of,
     in_quotes,
+    listed,
+    literal,
     missing,
+    nested,
     or_missing,
     or_null,
-    quoted,
+    strung,
     text_of,
 )
 from planner.values import Shape, shaping
@@ -112,7 +120,8 @@ class Walk(Connecting):
     def read(self, type_: Any, inner: Selections, value: Any, where: str) -> Read:
         """The text of a value that isn't None."""
         if isinstance(value, When):
-            return [sa.case((value.condition, chain(self.complete(type_, inner, value.value, where))))], True
+            text = chain(self.complete(type_, inner, value.value, where))
+            return [either([(value.condition, text)])], True
         if isinstance(value, Computed):
             return self.marker(value, shaping(self, type_, inner)), False
         if graphql.is_leaf_type(graphql.get_named_type(type_)):
@@ -130,7 +139,7 @@ class Walk(Connecting):
                 [value] if isinstance(value, Select) else value.selects if isinstance(value, OneOf) else value
             )
             found = [self.rows(type_, inner, rows) for rows in alternatives]
-            return found if len(found) == 1 else [func.coalesce(*found)], True  # type: ignore[return-value] # mypy's lists
+            return [found[0] if len(found) == 1 else first_of(*found)], True
         if isinstance(value, ClauseElement) or value is strawberry.UNSET:
             raise TypeError(f"{where} is an object, and its build returned {value!r}")
         if isinstance(value, Page):
@@ -139,11 +148,11 @@ class Walk(Connecting):
 
     # --- Objects ------------------------------------------------------------------------------------------------------
 
-    def rows(self, type_: Any, inner: Selections, rows: Select[Any]) -> ColumnElement[Any]:
+    def rows(self, type_: Any, inner: Selections, rows: Select[Any]) -> Written:
         """One row as a scalar sub-select: it measured equal to a LEFT JOIN, and leaves the row's own SELECT alone."""
         row = Row(self.alias(), rows)
         item = chain(self.one_of(type_, inner, row))
-        return select(item).select_from(source(row)).scalar_subquery()
+        return nested(item, source(row))
 
     def related(self, type_: Any, inner: Selections, related: Related) -> Read:
         """The row that a relationship leads to. Whoever sees the one row may see the other."""
@@ -158,9 +167,9 @@ class Walk(Connecting):
         for local, remote in relation.local_remote_pairs or ():
             may_be_null = may_be_null or bool(local.nullable)
             here = getattr(related.row, mine.get_property_by_column(local).key)
-            matching.append(here == getattr(row, theirs.get_property_by_column(remote).key))
+            matching.append(Written(here, " = ", getattr(row, theirs.get_property_by_column(remote).key)))
         item = chain(self.one_of(type_, inner, row))
-        return [select(item).select_from(source(row)).where(*matching).scalar_subquery()], may_be_null
+        return [nested(item, source(row), *matching)], may_be_null
 
     def card(self, type_: Any, inner: Selections, related: Related) -> Read | None:
         """The place of a card, when all that is selected of the row are columns, and cards of such rows are kept."""
@@ -179,7 +188,7 @@ class Walk(Connecting):
 
         table: str = sa.inspect(stored.model).local_table.name
         number = cards.shape((stored.name, *names.items()), table, stored.changed, make)
-        return [f"{MARK}{number}:", cast(key, sa.Text), MARK], may_be_null(key)
+        return [f"{MARK}{number}:", as_text(key), MARK], may_be_null(key)
 
     def one_of(self, type_: Any, inner: Selections, row: Any) -> Parts:
         """An object of the type, or, where that is an interface or a union, of the type that the row is of."""
@@ -194,9 +203,12 @@ class Walk(Connecting):
             raise TypeError(f"No type of {type_.name} reads {model}")
         if types[0][1].kind is None:
             return self.object(types[0][0], inner, row, tag=True)
-        kind = cast(row.kind, sa.Text)
-        cases = [(kind == quoted(s.kind or ""), chain(self.object(t, inner, row, tag=True))) for t, s in types]
-        return [sa.case(*cases, else_=missing(f"{type_.name}.__typename"))]
+        kind = as_text(row.kind)
+        cases = [
+            (Written(kind, f" = {literal(stored.kind or '')}"), chain(self.object(t, inner, row, tag=True)))
+            for t, stored in types
+        ]
+        return [either(cases, missing(f"{type_.name}.__typename"))]
 
     def many(self, item_type: Any, inner: Selections, value: Any, where: str) -> Parts:
         """A list of objects."""
@@ -205,9 +217,7 @@ class Walk(Connecting):
         if isinstance(value, Select):
             row = Row(self.alias(), value)
             item = chain(self.one_of(graphql.get_named_type(item_type), inner, row))
-            joined = of_its_rows(func.string_agg(item, quoted(",")), row)
-            items = select(joined).select_from(source(row)).scalar_subquery()
-            return ["[", func.coalesce(items, quoted("")), "]"]
+            return listed(nested(of_its_rows(strung(item), row), source(row)))
         if not isinstance(value, list | tuple):
             raise TypeError(f"{where} is a list, and its build returned {value!r}")
         parts: Parts = ["["]
@@ -222,20 +232,18 @@ class Walk(Connecting):
         found = [self.keyed(item_type, inner, each.selects[model], n) for n, model in enumerate(models) if model]
         return self.in_order(item_type, arrays, found)
 
-    def keyed(self, item_type: Any, inner: Selections, build: Any, number: int) -> ColumnElement[Any]:
+    def keyed(self, item_type: Any, inner: Selections, build: Any, number: int) -> Written:
         """What a build selects by one key of those in `in_order`."""
         key: Held = Held(f"k.k{number}", sa.Uuid(), nullable=True)
         return self.rows(graphql.get_named_type(item_type), inner, build(key))
 
-    def in_order(self, item_type: Any, arrays: list[Any], found: list[ColumnElement[Any]]) -> Parts:
+    def in_order(self, item_type: Any, arrays: list[Any], found: list[Written]) -> Parts:
         """The first found for each place of the arrays. What isn't found is null, or left out where null can't be."""
         names = [f"k{number}" for number in range(len(arrays))]
         keys = func.unnest(*arrays).table_valued(*names, with_ordinality="place").render_derived(name="k")
-        nothing = [] if graphql.is_non_null_type(item_type) else [quoted("null")]
-        item = func.coalesce(*found, *nothing) if found or nothing else quoted("null")
-        place = aggregate_order_by(quoted(","), literal_column("k.place"))
-        items = select(func.string_agg(item, place)).select_from(keys).scalar_subquery()
-        return ["[", func.coalesce(items, quoted("")), "]"]
+        nothing = [] if graphql.is_non_null_type(item_type) else ["'null'"]
+        item = first_of(*found, *nothing) if found or nothing else Written("'null'")
+        return listed(nested(strung(item, " ORDER BY k.place"), keys))
 
     # --- Leaves -------------------------------------------------------------------------------------------------------
 
@@ -256,7 +264,7 @@ class Walk(Connecting):
     def id(self, value: Prefixed) -> Read:
         """A global id."""
         if isinstance(value.value, ClauseElement):
-            return [f'"{value.prefix}_', *bare(value.value), '"'], may_be_null(value.value)
+            return [f'"{value.prefix}_', as_text(value.value), '"'], may_be_null(value.value)
         return [f'"{value.prefix}_{value.value}"'], False
 
     def expression(self, type_: Any, value: Any) -> Read:
@@ -265,9 +273,9 @@ class Walk(Connecting):
         if not graphql.is_list_type(type_):
             return encoding(named)(value), may_be_null(value)
         if graphql.is_enum_type(named) or named.name in PLAIN_ITEMS:
-            return bare(func.array_to_json(value)), may_be_null(value)
+            return bare(Written("array_to_json(", element(value), ")")), may_be_null(value)
         items = func.unnest(value).table_valued("item").render_derived(name=self.alias())
-        return [sa.case((cast(value, ARRAY(sa.Text)).is_not(None), chain(self.joined(named, items, "item"))))], True
+        return [either([(cast(value, ARRAY(sa.Text)).is_not(None), chain(self.joined(named, items, "item")))])], True
 
     def leaves(self, named: Any, rows: Select[Any]) -> Parts:
         """The one column of some rows as a list."""
@@ -279,8 +287,7 @@ class Walk(Connecting):
         type_ = next(iter(table.c)).type
         item = Held(f"{table.name}.{DIALECT.identifier_preparer.quote(column)}", type_, nullable=True)
         text = or_missing(encoding(named)(item), named.name)
-        items = select(func.string_agg(chain(text), quoted(","))).select_from(table).scalar_subquery()
-        return ["[", func.coalesce(items, quoted("")), "]"]
+        return listed(nested(strung(chain(text)), table))
 
     def marker(self, leaf: Computed, shape: Shape) -> Parts:
         """A place in the text that a function fills: a control character can't stand there otherwise."""
@@ -288,7 +295,7 @@ class Walk(Connecting):
         function = partial(leaf.function, self.setting.given)
         self.computed.append(lambda *values: shape(function(*values)))
         for number, column in enumerate(leaf.columns):
-            parts += ["\x02"] * bool(number) + or_null([cast(func.json_scalar(column), sa.Text)])
+            parts += ["\x02"] * bool(number) + or_null([as_json(column)])
         return [*parts, "\x01"]
 
     def place(self, nodes: list[FieldNode], later: Later) -> Parts:
@@ -296,7 +303,7 @@ class Walk(Connecting):
         parts: Parts = [f"{PLACE}{len(self.continued)}:"]
         self.continued.append(Continued(self.setting, nodes, later))
         for number, value in enumerate(later.arguments.values()):
-            parts += ["\x02"] * bool(number) + or_null([cast(value, sa.Text)])
+            parts += ["\x02"] * bool(number) + or_null([as_text(value)])
         return [*parts, PLACE]
 
 
@@ -335,7 +342,7 @@ def may_be_null(value: Any) -> bool:
     """Whether an expression may be NULL, as far as it tells."""
     if isinstance(value, Held):
         return value.nullable
-    return not isinstance(value, Asked | Chain | counting | sa.sql.elements.True_ | sa.sql.elements.False_ | sa.Exists)
+    return not isinstance(value, Asked | counting | sa.sql.elements.True_ | sa.sql.elements.False_ | sa.Exists)
 
 
 def encoding(named: Any) -> Any:
