@@ -16,6 +16,8 @@ from sqlalchemy.types import TypeEngine
 Parts = list[str | ClauseElement]  # JSON text: literal JSON, and SQL that gives JSON text and is never NULL
 
 WIDEST = 100  # pieces of a chain
+SELECTED = "SELECT ", " AS found"
+PARAMETER_SIGN = re.compile("\0(\\d+)\0")
 PARAMETERS = re.compile(r"""'(?:[^']|'')*'|"[^"]*"|\$(\d+)""")  # and what they do not stand in
 
 # Raises where SQL gives NULL and the API promises a value: `||` and string_agg would lose it in silence.
@@ -74,6 +76,17 @@ class Written(ColumnElement[str]):
                 self.elements.append(piece)
         self.texts.append("".join(text))
 
+    @property
+    def weight(self) -> int:
+        """About how much memory this takes, in bytes."""
+        return sum(map(len, self.texts))
+
+    def replaced(self, sign: str, text: str) -> Written:
+        """The same with a text for a sign, wherever that stands in what is written."""
+        found = Written()
+        found.texts, found.elements = [each.replace(sign, text) for each in self.texts], self.elements
+        return found
+
 
 class Compiler(PGCompiler_asyncpg):
     """Writes constants into the statement, where they help to plan it, and leaves what is asked as parameters."""
@@ -120,6 +133,22 @@ class Dialect(PGDialect_asyncpg):
 DIALECT: Any = Dialect()  # type: ignore[no-untyped-call] # SQLAlchemy's own
 
 
+class Resolving(Compiler):
+    """Writes a sign for each parameter, and keeps them in the order of their numbers."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """As SQLAlchemy's."""
+        self.parameters: list[BindParameter[Any]] = []
+        super().__init__(*args, **options)
+
+    def parameter(self, bindparam: BindParameter[Any], *args: Any, **options: Any) -> str:
+        """A constant as a literal; for anything else a sign."""
+        if options.get("literal_binds"):
+            return super().parameter(bindparam, *args, **options)
+        self.parameters.append(bindparam)
+        return f"\0{len(self.parameters) - 1}\0"
+
+
 class Statement(NamedTuple):
     """SQL text, its arguments with gaps, and which of the asked values go into which gap."""
 
@@ -157,6 +186,20 @@ def text_of(expression: ColumnElement[str]) -> str:
     if compiler.positiontup:
         raise TypeError(f"It holds parameters: {compiler}")
     return str(compiler)
+
+
+def resolved(part: str | ClauseElement) -> str | Written | None:
+    """What is left to SQLAlchemy as text, in which parameters alone are still gaps.
+
+    None where something of it belongs at the top of a statement.
+    """
+    if isinstance(part, str) or (isinstance(part, Written) and not part.elements):
+        return part
+    compiler: Any = Resolving(DIALECT, sa.select(Written(part).label("found")))
+    if not compiler.string.startswith(SELECTED[0]):
+        return None
+    pieces = PARAMETER_SIGN.split(compiler.string.removeprefix(SELECTED[0]).removesuffix(SELECTED[1]))
+    return Written(*(compiler.parameters[int(each)] if n % 2 else each for n, each in enumerate(pieces)))
 
 
 def for_many(one: Statement, types: Sequence[TypeEngine[Any]]) -> Statement:

@@ -10,7 +10,7 @@ import orjson
 import sqlalchemy as sa
 import strawberry
 from graphql import FieldNode
-from sqlalchemy import Select, cast, func, select
+from sqlalchemy import Select, cast, func
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.sql.functions import count as counting
@@ -20,6 +20,7 @@ from planner.connections import Connecting
 from planner.continued import PLACE, Continued
 from planner.documents import declared_of
 from planner.fields import DEFINITION, Computed, Declared, Later, When
+from planner.leaves import leaf
 from planner.nodes import STORED, Each, IdOf, OneOf, Stored, prefix_of
 from planner.pages import CURSORS, PAGING, Page, PageArguments
 from planner.rows import Held, Related, Row, of_its_rows, source
@@ -60,11 +61,26 @@ class Walk(Connecting):
 
     def field(self, type_: Any, nodes: list[FieldNode], row: Any) -> Parts:
         """The text of a field's value."""
-        definition = type_.fields[nodes[0].name.value]
+        name = nodes[0].name.value
+        if isinstance(row, Row):
+            kept = leaf((type_, name), self.viewer, row, partial(self.alike, type_, nodes[0]))
+            if kept is not None:
+                return kept
         value = self.value(type_, nodes[0], row)
         if isinstance(value, Later):
             return self.place(nodes, value)
-        return self.complete(definition.type, selections(nodes), value, f"{type_.name}.{nodes[0].name.value}")
+        return self.complete(type_.fields[name].type, selections(nodes), value, f"{type_.name}.{name}")
+
+    def alike(self, type_: Any, node: FieldNode, row: Row) -> Parts | None:
+        """The text of a leaf's value; None where it may not be the same wherever the leaf is selected of such a row."""
+        definition, before = type_.fields[node.name.value], self.aliases
+        declared = declared_of(definition)
+        if definition.args or not graphql.is_leaf_type(graphql.get_named_type(definition.type)):
+            return None
+        if declared is None or declared.told or not is_sql(value := self.value(type_, node, row)):
+            return None
+        parts = self.complete(definition.type, [], value, f"{type_.name}.{node.name.value}")
+        return parts if self.aliases == before else None
 
     def value(self, type_: Any, node: FieldNode, row: Any) -> Any:
         """What a field's build returns, or the attribute of the row."""
@@ -336,6 +352,14 @@ def is_column(type_: Any, name: str) -> bool:
     field = type_.fields[name]
     declared = declared_of(field)
     return declared is not None and declared.build is None and graphql.is_leaf_type(graphql.get_named_type(field.type))
+
+
+def is_sql(value: Any) -> bool:
+    """Whether a value is SQL and nothing else."""
+    if isinstance(value, When):
+        return is_sql(value.value)
+    value = value.value if isinstance(value, Prefixed) else value.key if isinstance(value, IdOf) else value
+    return isinstance(value, ClauseElement)
 
 
 def may_be_null(value: Any) -> bool:
