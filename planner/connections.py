@@ -109,7 +109,7 @@ class Window:
             signs.append(Written(f"count(*) > {self.size}"))
         if bound is not None:
             signs.append(self.outside(bound, start=start))
-        return bare(Written(*between(" OR ", signs))) if signs else ["false"]
+        return bare(between(" OR ", signs)) if signs else ["false"]
 
     def cursor_at(self, *, start: bool) -> Parts:
         """The cursor of the page's first or last row."""

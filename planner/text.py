@@ -261,23 +261,25 @@ def chain(parts: Parts) -> Written:
         if text:
             terms.append(literal(text))
             text = ""
-        terms.append(part)
+        terms.append(part.texts[0] if isinstance(part, Written) and not part.elements else part)
     if text or not terms:
         terms.append(literal(text))
     while len(terms) > WIDEST:  # to PostgreSQL a chain is as deep as it is long
         groups = [terms[start : start + WIDEST] for start in range(0, len(terms), WIDEST)]
-        terms = [Written("(", *between(" || ", group), ")") for group in groups]
-    return Written(*between(" || ", terms))
+        terms = [Written("(", between(" || ", group), ")") for group in groups]
+    return between(" || ", terms)
 
 
-def between(separator: str, pieces: Iterable[str | ClauseElement]) -> list[str | ClauseElement]:
+def between(separator: str, pieces: Sequence[str | ClauseElement]) -> Written:
     """The pieces with a separator between each two."""
-    return [each for piece in pieces for each in (separator, piece)][1:]
+    if all(isinstance(piece, str) for piece in pieces):
+        return Written(separator.join(map(str, pieces)))
+    return Written(*[each for piece in pieces for each in (separator, piece)][1:])
 
 
 def first_of(*alternatives: str | ClauseElement) -> Written:
     """The first that is not NULL."""
-    return Written("coalesce(", *between(", ", alternatives), ")")
+    return Written("coalesce(", between(", ", alternatives), ")")
 
 
 def either(cases: Iterable[tuple[Any, ClauseElement]], otherwise: ClauseElement | None = None) -> Written:
@@ -292,7 +294,7 @@ def either(cases: Iterable[tuple[Any, ClauseElement]], otherwise: ClauseElement 
 
 def nested(selected: ClauseElement, source: FromClause, *conditions: ClauseElement) -> Written:
     """A sub-select of one expression."""
-    where = Written(" WHERE ", *between(" AND ", conditions)) if conditions else ""
+    where = Written(" WHERE ", between(" AND ", conditions)) if conditions else ""
     return Written("(SELECT ", selected, " FROM ", source, where, ")")
 
 
