@@ -16,9 +16,9 @@ from planner.arguments import Given, Request
 from planner.cursors import Order, beyond, cursor, mark_of, orders, parameter_type, reading
 from planner.errors import BadRequest
 from planner.pages import USUAL_PAGE, Page
-from planner.rows import Held, Row, of_its_rows, source, whole
+from planner.rows import Held, Row, of_its_rows, whole, within
 from planner.selection import Known, Selecting, Selections
-from planner.text import Parts, Written, bare, between, chain, first_of, listed, nested, strung
+from planner.text import Parts, Written, bare, between, chain, first_of, listed, nested, resolved, strung
 
 
 class Bound(NamedTuple):
@@ -42,20 +42,26 @@ class Window:
         if self.backward and asked.first is not None:
             raise BadRequest("Give first or last, not both.")
         self.size = asked.last or asked.first or USUAL_PAGE
-        self.order = orders(page.order, page.types)
-        self.mark = mark_of(item.name, self.order)
+        self.order = page.once("order", lambda: orders(page.order, page.types))
+        self.mark = page.once(("mark", item.name), lambda: mark_of(item.name, self.order))
         self.after = Bound(self.values(walk, asked.after), forward=True) if asked.after is not None else None
         self.before = Bound(self.values(walk, asked.before), forward=False) if asked.before is not None else None
-        bounds = [bound for bound in (self.after, self.before) if bound is not None]
-        directed = directions(self.order, backward=self.backward)
-        rows = nearest(page, bounds, self.size + peek, backward=self.backward) if page.ways else page.rows
-        rows = rows.where(*(bound.holds(self.order) for bound in bounds))
-        rows = rows.order_by(None).order_by(*directed).limit(self.size + peek)
+        names = [bound and tuple([value.key for value in bound.values]) for bound in (self.after, self.before)]
+        key = ("rows", self.size + peek, self.backward, *names)
+        rows, place = page.once(key, self.rows)
         self.row = Row(walk.alias(), rows)
-        place = func.row_number().over(order_by=directed)
         self.place: Held | None = None
         if peek or self.backward:
             self.place = self.row._also("place", place, sa.Integer())  # noqa: SLF001 - a row hides what builds may not use
+
+    def rows(self) -> tuple[Select[Any], ColumnElement[int]]:
+        """The SELECT of what is fetched, and the place of each row in it."""
+        page, bounds = self.page, [bound for bound in (self.after, self.before) if bound is not None]
+        directed = directions(self.order, backward=self.backward)
+        most = self.size + self.peek
+        rows = nearest(page, bounds, most, backward=self.backward) if page.ways else page.rows
+        rows = rows.where(*(bound.holds(self.order) for bound in bounds))
+        return rows.order_by(None).order_by(*directed).limit(most), func.row_number().over(order_by=directed)
 
     def values(self, walk: Connecting, given: Given) -> list[Any]:
         """The parameters that a cursor stands for, one for each expression of the order."""
@@ -147,9 +153,10 @@ def nearest(page: Page, bounds: Sequence[Bound], most: int, *, backward: bool) -
     first = select(*together.c).distinct().order_by(*directions(its, backward=backward)).limit(most).subquery()
     # As an array, which is made first: with IN, PostgreSQL may walk all rows in the page's order to meet these few.
     keys = func.array(select(first.c[0]).scalar_subquery(), type_=ARRAY(key.type))
+    found_so: Any = resolved(Written(key == sa.any_(keys)))  # once for all columns that are selected of the rows
     beside = [described["expr"] for described in page.rows.column_descriptions[1:]]
     entity = page.rows.column_descriptions[0]["entity"]
-    return guarded(select(entity, *beside).where(key == sa.any_(keys)), page)
+    return guarded(select(entity, *beside).where(found_so), page)
 
 
 def guarded(rows: Select[Any], page: Page) -> Select[Any]:
@@ -220,7 +227,7 @@ class Connecting(Selecting):
         if wanted <= {"totalCount", "__typename"}:
             return parts
         # HAVING makes it one row for the whole page, even where nothing is collected from its rows.
-        return [Written("(SELECT ", chain(parts), " FROM ", source(row), " HAVING true)")]
+        return [Written("(SELECT ", chain(parts), " FROM ", within(row), " HAVING true)")]
 
 
 def all_found(page: Page) -> Select[Any]:

@@ -21,6 +21,7 @@ from planner.documents import Bounded, Document, Operation, Text
 from planner.errors import BadRequest, InvalidDocument, Refused, TooCostly, entry, unraised
 from planner.execution import prepare
 from planner.fields import Declared
+from planner.kept import Kept
 from planner.limits import TOO_DEEP, Most
 from planner.mutations import Done, Mutation, Performing
 from planner.plan import Plan, Planner, viewer_key
@@ -72,6 +73,7 @@ class Engine:
         self.most, self.texts = most, Texts(self.schema, (*graphql.specified_rules, *hidden), most)
         self.plans: Bounded[Hashable, Any] = Bounded(MOST_PLANS, HEAVIEST_PLANS)
         self.plan_misses = 0  # plans that had to be made
+        self.kept = Kept()
         self.prices: Bounded[Hashable, Price] = Bounded(MOST_PRICES, HEAVIEST_PRICES)
         self.mutations: dict[str, Mutation] = {}  # of the schema, by name, as they come to be needed
         prepare(self.schema)
@@ -288,6 +290,7 @@ class Engine:
                 given=self.given,
                 cards=self.cards,
                 keep=self.plan,
+                kept=self.kept,
             )
 
         return make

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import strawberry
 from sqlalchemy import CTE, ColumnElement, Select
 
 LARGEST_PAGE, USUAL_PAGE = 100, 20
+MOST_MADE = 8  # of a page, which may itself be kept
 SIZES, CURSORS = frozenset({"first", "last"}), frozenset({"after", "before"})
 
 # The arguments that a page adds to its field: GraphQL name, Python type, description.
@@ -75,7 +76,7 @@ class PageArguments(NamedTuple):
         their order; for an order that no index has. Labelled columns of `rows` are there for planned fields of an edge.
         """
         listed = None if types is None else tuple(types)
-        return Page(rows, tuple(order), listed, self, tuple(ways), tuple(shared), guard, pool)
+        return Page(rows, tuple(order), listed, self, tuple(ways), tuple(shared), guard, pool, {})
 
 
 class Page(NamedTuple):
@@ -89,6 +90,15 @@ class Page(NamedTuple):
     shared: tuple[CTE, ...]
     guard: ColumnElement[bool] | None
     pool: Pool | None
+    made: dict[Hashable, Any]  # of it for plans, by what else it depends on than the page
+
+    def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """What `make` makes, the first time that it's asked for."""
+        if key not in self.made:
+            if len(self.made) >= MOST_MADE:
+                self.made.clear()
+            self.made[key] = make()
+        return self.made[key]
 
 
 @strawberry.type(description="Where a page stands in its list.")

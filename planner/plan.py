@@ -22,6 +22,7 @@ from planner.arguments import Binder, Check, Read, Request
 from planner.cards import MARK, Cards, Luck
 from planner.continued import PLACE, Continued
 from planner.errors import BadRequest
+from planner.kept import Kept
 from planner.nodes import NodeId
 from planner.selection import Keep, Selections, Setting, made_anew, selections
 from planner.text import Asked, Parts, Statement, chain, compiled, for_many
@@ -242,14 +243,16 @@ class Planner:
         given: Any = None,
         cards: Cards | None = None,
         keep: Keep = made_anew,
+        kept: Kept | None = None,
     ) -> None:
         """`variables`: as marked. `tagged`: for graphql-core, which must know the types of objects. `given`: what
         computed leaves are given. `cards`: those of this process. `keep`: where plans are kept that are made later.
+        `kept`: what is kept of other plans.
         """
         self.binder = Binder()
         self.schema = schema
         bound = bind_viewer(self.binder, viewer)
-        self.walk = Walk(Setting(schema, fragments, variables, bound, tagged, given, cards, keep), self.binder)
+        self.walk = Walk(Setting(schema, fragments, variables, bound, tagged, given, cards, keep, kept), self.binder)
 
     def operation(self, root_type: Any, selection_set: Any, extensions: str) -> Plan:
         """The plan of a whole query: its value is the response. `extensions`: JSON that the response ends with."""

@@ -5,7 +5,9 @@ SQLAlchemy would add a table that it does not find in the FROM of the innermost 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, FromClause, Select, literal_column
@@ -15,7 +17,8 @@ from sqlalchemy.sql.elements import ClauseElement, ColumnClause, Over
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.selectable import SelectBase
 
-from planner.text import DIALECT, Written
+from planner.documents import Bounded
+from planner.text import DIALECT, Written, resolved
 
 # Those that builds use.
 AGGREGATES = {"array_agg", "avg", "bool_and", "bool_or", "count", "jsonb_object_agg", "max", "min", "string_agg", "sum"}
@@ -45,15 +48,37 @@ class Related:
         raise AttributeError(f"{self.relation} can only be returned by a build; select the other row to read .{name}")
 
 
+class Known:
+    """What was found out of a SELECT, for as long as there is that SELECT: builds' are kept for the next plans."""
+
+    def __init__(self, rows: Select[Any]) -> None:
+        """`rows`: the SELECT, which is not held."""
+        self.described: list[Any] = rows.column_descriptions
+        self.model = model_in(self.described)
+        self.whole = whole(rows, self.described)
+
+    @staticmethod
+    def of(rows: Select[Any]) -> Known:
+        """What is known of this one."""
+        found = KNOWN.get(rows)
+        if found is None:
+            KNOWN[rows] = found = Known(rows)
+        return found
+
+
+KNOWN: WeakKeyDictionary[Select[Any], Known] = WeakKeyDictionary()
+SOURCES: Bounded[tuple[Known, str, frozenset[str]], Written] = Bounded(5_000, 16_000_000)  # by alias and columns
+
+
 class Row:
     """A row of the statement under its alias: its attributes are those of the model, or the labels of a SELECT."""
 
     def __init__(self, alias: str, rows: Select[Any] | type) -> None:
         """`rows`: what it is a row of, a SELECT or a model."""
         self._alias, self._rows = alias, rows
-        # SQLAlchemy works them out anew whenever it is asked.
-        self._described: list[Any] = [] if isinstance(rows, type) else rows.column_descriptions
-        self._model = rows if isinstance(rows, type) else model_in(self._described)
+        self._known = None if isinstance(rows, type) else Known.of(rows)
+        self._described: list[Any] = self._known.described if self._known else []
+        self._model = self._known.model if self._known else rows
         self._used: dict[str, Any] = {}  # attributes that the statement needs, by the name of their column
 
     def __getattr__(self, name: str) -> Any:
@@ -76,6 +101,18 @@ class Row:
                 self._used[name] = described["expr"]
                 return self._held(name, described["type"], nullable=True)
         raise AttributeError(f"{self._model or 'The selected row'} has no {name}")
+
+    def _reading(self, make: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
+        """What `make` makes, and the attributes that it reads of this row."""
+        before, self._used = self._used, {}
+        made = make()
+        used, self._used = self._used, before | self._used
+        return made, used
+
+    @property
+    def _columns(self) -> Collection[str]:
+        """The attributes that each row of the model has."""
+        return () if self._model is None else {*sa.inspect(self._model).column_attrs.keys()}
 
     def _also(self, name: str, expression: Any, type_: Any) -> Held:
         """Has the SELECT give one more column."""
@@ -105,7 +142,7 @@ def source(row: Row) -> FromClause:
         return table.alias(row._alias)  # noqa: SLF001 - as above
     described = row._described  # noqa: SLF001 - as above
     entity = described[0].get("entity")
-    if whole(rows, described):
+    if Known.of(rows).whole:
         return renamed(rows, row).subquery(row._alias)  # noqa: SLF001 - as above
     columns = [
         (getattr(entity, name) if expression is None else expression).label(name)
@@ -113,6 +150,19 @@ def source(row: Row) -> FromClause:
     ]
     columns = columns or [literal_column("1").label("one")]
     return rows.with_only_columns(*columns, maintain_column_froms=True).subquery(row._alias)  # noqa: SLF001 - as above
+
+
+def within(row: Row) -> Written:
+    """The same as text, which is made once for each SELECT, alias and choice of columns."""
+    known = row._known  # noqa: SLF001 - a row hides what builds may not use
+    if known is None:
+        return Written(source(row))
+    key = known, row._alias, frozenset(row._used)  # noqa: SLF001 - as above
+    found = SOURCES.get(key)
+    if found is None:
+        found = resolved(Written(source(row)))
+        SOURCES.put(key, found, found.weight)
+    return found
 
 
 def whole(rows: Select[Any], described: list[Any] | None = None) -> bool:

@@ -12,6 +12,7 @@ from graphql.execution import VariableValues
 
 from planner.arguments import Binder
 from planner.cards import Cards
+from planner.kept import Kept
 from planner.text import Parts
 
 Selections = list[SelectionSetNode]
@@ -30,7 +31,7 @@ class Setting(NamedTuple):
 
     `tagged`: whether an object of an interface or union says its type under the empty key, for graphql-core.
     `given`: what computed leaves are given before their columns. `cards`: those of this process. `keep`: gives the plan
-    under a key, which it makes when there is none.
+    under a key, which it makes when there is none. `kept`: of other plans.
     """
 
     schema: graphql.GraphQLSchema
@@ -41,6 +42,7 @@ class Setting(NamedTuple):
     given: Any = None
     cards: Cards | None = None
     keep: Keep = made_anew
+    kept: Kept | None = None
 
 
 class Selecting:

@@ -77,6 +77,11 @@ class Written(ColumnElement[str]):
         self.texts.append("".join(text))
 
     @property
+    def is_open(self) -> bool:
+        """Whether SQLAlchemy has yet to write something of it other than parameters."""
+        return any(not isinstance(each, BindParameter) for each in self.elements)
+
+    @property
     def weight(self) -> int:
         """About how much memory this takes, in bytes."""
         return sum(map(len, self.texts))
@@ -188,16 +193,13 @@ def text_of(expression: ColumnElement[str]) -> str:
     return str(compiler)
 
 
-def resolved(part: str | ClauseElement) -> str | Written | None:
-    """What is left to SQLAlchemy as text, in which parameters alone are still gaps.
-
-    None where something of it belongs at the top of a statement.
-    """
-    if isinstance(part, str) or (isinstance(part, Written) and not part.elements):
-        return part
-    compiler: Any = Resolving(DIALECT, sa.select(Written(part).label("found")))
+def resolved(written: Written) -> Written:
+    """The same with no gaps but for parameters; unchanged where something of it belongs at the top of a statement."""
+    if not written.is_open:
+        return written
+    compiler: Any = Resolving(DIALECT, sa.select(written.label("found")))
     if not compiler.string.startswith(SELECTED[0]):
-        return None
+        return written
     pieces = PARAMETER_SIGN.split(compiler.string.removeprefix(SELECTED[0]).removesuffix(SELECTED[1]))
     return Written(*(compiler.parameters[int(each)] if n % 2 else each for n, each in enumerate(pieces)))
 
@@ -292,7 +294,7 @@ def either(cases: Iterable[tuple[Any, ClauseElement]], otherwise: ClauseElement 
     return Written(*pieces, " END")
 
 
-def nested(selected: ClauseElement, source: FromClause, *conditions: ClauseElement) -> Written:
+def nested(selected: ClauseElement, source: ClauseElement, *conditions: ClauseElement) -> Written:
     """A sub-select of one expression."""
     where = Written(" WHERE ", between(" AND ", conditions)) if conditions else ""
     return Written("(SELECT ", selected, " FROM ", source, where, ")")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from functools import partial
 from typing import Any
 
@@ -15,16 +16,17 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.sql.functions import count as counting
 
+from planner.arguments import Binder
 from planner.cards import MARK
 from planner.connections import Connecting
 from planner.continued import PLACE, Continued
 from planner.documents import declared_of
 from planner.fields import DEFINITION, Computed, Declared, Later, When
-from planner.leaves import leaf
+from planner.kept import Kept, Varying, sign
 from planner.nodes import STORED, Each, IdOf, OneOf, Stored, prefix_of
 from planner.pages import CURSORS, PAGING, Page, PageArguments
-from planner.rows import Held, Related, Row, of_its_rows, source
-from planner.selection import Selections, selections
+from planner.rows import Held, Related, Row, of_its_rows, within
+from planner.selection import Selections, Setting, selections
 from planner.text import (
     DIALECT,
     ENCODINGS,
@@ -59,13 +61,29 @@ Read = tuple[Parts, bool]  # a value's text, and whether it may be NULL
 class Walk(Connecting):
     """Turns what is selected into SQL that gives its JSON text."""
 
+    def __init__(self, setting: Setting, binder: Binder) -> None:
+        """`binder`: collects what is asked of each request."""
+        super().__init__(setting, binder)
+        self.kept = setting.kept or Kept()
+        self.signed: tuple[Any, Hashable] = None, None
+
+    @property
+    def standing(self) -> Hashable:
+        """What of the viewer, as builds see it now, shapes a plan; None where that is never the same again."""
+        if self.signed[0] is not self.viewer:
+            try:
+                self.signed = self.viewer, sign(self.viewer)
+            except Varying:
+                self.signed = self.viewer, None
+        return self.signed[1]
+
     def field(self, type_: Any, nodes: list[FieldNode], row: Any) -> Parts:
         """The text of a field's value."""
         name = nodes[0].name.value
         if isinstance(row, Row):
-            kept = leaf((type_, name), self.viewer, row, partial(self.alike, type_, nodes[0]))
-            if kept is not None:
-                return kept
+            leaf = self.kept.leaf((type_, name), self.standing, row, partial(self.alike, type_, nodes[0]))
+            if leaf is not None:
+                return leaf
         value = self.value(type_, nodes[0], row)
         if isinstance(value, Later):
             return self.place(nodes, value)
@@ -104,7 +122,8 @@ class Walk(Connecting):
         if declared is None or declared.build is None or declared.payload:
             raise TypeError(f"{type_.name}.{node.name.value} has no build that a selection can call")
         arguments = self.arguments(definition, declared, node)
-        return declared.build(*[row] * declared.nested, self.viewer, **arguments)
+        make = partial(declared.build, *[row] * declared.nested, self.viewer, **arguments)
+        return self.kept.build((type_, node.name.value), self.standing, row, arguments, make)
 
     def arguments(self, definition: Any, declared: Declared, node: FieldNode) -> dict[str, Any]:
         """What a build is given."""
@@ -168,7 +187,7 @@ class Walk(Connecting):
         """One row as a scalar sub-select: it measured equal to a LEFT JOIN, and leaves the row's own SELECT alone."""
         row = Row(self.alias(), rows)
         item = chain(self.one_of(type_, inner, row))
-        return nested(item, source(row))
+        return nested(item, within(row))
 
     def related(self, type_: Any, inner: Selections, related: Related) -> Read:
         """The row that a relationship leads to. Whoever sees the one row may see the other."""
@@ -185,7 +204,7 @@ class Walk(Connecting):
             here = getattr(related.row, mine.get_property_by_column(local).key)
             matching.append(Written(here, " = ", getattr(row, theirs.get_property_by_column(remote).key)))
         item = chain(self.one_of(type_, inner, row))
-        return [nested(item, source(row), *matching)], may_be_null
+        return [nested(item, within(row), *matching)], may_be_null
 
     def card(self, type_: Any, inner: Selections, related: Related) -> Read | None:
         """The place of a card, when all that is selected of the row are columns, and cards of such rows are kept."""
@@ -233,7 +252,7 @@ class Walk(Connecting):
         if isinstance(value, Select):
             row = Row(self.alias(), value)
             item = chain(self.one_of(graphql.get_named_type(item_type), inner, row))
-            return listed(nested(of_its_rows(strung(item), row), source(row)))
+            return listed(nested(of_its_rows(strung(item), row), within(row)))
         if not isinstance(value, list | tuple):
             raise TypeError(f"{where} is a list, and its build returned {value!r}")
         parts: Parts = ["["]
