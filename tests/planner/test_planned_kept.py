@@ -1,0 +1,83 @@
+"""What is kept of plans for other operations: that it is used, and for what is alike alone."""
+
+import planner_api as api
+import planner_records as models
+import pytest
+
+ONE = "query ($id: ID!) {{ ticket(id: $id) {{ {} }} }}"
+COMMENTS = "comments(first: {}) {{ nodes {{ {} }} }}"
+
+
+@pytest.fixture
+def builds(monkeypatch):
+    """The models whose rows of a ticket a build was asked for, once for each time."""
+    asked, on_ticket = [], api.on_ticket
+
+    def counting(model, ticket, viewer):
+        asked.append(model)
+        return on_ticket(model, ticket, viewer)
+
+    monkeypatch.setattr(api, "on_ticket", counting)
+    return asked
+
+
+async def test_a_build_is_asked_once_for_all_operations(ask, agent, customer, rows, builds):
+    ticket = next(row for row in rows[models.Ticket] if row.requester_id == customer.id)
+    texts = [
+        ONE.format(selected)
+        for selected in (
+            COMMENTS.format(3, "id body"),
+            f"number {COMMENTS.format(2, 'link body author { name }')}",
+            f"{COMMENTS.format(3, 'body')} subject",
+        )
+    ]
+    for viewer in (agent, customer):
+        for text in texts:
+            await ask.data(viewer, text, id=f"ptk_{ticket.id}")
+    assert len(builds) == 4  # for each kind of viewer and size of page
+
+    for viewer in (customer, agent):
+        for text in texts:
+            await ask.same(viewer, text, id=f"ptk_{ticket.id}")
+
+
+async def test_a_leaf_is_written_once_for_the_rows_of_a_model(ask, agent):
+    leaves = "mine subject requesterId updatedAt"
+    await ask.same(agent, f"{{ tickets(first: 3) {{ nodes {{ {leaves} }} }} }}")
+    written = {*ask.engine.kept.leaves.kept}
+
+    deeper = f"{{ nodes {{ {leaves} latest {{ __typename }} }} }}"
+    await ask.same(agent, f"{{ people(first: 3) {{ nodes {{ name tickets(first: 2) {deeper} }} }} }}")
+
+    models_of_new = {model for _, _, model, _ in ask.engine.kept.leaves.kept.keys() - written}
+    assert models.Person in models_of_new
+    fields_of_new = {field for (_, field), _, model, _ in ask.engine.kept.leaves.kept.keys() - written}
+    assert not fields_of_new & {*leaves.split()}
+
+
+async def test_parameters_of_other_operations_are_not_taken_for_ones_own(ask, agent):
+    variables = {"x": {"numbers": [1, 2, 3]}, "y": {"numbers": [4, 5], "statuses": ["OPEN", "SOLVED"]}, "s": "said"}
+    first, second, word = (
+        "a: tickets(filter: $x) { nodes { number } }",
+        "b: tickets(filter: $y) { nodes { number } }",
+        "w: word(say: $s)",
+    )
+    declared = {first: "$x: TicketFilter", second: "$y: TicketFilter", word: "$s: String!"}
+    for fields in ((first,), (second,), (first, second), (second, first), (word, second), (second, word, first)):
+        text = f"query ({' '.join(declared[field] for field in fields)}) {{ {' '.join(fields)} }}"
+        await ask.same(agent, text, **variables)
+
+
+async def test_each_part_of_a_kept_list_is_its_own(ask, agent):
+    text = """query ($first: Int, $last: Int, $after: String, $before: String) {
+        tickets(first: $first, last: $last, after: $after, before: $before) {
+            nodes { number } edges { cursor } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }"""
+    everything = (await ask.same(agent, text, first=100))["tickets"]
+    cursors = [edge["cursor"] for edge in everything["edges"]]
+    for size in range(1, 12):
+        for start, end in ((0, 9), (2, 9), (2, 5)):
+            bounds = {"before": cursors[end]} | ({"after": cursors[start - 1]} if start else {})
+            within = everything["nodes"][start:end]
+            first = (await ask.same(agent, text, first=size, **bounds))["tickets"]
+            last = (await ask.same(agent, text, last=size, **bounds))["tickets"]
+            assert (first["nodes"], last["nodes"]) == (within[:size], within[-size:])
