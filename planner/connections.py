@@ -18,14 +18,19 @@ from planner.errors import BadRequest
 from planner.pages import USUAL_PAGE, Page
 from planner.rows import Held, Row, of_its_rows, whole, within
 from planner.selection import Known, Selecting, Selections
-from planner.text import Parts, Written, bare, between, chain, first_of, listed, nested, resolved, strung
+from planner.text import Asked, Parts, Written, bare, between, chain, first_of, listed, nested, resolved, strung
 
 
 class Bound(NamedTuple):
     """One end of a page: beside the row of a cursor. `forward`: the page is after it."""
 
-    values: list[Any]
+    values: list[Asked]
     forward: bool
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The names of its parameters, by which what is made of it is kept with a page."""
+        return tuple([value.key for value in self.values])
 
     def holds(self, order: Sequence[Order]) -> ColumnElement[bool]:
         """Whether a row is on the page's side of it."""
@@ -46,9 +51,8 @@ class Window:
         self.mark = page.once(("mark", item.name), lambda: mark_of(item.name, self.order))
         self.after = Bound(self.values(walk, asked.after), forward=True) if asked.after is not None else None
         self.before = Bound(self.values(walk, asked.before), forward=False) if asked.before is not None else None
-        names = [bound and tuple([value.key for value in bound.values]) for bound in (self.after, self.before)]
-        key = ("rows", self.size + peek, self.backward, *names)
-        rows, place = page.once(key, self.rows)
+        keys = [bound and bound.key for bound in (self.after, self.before)]
+        rows, place = page.once(("rows", self.size + peek, self.backward, *keys), self.rows)
         self.row = Row(walk.alias(), rows)
         self.place: Held | None = None
         if peek or self.backward:
@@ -63,7 +67,7 @@ class Window:
         rows = rows.where(*(bound.holds(self.order) for bound in bounds))
         return rows.order_by(None).order_by(*directed).limit(most), func.row_number().over(order_by=directed)
 
-    def values(self, walk: Connecting, given: Given) -> list[Any]:
+    def values(self, walk: Connecting, given: Given) -> list[Asked]:
         """The parameters that a cursor stands for, one for each expression of the order."""
         values = reading(self.mark, self.order)
 
@@ -95,6 +99,11 @@ class Window:
         rows = self.page.rows.order_by(None)
         return rows if whole(rows) else rows.with_only_columns(literal_column("1"), maintain_column_froms=True)
 
+    def count(self) -> Parts:
+        """How many rows there are in the list."""
+        rows = all_found(self.page) if self.page.ways else self.others()
+        return bare(resolved(nested(Written("count(*)"), rows.subquery())))
+
     def outside(self, bound: Bound, *, start: bool) -> ColumnElement[bool]:
         """Whether there are rows on the other side of a cursor: if any is, then the list's first or last one is."""
         rows = self.page.rows.order_by(None)
@@ -114,7 +123,8 @@ class Window:
         if cut:
             signs.append(Written(f"count(*) > {self.size}"))
         if bound is not None:
-            signs.append(self.outside(bound, start=start))
+            outside = partial(self.outside, bound, start=start)
+            signs.append(self.page.once(("outside", start, bound.key), lambda: resolved(Written(outside()))))
         return bare(between(" OR ", signs)) if signs else ["false"]
 
     def cursor_at(self, *, start: bool) -> Parts:
@@ -221,7 +231,7 @@ class Connecting(Selecting):
                 "edges": edges,
                 "nodes": lambda selected: window.listed(self.one_of(node, selected, row)),
                 "pageInfo": lambda selected: self.object(named["pageInfo"], selected, None, info),
-                "totalCount": lambda _: counted(all_found(page) if page.ways else window.others()),
+                "totalCount": lambda _: page.once("count", window.count),
             },
         )
         if wanted <= {"totalCount", "__typename"}:
@@ -241,8 +251,3 @@ def all_found(page: Page) -> Select[Any]:
         return guarded(found[0], page)
     together = united(found, page).subquery()
     return guarded(select(*together.c).distinct(), page)
-
-
-def counted(rows: Select[Any]) -> Parts:
-    """How many rows there are."""
-    return bare(nested(Written("count(*)"), rows.subquery()))

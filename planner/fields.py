@@ -3,7 +3,8 @@
 A build is a function that returns SQL. At a root it is called as `build(viewer, **arguments)`, in a type as
 `build(row, viewer, **arguments)`, where `row` stands for the row of the type's model. Scalar arguments and the viewer's
 ids are bind parameters; nulls, booleans, enums, sizes of pages and the models that ids name are plain.
-A build may raise a refusal, which becomes the field's error.
+A build may raise a refusal, which becomes the field's error. It must say the same whenever it is given the same, since
+what it returns is kept for other operations.
 """
 
 from __future__ import annotations
