@@ -176,3 +176,15 @@ async def test_variables_are_read_as_graphql_core_reads_them(ask, agent, rows):
     assert data["ticketByNumber"] == {"number": 5}
     assert data["a"]["nodes"] == [{"number": 6}]
     assert data["b"]["totalCount"] == len(those(rows, lambda t: t.status is Status.SOLVED))
+
+
+async def test_a_variable_is_no_part_of_a_value_that_sql_reads_whole(ask, agent):
+    text = """query part ($v: String) { tickets(filter: { form: { a: $v } }) { totalCount } }
+        query plain { word(say: "x") }"""
+
+    refused = await ask(agent, text, "part", v="x")
+
+    assert [error["message"] for error in refused["errors"]] == [
+        "A variable can't be a part of a value of type JSON: give all of it as a variable."
+    ]
+    assert (await ask(agent, text, "plain"))["data"] == {"word": "x"}
