@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import graphql
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, Select, func, literal_column, select
+from sqlalchemy import ColumnElement, FromClause, Select, func, literal_column, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from planner.arguments import Given, Request
@@ -148,21 +148,16 @@ def nearest(page: Page, bounds: Sequence[Bound], most: int, *, backward: bool) -
     for way in page.ways:
         order = usual if way.order is None else orders(way.order, page.types)
         places = [each.expression.label(f"place{number}") for number, each in enumerate(order)]
-        rows = way.rows.with_only_columns(key, *places, maintain_column_froms=True)
+        rows = way.rows.with_only_columns(key.label("key"), *places, maintain_column_froms=True)
         rows = rows.where(*(bound.holds(order) for bound in bounds))
         rows = rows.order_by(None).order_by(*directions(order, backward=backward)).limit(most)
-        if (
-            way.each is None
-        ):  # in a FROM of its own, since a UNION would take its order and limit for those of the whole
-            part: Any = rows.correlate(None).subquery()
-            found.append(select(*part.c))
-            continue
-        found.append(of_each(rows, way.each))
+        # In a FROM of its own, since a UNION would take its order and limit for those of the whole.
+        found.append(of_each(rows, way.each) if way.each else every(rows.correlate(None).subquery()))
     together = united(found, page).subquery()
-    its = [each._replace(expression=place) for each, place in zip(usual, [*together.c][1:], strict=True)]
-    first = select(*together.c).distinct().order_by(*directions(its, backward=backward)).limit(most).subquery()
+    its = [each._replace(expression=sa.column(f"place{number}")) for number, each in enumerate(usual)]
+    first = every(together).distinct().order_by(*directions(its, backward=backward)).limit(most).subquery()
     # As an array, which is made first: with IN, PostgreSQL may walk all rows in the page's order to meet these few.
-    keys = func.array(select(first.c[0]).scalar_subquery(), type_=ARRAY(key.type))
+    keys = func.array(select(sa.column("key")).select_from(first).scalar_subquery(), type_=ARRAY(key.type))
     found_so: Any = resolved(Written(key == sa.any_(keys)))  # once for all columns that are selected of the rows
     beside = [described["expr"] for described in page.rows.column_descriptions[1:]]
     entity = page.rows.column_descriptions[0]["entity"]
@@ -184,8 +179,13 @@ def of_each(rows: Select[Any], each: tuple[Sequence[Any], Select[Any]]) -> Selec
     """The rows of each of these values of some columns."""
     columns, values = each
     several = values.subquery()
-    part = rows.where(*map(operator.eq, columns, several.c)).correlate(several).lateral()
-    return select(*part.c).select_from(several.join(part, sa.true()))
+    part = rows.where(*map(operator.eq, columns, several.c)).correlate(several).lateral("part")
+    return select(literal_column("part.*")).select_from(several.join(part, sa.true()))
+
+
+def every(rows: FromClause) -> Select[Any]:
+    """All that these give, without a word on each column: SQLAlchemy would make them anew."""
+    return select(literal_column("*")).select_from(rows)
 
 
 def united(found: list[Select[Any]], page: Page) -> Any:
@@ -250,4 +250,4 @@ def all_found(page: Page) -> Select[Any]:
     if len(found) == 1 and not page.shared:
         return guarded(found[0], page)
     together = united(found, page).subquery()
-    return guarded(select(*together.c).distinct(), page)
+    return guarded(every(together).distinct(), page)
