@@ -129,6 +129,7 @@ class Plan:
                     given=setting.given,
                     cards=setting.cards,
                     keep=setting.keep,
+                    kept=setting.kept,
                 )
                 return planner.field(continued.parent_type, continued.nodes)
 
