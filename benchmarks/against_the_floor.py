@@ -188,6 +188,7 @@ async def prepared(url: str) -> tuple[dict[str, str], Asked]:
     await demo_large.seed(url, TICKETS)
     connection = await asyncpg.connect(url)
     await connection.execute("UPDATE sla_policies SET active = false")  # the floor counts no working time
+    await connection.execute("UPDATE people SET changed_at = now() - interval '1 day'")  # who is new is looked up anew
     await connection.execute("VACUUM ANALYZE")
     agent, director = [
         await connection.fetchval("SELECT id FROM people WHERE email = $1", email) for email in (AGENT, DIRECTOR)

@@ -33,6 +33,7 @@ STALE_SECONDS = 2.0  # without a look for so long, nothing here is believed
 IDLE_SECONDS = 60.0  # unused for so long, all is let go
 # How far back each look goes beyond the one before: longer than a transaction may take from its change to its commit.
 MARGIN_SECONDS = 60
+MOST_CHANGED = 1_000  # rows in that time whose cards are looked for; after more of them all are let go
 # To ask once more for what is missing costs as much as this many cards that are read where they are named.
 WORTH_OF_ASKING = 30
 REMEMBERED = 32  # about how many answers back it counts that a card was missing
@@ -182,13 +183,17 @@ class Cards:
         """Let go of the cards of rows that have changed since the last look."""
         began = time.monotonic()
         changed = " UNION ALL ".join(
-            f"SELECT id::text FROM {table} WHERE {column} > $1::timestamptz - interval '{MARGIN_SECONDS} s'"  # noqa: S608 # names of ours
+            f"(SELECT id::text FROM {table} WHERE {column} > $1::timestamptz - interval '{MARGIN_SECONDS} s'"  # noqa: S608 # names of ours
+            f" LIMIT {MOST_CHANGED + 1})"
             for table, column in self.tables.items()
         )
         ((self.since, keys),) = await self.reads.fetch(f"SELECT clock_timestamp(), ARRAY({changed})", [self.since])
-        for key in keys:
-            for number in range(len(self.shapes)):
-                self.kept.pop(f"{number}:{key}".encode(), None)
+        if len(keys) > MOST_CHANGED:
+            self.kept.clear()
+        else:
+            for key in keys:
+                for number in range(len(self.shapes)):
+                    self.kept.pop(f"{number}:{key}".encode(), None)
         self.looked_at = began
 
     async def close(self) -> None:

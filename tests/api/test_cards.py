@@ -136,6 +136,17 @@ async def test_somebody_renamed_is_seen_by_every_process_within_a_second(process
         assert '"department":{"name":"Help"}' in await read(engine)
 
 
+async def test_when_very_many_change_all_cards_are_let_go(process, read, database, customer, monkeypatch):
+    monkeypatch.setattr(cards, "MOST_CHANGED", 1)
+    engine = process()
+    await read(engine)
+    await engine.cards.look()  # two people are new, and a department
+    assert engine.cards.kept == {}
+    await read(engine)
+    await database.rows("UPDATE people SET name = upper(name)")
+    assert await until(read, engine, customer.name.upper()) < 1.5
+
+
 async def test_a_change_that_commits_late_is_seen(process, read, engine, customer):
     """A card that was read before a commit can't stay, though the row says that it changed before it was read."""
     other = process()
