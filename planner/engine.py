@@ -218,11 +218,11 @@ class Engine:
             return self.not_executed(refusal)
         if operation.kind != "subscription":
             return self.refused(BadRequest("This is not a subscription."))
-        node = next(operation.root_fields())
+        nodes = list(operation.root_fields())  # one field, in as many pieces as the document says it
 
         def make() -> StreamPlans:
             self.price(operation, values)
-            return StreamPlans(self.planning(operation, values, viewer), operation.root_type, [node])
+            return StreamPlans(self.planning(operation, values, viewer), operation.root_type, nodes)
 
         try:
             plans: StreamPlans = self.plan(("live", operation.key, viewer_key(viewer), operation.shape(values)), make)
@@ -230,9 +230,8 @@ class Engine:
         except TooCostly as error:
             return self.refused(error)
         except Exception as error:  # noqa: BLE001 - it is reported, or said to the client
-            key = (node.alias or node.name).value
-            located = GraphQLError(str(error), [node], path=[key], original_error=error)
-            formatted = self.formatted(located)
+            key = (nodes[0].alias or nodes[0].name).value
+            formatted = self.formatted(graphql.located_error(error, nodes, [key]))
             body = orjson.dumps({"errors": [formatted]})
             return Answer(body, executed=False, code=formatted["extensions"]["code"])
 

@@ -88,6 +88,42 @@ async def test_what_cannot_be_subscribed_to(ask, agent, text, variables):
     assert not ask.reported
 
 
+async def test_one_field_may_be_said_in_several_places(ask, agent, rows):
+    """As everywhere, all that is selected of it is in the answer, in the order in which it stands there."""
+
+    def stream(selections):
+        text = f"subscription ($id: ID!) {{ {selections} }}"
+        return ask.engine.subscription(text, {"id": f"ptk_{rows[models.Ticket][0].id}"}, None, agent, None)
+
+    ticket, events = "ticketUpdated(id: $id)", "ticketEvents(ticketId: $id)"
+    spread = (
+        f"...More {ticket} {{ number }} }} fragment More on Subscription {{ {ticket} {{ requester {{ name }} status }}"
+    )
+    several = stream(f"{ticket} {{ id }} {spread}")
+    assert await several.read() == await stream(f"{ticket} {{ id requester {{ name }} status number }}").read()
+
+    several = stream(f"{events} {{ cursor }} {events} {{ node {{ seq }} }}")
+    assert await several.read_after(None) == await stream(f"{events} {{ cursor node {{ seq }} }}").read_after(None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'subscription ($id: ID = "") { ticketUpdated(id: $id) { number } }',
+        'subscription ($id: Boolean = true) { ticketUpdated(id: "") { number @skip(if: $id) } }',
+    ],
+)
+async def test_a_null_where_none_may_be_is_refused_where_it_stands(ask, agent, rows, text):
+    text = text.replace('(id: "")', f'(id: "ptk_{rows[models.Ticket][0].id}")')
+    refused = ask.engine.subscription(text, {"id": None}, None, agent, None)
+
+    assert (refused.executed, refused.code) == (False, "BAD_REQUEST")
+    (error,) = orjson.loads(refused.body)["errors"]
+    assert "\n" not in error["message"]
+    assert error["path"] == ["ticketUpdated"]
+    assert error["locations"] == [{"line": 1, "column": text.index("$id", 20) + 1}]
+
+
 async def test_a_feed_goes_on_after_a_cursor_and_misses_nothing(ask, agent, customer, mine, rows):
     ticket = mine[1]
     for viewer in (agent, customer):
