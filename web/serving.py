@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+import httptools
 import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
@@ -18,11 +19,13 @@ LINGER_SECONDS: Final = 1.0  # for a request that was sent before its client cou
 MOST_HEAD_BYTES: Final = 64 * 1024  # of a request besides its body
 HEAD_SECONDS: Final = 10.0  # in which a request begins after its connection, and its head ends after it began
 MOST_FRAME_BYTES: Final = 1024 * 1024
+REST_SECONDS: Final = 10.0  # in which the rest of a body comes whose request is answered already
 TAKE_SECONDS: Final = 30.0  # in which a client takes some of an answer, that is some 50 KB
 TOO_SLOW: Final = b"408 Request Timeout"
 TOO_LARGE: Final = b"431 Request Header Fields Too Large"
+CLOSE: Final = (b"connection", b"close")
 PIECE_BYTES: Final = 512
-FAREWELL_SECONDS: Final = 1.0  # in which a client that flooded can read why its socket is closed
+FAREWELL_SECONDS: Final = 1.0  # in which a client that goes on sending can read why it is closed
 PING_SECONDS: Final = 20.0
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -31,12 +34,14 @@ Headers = Sequence[tuple[bytes, bytes]]
 class Connection(HttpToolsProtocol):
     """One client's connection over HTTP. An answer without an end can learn here that the process is to end.
 
-    Uvicorn would keep heads and trailers of any size, and wait for them, and for who takes no answer, for ever.
+    Uvicorn would keep heads and trailers of any size, and wait for them, for bodies that nobody needs any more, and for
+    who takes no answer, for ever.
     """
 
     _at_end: Callable[[], object] | None = None
     _ending = False
-    _in_head, _moved, _unread = True, False, 0  # bytes that came since the request last got on
+    _in_head, _in_body = True, False
+    _moved, _unread = False, 0  # bytes that came since the request last got on
     _too_late: asyncio.TimerHandle | None = None
     _not_taken: asyncio.TimerHandle | None = None
 
@@ -66,7 +71,10 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Uvicorn's: the client has sent this."""
         self._moved = False
-        super().data_received(data)
+        try:
+            super().data_received(data)
+        except httptools.HttpParserUpgrade as offer:
+            self._without_offer(data[offer.args[0] :])
         self._unread = 0 if self._moved else self._unread + len(data)
         if self._unread > MOST_HEAD_BYTES:
             self._refuse(TOO_LARGE)
@@ -83,14 +91,54 @@ class Connection(HttpToolsProtocol):
         """Uvicorn's: a request is to be answered."""
         self._in_head, self._moved = False, True
         self._in_time()
+        if self._is_offer():
+            return
+        self._in_body = not self.parser.should_upgrade()
         super().on_headers_complete()
-        if self._ending and self.cycle is not None:
+        if (self._ending or not self._in_body) and self.cycle is not None:  # behind a CONNECT there is no request
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """Uvicorn's: a piece of its body."""
         self._moved = True
         super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Uvicorn's: all of it has come."""
+        if self._is_offer():
+            return
+        super().on_message_complete()
+        if self._in_body:
+            self._in_body = False
+            self._in_time()
+            if self._rests() and not self.cycle.keep_alive:
+                self.transport.close()
+
+    def on_response_complete(self) -> None:
+        """Uvicorn's: it is answered. Of a body that was not waited for the rest is dropped, while it comes soon."""
+        super().on_response_complete()
+        if self._in_body and self._rests():
+            seconds = REST_SECONDS if self.cycle.keep_alive else FAREWELL_SECONDS
+            self._too_late = self.loop.call_later(seconds, self.transport.close)
+
+    def _is_offer(self) -> bool:
+        """Whether the client would rather speak something that is not spoken here, as Java's does of HTTP/2."""
+        if not self.parser.should_upgrade() or self._should_upgrade():
+            return False
+        return any(name == b"upgrade" for name, _ in self.headers)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Uvicorn's, as it hears of an offer: it would take the body for what follows the request, or for another."""
+        if self._is_offer():  # and no CONNECT, which is refused as other methods are
+            raise  # noqa: PLE0704 - the parser's, which says where the body begins
+
+    def _without_offer(self, body: bytes) -> None:
+        """Read the request again as one that offers nothing. `body`: what has come of it."""
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        lines = [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
+        self.data_received(b"%b %b HTTP/%b\r\n%b\r\n%b" % (method, self.url, version, b"".join(lines), body))
 
     def _in_time(self) -> None:
         if self._too_late is not None:
@@ -137,7 +185,9 @@ class Connection(HttpToolsProtocol):
         if self.flow.write_paused or cycle.scope["method"] == "HEAD":
             return False
         lines = [b"%b: %b\r\n" % header for header in (*cycle.default_headers, *headers)]
-        if not cycle.keep_alive:
+        if CLOSE in headers:
+            cycle.keep_alive = False
+        elif not cycle.keep_alive:
             lines.append(b"connection: close\r\n")
         head = b"".join((STATUS_LINE[status], *lines, b"\r\n"))
         if not head.count(b"\r") == head.count(b"\n") == len(lines) + 2:
@@ -145,7 +195,7 @@ class Connection(HttpToolsProtocol):
         cycle.response_started = cycle.response_complete = True
         self.transport.write(head + body)
         cycle.message_event.set()
-        if not cycle.keep_alive:
+        if not cycle.keep_alive and not self._in_body:
             self.transport.close()
         cycle.on_response()
         return True

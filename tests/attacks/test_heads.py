@@ -80,6 +80,48 @@ async def test_on_a_connection_that_was_used_as_well(connect, monkeypatch):
     assert answer.partition(b'{"status":"live"}')[2].startswith(b"HTTP/1.1 408 Request Timeout\r\n")
 
 
+@pytest.fixture
+async def conversation(address):
+    """A connection: to read from, and to write to."""
+    host, _, port = address.partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    yield reader, writer
+    writer.close()
+
+
+@pytest.mark.parametrize("length", [b"Content-Length: 9999999", b"Transfer-Encoding: chunked"])
+@pytest.mark.parametrize(("path", "status"), [(b"/graphql", b"415"), (b"/nowhere", b"404")])
+async def test_the_rest_of_a_body_that_nobody_needs_is_not_waited_for(conversation, monkeypatch, path, status, length):
+    """However steadily it comes."""
+    monkeypatch.setattr(serving, "REST_SECONDS", 0.3)
+    reader, writer = conversation
+    writer.write(b"POST %b HTTP/1.1\r\nHost: desk\r\n%b\r\n\r\n" % (path, length))
+    assert (await reader.readline()).startswith(b"HTTP/1.1 " + status)
+
+    with contextlib.suppress(ConnectionError):
+        async with asyncio.timeout(3):
+            while not reader.at_eof():
+                writer.write(b"1\r\n \r\n")
+                await writer.drain()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(0.05):
+                        await reader.read(4096)
+
+
+async def test_a_connection_goes_on_if_it_comes_soon(conversation, monkeypatch):
+    monkeypatch.setattr(serving, "REST_SECONDS", 0.3)
+    reader, writer = conversation
+    writer.write(b"POST /nowhere HTTP/1.1\r\nHost: desk\r\nContent-Length: 2\r\n\r\n")
+    assert (await reader.readline()).startswith(b"HTTP/1.1 404")
+
+    writer.write(b"{}")
+    await asyncio.sleep(0.5)
+    writer.write(LIVE + b"\r\n")
+
+    async with asyncio.timeout(3):
+        await reader.readuntil(b'{"status":"live"}')
+
+
 async def test_what_comes_in_time_and_is_not_too_large_is_answered(connect):
     answer = await connect(LIVE + b"A: " + b"a" * 60_000 + b"\r\nConnection: close\r\n\r\n")
 

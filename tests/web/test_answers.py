@@ -70,6 +70,56 @@ async def test_who_wants_no_more_is_closed_after_the_answer(connection, sent, la
     assert sent == [True]
 
 
+OFFERS = [
+    ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA"),
+    ("Connection: Upgrade", "Connection: keep-alive", "Upgrade: h2c"),
+    ("Connection: upgrade", "Upgrade: TLS/1.0"),
+]
+
+
+@pytest.mark.parametrize("offer", OFFERS, ids=["Java's", "two lines", "TLS"])
+@pytest.mark.parametrize("chunked", [True, False])
+@pytest.mark.parametrize("pause", [0.0, 0.05])
+async def test_who_would_rather_speak_something_else_is_answered_all_the_same(connection, offer, chunked, pause):
+    """And what is in the body of such a request is never taken for another request."""
+    reader, writer = connection
+    length = "Transfer-Encoding: chunked" if chunked else "Content-Length: {}"
+    lines = ["POST /graphql HTTP/1.1", "Host: desk", "Content-Type: application/json", length, *offer, "", ""]
+    for body in (b'{"query": "{ outer: desk { name } }"}', asking("inner")):
+        head = "\r\n".join(lines).format(len(body)).encode()
+        for piece in (head, b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if chunked else body):
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(pause)
+    writer.write(asking("next"))
+
+    outer, inner, after = [(await one(reader))[1] for _ in range(3)]
+    assert outer["data"] == {"outer": {"name": "Deskwire"}}
+    assert [error["message"] for error in inner["errors"]] == ["The body is not JSON."]
+    assert after["data"] == {"next": {"name": "Deskwire"}}
+
+
+@pytest.mark.parametrize("offer", ["", "Connection: Upgrade\r\nUpgrade: h2c\r\n"])
+async def test_nothing_is_tunnelled(connection, offer):
+    reader, writer = connection
+    writer.write(f"CONNECT /graphql HTTP/1.1\r\nHost: desk\r\n{offer}\r\n".encode())
+    head, _ = await one(reader)
+    assert head.startswith("http/1.1 405 ")
+    assert "\r\nconnection: close\r\n" in head
+
+
+async def test_what_is_too_large_is_told_so_and_closed(connection, monkeypatch):
+    monkeypatch.setattr(serving, "FAREWELL_SECONDS", 0.2)
+    reader, writer = connection
+    writer.write(b"POST /graphql HTTP/1.1\r\nHost: desk\r\nContent-Type: application/json\r\n")
+    writer.write(b"Content-Length: 99999999\r\n\r\n{")
+    head, _ = await one(reader)
+    assert head.startswith("http/1.1 413 ")
+    assert head.count("\r\nconnection: close\r\n") == 1
+    async with asyncio.timeout(2):
+        assert await reader.read() == b""
+
+
 async def test_an_answer_to_head_has_none(connection, sent):
     reader, writer = connection
     writer.write(asking("a", "Connection: close", method="HEAD"))
