@@ -10,14 +10,14 @@ from domain.sessions import Bearer
 from infra.hub import Hub
 from planner.engine import Answer
 from planner.streams import Stream
+from web.accepting import EVENT_STREAM
 from web.cohorts import Cohorts
 from web.identity import Identities
 from web.serving import Connection
 from web.streaming import SEND_SECONDS, Gone, errors_in, errors_of, live
 
-KIND = b"text/event-stream; charset=utf-8"
 HEADERS = [
-    (b"content-type", KIND),
+    (b"content-type", EVENT_STREAM + b"; charset=utf-8"),
     (b"cache-control", b"no-store"),
     (b"vary", b"accept"),
     (b"x-accel-buffering", b"no"),  # or nginx would hold events back
@@ -122,7 +122,7 @@ class EventStream:
             pass
         return b""
 
-    name = KIND  # of all event streams, since they say the same in the same way
+    name = EVENT_STREAM  # of all event streams, since they say the same in the same way
 
     def frame(self, body: bytes) -> bytes:
         """An answer as an event."""

@@ -22,6 +22,7 @@ from planner.streams import Stream
 from resolvers.sessions import COOKIE
 from schema.context import Context
 from web import event_streams, graphiql, serving, traces
+from web.accepting import EVENT_STREAM, PLAIN_JSON, taken
 from web.cohorts import Cohorts
 from web.cookies import Cookies
 from web.event_streams import EventStream
@@ -33,8 +34,7 @@ from web.shares import Shares, TooMany, whose
 from web.streaming import begun, found
 
 NEEDS_A_STREAM = "Subscriptions are served over graphql-transport-ws, and as text/event-stream, at this address."
-EVENT_STREAM = b"text/event-stream"
-RESPONSE_JSON, PLAIN_JSON = b"application/graphql-response+json; charset=utf-8", b"application/json; charset=utf-8"
+NOT_TAKEN = "Answers are application/graphql-response+json, application/json, or text/event-stream."
 
 
 class GraphQL:
@@ -49,30 +49,34 @@ class GraphQL:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         method: str = scope["method"]
-        accept = headers.get(b"accept", b"").lower() or b"*/*"
-        kind = PLAIN_JSON
+        accept = headers.get(b"accept", b"")
+        if len(headers) < len(scope["headers"]):  # some came twice, as a list may
+            accept = b",".join([value for name, value in scope["headers"] if name == b"accept"])
+        client = taken(accept or b"*/*")
+        kind = client.kind or PLAIN_JSON
         traces.begun(headers)
         try:
-            if method == "GET" and self._wants_page(scope, accept):
+            if method == "GET" and client.pages and self._has_page(scope):
                 await graphiql.page(self._desk.settings)(scope, receive, send)
                 return
-            kind = _kind(accept)
             if method == "OPTIONS":
                 await _send(scope, send, 204, b"", kind, [(b"allow", b"GET, POST, OPTIONS")])
                 return
+            if client.kind is None:
+                raise Wrong(406, NOT_TAKEN)
             asked = await self._asked(method, scope, headers, receive)
             bearer = await self._bearer(headers, address(scope))
             context = self._context(scope, headers, bearer)
-            answer = await self._answer(method, asked, context, streams=EVENT_STREAM in accept)
+            answer = await self._answer(method, asked, context, streams=client.streams)
             if isinstance(answer, Stream):
                 await self._streamed(scope, receive, send, answer, context, bearer)
                 return
         except Wrong as wrong:
             body = orjson.dumps({"errors": [{"message": wrong.message, "extensions": wrong.extensions}]})
-            kind = PLAIN_JSON if kind is event_streams.KIND else kind
+            kind = PLAIN_JSON if kind is EVENT_STREAM else kind
             await _send(scope, send, wrong.status, body, kind, wrong.headers)
             return
-        body = event_streams.only(answer) if kind is event_streams.KIND else answer.body
+        body = event_streams.only(answer) if kind is EVENT_STREAM else answer.body
         await _send(scope, send, _status(answer, kind), body, kind, self._given(context))
 
     async def _streamed(
@@ -116,8 +120,9 @@ class GraphQL:
             kind = operation.kind if isinstance(operation, Operation) else None
             raise Wrong(500, APOLOGY, code="INTERNAL", id=report(error, operation=kind)) from error
 
-    def _wants_page(self, scope: Scope, accept: bytes) -> bool:
-        if b"text/html" not in accept or not self._desk.settings.introspection:
+    def _has_page(self, scope: Scope) -> bool:
+        """Whether what is at this address is GraphiQL, and not the answer to an operation."""
+        if not self._desk.settings.introspection:
             return False
         return b"query=" not in scope["query_string"] and b"extensions=" not in scope["query_string"]
 
@@ -192,24 +197,8 @@ def _from_query_string(query_string: bytes) -> dict[str, Any]:
     return given
 
 
-def _kind(accept: bytes) -> bytes:
-    """The media type to answer in. Raises Wrong when the client takes none of ours.
-
-    Who takes JSON as well as an event stream is answered in JSON, except to a subscription.
-    """
-    if accept == b"*/*" or b"application/graphql-response+json" in accept:
-        return RESPONSE_JSON
-    if b"application/json" in accept:
-        return PLAIN_JSON
-    if EVENT_STREAM in accept:
-        return event_streams.KIND
-    if b"*/*" in accept or b"application/*" in accept:
-        return RESPONSE_JSON
-    raise Wrong(406, "Answers are application/graphql-response+json, application/json, or text/event-stream.")
-
-
 def _status(answer: Answer, kind: bytes) -> int:
-    if kind is event_streams.KIND:  # browsers would not let a program see what is in another
+    if kind is EVENT_STREAM:  # browsers would not let a program see what is in another
         return 200
     if answer.code == "UNAVAILABLE":
         return 503
@@ -222,7 +211,7 @@ async def _send(
     scope: Scope, send: Send, status: int, body: bytes, kind: bytes, more: list[tuple[bytes, bytes]]
 ) -> None:
     headers = [
-        (b"content-type", kind),
+        (b"content-type", kind + b"; charset=utf-8"),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
         (b"vary", b"accept"),

@@ -33,6 +33,12 @@ def code_of(response):
         ("application/json", PLAIN_JSON, 200),
         ("text/html, application/json", PLAIN_JSON, 200),
         ("text/html, */*;q=0.1", RESPONSE_JSON, 400),
+        ("application/json, text/plain, */*", PLAIN_JSON, 200),
+        ("application/graphql-response+json;q=0.5, application/json", PLAIN_JSON, 200),
+        ("application/json ; charset=utf-8 ; q=0.9 , application/graphql-response+json;q=0.1", PLAIN_JSON, 200),
+        ("application/graphql-response+json;q=0, */*", PLAIN_JSON, 200),
+        ("application/json;q=0.5, */*", RESPONSE_JSON, 400),
+        ("text/event-stream;q=0, */*", RESPONSE_JSON, 400),
     ],
 )
 async def test_what_the_client_takes_decides_the_media_type_and_the_status(http, accept, media_type, invalid):
@@ -50,10 +56,27 @@ async def test_what_the_client_takes_decides_the_media_type_and_the_status(http,
     assert code_of(bad) == "BAD_REQUEST"
 
 
-@pytest.mark.parametrize("accept", ["text/html", "image/png", "text/plain, application/xml"])
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "text/html",
+        "image/png",
+        "text/plain, application/xml",
+        "application/json-seq",
+        "application/json;q=0, text/event-stream;q=0.0",
+        "*/*;q=0",
+        ";,;/",
+    ],
+)
 async def test_who_takes_none_of_ours_is_told(http, accept):
     answer = await http.post("/graphql", json=DESK, headers={"Accept": accept})
     assert (answer.status_code, answer.headers["content-type"]) == (406, PLAIN_JSON)
+
+
+async def test_what_is_taken_may_be_said_in_several_headers(http):
+    headers = [("Accept", "application/json"), ("Accept", "image/png")]
+    answer = await http.post("/graphql", json=INVALID, headers=headers)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, PLAIN_JSON)
 
 
 @pytest.mark.parametrize(
@@ -371,8 +394,9 @@ async def test_other_methods_are_not_served(http, method):
 
 
 async def test_options_tell_the_methods(http):
-    answer = await http.options("/graphql")
-    assert (answer.status_code, answer.headers["allow"], answer.content) == (204, "GET, POST, OPTIONS", b"")
+    for accept in ("*/*", "image/png"):
+        answer = await http.options("/graphql", headers={"Accept": accept})
+        assert (answer.status_code, answer.headers["allow"], answer.content) == (204, "GET, POST, OPTIONS", b"")
 
 
 @pytest.mark.parametrize(
