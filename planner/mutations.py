@@ -147,8 +147,12 @@ class Performing:
         self.cost = engine.price(operation, values).cost
         self.end = b'},"extensions":' + orjson.dumps(engine.extensions(self.cost)) + b"}"
         setting = Setting(operation.schema, operation.document.fragments, operation.mark(values), None)
-        fields = Selecting(setting, Binder()).collect(operation.root_type, [operation.node.selection_set])
         self.roots, self.hindrance = [], None
+        fields: dict[str, list[FieldNode]] = {}
+        try:
+            fields = Selecting(setting, Binder()).collect(operation.root_type, [operation.node.selection_set])
+        except graphql.GraphQLError as error:  # whether to skip a field is null, which is graphql-core's to say
+            self.hindrance = error.message
         for key, nodes in fields.items():
             name = nodes[0].name.value
             if name == "__typename":

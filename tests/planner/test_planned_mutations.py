@@ -252,6 +252,19 @@ async def test_what_is_wrong_with_arguments_is_said_by_graphql_core(both, agent)
     await both(agent, text, name=None)
 
 
+async def test_a_mutation_that_may_be_or_not_is_not_made(both, agent, given):
+    """Nor any of its neighbours: what is null says neither that it should be left out nor that it should not."""
+    text = """mutation ($input: ChangeInput!, $perhaps: Boolean = true) {
+        first: change(input: $input) { __typename } change(input: $input) @include(if: $perhaps) { __typename } }"""
+    answer = await both(agent, text, input=given, perhaps=None)
+    assert answer["data"] is None
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["BAD_REQUEST"]
+    assert mutations.CALLS == []
+
+    answer = await both(agent, text, input=given, perhaps=False)
+    assert answer["data"].keys() == {"first"}
+
+
 async def test_when_the_answer_cannot_be_read_the_mutation_is_not_made_again(both, ask, agent, given):
     ask.reads.failures = [RuntimeError("once")]
     mutations.CALLS.clear()
