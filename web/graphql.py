@@ -187,13 +187,14 @@ class GraphQL:
 
 def _from_query_string(query_string: bytes) -> dict[str, Any]:
     try:
-        values = {name: found[-1] for name, found in parse_qs(query_string.decode(), max_num_fields=20).items()}
+        texts = parse_qs(query_string.decode(), errors="strict", max_num_fields=20)
+        values = {name: found[-1] for name, found in texts.items()}
         given: dict[str, Any] = {"query": values.get("query"), "operationName": values.get("operationName")}
         for name in ("variables", "extensions"):
             if name in values:
                 given[name] = orjson.loads(values[name])
     except ValueError:
-        raise Wrong(400, "The address holds variables or extensions that are not JSON.") from None
+        raise Wrong(400, "The address holds what is not UTF-8, or variables or extensions that are not JSON.") from None
     return given
 
 

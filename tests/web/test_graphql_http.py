@@ -350,6 +350,7 @@ async def test_queries_may_come_by_get(http, api, customer, ticket):
         "query={desk{name}}&extensions=1",
         "query={desk{name}}&variables=" + "[" * 2000,
         "query=%ff%fe",
+        "query={articleSuggestions(text:%22caf%e9%22){article{id}}}",
         "&".join(f"a{n}=1" for n in range(50)),
         "query=" + quote(TICKET) + "&variables=" + quote('{"id": "\\u0000"}'),
     ],
