@@ -22,7 +22,9 @@ def prepare(schema: graphql.GraphQLSchema) -> None:
     """Has the fields of a schema resolved by the planner that a request's context names, or from what it answered."""
     # Strawberry's own fails for lists and for what can't be null, and is of all schemas of a process.
     introspected: Any = schema.type_map["__Type"]
-    introspected.fields["isOneOf"].resolve = lambda type_, _: graphql.is_input_object_type(type_) and type_.is_one_of
+    introspected.fields["isOneOf"].resolve = lambda type_, _: (
+        type_.is_one_of if graphql.is_input_object_type(type_) else None
+    )
     if schema.extensions.get(READY):
         return
     schema.extensions[READY] = True
@@ -37,6 +39,8 @@ def prepare(schema: graphql.GraphQLSchema) -> None:
                 field.resolve = resolving(field, root=type_ in roots)
         elif graphql.is_abstract_type(type_) and type_.resolve_type is not None:
             type_.resolve_type = type_in_answer(type_.resolve_type)
+        elif graphql.is_input_object_type(type_):  # of which Strawberry tells nobody but itself
+            type_.is_one_of = type_.extensions[DEFINITION].is_one_of
 
 
 def resolving(field: Any, *, root: bool) -> Resolve:

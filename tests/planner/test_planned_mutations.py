@@ -243,6 +243,40 @@ async def test_arguments_are_what_strawberry_makes_of_them(both, agent, literal,
         await both(agent, f"{head} {{ change(input: {literal}) {{ __typename }} }}", **how if "$" in literal else {})
 
 
+@pytest.mark.parametrize(
+    ("literal", "which"),
+    [
+        ("{}", {}),
+        ('{name: "x", number: 1}', {"name": "x", "number": 1}),
+        ('{name: "x", number: null}', {"name": "x", "number": None}),
+        ("{name: null}", {"name": None}),
+    ],
+)
+async def test_one_of_several_is_exactly_one(both, ask, agent, given, literal, which):
+    """Otherwise nothing is executed, and it is told where that stands; clients are told of it by introspection."""
+    for text, variables in (
+        (CHANGE.replace("$which: Choice, ", "").replace("$which", literal), {}),
+        (CHANGE, {"which": which}),
+    ):
+        mutations.CALLS.clear()
+        answer = await ask.engine.query(text, {"input": given, **variables}, None, agent, ask.context(agent))
+        assert (answer.executed, answer.code) == (False, "BAD_REQUEST")
+        assert all(error["locations"] for error in orjson.loads(answer.body)["errors"])
+        assert mutations.CALLS == []
+
+    nullable = CHANGE.replace("$which: Choice", "$number: Int").replace("$which", "{number: $number}")
+    answer = await ask.engine.query(nullable, {"input": given, "number": 1}, None, agent, ask.context(agent))
+    assert answer.executed is False
+    answer = await both(agent, nullable.replace("$number: Int", "$number: Int!"), input=given, number=1)
+    assert "errors" not in answer
+
+    types = '{ choice: __type(name: "Choice") { isOneOf } input: __type(name: "ChangeInput") { isOneOf }'
+    data = await both(
+        agent, types + ' query: __type(name: "Query") { isOneOf } text: __type(name: "String") { isOneOf } }'
+    )
+    assert [found["isOneOf"] for found in data["data"].values()] == [True, False, None, None]
+
+
 async def test_what_is_wrong_with_arguments_is_said_by_graphql_core(both, agent):
     text = """mutation ($status: TicketStatus = OPEN, $name: String) {
         change(input: {how: "conflict", name: $name, status: $status}) { __typename } }"""
