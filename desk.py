@@ -274,9 +274,9 @@ def catch_mail() -> None:
 @app.command(hidden=True)
 def print_schema() -> None:
     """Print the API's schema."""
-    from resolvers.root import schema
+    from resolvers.root import printed
 
-    typer.echo(schema.as_str().rstrip("\n"))
+    typer.echo(printed())
 
 
 @app.command(hidden=True)

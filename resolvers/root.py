@@ -1,6 +1,7 @@
 """The whole API: its roots, put together from every noun's resolvers."""
 
 import strawberry
+from graphql.utilities.print_schema import print_schema_definition
 from strawberry.tools import create_type
 
 from planner.fields import CONFIG
@@ -38,6 +39,7 @@ from resolvers import (
     views,
 )
 from schema.events.kinds import KINDS
+from schema.guide import GUIDE
 
 QUERIES = [
     nodes.node,
@@ -167,3 +169,9 @@ schema = strawberry.Schema(
     types=list(KINDS),
     config=CONFIG,
 )
+schema._schema.description = GUIDE  # noqa: SLF001 - Strawberry has no word for it
+
+
+def printed() -> str:
+    """The schema as tools read it, with what describes it as a whole, which Strawberry leaves out."""
+    return f"{print_schema_definition(schema._schema)}\n\n{schema.as_str()}".rstrip("\n")  # noqa: SLF001 - as above

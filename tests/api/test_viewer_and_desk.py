@@ -7,6 +7,7 @@ import pytest
 import models
 from domain import sessions
 from models import Role
+from schema.guide import GUIDE
 
 NOWHERE = "00000000-0000-7000-8000-000000000000"
 VIEWER = "{ viewer { person { name email role departments { name } } can unread { count } } }"
@@ -171,3 +172,9 @@ async def test_a_session_for_one_ticket_does_nothing_else(api, desk, admin, tick
         assert [error["extensions"]["code"] for error in answer["errors"]] == ["NOT_ALLOWED"]
     else:
         assert answer["data"] == {name: {"__typename": "NotAllowed"}}
+
+
+async def test_the_schema_describes_itself(api):
+    described = (await api(None, "{ __schema { description } }"))["__schema"]["description"]
+    assert described == GUIDE
+    assert described.startswith("Deskwire: ")

@@ -12,7 +12,9 @@ from domain import happenings
 from infra import jobs
 from infra.unit import Job
 from planner.text import MISSING_FUNCTION_DDL
+from resolvers.root import printed
 from resolvers.root import schema as api
+from schema.guide import GUIDE
 from workers import running
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,7 +27,14 @@ def test_our_schema_is_imported_and_not_the_package_of_that_name():
 
 
 def test_the_printed_schema_is_the_one_that_is_served():
-    assert (ROOT / "schema" / "schema.graphql").read_text().rstrip() == api.as_str().rstrip()
+    assert (ROOT / "schema" / "schema.graphql").read_text().rstrip() == printed()
+
+
+def test_the_guide_names_each_code_of_an_error():
+    told = re.findall(r"\b[A-Z]+_?[A-Z_]*[A-Z]\b", GUIDE.partition("**Errors.**")[2].partition(";")[0])
+    said = {code for path in SOURCES for code in re.findall(r'\bcode(?:: str)? ?= ?"([A-Z_]+)"', path.read_text())}
+    assert len(told) == len(said)
+    assert set(told) == said
 
 
 def test_every_job_has_one_performer():

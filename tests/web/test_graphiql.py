@@ -206,7 +206,8 @@ async def test_the_page_stands_with_its_tabs_and_knows_the_schema(page):
     assert people == ["nobody", *graphiql.DEMO_PEOPLE]
 
     await page.value("document.querySelector('[aria-label=\"Show Documentation Explorer\"]').click()")
-    await page.until("document.querySelector('.graphiql-doc-explorer')?.innerText.includes('Subscription')")
+    said = "document.querySelector('.graphiql-doc-explorer')?.innerText"
+    await page.until(f"{said}.includes('Subscription') && {said}.includes('Who is who. The viewer is whoever asks.')")
 
 
 @in_a_browser

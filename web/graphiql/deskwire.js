@@ -292,6 +292,7 @@ mutation PlaceFile {
       })),
       defaultEditorToolsVisibility: 'variables',
       defaultQuery: '{\n  desk { name version }\n}\n',
+      schemaDescription: true, // which the documentation begins with
       storage: GraphiQL.createLocalStorage({ namespace: 'deskwire' }),
     }),
   );
