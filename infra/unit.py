@@ -97,11 +97,11 @@ class Unit:
         return rows[0] if rows else None
 
     async def get(self, model: type[Model], row_id: UUID) -> Model | None:
-        """The row with this id, as this unit has read it alone before, or else as it is now; None if there is none."""
-        for found in self._read:
+        """The row with this id, as this unit has last read it alone, or else as it is now; None if there is none."""
+        for found in reversed(self._read):
             state = state_of(found)
             if state.model is model and state.values["id"] == row_id:
-                known: Model = found
+                known: Model = self._as_said([found])[0]
                 return known
         return await self.read(_with_id, model, row_id)
 
@@ -138,9 +138,12 @@ class Unit:
         return self._known([row(prepared.model, record) for record in records])
 
     def _known(self, rows: list[Any]) -> list[Any]:
-        """The rows, with what was said of them before."""
+        """The rows, with what was said of them before. One that comes alone is remembered."""
         if len(rows) == 1:
             self._read += rows
+        return self._as_said(rows)
+
+    def _as_said(self, rows: list[Any]) -> list[Any]:
         if self._changed:
             for state in map(state_of, rows):
                 if first := self._changed.get(state.identity()):

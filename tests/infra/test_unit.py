@@ -254,6 +254,19 @@ async def test_a_row_that_was_read_alone_is_not_read_again(writes):
         assert (await unit.get(models.Service, ids[1])).description is None
 
 
+async def test_a_row_that_is_not_read_again_is_as_it_was_last_read_and_changed(writes, database):
+    async with writes.begin() as unit:
+        row_id = add(unit, "A").id
+    async with writes.begin() as unit:
+        await unit.read(named, "A")
+        await database.rows("UPDATE services SET description = 'by another'")
+        await unit.lock(named, "A")
+        assert (await unit.get(models.Service, row_id)).description == "by another"
+        together = await unit.read_together((counting, "x"), (all_of_them,))
+        unit.change(together[1][0], description="changed")
+        assert (await unit.get(models.Service, row_id)).description == "changed"
+
+
 async def test_nothing_said_is_nothing_run(writes):
     async with writes.begin() as unit:
         async with heard(unit) as statements:
