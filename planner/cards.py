@@ -179,15 +179,20 @@ class Cards:
         self.looked_at = 0.0
         self.kept.clear()
 
+    @property
+    def looking(self) -> str:
+        """The statement that gives the time, and the keys of what has changed since the time that it is given."""
+        changed = " UNION ALL ".join(
+            f"(SELECT id::text FROM {table} WHERE {column} > $1::timestamptz - interval '{MARGIN_SECONDS} s'"  # noqa: S608 # names of ours
+            f" ORDER BY {column} DESC LIMIT {MOST_CHANGED + 1})"
+            for table, column in self.tables.items()
+        )
+        return f"SELECT clock_timestamp(), ARRAY({changed})"
+
     async def look(self) -> None:
         """Let go of the cards of rows that have changed since the last look."""
         began = time.monotonic()
-        changed = " UNION ALL ".join(
-            f"(SELECT id::text FROM {table} WHERE {column} > $1::timestamptz - interval '{MARGIN_SECONDS} s'"  # noqa: S608 # names of ours
-            f" LIMIT {MOST_CHANGED + 1})"
-            for table, column in self.tables.items()
-        )
-        ((self.since, keys),) = await self.reads.fetch(f"SELECT clock_timestamp(), ARRAY({changed})", [self.since])
+        ((self.since, keys),) = await self.reads.fetch(self.looking, [self.since])
         if len(keys) > MOST_CHANGED:
             self.kept.clear()
         else:

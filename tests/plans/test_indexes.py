@@ -321,6 +321,12 @@ async def test_a_comment_looks_at_those_alone_whom_it_concerns(plans, large):
         await large.execute("VACUUM FULL ANALYZE people")
 
 
+async def test_whose_cards_are_stale_is_found_by_an_index(plans, people):
+    plans.statement(people["agent"], "{ tickets { nodes { requester { name } department { name } } } }", {})
+    nodes = await plans.explained(plans.engine.cards.looking, ["2026-11-24T00:00:00Z"])
+    assert "people_changed_at_idx" in {node.get("Index Name") for node in nodes}
+
+
 FEEDS = {
     "events": "subscription ($id: ID!) { ticketEvents(ticketId: $id) { cursor node { seq at actor { name } } } }",
     "news": "subscription { notifications { cursor node { id title body } } }",
@@ -334,13 +340,13 @@ async def test_feeds(plans, people, large, viewer, name):
     variables = {"id": f"tkt_{row['id']}"} if name == "events" else {}
     stream = plans.engine.subscription(FEEDS[name], variables, None, people[viewer], None)
     for plan, place in ((stream.plans.now, None), (stream.plans.later, f"{mark(stream)},3")):
-        arguments = plan.statement.arguments(plan.values(stream.request._replace(payload=place)))
-        assert not await plans.read_whole(plan.statement.sql, *arguments) & GROWING
+        arguments = plan.form.alone.arguments(plan.values(stream.request._replace(payload=place)))
+        assert not await plans.read_whole(plan.form.alone.sql, *arguments) & GROWING
 
 
 def mark(stream):
     """What the cursors of a feed begin with."""
-    return re.search(r"'\W?([0-9a-f]{8})", stream.plans.now.statement.sql)[1]
+    return re.search(r"'\W?([0-9a-f]{8})", stream.plans.now.plain.alone.sql)[1]
 
 
 async def test_whom_to_tell_of_an_escalation_is_found_among_few(plans):
