@@ -85,8 +85,7 @@ class Looks:
         return bodies
 
     async def _rows(self, reads: Reads, plan: Plan, request: Request, payload: Any = None) -> Any:
-        values = plan.values(request._replace(payload=payload))
-        return await reads.fetch(plan.statement.sql, plan.statement.arguments(values))
+        return await plan.rows(reads, plan.values(request._replace(payload=payload)))
 
     def _look(self, planner: Planner, said: Changing, type_: Any, nodes: list[FieldNode], names: Any) -> Any:
         bind = planner.binder.bind

@@ -61,7 +61,6 @@ class Plan:
         continued: Sequence[Continued] = (),
     ) -> None:
         """`reads`: gives the statement's values. `together`: takes a list of each value, one row for each request."""
-        self.statement = statement
         self.plain = Form(statement, together)
         self.giving: Form | None = None
         self.reads, self.checks, self.computed = tuple(reads), tuple(checks), tuple(computed)
@@ -137,11 +136,15 @@ class Plan:
             pieces[at] = await plan.answer(reads, own, batch=False) or b"null"
         return b"".join(pieces)
 
+    async def rows(self, reads: Reads, values: list[Any]) -> list[Any]:
+        """The rows of the statement for one request, whose texts are still to be completed."""
+        statement = self.form.alone
+        return await reads.fetch(statement.sql, statement.arguments(values))
+
     async def answer_alone(self, reads: Reads, values: list[Any]) -> bytes | None:
         """The value for one request."""
-        statement = self.form.alone
         try:
-            rows = await reads.fetch(statement.sql, statement.arguments(values))
+            rows = await self.rows(reads, values)
         except Said as refusal:
             raise BadRequest(str(refusal)) from None
         text: bytes | None = rows[0][0]

@@ -63,6 +63,6 @@ class Common:
     async def read(self, reads: Reads, request: Request, members: set[Any]) -> tuple[bytes | None, set[Any]]:
         """The row's text, and who of these viewers see it; None when nobody does."""
         values = self.plan.values(request._replace(payload=list(members)))
-        ((text, seeing),) = await reads.fetch(self.plan.statement.sql, self.plan.statement.arguments(values))
+        ((text, seeing),) = await self.plan.rows(reads, values)
         found = set(seeing)
         return (await self.plan.complete(text, reads, request) if text is not None and found else None), found

@@ -71,7 +71,7 @@ class Stream:
         """Items of a feed after a cursor, or from the first on; at most 100. None when the feed has ended."""
         plan = self.plans.now if place is None else self.plans.later
         values = plan.values(self.request._replace(payload=place))
-        rows = await self.reads.fetch(plan.statement.sql, plan.statement.arguments(values))
+        rows = await plan.rows(self.reads, values)
         seen, cursors, texts = rows[0]
         if not seen:
             return None

@@ -92,6 +92,15 @@ async def test_who_is_not_known_comes_with_the_answers_of_many_at_once(process, 
 
 
 @pytest.mark.usefixtures("given")
+async def test_the_items_of_a_feed_come_with_whom_they_name(process, ticket, customer, statements):
+    feed = "subscription ($id: ID!) { ticketEvents(ticketId: $id) { node { actor { name } } } }"
+    stream = process().subscription(feed, {"id": ticket.gid}, None, Viewer(Role.CUSTOMER, customer.id))
+    items = await stream.read_after(None)
+    assert b"Carla Customer" in items[0].body
+    assert [CARD in statement for statement in statements] == [True]
+
+
+@pytest.mark.usefixtures("given")
 async def test_who_is_known_is_not_read_again(process, read, statements):
     engine = process()
     body = await read(engine)
