@@ -112,7 +112,7 @@ class Row:
     @property
     def _columns(self) -> Collection[str]:
         """The attributes that each row of the model has."""
-        return () if self._model is None else {*sa.inspect(self._model).column_attrs.keys()}
+        return () if self._model is None else sa.inspect(self._model).column_attrs.keys()
 
     def _also(self, name: str, expression: Any, type_: Any) -> Held:
         """Has the SELECT give one more column."""

@@ -41,6 +41,15 @@ async def address(application):
         yield found.at
 
 
+@pytest.fixture
+async def connection(address):
+    """A connection to where it is served: to read from, and to write to."""
+    host, _, port = address.partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    yield reader, writer
+    writer.close()
+
+
 class Client:
     """One socket."""
 

@@ -35,7 +35,7 @@ def taken(accept: bytes) -> Taken:
         for kind in (RESPONSE_JSON, PLAIN_JSON)
     }
     kind = max(json, key=lambda each: (json[each], each in wanted))
-    streams = wanted.get(EVENT_STREAM, 0.0) > 0
+    streams, pages = (wanted.get(name, 0.0) > 0 for name in (EVENT_STREAM, b"text/html"))
     if not json[kind] or (streams and kind not in wanted):
-        return Taken(EVENT_STREAM if streams else None, streams, wanted.get(b"text/html", 0.0) > 0)
-    return Taken(kind, streams, wanted.get(b"text/html", 0.0) > 0)
+        return Taken(EVENT_STREAM if streams else None, streams, pages)
+    return Taken(kind, streams, pages)

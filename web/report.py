@@ -87,35 +87,31 @@ def _page(data: dict[str, Any], interval: str) -> str:
     series = metrics["series"]
     values = [each["values"] for each in series]
     labels = [each["from"][:16].replace("T", " ") if interval == "HOUR" else each["from"][:10] for each in series]
-    plots = [
+    plots: list[tuple[str, list[Line], float | None]] = [
         (
             "Tickets",
-            plot(
-                "Tickets",
-                labels,
+            [
                 Line("submitted", "#1f5fd1", [each["submittedCount"] for each in values]),
                 Line("resolved", "#15803d", [each["resolvedCount"] for each in values]),
-            ),
+            ],
+            None,
         ),
-        ("Backlog", plot("Backlog", labels, Line("unresolved", "#c2410c", [each["backlogCount"] for each in values]))),
+        ("Backlog", [Line("unresolved", "#c2410c", [each["backlogCount"] for each in values])], None),
         (
             "Hours to the first answer and to the solution, median",
-            plot(
-                "Hours to the first answer and to the solution, median",
-                labels,
+            [
                 Line("first answer", "#1f5fd1", [_hours(each["firstResponse"]["medianSeconds"]) for each in values]),
                 Line("solution", "#15803d", [_hours(each["resolution"]["medianSeconds"]) for each in values]),
-            ),
+            ],
+            None,
         ),
         (
             "Satisfied customers and targets met, %",
-            plot(
-                "Satisfied customers and targets met, %",
-                labels,
+            [
                 Line("satisfied", "#7c3aed", [_percent(each["satisfaction"]["satisfiedShare"]) for each in values]),
                 Line("targets met", "#0e7490", [_percent(each["sla"]["metShare"]) for each in values]),
-                most=100,
-            ),
+            ],
+            100,
         ),
     ]
     splits = [
@@ -132,7 +128,7 @@ def _page(data: dict[str, Any], interval: str) -> str:
         metrics=metrics,
         tiles=tiles,
         ratings=[(stars, given[stars - 1], given[stars - 1] / max(*given, 1)) for stars in (5, 4, 3, 2, 1)],
-        plots=plots,
+        plots=[(title, plot(title, labels, *lines, most=most)) for title, lines, most in plots],
         splits=splits,
         lasted=lasted,
         share=_share,

@@ -80,21 +80,12 @@ async def test_on_a_connection_that_was_used_as_well(connect, monkeypatch):
     assert answer.partition(b'{"status":"live"}')[2].startswith(b"HTTP/1.1 408 Request Timeout\r\n")
 
 
-@pytest.fixture
-async def conversation(address):
-    """A connection: to read from, and to write to."""
-    host, _, port = address.partition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    yield reader, writer
-    writer.close()
-
-
 @pytest.mark.parametrize("length", [b"Content-Length: 9999999", b"Transfer-Encoding: chunked"])
 @pytest.mark.parametrize(("path", "status"), [(b"/graphql", b"415"), (b"/nowhere", b"404")])
-async def test_the_rest_of_a_body_that_nobody_needs_is_not_waited_for(conversation, monkeypatch, path, status, length):
+async def test_the_rest_of_a_body_that_nobody_needs_is_not_waited_for(connection, monkeypatch, path, status, length):
     """However steadily it comes."""
     monkeypatch.setattr(serving, "REST_SECONDS", 0.3)
-    reader, writer = conversation
+    reader, writer = connection
     writer.write(b"POST %b HTTP/1.1\r\nHost: desk\r\n%b\r\n\r\n" % (path, length))
     assert (await reader.readline()).startswith(b"HTTP/1.1 " + status)
 
@@ -108,9 +99,9 @@ async def test_the_rest_of_a_body_that_nobody_needs_is_not_waited_for(conversati
                         await reader.read(4096)
 
 
-async def test_a_connection_goes_on_if_it_comes_soon(conversation, monkeypatch):
+async def test_a_connection_goes_on_if_it_comes_soon(connection, monkeypatch):
     monkeypatch.setattr(serving, "REST_SECONDS", 0.3)
-    reader, writer = conversation
+    reader, writer = connection
     writer.write(b"POST /nowhere HTTP/1.1\r\nHost: desk\r\nContent-Length: 2\r\n\r\n")
     assert (await reader.readline()).startswith(b"HTTP/1.1 404")
 

@@ -19,15 +19,6 @@ def asking(alias, *headers, method="POST", version="1.1"):
 
 
 @pytest.fixture
-async def connection(address):
-    """A connection to the server: to write to, and to read from."""
-    host, _, port = address.partition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    yield reader, writer
-    writer.close()
-
-
-@pytest.fixture
 def sent(monkeypatch):
     """Whether each answer went out in one piece."""
     found, answer = [], serving.Connection.answer
