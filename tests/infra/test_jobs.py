@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from structlog.testing import capture_logs
 
-from infra import jobs, worker
+from infra import hub, jobs, worker
 from infra.faults import traced
 from infra.ids import new_id
 from infra.jobs import LostClaim, Work
@@ -623,4 +623,5 @@ async def test_a_redis_that_says_nothing_is_waited_for_two_seconds_and_leaves_no
     over.set()
     silent.close()
     await asyncio.sleep(0.1)
-    assert asyncio.all_tasks() <= before
+    left = {task for task in asyncio.all_tasks() - before if f"{hub.__file__}:" not in repr(task)}
+    assert left == set()  # the hub of another test's desk may have connected anew
