@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from domain.access import Viewer
 from domain.refusals import RateLimited
 from infra.networks import network
-from infra.unit import Unit, Writes, now
+from infra.unit import Unit, now
+from infra.writes import Writes
 from models import Attempt
 
 
@@ -59,27 +60,34 @@ def _digest(limit: Limit, subject: str) -> str:
     return f"{limit.name}:{hashlib.sha256(subject.encode()).hexdigest()}"
 
 
+def _in_window(key: Any, starts_at: Any) -> Any:
+    rows = select(Attempt.count).where(Attempt.key == key, Attempt.window_starts_at == starts_at)
+    return func.coalesce(rows.scalar_subquery(), sa.literal_column("0"))
+
+
+def _so_far(key: Any, starts_at: Any, span: Any) -> Select[*tuple[Any, ...]]:
+    return select(_in_window(key, starts_at).label("here"), _in_window(key, starts_at - span).label("before"))
+
+
 def _count(key: Any, starts_at: Any, span: Any) -> Any:
     fresh = insert(Attempt).values(key=key, window_starts_at=starts_at, count=1)
-    before = select(func.coalesce(func.max(Attempt.count), 0)).where(
-        Attempt.key == key, Attempt.window_starts_at == starts_at - span
-    )
     return fresh.on_conflict_do_update(
         index_elements=[Attempt.key, Attempt.window_starts_at], set_={"count": Attempt.count + 1}
-    ).returning(Attempt.count, before.scalar_subquery())
+    ).returning(Attempt.count, _in_window(key, starts_at - span))
 
 
 async def take(writes: Writes, limit: Limit, subject: str) -> None:
     """Count one attempt, whatever comes of it afterwards. Raises RateLimited when it was one too many."""
     async with writes.begin() as unit:
-        wait = await _counted(unit, limit, subject)
+        wait = _wait(unit, limit, *await counted(unit, limit, subject))
     if wait:
         raise RateLimited(wait)
 
 
 async def count(unit: Unit, limit: Limit, subject: str) -> None:
     """Count one attempt if the unit is committed. Raises RateLimited when it is one too many."""
-    check(unit, limit, await unit.run(*counting(unit, limit, subject)))
+    [found] = await unit.read_together(so_far(unit, limit, subject))
+    add(unit, limit, subject, found)
 
 
 def of_reader(viewer: Viewer, network: str, limits: tuple[Limit, Limit]) -> tuple[Limit, str]:
@@ -91,20 +99,30 @@ def of_reader(viewer: Viewer, network: str, limits: tuple[Limit, Limit]) -> tupl
     return (of_networks, network) if viewer.role is None else (of_people, str(viewer.id))
 
 
-def counting(unit: Unit, limit: Limit, subject: str) -> tuple[Any, ...]:
-    """What counts one attempt if the unit is committed, for `read_together`; `check` must see what it gives."""
+def so_far(unit: Unit, limit: Limit, subject: str) -> tuple[Any, ...]:
+    """What reads how often it was attempted, for `read_together`; `add` must see what it gives."""
     starts_at, span = _window(unit, limit)
-    return _count, _digest(limit, subject), starts_at, span
+    return _so_far, _digest(limit, subject), starts_at, span
 
 
-def check(unit: Unit, limit: Limit, counted: list[Any]) -> None:
-    """Raises RateLimited when the attempt that was counted is one too many."""
-    if wait := _wait(unit, limit, counted):
+def add(unit: Unit, limit: Limit, subject: str, found: list[Any]) -> None:
+    """Count one more than was found if the unit is committed. Raises RateLimited when it is one too many.
+
+    Many at once are not let in by having read the same: the last of them are Overtaken.
+    """
+    here, before = map(int, found[0])
+    if wait := _wait(unit, limit, here + 1, before):
         raise RateLimited(wait)
+    starts_at, _ = _window(unit, limit)
+    most = math.floor(limit.most - before * _in_sight(unit, limit))
+    unit.count(Attempt, "count", most, key=_digest(limit, subject), window_starts_at=starts_at)
 
 
-async def _counted(unit: Unit, limit: Limit, subject: str) -> int:
-    return _wait(unit, limit, await unit.run(*counting(unit, limit, subject)))
+async def counted(unit: Unit, limit: Limit, subject: str) -> tuple[int, int]:
+    """Count one attempt at once, in the unit's transaction; gives how many there were, of late and shortly before."""
+    starts_at, span = _window(unit, limit)
+    [(here, before)] = await unit.run(_count, _digest(limit, subject), starts_at, span)
+    return int(here), int(before)
 
 
 def _window(unit: Unit, limit: Limit) -> tuple[dt.datetime, dt.timedelta]:
@@ -112,18 +130,22 @@ def _window(unit: Unit, limit: Limit) -> tuple[dt.datetime, dt.timedelta]:
     return EPOCH + (unit.now - EPOCH) // span * span, span
 
 
-def _wait(unit: Unit, limit: Limit, counted: list[Any]) -> int:
-    """Seconds to wait, 0 for none. A sliding window, weighed between two fixed ones: the last one counts by the share
-    of it that is still in sight.
-    """
+def _in_sight(unit: Unit, limit: Limit) -> float:
+    """The share of the last window that still counts."""
     starts_at, span = _window(unit, limit)
-    here, before = map(int, counted[0])
-    past = (unit.now - starts_at) / span
-    if here + before * (1 - past) <= limit.most:
+    return 1 - (unit.now - starts_at) / span
+
+
+def _wait(unit: Unit, limit: Limit, here: int, before: int) -> int:
+    """Seconds to wait, 0 for none. A sliding window, weighed between two fixed ones: the last one counts by the share
+    of it that is still in sight. `here`, `before`: so many attempts of this window, this one included, and of the last.
+    """
+    in_sight = _in_sight(unit, limit)
+    if here + before * in_sight <= limit.most:
         return 0
     # The next attempt counts too. It fits once enough of the last window is out of sight, or else of this one.
     spans = 1 - (limit.most - here - 1) / before if here < limit.most else 2 - (limit.most - 1) / here
-    return max(1, math.ceil((spans - past) * limit.seconds))
+    return max(1, math.ceil((spans - 1 + in_sight) * limit.seconds))
 
 
 def _old(moment: Any) -> Any:

@@ -12,7 +12,8 @@ from sqlalchemy import Select, select
 from sqlalchemy.dialects.postgresql import insert
 
 from domain.refusals import Conflict, ConflictReason, InvalidInput
-from infra.unit import Unit, Writes, now
+from infra.unit import Unit, now
+from infra.writes import Writes
 from models import IdempotencyKey
 
 MOST_KEY = 64

@@ -15,7 +15,8 @@ from infra.replicas import opened
 from infra.settings import Settings
 from infra.signing import Signer
 from infra.statements import prepare
-from infra.unit import Wake, Writes
+from infra.unit import Wake
+from infra.writes import Writes
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import structlog
 
 from infra.driver import connect
 from infra.logs import report
-from infra.postgres import IN_THE_WAY, Unavailable, free, is_farewell
+from infra.postgres import IN_THE_WAY, Overtaken, Unavailable, free, is_farewell
 from infra.pulse import Doubt, Pulse
 from infra.slots import Slots
 
@@ -30,6 +30,7 @@ SETTINGS = {
     "idle_in_transaction_session_timeout": "20s",
 }
 FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+OVERTAKEN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 CANNOT_CONNECT = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # it starts or stops
@@ -87,6 +88,8 @@ class Pool:
     async def _begun(self, first: str | None) -> asyncpg.Connection:
         while self._idle:
             driver = self._idle.pop()
+            if driver.is_closed():
+                continue
             try:
                 return await _said(driver, first)
             except TimeoutError as error:  # it is there, and does not answer
@@ -119,12 +122,19 @@ async def _said(driver: asyncpg.Connection, first: str | None) -> asyncpg.Connec
 
 
 class answering:  # noqa: N801 # it reads as what it does; made of a generator it would cost four times as much
-    """A statement that PostgreSQL does not answer, or not in time, raises Unavailable. `message`: for a client."""
+    """A statement that is not answered, or not in time, raises Unavailable; Overtaken, if others came in its way.
 
-    __slots__ = ("_doubt", "_driver", "_given", "_pulse")
+    `message`: for a client, when nobody knows whether the statement was run. `stale`: whether the connection may have
+    been lost long ago, so that another one may do.
+    """
 
-    def __init__(self, driver: asyncpg.Connection, pulse: Pulse, message: str | None = None) -> None:
-        self._driver, self._pulse, self._given = driver, pulse, () if message is None else (message,)
+    __slots__ = ("_doubt", "_driver", "_given", "_pulse", "_stale")
+
+    def __init__(
+        self, driver: asyncpg.Connection, pulse: Pulse, message: str | None = None, *, stale: bool = False
+    ) -> None:
+        self._driver, self._pulse, self._stale = driver, pulse, stale
+        self._given = () if message is None else (message,)
 
     def __enter__(self) -> None:
         self._doubt = Doubt(self._pulse, self._driver)
@@ -133,17 +143,22 @@ class answering:  # noqa: N801 # it reads as what it does; made of a generator i
         self._doubt.cancel()
         if error is None:
             return
-        if isinstance(error, IN_THE_WAY):
-            log.warning("statement_given_up", error=type(error).__name__)
-            raise Unavailable(*self._given) from error
-        if isinstance(error, asyncpg.InsufficientResourcesError):
-            report(error)  # whoever keeps the desk running has to make some
-            raise Unavailable(*self._given) from error
         if isinstance(error, FAULTS):
             driver = self._driver
             if isinstance(error, OSError) or driver.is_closed() or is_farewell(error):
                 driver.terminate()
+                if self._stale and not self._doubt.dead and not isinstance(error, TimeoutError):
+                    raise Overtaken from error
                 raise Unavailable(*self._given) from error
+        # From here on the server has answered, so that everybody knows: nothing was done.
+        if isinstance(error, OVERTAKEN):
+            raise Overtaken from error
+        if isinstance(error, IN_THE_WAY):
+            log.warning("statement_given_up", error=type(error).__name__)
+            raise Unavailable from error
+        if isinstance(error, asyncpg.InsufficientResourcesError):
+            report(error)  # whoever keeps the desk running has to make some
+            raise Unavailable from error
 
 
 async def to_the_end(work: Coroutine[Any, Any, Result]) -> Result:

@@ -47,6 +47,10 @@ class Unavailable(Exception):
         super().__init__(message)
 
 
+class Overtaken(Unavailable):
+    """What others did at the same time came in the way. Nothing was written; all of it may be tried again at once."""
+
+
 class Said(Exception):
     """A statement refuses what was asked; its message is for the client."""
 

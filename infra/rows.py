@@ -17,12 +17,13 @@ Decoder = Callable[[Any], Any]
 class State:
     """What is known of a row: its values by column, and what they are changed to."""
 
-    __slots__ = ("changes", "decoders", "model", "values")
+    __slots__ = ("changes", "decoders", "model", "values", "version")
 
     def __init__(self, model: type[Base], values: Any, *, fresh: bool) -> None:
         """`fresh`: it is about to be inserted, and its values are Python's own, not the driver's."""
         self.model, self.values = model, values
         self.changes: dict[str, Any] = {}
+        self.version: str | None = None  # what it must not have changed from; None where it is locked
         self.decoders = {} if fresh else _decoders(model)
 
     def key(self) -> dict[str, Any]:

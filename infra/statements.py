@@ -31,6 +31,7 @@ SCALARS: dict[type, sa.types.TypeEngine[Any]] = {
     dt.timedelta: sa.Interval(),
 }
 
+VERSION = "its_version"
 NOTHING: sa.ColumnElement[Any] = sa.literal_column("'{}'")  # an empty list: an array of what its place asks for
 
 
@@ -117,16 +118,19 @@ class Part(NamedTuple):
 class Together:
     """Several reads as one statement. Only the last may give more than one row."""
 
-    def __init__(self, asked: Sequence[Asked], *, lock: bool) -> None:
-        """`asked`: builds and what they are given. `lock`: the rows of models."""
+    def __init__(self, asked: Sequence[Asked], *, lock: bool, versions: bool) -> None:
+        """`asked`: builds and what they are given. `lock`: the rows of models. `versions`: read theirs as well."""
         self.parts: list[Part] = []
         columns: list[Any] = []
         tables: list[Any] = []
         for number, (build, *arguments) in enumerate(asked):
             given = _locking(build(*marked(tuple(arguments), f"p{number}_")), lock=lock)
+            model = _model_of(given)
+            if versions and model is not None:
+                given = given.add_columns(version_of(model).label(VERSION))
             table = numbered(given, f"q{number}")
             own = [column for column in table.c if column is not table.c.its_place]
-            self.parts.append(Part(_model_of(given), tuple(c.name for c in own), len(columns), len(columns) + len(own)))
+            self.parts.append(Part(model, tuple(c.name for c in own), len(columns), len(columns) + len(own)))
             columns += [column.label(f"c{len(columns) + n}") for n, column in enumerate((*own, table.c.its_place))]
             tables.append(table)
         *others, last = tables
@@ -147,24 +151,23 @@ class Together:
         return found
 
 
-def numbered(given: Any, name: str) -> Any:
+def numbered(given: sa.Select[Any], name: str) -> Any:
     """What a build gives as a table with one more column: the place of each row."""
-    if not isinstance(given, sa.Select):
-        returning = given.cte(f"{name}w")
-        return sa.select(*returning.c, sa.literal_column("1").label("its_place")).subquery(name)
     order = given._order_by_clauses  # noqa: SLF001 # no public way
     place = sa.func.row_number().over(order_by=order) if order else sa.literal_column("1")
     return given.add_columns(place.label("its_place")).subquery(name)
 
 
-def prepare_together(asked: Sequence[Asked], *, lock: bool = False) -> tuple[Together, dict[str, Any]]:
-    """As `prepare`, for several reads of rows at once."""
-    shape: list[Any] = [Together, lock]
+def prepare_together(
+    asked: Sequence[Asked], *, lock: bool = False, versions: bool = False
+) -> tuple[Together, dict[str, Any]]:
+    """As `prepare`, for several reads of rows at once. `versions`: a row of a model has its own under that name."""
+    shape: list[Any] = [Together, lock, versions]
     values: dict[str, Any] = {}
     for number, (build, *arguments) in enumerate(asked):
         shape.append(build)
         _look(tuple(arguments), f"p{number}_", shape, values)
-    found: Together = _kept(tuple(shape), lambda: Together(asked, lock=lock))
+    found: Together = _kept(tuple(shape), lambda: Together(asked, lock=lock, versions=versions))
     return found, values
 
 
@@ -221,6 +224,11 @@ def marked(arguments: tuple[Any, ...], prefix: str) -> list[Any]:
         else:
             found.append(argument)
     return found
+
+
+def version_of(model: Any) -> sa.ColumnElement[str]:
+    """What each change of a row of the model changes: the transaction that wrote it."""
+    return sa.cast(sa.literal_column(f"{model.__tablename__}.xmin"), sa.Text())
 
 
 def _built(build: Callable[..., Any], arguments: list[Any], *, lock: bool) -> Prepared:

@@ -1,11 +1,10 @@
 """The unit of work: a mutation or job locks what it reads, says what changes, and all of it is written at its end.
 
-One statement writes, one commit ends it, and only then Redis hears of it. `commit` stands in this file alone.
+One statement writes, one commit ends it, and only then Redis hears of it.
 """
 
-import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Callable, Coroutine, Hashable
+from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -17,18 +16,14 @@ import sqlalchemy as sa
 from infra import tracing
 from infra.auditing import Trail
 from infra.ids import new_id
-from infra.pool import FAULTS, WAIT_SECONDS, Pool, answering, to_the_end
-from infra.pulse import Pulse
+from infra.postgres import Overtaken
 from infra.rows import Model, State, has_id, row, row_of, state_of
-from infra.slots import Slots
-from infra.statements import Prepared, prepare, prepare_together
+from infra.statements import VERSION, Prepared, prepare, prepare_together
+from infra.transactions import UNKNOWN, Transaction
 from infra.writing import Verb, parts_of, written
 from models import AuditEntry, Base, JobRow, JobState
 
 TELL_SECONDS = 3  # for what Redis has not heard yet when the process ends
-UNKNOWN = "The database went away, and nobody knows whether this was done. Look, or repeat it with its idempotency key."
-# What another unit may cause that came at the wrong moment; trying again may help.
-RETRIED = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 
 Wake = tuple[UUID | str, dt.datetime]  # a job's row, or a kind of which many are performed at once; and when it is due
 
@@ -67,9 +62,9 @@ def joins(kind: str, attempts: int, trace: str | None) -> bool:
 class Unit:
     """One transaction. What is said here is written when it ends."""
 
-    def __init__(self, driver: asyncpg.Connection, pulse: Pulse) -> None:
-        """`driver`: in a transaction. `pulse`: of its server."""
-        self._driver, self._pulse = driver, pulse
+    def __init__(self, transaction: Transaction) -> None:
+        """`transaction`: its own, which may begin when it must."""
+        self._transaction = transaction
         self.now = now()
         self.trail = Trail()  # for the audit log
         self.jobs: list[Wake] = []
@@ -77,6 +72,7 @@ class Unit:
         self._fresh: dict[int, State] = {}  # by what Python tells objects apart by: they may have no key yet
         self._changed: dict[Hashable, State] = {}
         self._deleted: dict[Hashable, State] = {}
+        self._counted: list[State] = []
         self._read: list[Any] = []  # rows that came alone
         self._translations: dict[str, Exception] = {}
         self._gathered: dict[Callable[[list[Any]], Job], list[Any]] = {}
@@ -109,15 +105,36 @@ class Unit:
         """All rows that it selects, as they are now."""
         return await self._rows(build, arguments)
 
-    async def read_together(self, *asked: tuple[Any, ...], lock: bool = False) -> list[list[Any]]:
-        """The rows of several reads, each given as a build and its arguments, by one statement. `lock`: rows of models.
+    async def read_together(self, *asked: tuple[Any, ...]) -> list[list[Any]]:
+        """The rows of several reads, each given as a build and its arguments, by one statement.
 
-        Only the last may give more than one row. One that gives no rows of a model, which may also be a statement that
-        writes and returns, gives tuples.
+        Only the last may give more than one row. One that gives no rows of a model gives tuples.
         """
-        together, values = prepare_together(asked, lock=lock)
-        with answering(self._driver, self._pulse):
-            records = await self._driver.fetch(together.statement.text, *together.statement.arguments(values))
+        return await self._together(asked)
+
+    async def guard(self, *asked: tuple[Any, ...]) -> list[list[Any]]:
+        """The same, of which the last gives at most one row, of a model: nobody else changes it until the end.
+
+        It is locked if the transaction has begun. If not, what this unit writes raises Overtaken when somebody did. So
+        whoever decides by what others change under the row's lock without changing it has to `hold` it before.
+        """
+        transaction = self._transaction
+        if transaction.guarded is not None:
+            await transaction.begin()
+        begun = transaction.begun
+        found = await self._together(asked, lock=begun, versions=not begun)
+        if found[-1] and not begun:
+            transaction.guarded = state = state_of(found[-1][0])
+            state.version = state.values.pop(VERSION)
+        return found
+
+    async def hold(self) -> None:
+        """Lock what is guarded. Raises Overtaken when it has changed."""
+        await self._transaction.begin()
+
+    async def _together(self, asked: tuple[Any, ...], *, lock: bool = False, versions: bool = False) -> list[list[Any]]:
+        together, values = prepare_together(asked, lock=lock, versions=versions)
+        records = await self._transaction.fetch(together.statement.text, together.statement.arguments(values))
         return [
             found if part.model is None else self._known([row(part.model, values) for values in found])
             for part, found in zip(together.parts, together.found(records), strict=True)
@@ -125,6 +142,7 @@ class Unit:
 
     async def run(self, build: Callable[..., Any], *arguments: Any) -> list[Any]:
         """The records of any statement, run at once within the transaction; for what touches many rows by one rule."""
+        await self._transaction.begin()
         _, records = await self._fetched(build, arguments)
         return records
 
@@ -153,10 +171,10 @@ class Unit:
     async def _fetched(
         self, build: Callable[..., Any], arguments: tuple[Any, ...], *, lock: bool = False
     ) -> tuple[Prepared, list[Any]]:
+        if lock:
+            await self._transaction.begin()
         prepared, values = prepare(build, arguments, lock=lock)
-        with answering(self._driver, self._pulse):
-            records = await self._driver.fetch(prepared.statement.text, *prepared.statement.arguments(values))
-        return prepared, records
+        return prepared, await self._transaction.fetch(prepared.statement.text, prepared.statement.arguments(values))
 
     def insert(self, model: type[Model], **values: Any) -> Model:
         """A new row, with an id of its own unless one is given. Columns that are left out get the table's default."""
@@ -189,6 +207,15 @@ class Unit:
             return
         self._changed.pop(found.identity(), None)
         self._deleted[found.identity()] = found
+
+    def count(self, model: type[Base], column: str, most: int, **key: Any) -> None:
+        """One more in this column of the row with this key, which is made where there is none.
+
+        If that were more than `most`, since others have counted meanwhile, nothing is written, and it raises Overtaken.
+        """
+        state = State(model, {**key, column: 1}, fresh=True)
+        state.changes[column] = most
+        self._counted.append(state)
 
     def enqueue(self, job: Job, *, delay: float | None = None) -> None:
         """The job happens after the commit, `delay` seconds later (default: as its class says)."""
@@ -239,36 +266,57 @@ class Unit:
         jobs, channels = list(self.jobs), dict(self.channels)
         gathered = {kind: list(items) for kind, items in self._gathered.items()}
         noted = self.trail.mark()
-        await self._execute("SAVEPOINT part")
+        await self._transaction.execute("SAVEPOINT part")
         try:
             yield
             await self.flush()
         except BaseException:
-            self._fresh, self._changed, self._deleted = {}, {}, {}
+            self._forget()
             self.jobs, self.channels, self._gathered, self._read = jobs, channels, gathered, []
             self.trail.back_to(noted)
-            await self._execute("ROLLBACK TO SAVEPOINT part")
+            await self._transaction.execute("ROLLBACK TO SAVEPOINT part")
             raise
-        await self._execute("RELEASE SAVEPOINT part")
-
-    async def _execute(self, command: str) -> None:
-        with answering(self._driver, self._pulse):
-            await self._driver.execute(command)
+        await self._transaction.execute("RELEASE SAVEPOINT part")
 
     async def end(self) -> None:
-        """Ask for what was gathered, and write what is not written yet, with what the audit log says of it all."""
+        """Ask for what was gathered, and write what is not written yet, with what the audit log says of it all.
+
+        A transaction that has not begun and need not writes when it is committed.
+        """
         for kind, items in self._gathered.items():
             self.enqueue(kind(items), delay=self.gathered_wait)
         self._gathered = {}
         self._note()
         for entry in self.trail.entries(self.now):
             self.insert(AuditEntry, **entry)
-        await self._write()
+        if self._transaction.begun:
+            await self._write()
+        elif self._said() and not self._is_guarded():
+            raise Overtaken
+
+    async def commit(self) -> None:
+        """What this unit has said stays. Raises as what it says may; Unavailable, when nobody knows."""
+        if self._transaction.begun:
+            await self._transaction.commit()
+        else:
+            await self._write(UNKNOWN)
 
     async def flush(self) -> None:
         """Write everything that was said so far, in one statement."""
         self._note()
+        await self._transaction.begin()
         await self._write()
+
+    def _is_guarded(self) -> bool:
+        """Whether what is written without a lock tells what it was read from: of old rows only the guarded one."""
+        guarded = self._transaction.guarded
+        return not self._deleted and list(self._changed) == ([] if guarded is None else [guarded.identity()])
+
+    def _said(self) -> bool:
+        return bool(self._fresh or self._changed or self._deleted or self._counted)
+
+    def _forget(self) -> None:
+        self._fresh, self._changed, self._deleted, self._counted = {}, {}, {}, []
 
     def _note(self) -> None:
         written = (Verb.INSERT, self._fresh), (Verb.CHANGE, self._changed), (Verb.DELETE, self._deleted)
@@ -276,15 +324,14 @@ class Unit:
             for state in states.values():
                 self.trail.note(verb, state)
 
-    async def _write(self) -> None:
-        parts = parts_of(self._fresh.values(), self._changed.values(), self._deleted.values())
-        if not parts:
+    async def _write(self, message: str | None = None) -> None:
+        if not self._said():
             return
+        parts = parts_of(self._fresh.values(), self._changed.values(), self._deleted.values(), self._counted)
         text, arguments = written(parts)
-        self._fresh, self._changed, self._deleted = {}, {}, {}
+        self._forget()
         try:
-            with answering(self._driver, self._pulse):
-                await self._driver.fetch(text, *arguments)  # which costs less than `execute`
+            await self._transaction.fetch(text, arguments, message=message)
         except asyncpg.UniqueViolationError as error:
             if refusal := self._translations.get(error.constraint_name or ""):
                 raise refusal from error
@@ -299,84 +346,3 @@ def now() -> dt.datetime:
     """This moment in UTC, cut to milliseconds as every instant that is stored."""
     moment = dt.datetime.now(dt.UTC)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-
-
-AfterCommit = Callable[[list[Wake], dict[str, str]], Coroutine[Any, Any, None]]
-
-
-class Writes:
-    """Opens units, each over a connection of its own."""
-
-    def __init__(self, pool: Pool, after_commit: AfterCommit) -> None:
-        self._pool, self._after_commit = pool, after_commit
-        self._telling: set[asyncio.Task[None]] = set()
-
-    @classmethod
-    async def open(cls, url: str, after_commit: AfterCommit, *, size: int) -> "Writes":
-        """Over at most `size` connections, of which the first is opened when it is needed."""
-        return cls(Pool(url, size=size), after_commit)
-
-    @property
-    def slots(self) -> Slots:
-        """Its connections, as they are taken."""
-        return self._pool.slots
-
-    async def close(self) -> None:
-        """Tell Redis what it has not heard yet, then close the connections."""
-        if self._telling:
-            await asyncio.wait(self._telling, timeout=TELL_SECONDS)
-        await self._pool.close()
-
-    async def alone(self, build: Callable[..., Any], *arguments: Any) -> list[Any]:
-        """The records of one statement that is a transaction by itself: a third of what a unit of one costs.
-
-        Raises Unavailable; then nobody knows whether it was done.
-        """
-        prepared, values = prepare(build, arguments)
-        driver = await self._pool.take(None)
-        try:
-            with answering(driver, self._pool.pulse, UNKNOWN):
-                return await driver.fetch(prepared.statement.text, *prepared.statement.arguments(values))
-        except BaseException:
-            driver.terminate()
-            raise
-        finally:
-            self._pool.give_back(driver)
-
-    @asynccontextmanager
-    async def begin(self) -> AsyncIterator[Unit]:
-        """A unit, committed when the block ends well and undone when it raises.
-
-        Raises Unavailable when no connection can be had within 2 seconds, or the one that was had breaks.
-        """
-        driver = await self._pool.take("BEGIN")
-        unit = Unit(driver, self._pool.pulse)
-        try:
-            try:
-                yield unit
-                await unit.end()
-            except BaseException:
-                await to_the_end(_undo(driver))
-                raise
-            # Whether it is committed must not depend on who still listens.
-            await to_the_end(self._commit(unit, driver))
-        finally:
-            self._pool.give_back(driver)
-
-    async def _commit(self, unit: Unit, driver: asyncpg.Connection) -> None:
-        with answering(driver, self._pool.pulse, UNKNOWN):
-            status = await driver.execute("COMMIT")
-        if status != "COMMIT":
-            raise RuntimeError("A statement of this unit had failed, which was not let through: nothing is written.")
-        if unit.jobs or unit.channels:
-            task = asyncio.create_task(self._after_commit(unit.jobs, unit.channels))
-            self._telling.add(task)
-            task.add_done_callback(self._telling.discard)
-
-
-async def _undo(driver: asyncpg.Connection) -> None:
-    try:
-        async with asyncio.timeout(WAIT_SECONDS):
-            await driver.execute("ROLLBACK")
-    except FAULTS:  # it ends with its connection
-        driver.terminate()

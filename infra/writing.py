@@ -11,11 +11,13 @@ from typing import Any, NamedTuple
 import asyncpg.pgproto.pgproto
 import orjson
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from infra.rows import State, key_columns, table_of
-from infra.statements import DIALECT, MOST_STATEMENTS, Processor, Statement, processed
+from infra.statements import DIALECT, MOST_STATEMENTS, Processor, Statement, processed, version_of
 from models import Base
 
+REFUSED: sa.ColumnElement[bool] = sa.func.deskwire_refused(sa.true(), sa.literal_column("'overtaken'"))
 SHARED = frozenset({dt.datetime, uuid.UUID, asyncpg.pgproto.pgproto.UUID})
 
 
@@ -25,6 +27,7 @@ class Verb(enum.Enum):
     INSERT = enum.auto()
     CHANGE = enum.auto()
     DELETE = enum.auto()
+    COUNT = enum.auto()  # one more, in a row that may have to be made
 
 
 class Part(NamedTuple):
@@ -36,15 +39,23 @@ class Part(NamedTuple):
     rows: Sequence[State]
 
     @property
+    def may_fail(self) -> bool:
+        """Whether its statement may find nothing to do, so that nothing at all is to be written."""
+        return self.verb is Verb.COUNT or self.rows[0].version is not None
+
+    @property
     def several(self) -> bool:
         """Whether its statement is one for any number of rows."""
         return len(self.rows) > 1
 
     def values(self) -> list[Any]:
         """What the part's statement is given: a row's values and at their end its key, or a document of all rows."""
+        if self.verb is Verb.COUNT:
+            return [*self.rows[0].values.values(), *self.rows[0].changes.values()]
         rows = [row.values if self.verb is Verb.INSERT else row.changes | row.key() for row in self.rows]
         if not self.several:
-            return list(rows[0].values())
+            version = self.rows[0].version
+            return [*rows[0].values(), *([] if version is None else [version])]
         kinds = _processors(self.model)
         given = [{column: processed(kinds[column], value) for column, value in row.items()} for row in rows]
         return [orjson.dumps(given, default=_as_text).decode()]
@@ -74,15 +85,28 @@ def _as_text(value: Any) -> str:
     return f"{value.total_seconds()} seconds" if isinstance(value, dt.timedelta) else str(value)
 
 
-def parts_of(fresh: Iterable[State], changed: Iterable[State], deleted: Iterable[State]) -> list[Part]:
-    """What is to be written. Rows are inserted or changed together where that names the same columns."""
+def parts_of(
+    fresh: Iterable[State], changed: Iterable[State], deleted: Iterable[State], counted: Iterable[State] = ()
+) -> list[Part]:
+    """What is to be written. Rows are inserted or changed together where that names the same columns.
+
+    What may fail is done first, and a row that is guarded before all else, as it would have been locked.
+    """
     alike: dict[tuple[Verb, type[Base], tuple[str, ...]], list[State]] = defaultdict(list)
+    guarded: list[Part] = []
     for row in fresh:
         alike[Verb.INSERT, row.model, tuple(row.values)].append(row)
     for row in changed:
-        alike[Verb.CHANGE, row.model, tuple(row.changes)].append(row)
-    parts = [Part(verb, model, columns, rows) for (verb, model, columns), rows in alike.items()]
-    return parts + [Part(Verb.DELETE, row.model, (), [row]) for row in deleted]
+        if row.version is None:
+            alike[Verb.CHANGE, row.model, tuple(row.changes)].append(row)
+        else:
+            guarded.append(Part(Verb.CHANGE, row.model, tuple(row.changes), [row]))
+    return [
+        *guarded,
+        *[Part(Verb.COUNT, row.model, tuple(row.values), [row]) for row in counted],
+        *[Part(verb, model, columns, rows) for (verb, model, columns), rows in alike.items()],
+        *[Part(Verb.DELETE, row.model, (), [row]) for row in deleted],
+    ]
 
 
 def written(parts: Sequence[Part]) -> tuple[str, list[Any]]:
@@ -101,7 +125,7 @@ def written(parts: Sequence[Part]) -> tuple[str, list[Any]]:
             for place, value in enumerate(values)
         ]
     )
-    shape = tuple([(part.verb, part.model, part.columns, part.several) for part in parts]), same
+    shape = tuple([(part.verb, part.model, part.columns, part.several, part.may_fail) for part in parts]), same
     writing = _statements.get(shape)
     if writing is None:
         writing = _statements[shape] = Writing(parts, same)
@@ -118,7 +142,13 @@ class Writing:
         self.same, self.place = same, 0
         self.types: dict[int, Any] = {}
         ctes = [self.part(part).cte(f"w{number}") for number, part in enumerate(parts)]
-        statement = Statement(sa.select(sa.literal_column("1")).add_cte(*ctes))
+        failed = [
+            sa.select(sa.func.count()).select_from(cte).scalar_subquery() == sa.literal_column("0")
+            for cte, part in zip(ctes, parts, strict=True)
+            if part.may_fail
+        ]
+        done = sa.select(REFUSED).where(sa.or_(*failed)) if failed else sa.select(sa.literal_column("1"))
+        statement = Statement(done.add_cte(*ctes))
         self.text = statement.text
         self.arguments = [(int(name.removeprefix("v")), processor) for name, processor, _ in statement.places]
 
@@ -129,12 +159,35 @@ class Writing:
             return self.together(table, part)
         if part.verb is Verb.INSERT:
             return sa.insert(table).values(self.bound(table, part.columns))
+        if part.verb is Verb.COUNT:
+            return self.counting(table, part)
         changes = self.bound(table, part.columns)
         keys = self.bound(table, key_columns(part.model))
         its_own = [table.c[column] == value for column, value in keys.items()]
-        if part.verb is Verb.CHANGE:
-            return sa.update(table).where(*its_own).values(changes)
-        return sa.delete(table).where(*its_own)
+        if part.verb is Verb.DELETE:
+            return sa.delete(table).where(*its_own)
+        changing = sa.update(table).where(*its_own).values(changes)
+        if not part.may_fail:
+            return changing
+        version = sa.bindparam(f"v{self.place}", None, type_=sa.Text())
+        self.place += 1
+        return changing.where(version_of(part.model) == version).returning(sa.literal_column("1").label("one"))
+
+    def counting(self, table: sa.Table, part: Part) -> Any:
+        """The statement that counts one more, if that is not more than the last of its values says."""
+        values = self.bound(table, part.columns)
+        (column,) = part.rows[0].changes
+        (most,) = self.bound(table, [column]).values()
+        return (
+            postgresql.insert(table)
+            .values(values)
+            .on_conflict_do_update(
+                index_elements=key_columns(part.model),
+                set_={column: table.c[column] + sa.literal_column("1")},
+                where=table.c[column] < most,
+            )
+            .returning(sa.literal_column("1").label("one"))
+        )
 
     def together(self, table: sa.Table, part: Part) -> Any:
         """The statement that inserts or changes any number of rows in the same columns, each to values of its own."""

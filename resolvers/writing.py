@@ -12,8 +12,8 @@ from strawberry.utils.str_converters import to_camel_case
 
 from domain import access, audit, idempotency, refusals, visitors
 from infra.auditing import acting
-from infra.postgres import Unavailable
-from infra.unit import RETRIED, Unit
+from infra.postgres import Overtaken
+from infra.unit import Unit
 from planner.errors import BadRequest
 from planner.fields import DECLARED
 from planner.mutations import PERFORM
@@ -77,11 +77,11 @@ async def _in_unit(
 ) -> Any:
     for attempt in range(1, TRIES + 1):
         try:
-            async with context.desk.writes.begin() as unit:
+            async with context.desk.writes.begin(late=attempt == 1) as unit:
                 return await _once(unit, perform, context, input, possible)
-        except RETRIED as error:
+        except Overtaken:
             if attempt == TRIES:
-                raise Unavailable("Too much is going on here. Try again.") from error
+                raise
     raise AssertionError
 
 

@@ -22,7 +22,7 @@ from domain.tickets import search
 from infra.desk import Desk
 from infra.postgres import Unavailable
 from infra.settings import Settings
-from infra.unit import RETRIED, Unit
+from infra.unit import Unit
 from models import AuditEntry, Comment, Person, Ticket
 
 BATCH = 500  # rows that are looked at by one transaction
@@ -119,7 +119,7 @@ async def _go_through(desk: Desk, rule: Rule, person_id: UUID, email: str) -> in
                 files = [record[1] for record in changed if record[1] is not None]
                 for start in range(0, len(files), 500):
                     unit.enqueue(EraseFiles(files[start : start + 500]))
-        except (*RETRIED, Unavailable):  # also when nobody knows whether it was done: what is done stays so
+        except Unavailable:  # also when nobody knows whether it was done: what is done stays so
             if tries == len(PAUSES):
                 raise
             await asyncio.sleep(PAUSES[tries])

@@ -21,8 +21,8 @@ from domain.metrics.facts import Counted, Happened, State
 from domain.metrics.sums import NOBODY
 from domain.ranges import FIRST
 from domain.sla import hours_by_id
-from infra.pulse import Pulse
-from infra.slots import Slots
+from infra.pool import Pool
+from infra.transactions import Transaction
 from infra.unit import Unit
 from models import ArticleFeedback, BusinessCalendar, Event, Fact, MeasuredTicket, Person, Role, Sums, Ticket
 
@@ -88,7 +88,7 @@ async def rebuild(database_url: str, told: Told) -> int:
                 await connection.execute(f"DELETE FROM {model.__tablename__}")  # noqa: S608 # names of our own
             await connection.execute(MAKE_COUNTED)
             await connection.execute(ORDERLY)
-            unit = Unit(connection, Pulse(database_url, Slots(1)))
+            unit = Unit(Transaction(Pool(database_url, size=1), connection))
             with _uncollected():
                 done = await _counted(connection, unit, told)
             await unit.run(_saved)

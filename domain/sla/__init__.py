@@ -145,6 +145,8 @@ async def follow(unit: Unit, ticket: Ticket) -> UUID | None:
     moved = is_new or changed(ticket, "department_id", "category_id")
     if ticket.sla_version_id is None and not moved:
         return None
+    if not is_new:
+        await unit.hold()  # its clocks may be moved without a change of the ticket
     place = (ticket.department_id, ticket.category_id)
     fresh = [clock for clock in unit.made(SlaClock) if clock.ticket_id == ticket.id]
     its_own = [

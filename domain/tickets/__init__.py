@@ -87,14 +87,15 @@ async def locked(
 ) -> tuple[Ticket, bool]:
     """The ticket, locked, and whether the viewer works on it. Raises NotFound when they may not know of it.
 
-    `limit`: of the viewer's attempts, of which the same statement counts one. Raises RateLimited, before NotFound.
+    `limit`: of the viewer's attempts, of which this is one. Raises RateLimited, before NotFound. With one the ticket is
+    guarded, for what changes it and is decided by it alone.
     """
     if limit is None:
         row = await unit.lock(one, viewer, ticket_id)
     else:
-        counting = attempts.counting(unit, limit, str(viewer.id))
-        counted, rows = await unit.read_together(counting, (one, viewer, ticket_id), lock=True)
-        attempts.check(unit, limit, counted)
+        so_far = attempts.so_far(unit, limit, str(viewer.id))
+        found, rows = await unit.guard(so_far, (one, viewer, ticket_id))
+        attempts.add(unit, limit, str(viewer.id), found)
         row = rows[0] if rows else None
     ticket = access.found(row, "ticketId", "ticket")
     return ticket, await is_worked_on(unit, viewer, ticket)

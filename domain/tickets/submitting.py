@@ -51,7 +51,7 @@ async def submit(unit: Unit, viewer: Viewer, said: Submission) -> UUID:
     [usable, people, counted, rules] = await unit.read_together(
         (categories.usable, viewer, said.category_id),
         (_customer, said.requester_id or viewer.id),
-        attempts.counting(unit, attempts.SUBMIT_BY_PERSON, str(viewer.id)),
+        attempts.so_far(unit, attempts.SUBMIT_BY_PERSON, str(viewer.id)),
         (routing.active,),
     )
     category = access.found(next(iter(usable), None), "categoryId", "category")
@@ -61,7 +61,7 @@ async def submit(unit: Unit, viewer: Viewer, said: Submission) -> UUID:
         access.found(await unit.read(services.usable, viewer, said.service_id), "serviceId", "service")
     requester = _requester(viewer, next(iter(people), None))
     uploads = await attachments.finished(unit, viewer, list(said.upload_ids))
-    attempts.check(unit, attempts.SUBMIT_BY_PERSON, counted)
+    attempts.add(unit, attempts.SUBMIT_BY_PERSON, str(viewer.id), counted)
 
     wanted = said.priority or category.default_priority
     text = "\n".join(filter(None, (subject, body, topic)))

@@ -277,6 +277,17 @@ async def test_too_many_comments_are_told_to_wait(add, customer, agent, monkeypa
     assert (await add(agent))["__typename"] == "AddCommentSuccess"
 
 
+async def test_of_many_at_once_no_more_get_there_than_may(add, database, customer, monkeypatch):
+    monkeypatch.setattr(attempts, "COMMENT_BY_CUSTOMER", attempts.COMMENT_BY_CUSTOMER.__class__("c", 5, 3600))
+
+    found = await asyncio.gather(*(add(customer, f"{number}") for number in range(16)))
+
+    kinds = [each["__typename"] for each in found]
+    assert (kinds.count("AddCommentSuccess"), kinds.count("RateLimited")) == (5, 11)
+    assert len(await database.rows("SELECT id FROM comments")) == 5
+    assert await database.rows("SELECT count FROM attempts WHERE key LIKE 'c:%'") == [{"count": 5}]
+
+
 # --- Internal ones ----------------------------------------------------------------------------------------------------
 
 

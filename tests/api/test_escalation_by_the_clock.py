@@ -475,11 +475,11 @@ async def test_many_cost_as_many_statements_as_one(desk, rule, age, database, pe
         for _ in range(2):
             statements = []
             async with desk.writes.begin() as unit:
-                unit._driver.add_query_logger(statements.append)
+                unit._transaction._driver.add_query_logger(statements.append)
                 assert await timers._look(unit, await unit.read_all(timers._due, unit.now, timers.BATCH)) == more + 1
                 await unit.flush()
                 await asyncio.sleep(0)  # asyncpg tells a moment later
-                unit._driver.remove_query_logger(statements.append)
+                unit._transaction._driver.remove_query_logger(statements.append)
             counts.append(len(statements))
         await database.rows("DELETE FROM escalations")
         await database.rows("UPDATE tickets SET escalation_rank = 0")

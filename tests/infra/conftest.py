@@ -1,7 +1,9 @@
-"""Where clouds stand for the pipes that use them."""
+"""Where clouds stand for the pipes that use them, and units of work with whoever they tell."""
 
 import pytest
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
+
+from infra.writes import Writes
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +32,27 @@ def outside(monkeypatch):
             monkeypatch.setenv(name, value)
 
     return stands_at
+
+
+class Told:
+    """What was said after commits."""
+
+    def __init__(self):
+        self.jobs, self.channels = [], {}
+
+    async def __call__(self, jobs, channels):
+        self.jobs += jobs
+        self.channels |= channels
+
+
+@pytest.fixture
+def told():
+    return Told()
+
+
+@pytest.fixture
+async def writes(application, database, told, settings):
+    """Units over two connections of the test's own."""
+    made = await Writes.open(settings.database_url, told, size=2)
+    yield made
+    await made.close()

@@ -8,8 +8,8 @@ from structlog.testing import capture_logs
 
 import models
 from infra import postgres
-from infra.postgres import Reads, Unavailable
-from infra.unit import Writes
+from infra.postgres import Overtaken, Reads, Unavailable
+from infra.writes import Writes
 
 COUNT = "SELECT count(*)::text::varchar FROM services"
 
@@ -62,7 +62,7 @@ async def test_of_two_units_in_each_others_way_one_goes_on(settings, database):
     found = await asyncio.gather(both(1, 2), both(2, 1), return_exceptions=True)
     await writes.close()
 
-    assert sorted(map(type, found), key=str) == sorted([Unavailable, type(None)], key=str)
+    assert sorted(map(type, found), key=str) == sorted([Overtaken, type(None)], key=str)
     assert len(await database.rows("SELECT name FROM services")) == 1
     causes = [type(each.__cause__).__name__ for each in found if each]
     assert causes == ["DeadlockDetectedError"]

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from sqlalchemy import any_, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from structlog.testing import capture_logs
+from units import add, all_of_them, heard, named, names
 
 import models
 from domain.jobs import EraseFiles, SendMessage
@@ -16,16 +17,9 @@ from infra.ids import new_id
 from infra.pool import SETTINGS, Pool
 from infra.postgres import Unavailable
 from infra.redis import Bus
-from infra.unit import Job, Writes
+from infra.unit import Job
+from infra.writes import Writes
 from infra.writing import parts_of, written
-
-
-def named(name):
-    return select(models.Service).where(models.Service.name == name)
-
-
-def all_of_them():
-    return select(models.Service).order_by(models.Service.name)
 
 
 def among(names):
@@ -42,62 +36,12 @@ def sleeping(seconds):
     return select(func.pg_sleep(seconds))
 
 
-def counting(key):
-    fresh = insert(models.Attempt).values(key=key, window_starts_at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC), count=1)
-    again = fresh.on_conflict_do_update(
-        index_elements=[models.Attempt.key, models.Attempt.window_starts_at], set_={"count": models.Attempt.count + 1}
-    )
-    return again.returning(models.Attempt.key, models.Attempt.count)
+def how_many(name):
+    return select(models.Service.name, func.count()).where(models.Service.name == name).group_by(models.Service.name)
 
 
 def writing(name):
     return insert(models.Service).values(id=new_id(), name=name).returning(models.Service)
-
-
-class Told:
-    """What was said after commits."""
-
-    def __init__(self):
-        self.jobs, self.channels = [], {}
-
-    async def __call__(self, jobs, channels):
-        self.jobs += jobs
-        self.channels |= channels
-
-
-@pytest.fixture
-def told():
-    return Told()
-
-
-@pytest.fixture
-async def writes(application, database, told, settings):
-    """Units over two connections of the test's own."""
-    made = await Writes.open(settings.database_url, told, size=2)
-    yield made
-    await made.close()
-
-
-@contextlib.asynccontextmanager
-async def heard(unit):
-    """The statements that a unit's connection runs meanwhile."""
-    statements = []
-
-    def hear(record):
-        statements.append(record.query)
-
-    unit._driver.add_query_logger(hear)
-    yield statements
-    await asyncio.sleep(0)  # asyncpg tells a moment later
-    unit._driver.remove_query_logger(hear)
-
-
-async def names(database):
-    return [row["name"] for row in await database.rows("SELECT name FROM services ORDER BY name")]
-
-
-def add(unit, name, **values):
-    return unit.insert(models.Service, **{"name": name, "description": None, "archived_at": None} | values)
 
 
 async def test_all_that_is_said_is_one_statement(writes, database):
@@ -176,19 +120,18 @@ async def test_several_reads_are_one_statement(writes):
     async with writes.begin() as unit:
         unit.change(await unit.lock(named, "A"), description="changed")
         async with heard(unit) as statements:
-            found = await unit.read_together((named, "A"), (named, "none"), (counting, "x"), (all_of_them,))
+            found = await unit.read_together((named, "A"), (named, "none"), (how_many, "B"), (all_of_them,))
             without = await unit.read_together((named, "A"), (named, "none"))
             nothing = await unit.read_together((named, "none"))
         assert len(statements) == 3
         assert [[row.name for row in rows] for rows in (found[0], found[1], found[3])] == [["A"], [], ["A", "B", "C"]]
         assert found[0][0].description == found[3][0].description == "changed"
-        assert found[2] == [("x", 1)]
+        assert found[2] == [("B", 1)]
         assert [[row.name for row in rows] for rows in without] == [["A"], []]
         assert nothing == [[]]
         unit.change(found[3][1], description="too")
     async with writes.begin() as unit:
         assert [row.description for row in await unit.read_all(all_of_them)] == ["changed", "too", None]
-        assert await unit.read_together((counting, "x")) == [[("x", 2)]]
 
 
 async def test_an_empty_list_is_an_array_of_what_its_place_asks_for(writes):
@@ -204,22 +147,6 @@ async def test_an_empty_list_is_an_array_of_what_its_place_asks_for(writes):
         assert len(await unit.run(of_some, [], [row.id for row in await unit.read_all(all_of_them)])) == 2
         with pytest.raises(TypeError):
             await unit.run(among, [{}])
-
-
-async def test_what_is_read_together_can_be_locked(writes):
-    async with writes.begin() as unit:
-        add(unit, "A")
-    async with writes.begin() as unit, writes.begin() as other:
-        counted, [row] = await unit.read_together((counting, "x"), (named, "A"), lock=True)
-        unit.change(row, description="changed")
-        waiting = asyncio.create_task(other.read_together((counting, "y"), (named, "A"), lock=True))
-        await asyncio.sleep(0.1)
-        assert counted == [("x", 1)]
-        assert not waiting.done()
-        await unit.end()
-        await unit._driver.execute("COMMIT")
-        _, [row] = await waiting
-        assert row.description == "changed"
 
 
 async def test_a_row_that_was_written_and_returned_can_be_changed(writes, database):
@@ -262,7 +189,7 @@ async def test_a_row_that_is_not_read_again_is_as_it_was_last_read_and_changed(w
         await database.rows("UPDATE services SET description = 'by another'")
         await unit.lock(named, "A")
         assert (await unit.get(models.Service, row_id)).description == "by another"
-        together = await unit.read_together((counting, "x"), (all_of_them,))
+        together = await unit.read_together((how_many, "A"), (all_of_them,))
         unit.change(together[1][0], description="changed")
         assert (await unit.get(models.Service, row_id)).description == "changed"
 

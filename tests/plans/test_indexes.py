@@ -37,12 +37,12 @@ from domain.sla import looking as sla_looks
 from domain.sla import recalculating
 from domain.tickets import confirming, conflicts, escalating, offering, search, statuses, timers
 from domain.tickets.lists import TicketOrderField
-from infra import jobs
+from infra import jobs, transactions
 from infra.ids import new_id
 from infra.postgres import Reads
 from infra.statements import prepare
 from infra.unit import now
-from models import Event, Role, SlaTargetKind
+from models import Event, Role, SlaTargetKind, Ticket
 
 LIST = """query Tickets($filter: TicketFilter, $order: TicketOrder) {
   tickets(first: 50, filter: $filter, orderBy: $order) { pageInfo { hasNextPage endCursor } nodes {
@@ -247,6 +247,8 @@ async def test_notifications(plans, people, viewer):
         (sessions._open_ones, (new_id(), now()), True),
         (sessions._old, (now() - sessions.KEPT,), False),
         (attempts._count, ("key", now(), dt.timedelta(hours=1)), False),
+        (attempts._so_far, ("key", now(), dt.timedelta(hours=1)), False),
+        (transactions._as_it_was, (Ticket, "1", new_id()), True),
         (attempts._old, (now() - attempts.SWEPT_AFTER,), False),
         (idempotency._claim, (new_id(), "submit_ticket", "key", b"digest", now()), False),
         (idempotency._one, (new_id(), "submit_ticket", "key"), True),

@@ -1,0 +1,86 @@
+"""Where units of work begin and end: over a few connections, and Redis hears of what was committed."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+from infra.pool import Pool, answering, to_the_end
+from infra.slots import Slots
+from infra.statements import prepare
+from infra.transactions import UNKNOWN, Transaction
+from infra.unit import Unit, Wake
+
+TELL_SECONDS = 3  # for what Redis has not heard yet when the process ends
+
+AfterCommit = Callable[[list[Wake], dict[str, str]], Coroutine[Any, Any, None]]
+
+
+class Writes:
+    """Opens units, each over a connection of its own."""
+
+    def __init__(self, pool: Pool, after_commit: AfterCommit) -> None:
+        self._pool, self._after_commit = pool, after_commit
+        self._telling: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    async def open(cls, url: str, after_commit: AfterCommit, *, size: int) -> "Writes":
+        """Over at most `size` connections, of which the first is opened when it is needed."""
+        return cls(Pool(url, size=size), after_commit)
+
+    @property
+    def slots(self) -> Slots:
+        """Its connections, as they are taken."""
+        return self._pool.slots
+
+    async def close(self) -> None:
+        """Tell Redis what it has not heard yet, then close the connections."""
+        if self._telling:
+            await asyncio.wait(self._telling, timeout=TELL_SECONDS)
+        await self._pool.close()
+
+    async def alone(self, build: Callable[..., Any], *arguments: Any) -> list[Any]:
+        """The records of one statement that is a transaction by itself: a third of what a unit of one costs.
+
+        Raises Unavailable; then nobody knows whether it was done.
+        """
+        prepared, values = prepare(build, arguments)
+        driver = await self._pool.take(None)
+        try:
+            with answering(driver, self._pool.pulse, UNKNOWN):
+                return await driver.fetch(prepared.statement.text, *prepared.statement.arguments(values))
+        except BaseException:
+            driver.terminate()
+            raise
+        finally:
+            self._pool.give_back(driver)
+
+    @asynccontextmanager
+    async def begin(self, *, late: bool = False) -> AsyncIterator[Unit]:
+        """A unit, committed when the block ends well and undone when it raises.
+
+        `late`: its transaction begins when it must, for whoever begins another unit when this one was Overtaken. Raises
+        Unavailable when no connection can be had within 2 seconds, or the one that was had breaks.
+        """
+        transaction = Transaction(self._pool)
+        unit = Unit(transaction)
+        try:
+            try:
+                if not late:
+                    await transaction.begin()
+                yield unit
+                await unit.end()
+            except BaseException as error:
+                await to_the_end(transaction.undo(error))
+                raise
+            # Whether it is committed must not depend on who still listens.
+            await to_the_end(self._commit(unit))
+        finally:
+            transaction.give_back()
+
+    async def _commit(self, unit: Unit) -> None:
+        await unit.commit()
+        if unit.jobs or unit.channels:
+            task = asyncio.create_task(self._after_commit(unit.jobs, unit.channels))
+            self._telling.add(task)
+            task.add_done_callback(self._telling.discard)

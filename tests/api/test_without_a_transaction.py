@@ -1,0 +1,112 @@
+"""What most people do is read and written in two statements; what comes in between is not overwritten."""
+
+import pytest
+
+from infra.transactions import Transaction
+
+COMMENT = """mutation($input: AddCommentInput!) { addComment(input: $input) { __typename
+  ... on AddCommentSuccess { ticket { lastSeq } } } }"""
+NOTE = "mutation($input: AddInternalCommentInput!) { addInternalComment(input: $input) { __typename } }"
+SUBMIT = "mutation($input: SubmitTicketInput!) { submitTicket(input: $input) { __typename } }"
+HISTORY = "query($id: ID!) { ticket(id: $id) { lastSeq events { nodes { seq __typename } } } }"
+
+
+@pytest.fixture
+def spoken(monkeypatch):
+    """What units say to the database: statements' first words."""
+    said = []
+    fetch, begin = Transaction.fetch, Transaction.begin
+
+    async def fetched(self, text, *rest, **options):
+        said.append(text.split(None, 1)[0])
+        return await fetch(self, text, *rest, **options)
+
+    async def begun(self):
+        said.append("BEGIN")
+        await begin(self)
+
+    monkeypatch.setattr(Transaction, "fetch", fetched)
+    monkeypatch.setattr(Transaction, "begin", begun)
+    return said
+
+
+@pytest.fixture
+async def answered(api, agent, ticket):
+    """The ticket, which the desk has answered."""
+    await api(agent, COMMENT, input={"ticketId": ticket.gid, "body": "Have you turned it off?"})
+    return ticket
+
+
+async def test_a_comment_is_two_statements(api, spoken, customer, ticket):
+    spoken.clear()
+    await api(customer, COMMENT, input={"ticketId": ticket.gid, "body": "It smokes."})
+    assert spoken == ["SELECT", "WITH"]
+
+
+async def test_so_it_is_by_who_works_on_the_ticket_after_asking_whether_they_do(api, spoken, agent, answered):
+    spoken.clear()
+    await api(agent, COMMENT, input={"ticketId": answered.gid, "body": "And on again?"})
+    await api(agent, NOTE, input={"ticketId": answered.gid, "body": "They did not."})
+    assert spoken == ["SELECT", "SELECT", "WITH"] * 2
+
+
+async def test_a_submission_reads_what_it_is_routed_by_and_writes(api, spoken, customer, problem):
+    given = {"subject": "It smokes", "body": "A lot.", "categoryId": problem.gid}
+    spoken.clear()
+    await api(customer, SUBMIT, input=given)
+    assert "BEGIN" not in spoken
+    assert spoken[-1] == "WITH"
+    assert spoken.count("WITH") == 1
+
+
+async def test_what_is_refused_begins_nothing(api, spoken, database, stranger, ticket):
+    before = await database.counts()
+    spoken.clear()
+    answer = await api(stranger, COMMENT, input={"ticketId": ticket.gid, "body": "CANARY"})
+    assert answer["addComment"] == {"__typename": "NotFound"}
+    assert spoken == ["SELECT"]
+    assert await database.counts() == before
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+async def test_what_another_did_meanwhile_is_not_overwritten(
+    api, database, customer, agent, answered, monkeypatch, times
+):
+    """An agent's comment is in the way of the customer's, each time it is tried."""
+    guard, left = Transaction.fetch, [times]
+
+    async def fetched(self, text, *rest, **options):
+        if not self.begun and "CommentAdded" not in text and text.startswith("WITH") and left[0]:
+            left[0] -= 1
+            await api(agent, NOTE, input={"ticketId": answered.gid, "body": "In between."})
+        return await guard(self, text, *rest, **options)
+
+    monkeypatch.setattr(Transaction, "fetch", fetched)
+    answer = await api(customer, COMMENT, input={"ticketId": answered.gid, "body": "It smokes."})
+    assert answer["addComment"]["__typename"] == "AddCommentSuccess"
+
+    ticket = (await api(agent, HISTORY, id=answered.gid))["ticket"]
+    places = [event["seq"] for event in ticket["events"]["nodes"]]
+    assert places == list(range(1, ticket["lastSeq"] + 1))
+    assert len(await database.rows("SELECT id FROM comments WHERE body = 'It smokes.'")) == 1
+
+
+async def test_of_an_overtaken_one_nothing_is_left(api, database, customer, agent, answered, monkeypatch):
+    """It is tried again as a transaction, which then waits for its turn."""
+    begun, write = [], Transaction.begin
+    monkeypatch.setattr(Transaction, "begin", lambda self: begun.append(self) or write(self))
+    fetch, once = Transaction.fetch, []
+
+    async def fetched(self, text, *rest, **options):
+        if text.startswith("WITH") and not once:
+            once.append(text)
+            await database.rows("UPDATE tickets SET subject = subject WHERE id = :id", id=answered.uuid)
+        return await fetch(self, text, *rest, **options)
+
+    monkeypatch.setattr(Transaction, "fetch", fetched)
+    await api(customer, COMMENT, input={"ticketId": answered.gid, "body": "It smokes."})
+
+    assert begun
+    for table in ("comments WHERE body = 'It smokes.'", "events WHERE kind = 'CommentAdded' AND actor_id <> :agent"):
+        given = {"agent": agent.id} if ":agent" in table else {}
+        assert len(await database.rows(f"SELECT id FROM {table}", **given)) == 1
