@@ -74,7 +74,7 @@ class Alarms:
         job = TellOperator(fault.error_id, fault.kind, fault.place, fault.about, now().isoformat(timespec="seconds"))
         try:
             async with self._desk.writes.begin() as unit:
-                here, _ = await attempts.counted(unit, EACH_KIND, kind_of(fault))
+                here, _ = await attempts.Attempts(unit, EACH_KIND, kind_of(fault)).counted()
                 if here == 1:  # else another process has told
                     unit.enqueue(job)
         except Unavailable:

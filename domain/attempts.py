@@ -54,12 +54,6 @@ EPOCH = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 SWEPT_AFTER = dt.timedelta(days=1)
 
 
-def _digest(limit: Limit, subject: str) -> str:
-    if limit.of_networks:
-        subject = network(subject)
-    return f"{limit.name}:{hashlib.sha256(subject.encode()).hexdigest()}"
-
-
 def _in_window(key: Any, starts_at: Any) -> Any:
     rows = select(Attempt.count).where(Attempt.key == key, Attempt.window_starts_at == starts_at)
     return func.coalesce(rows.scalar_subquery(), sa.literal_column("0"))
@@ -76,18 +70,67 @@ def _count(key: Any, starts_at: Any, span: Any) -> Any:
     ).returning(Attempt.count, _in_window(key, starts_at - span))
 
 
+class Attempts:
+    """What a subject attempts within a unit, in a sliding window, weighed between two fixed ones: the last one counts
+    by the share of it that is still in sight.
+    """
+
+    __slots__ = ("_in_sight", "_key", "_limit", "_span", "_starts_at", "_unit")
+
+    def __init__(self, unit: Unit, limit: Limit, subject: str) -> None:
+        """`subject`: who attempts it, or what it is attempted for."""
+        self._unit, self._limit = unit, limit
+        self._span = dt.timedelta(seconds=limit.seconds)
+        past = (unit.now - EPOCH) % self._span
+        self._starts_at, self._in_sight = unit.now - past, 1 - past / self._span
+        known = network(subject) if limit.of_networks else subject
+        self._key = f"{limit.name}:{hashlib.sha256(known.encode()).hexdigest()}"
+
+    @property
+    def so_far(self) -> tuple[Any, ...]:
+        """What reads how often it was attempted, for `read_together`; `add` must see what it gives."""
+        return _so_far, self._key, self._starts_at, self._span
+
+    def add(self, found: list[Any]) -> None:
+        """Count one more than was found if the unit is committed. Raises RateLimited when it is one too many.
+
+        Many at once are not let in by having read the same: the last of them are Overtaken.
+        """
+        here, before = map(int, found[0])
+        if wait := self.wait(here + 1, before):
+            raise RateLimited(wait)
+        most = math.floor(self._limit.most - before * self._in_sight)
+        self._unit.count(Attempt, "count", most, key=self._key, window_starts_at=self._starts_at)
+
+    async def counted(self) -> tuple[int, int]:
+        """Count one at once, in the unit's transaction; gives how many there were in this window and in the last."""
+        [(here, before)] = await self._unit.run(_count, self._key, self._starts_at, self._span)
+        return int(here), int(before)
+
+    def wait(self, here: int, before: int) -> int:
+        """Seconds to wait, 0 for none, with so many attempts in this window, the new one included, and in the last."""
+        most = self._limit.most
+        if here + before * self._in_sight <= most:
+            return 0
+        # The next attempt counts too. It fits once enough of the last window is out of sight, or else of this one.
+        spans = 1 - (most - here - 1) / before if here < most else 2 - (most - 1) / here
+        return max(1, math.ceil((spans - 1 + self._in_sight) * self._limit.seconds))
+
+
 async def take(writes: Writes, limit: Limit, subject: str) -> None:
     """Count one attempt, whatever comes of it afterwards. Raises RateLimited when it was one too many."""
     async with writes.begin() as unit:
-        wait = _wait(unit, limit, *await counted(unit, limit, subject))
+        attempts = Attempts(unit, limit, subject)
+        wait = attempts.wait(*await attempts.counted())
     if wait:
         raise RateLimited(wait)
 
 
 async def count(unit: Unit, limit: Limit, subject: str) -> None:
     """Count one attempt if the unit is committed. Raises RateLimited when it is one too many."""
-    [found] = await unit.read_together(so_far(unit, limit, subject))
-    add(unit, limit, subject, found)
+    attempts = Attempts(unit, limit, subject)
+    [found] = await unit.read_together(attempts.so_far)
+    attempts.add(found)
 
 
 def of_reader(viewer: Viewer, network: str, limits: tuple[Limit, Limit]) -> tuple[Limit, str]:
@@ -97,55 +140,6 @@ def of_reader(viewer: Viewer, network: str, limits: tuple[Limit, Limit]) -> tupl
     """
     of_networks, of_people = limits
     return (of_networks, network) if viewer.role is None else (of_people, str(viewer.id))
-
-
-def so_far(unit: Unit, limit: Limit, subject: str) -> tuple[Any, ...]:
-    """What reads how often it was attempted, for `read_together`; `add` must see what it gives."""
-    starts_at, span = _window(unit, limit)
-    return _so_far, _digest(limit, subject), starts_at, span
-
-
-def add(unit: Unit, limit: Limit, subject: str, found: list[Any]) -> None:
-    """Count one more than was found if the unit is committed. Raises RateLimited when it is one too many.
-
-    Many at once are not let in by having read the same: the last of them are Overtaken.
-    """
-    here, before = map(int, found[0])
-    if wait := _wait(unit, limit, here + 1, before):
-        raise RateLimited(wait)
-    starts_at, _ = _window(unit, limit)
-    most = math.floor(limit.most - before * _in_sight(unit, limit))
-    unit.count(Attempt, "count", most, key=_digest(limit, subject), window_starts_at=starts_at)
-
-
-async def counted(unit: Unit, limit: Limit, subject: str) -> tuple[int, int]:
-    """Count one attempt at once, in the unit's transaction; gives how many there were, of late and shortly before."""
-    starts_at, span = _window(unit, limit)
-    [(here, before)] = await unit.run(_count, _digest(limit, subject), starts_at, span)
-    return int(here), int(before)
-
-
-def _window(unit: Unit, limit: Limit) -> tuple[dt.datetime, dt.timedelta]:
-    span = dt.timedelta(seconds=limit.seconds)
-    return EPOCH + (unit.now - EPOCH) // span * span, span
-
-
-def _in_sight(unit: Unit, limit: Limit) -> float:
-    """The share of the last window that still counts."""
-    starts_at, span = _window(unit, limit)
-    return 1 - (unit.now - starts_at) / span
-
-
-def _wait(unit: Unit, limit: Limit, here: int, before: int) -> int:
-    """Seconds to wait, 0 for none. A sliding window, weighed between two fixed ones: the last one counts by the share
-    of it that is still in sight. `here`, `before`: so many attempts of this window, this one included, and of the last.
-    """
-    in_sight = _in_sight(unit, limit)
-    if here + before * in_sight <= limit.most:
-        return 0
-    # The next attempt counts too. It fits once enough of the last window is out of sight, or else of this one.
-    spans = 1 - (limit.most - here - 1) / before if here < limit.most else 2 - (limit.most - 1) / here
-    return max(1, math.ceil((spans - 1 + in_sight) * limit.seconds))
 
 
 def _old(moment: Any) -> Any:

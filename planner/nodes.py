@@ -9,6 +9,7 @@ from uuid import UUID
 import strawberry
 from sqlalchemy import Select
 
+from infra.ids import parsed
 from planner.errors import BadRequest
 
 Type = TypeVar("Type", bound=type)
@@ -65,7 +66,7 @@ def key_of(text: str) -> UUID:
     """The key within an id, whatever its prefix. Raises BadRequest when there is none."""
     key = text.partition("_")[2]
     try:
-        value = UUID(key)
+        value = parsed(key)
     except ValueError:
         value = None
     if value is None or str(value) != key:  # one id has one spelling

@@ -93,9 +93,9 @@ async def locked(
     if limit is None:
         row = await unit.lock(one, viewer, ticket_id)
     else:
-        so_far = attempts.so_far(unit, limit, str(viewer.id))
-        found, rows = await unit.guard(so_far, (one, viewer, ticket_id))
-        attempts.add(unit, limit, str(viewer.id), found)
+        tried = attempts.Attempts(unit, limit, str(viewer.id))
+        found, rows = await unit.guard(tried.so_far, (one, viewer, ticket_id))
+        tried.add(found)
         row = rows[0] if rows else None
     ticket = access.found(row, "ticketId", "ticket")
     return ticket, await is_worked_on(unit, viewer, ticket)

@@ -48,10 +48,11 @@ async def submit(unit: Unit, viewer: Viewer, said: Submission) -> UUID:
     access.require_account(viewer)
     _require_fields(viewer, said)
     subject, body, topic, tags = _checked(said)
-    [usable, people, counted, rules] = await unit.read_together(
+    tried = attempts.Attempts(unit, attempts.SUBMIT_BY_PERSON, str(viewer.id))
+    [usable, people, found, rules] = await unit.read_together(
         (categories.usable, viewer, said.category_id),
         (_customer, said.requester_id or viewer.id),
-        attempts.so_far(unit, attempts.SUBMIT_BY_PERSON, str(viewer.id)),
+        tried.so_far,
         (routing.active,),
     )
     category = access.found(next(iter(usable), None), "categoryId", "category")
@@ -61,7 +62,7 @@ async def submit(unit: Unit, viewer: Viewer, said: Submission) -> UUID:
         access.found(await unit.read(services.usable, viewer, said.service_id), "serviceId", "service")
     requester = _requester(viewer, next(iter(people), None))
     uploads = await attachments.finished(unit, viewer, list(said.upload_ids))
-    attempts.add(unit, attempts.SUBMIT_BY_PERSON, str(viewer.id), counted)
+    tried.add(found)
 
     wanted = said.priority or category.default_priority
     text = "\n".join(filter(None, (subject, body, topic)))

@@ -141,8 +141,8 @@ async def test_a_request_its_statements_its_jobs_and_their_mail_are_one_trace(
         "graphql.operation.name": "Say",
     }
     parts = {span.name for span in receiver.children(request)}
-    assert {"parse", "plan", "BEGIN", "COMMIT"} <= parts
-    (written,) = [span for span in receiver.children(request) if span.name.startswith("INSERT comments")]
+    assert {"parse", "plan"} <= parts
+    (written,) = [span for span in receiver.children(request) if "INSERT comments" in span.name]
     assert "INSERT jobs" in written.name
     assert written.kind == CLIENT
     assert written.about["db.system.name"] == "postgresql"
