@@ -13,21 +13,40 @@ from domain.happenings import SlaPolicyChanged
 from domain.sla.clocks import Terms, align
 from infra.rows import changed
 from infra.unit import Unit
-from models import BusinessCalendar, Department, SlaClock, SlaPolicy, SlaTargetKind, SlaVersion, Ticket, TicketStatus
+from models import (
+    BusinessCalendar,
+    Category,
+    Department,
+    SlaClock,
+    SlaPolicy,
+    SlaTargetKind,
+    SlaVersion,
+    Ticket,
+    TicketStatus,
+)
 
 # --- Reading ----------------------------------------------------------------------------------------------------------
 
 
 def applying(department_id: Any, category_id: Any) -> Select[SlaVersion]:
-    """The present version of the policy that applies to tickets of the department and category that come in now."""
+    """The present version of the policy that applies to tickets of the department and category that come in now.
+
+    Without a department it is the category's.
+    """
     policy = (
         select(SlaPolicy.id)
-        .where(SlaPolicy.active, *_holding(department_id, category_id))
+        .where(SlaPolicy.active, *_holding(_place(department_id, category_id), category_id))
         .order_by(SlaPolicy.position, SlaPolicy.id)
         .limit(1)
     )
     rows = select(SlaVersion).where(SlaVersion.policy_id == policy.scalar_subquery())
     return rows.order_by(SlaVersion.number.desc()).limit(1)
+
+
+def _place(department_id: Any, category_id: Any) -> Any:
+    if department_id is not None:
+        return department_id
+    return select(Category.department_id).where(Category.id == category_id).scalar_subquery()
 
 
 def _holding(department_id: Any, category_id: Any) -> list[Any]:
@@ -48,8 +67,15 @@ def _version(version_id: Any) -> Select[SlaVersion]:
     return select(SlaVersion).where(SlaVersion.id == version_id)
 
 
-def _department(department_id: Any) -> Select[Department]:
-    return select(Department).where(Department.id == department_id)
+def _department(department_id: Any, category_id: Any) -> Select[Department]:
+    return select(Department).where(Department.id == _place(department_id, category_id))
+
+
+def _calendar(department_id: Any, category_id: Any) -> Select[BusinessCalendar]:
+    """The calendar by which the time of a ticket that comes in is counted."""
+    of_version = applying(department_id, category_id).with_only_columns(SlaVersion.calendar_id).scalar_subquery()
+    of_department = _department(department_id, category_id).with_only_columns(Department.calendar_id).scalar_subquery()
+    return select(BusinessCalendar).where(BusinessCalendar.id == sa.func.coalesce(of_version, of_department))
 
 
 def _clock(ticket_id: Any, target: SlaTargetKind) -> Select[SlaClock]:
@@ -57,13 +83,12 @@ def _clock(ticket_id: Any, target: SlaTargetKind) -> Select[SlaClock]:
 
 
 def _calendars(ticket_id: Any, version_id: Any, department_id: Any, category_id: Any) -> Select[BusinessCalendar]:
-    """All calendars by which the ticket's time was or may now be counted. Without ids: one that is not there yet."""
+    """All calendars by which the ticket's time was or may now be counted."""
     ids = [
         select(Department.calendar_id).where(Department.id == department_id),
         applying(department_id, category_id).with_only_columns(SlaVersion.calendar_id),
+        select(SlaClock.calendar_id).where(SlaClock.ticket_id == ticket_id),
     ]
-    if ticket_id is not None:
-        ids.append(select(SlaClock.calendar_id).where(SlaClock.ticket_id == ticket_id))
     if version_id is not None:
         ids.append(select(SlaVersion.calendar_id).where(SlaVersion.id == version_id))
     return select(BusinessCalendar).where(BusinessCalendar.id.in_(sa.union_all(*ids)))
@@ -134,38 +159,50 @@ def some_calendars(ids: Any) -> Select[BusinessCalendar]:
 # --- Writing ----------------------------------------------------------------------------------------------------------
 
 
-async def follow(unit: Unit, ticket: Ticket) -> UUID | None:
-    """Bring the ticket's clocks in line with what it is now, and give the policy that applies, if any. Every change of
-    a ticket that could matter calls this.
+def at_first(category_id: UUID, department_id: UUID | None = None) -> list[tuple[Any, ...]]:
+    """What reads what is asked of tickets that come in, for `read_together`, each at most a row; `begin` has to see it.
 
-    A new ticket gets the first policy that applies. It keeps the version that it got until its department or category
-    changes and the policy's conditions do not hold any more.
+    Without a department it is the category's.
     """
-    is_new = any(made.id == ticket.id for made in unit.made(Ticket))
-    moved = is_new or changed(ticket, "department_id", "category_id")
-    if ticket.sla_version_id is None and not moved:
+    return [(build, department_id, category_id) for build in (applying, _department, _calendar)]
+
+
+def begin(unit: Unit, ticket: Ticket, found: list[list[Any]]) -> UUID | None:
+    """Start the clocks of a new ticket, by what `at_first` gave; gives the policy that applies, if any."""
+    [versions, [department], calendars] = found
+    if not versions:
         return None
-    if not is_new:
-        await unit.hold()  # its clocks may be moved without a change of the ticket
+    version: SlaVersion = versions[0]
+    unit.change(ticket, sla_version_id=version.id)
+    align(unit, ticket, terms_of(version, department), [], hours_by_id(calendars))
+    return version.policy_id
+
+
+async def follow(unit: Unit, ticket: Ticket) -> None:
+    """Bring the clocks of a ticket in line with what it is now. Every change of a ticket that could matter calls this.
+
+    It keeps the version of the policy that it got until its department or category changes and the policy's conditions
+    do not hold any more. Then it gets the first policy that applies.
+    """
+    moved = changed(ticket, "department_id", "category_id")
+    if ticket.sla_version_id is None and not moved:
+        return
+    await unit.hold()  # its clocks may be moved without a change of the ticket
     place = (ticket.department_id, ticket.category_id)
     fresh = [clock for clock in unit.made(SlaClock) if clock.ticket_id == ticket.id]
-    its_own = [
+    [found, departments, kept, present, first, second, calendars] = await unit.read_together(
+        (applying, *place),
+        (_department, *place),
         (_kept, ticket.sla_version_id, *place),
         (_version, ticket.sla_version_id),
         (_clock, ticket.id, SlaTargetKind.FIRST_RESPONSE),
         (_clock, ticket.id, SlaTargetKind.RESOLUTION),
-    ]
-    [found, departments, *own, calendars] = await unit.read_together(
-        (applying, *place),
-        (_department, ticket.department_id),
-        *([] if is_new else its_own),
-        (_calendars, None if is_new else ticket.id, ticket.sla_version_id, *place),
+        (_calendars, ticket.id, ticket.sla_version_id, *place),
     )
-    [kept, present, first, second] = own or [[], [], [], []]
     version: SlaVersion | None = next(iter(present), None)
     if moved and not kept:
         chosen: SlaVersion | None = next(iter(found), None)
-        _change(unit, ticket, version, chosen, is_new=is_new)
+        _change(unit, ticket, version, chosen)
         version = chosen
     terms = None if version is None else terms_of(version, departments[0])
     clocks: list[SlaClock] = [*first, *second, *fresh]
@@ -173,13 +210,12 @@ async def follow(unit: Unit, ticket: Ticket) -> UUID | None:
     if unknown := {clock.calendar_id for clock in clocks} - hours.keys():  # this unit moved it before
         hours |= hours_by_id(await unit.read_all(some_calendars, list(unknown)))
     align(unit, ticket, terms, clocks, hours)
-    return None if version is None else version.policy_id
 
 
-def _change(unit: Unit, ticket: Ticket, before: SlaVersion | None, after: SlaVersion | None, *, is_new: bool) -> None:
+def _change(unit: Unit, ticket: Ticket, before: SlaVersion | None, after: SlaVersion | None) -> None:
     unit.change(ticket, sla_version_id=after.id if after else None)
     old, new = before.policy_id if before else None, after.policy_id if after else None
-    if old != new and not (is_new and old is None):  # what a ticket begins with is told by its first event
+    if old != new:
         history.record(unit, None, ticket, SlaPolicyChanged(old, new))
 
 

@@ -49,10 +49,11 @@ async def submit(unit: Unit, viewer: Viewer, said: Submission) -> UUID:
     _require_fields(viewer, said)
     subject, body, topic, tags = _checked(said)
     tried = attempts.Attempts(unit, attempts.SUBMIT_BY_PERSON, str(viewer.id))
-    [usable, people, found, rules] = await unit.read_together(
+    [usable, people, found, *asked, rules] = await unit.read_together(
         (categories.usable, viewer, said.category_id),
         (_customer, said.requester_id or viewer.id),
         tried.so_far,
+        *sla.at_first(said.category_id),
         (routing.active,),
     )
     category = access.found(next(iter(usable), None), "categoryId", "category")
@@ -68,6 +69,8 @@ async def submit(unit: Unit, viewer: Viewer, said: Submission) -> UUID:
     text = "\n".join(filter(None, (subject, body, topic)))
     decision = routing.decide(rules, routing.Facts(category.id, wanted, said.service_id, text, requester.email))
     department_id = await _department(unit, decision, category)
+    if department_id != category.department_id:
+        asked = await unit.read_together(*sla.at_first(category.id, department_id))
     priority = decision.priority or wanted
     suggested = await unit.run(categories.nearest, text) if category.is_other else []
 
@@ -104,7 +107,7 @@ async def submit(unit: Unit, viewer: Viewer, said: Submission) -> UUID:
     search.index(unit, ticket.id, ticket, body)
     if ticket.tags:
         search.index(unit, ticket.id, ticket, ", ".join(ticket.tags), internal=True)
-    _record(unit, viewer, ticket, decision, policy_id=await sla.follow(unit, ticket))
+    _record(unit, viewer, ticket, decision, policy_id=sla.begin(unit, ticket, asked))
     assigning.hand(unit, None, ticket, await assigning.choose(unit, ticket, decision.assignee_id))
     attachments.attach(unit, ticket, uploads)
     return ticket.id
