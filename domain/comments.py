@@ -79,7 +79,7 @@ async def add(unit: Unit, viewer: Viewer, said: Words) -> Comment:
     """
     access.sign_in_required(viewer)
     limit = attempts.COMMENT_BY_STAFF if viewer.is_staff else attempts.COMMENT_BY_CUSTOMER
-    ticket, works = await tickets.locked(unit, viewer, said.ticket_id, limit)
+    ticket, works = await tickets.counted(unit, viewer, said.ticket_id, limit)
     if said.then is not None and not works:
         raise NotAllowed("Only the desk sets the status.")
     await _require_open(unit, viewer, ticket, works=works, said=said)
@@ -99,7 +99,9 @@ async def add_internal(unit: Unit, viewer: Viewer, said: Words) -> Comment:
     access.sign_in_required(viewer)
     if not viewer.is_staff:
         raise NotAllowed
-    ticket = await tickets.locked_to_work_on(unit, viewer, said.ticket_id, attempts.COMMENT_BY_STAFF)
+    ticket, works = await tickets.counted(unit, viewer, said.ticket_id, attempts.COMMENT_BY_STAFF)
+    if not works:
+        raise NotAllowed
     return await _write(unit, viewer, ticket, said, internal=True)
 
 

@@ -82,28 +82,50 @@ async def is_worked_on(unit: Unit, viewer: Viewer, ticket: Ticket) -> bool:
     return ticket.assignee_id == viewer.id or await unit.read(worked_on, viewer, ticket.id) is not None
 
 
-async def locked(
-    unit: Unit, viewer: Viewer, ticket_id: UUID, limit: attempts.Limit | None = None
-) -> tuple[Ticket, bool]:
+async def locked(unit: Unit, viewer: Viewer, ticket_id: UUID, field: str = "ticketId") -> tuple[Ticket, bool]:
     """The ticket, locked, and whether the viewer works on it. Raises NotFound when they may not know of it.
 
-    `limit`: of the viewer's attempts, of which this is one. Raises RateLimited, before NotFound. With one the ticket is
-    guarded, for what changes it and is decided by it alone.
+    `field`: of the input, that names the ticket.
     """
-    if limit is None:
-        row = await unit.lock(one, viewer, ticket_id)
-    else:
-        tried = attempts.Attempts(unit, limit, str(viewer.id))
-        found, rows = await unit.guard(tried.so_far, (one, viewer, ticket_id))
-        tried.add(found)
-        row = rows[0] if rows else None
-    ticket = access.found(row, "ticketId", "ticket")
-    return ticket, await is_worked_on(unit, viewer, ticket)
+    await unit.hold()
+    *places, rows = await unit.guard(*_places(viewer), (one, viewer, ticket_id))
+    return _found(viewer, places, rows, field)
 
 
-async def locked_to_work_on(unit: Unit, viewer: Viewer, ticket_id: UUID, limit: attempts.Limit | None = None) -> Ticket:
+async def locked_to_work_on(unit: Unit, viewer: Viewer, ticket_id: UUID) -> Ticket:
     """As `locked`. Raises also NotAllowed for whoever sees it, but does not work on it."""
-    ticket, works = await locked(unit, viewer, ticket_id, limit)
+    ticket, works = await locked(unit, viewer, ticket_id)
     if not works:
         raise NotAllowed
     return ticket
+
+
+async def counted(unit: Unit, viewer: Viewer, ticket_id: UUID, limit: attempts.Limit) -> tuple[Ticket, bool]:
+    """As `locked`, but guarded, for what changes it in any case and is decided by it alone.
+
+    `limit`: of the viewer's attempts, of which this is one. Raises RateLimited, before NotFound.
+    """
+    tried = attempts.Attempts(unit, limit, str(viewer.id))
+    so_far, *places, rows = await unit.guard(tried.so_far, *_places(viewer), (one, viewer, ticket_id))
+    tried.add(so_far)
+    return _found(viewer, places, rows, "ticketId")
+
+
+def _places(viewer: Viewer) -> list[tuple[Any, ...]]:
+    """What has to be read beside a ticket to know whether the viewer works on it.
+
+    Not as a part of the same condition: a ticket that is waited for may have come to another department meanwhile.
+    """
+    return [(_departments_of, viewer)] if viewer.is_staff and not viewer.has(Role.DIRECTOR) else []
+
+
+def _departments_of(viewer: Viewer) -> Select[*tuple[Any, ...]]:
+    return select(sa.func.array(access.departments_of(viewer).scalar_subquery()).label("ids"))
+
+
+def _found(viewer: Viewer, places: list[list[Any]], rows: list[Ticket], field: str) -> tuple[Ticket, bool]:
+    ticket = access.found(next(iter(rows), None), field, "ticket")
+    if not places:
+        return ticket, viewer.is_staff
+    [[(ids,)]] = places
+    return ticket, ticket.assignee_id == viewer.id or ticket.department_id in ids

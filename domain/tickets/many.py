@@ -6,7 +6,7 @@ from uuid import UUID
 
 from domain import access, sla, tickets
 from domain.access import Viewer
-from domain.refusals import InvalidInput, NotAllowed, NotFound, Refusal
+from domain.refusals import InvalidInput, NotAllowed, Refusal
 from domain.tickets import actions, changing, handling
 from domain.tickets.actions import TicketAction
 from domain.tickets.changing import Changes
@@ -52,10 +52,7 @@ async def update(unit: Unit, viewer: Viewer, ticket_ids: list[UUID], wanted: Map
 
 
 async def _one(unit: Unit, viewer: Viewer, ticket_id: UUID, path: str, changes: Changes) -> None:
-    ticket = await unit.lock(tickets.one, viewer, ticket_id)
-    if ticket is None:
-        raise NotFound(path, "ticket")
-    works = await tickets.is_worked_on(unit, viewer, ticket)
+    ticket, works = await tickets.locked(unit, viewer, ticket_id, path)
     changed = False
     if changes.wanted.keys() - {"assignee_id", "status"}:
         actions.require(viewer, ticket, TicketAction.UPDATE, works=works, now=unit.now)
