@@ -31,6 +31,7 @@ SCALARS: dict[type, sa.types.TypeEngine[Any]] = {
     dt.timedelta: sa.Interval(),
 }
 
+CONSTANTS = sa.Enum, sa.Integer  # what a statement has of these is written into its text
 VERSION = "its_version"
 NOTHING: sa.ColumnElement[Any] = sa.literal_column("'{}'")  # an empty list: an array of what its place asks for
 
@@ -54,8 +55,9 @@ class Statement:
 
     def __init__(self, statement: Any) -> None:
         for part in visitors.iterate(statement):
-            # One plan serves all calls, and no parameter can tell it that a partial index has all that is asked for.
-            if isinstance(part, sa.BindParameter) and isinstance(part.type, sa.Enum) and part.value is not None:
+            # One plan serves all calls, and no parameter can tell it that a partial index has all that is asked for, or
+            # how few rows are.
+            if isinstance(part, sa.BindParameter) and isinstance(part.type, CONSTANTS) and part.value is not None:
                 part.literal_execute = True
         compiled: Any = statement.compile(dialect=DIALECT)
         state = compiled.construct_expanded_state()
