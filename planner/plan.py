@@ -29,6 +29,7 @@ from planner.text import Asked, Parts, Statement, chain, compiled, for_many
 from planner.walk import Walk, stored_as
 
 LARGEST_BATCH, AT_ONCE = 32, 2
+SLOW_SECONDS = 0.005  # of a statement: then those who wait for its end are asked for without it
 MARKER = re.compile(rb"\x01(\d+):([^\x01]*)\x01")
 
 
@@ -69,6 +70,7 @@ class Plan:
         self.waiting: list[Waiting] = []
         self.tasks: set[asyncio.Task[None]] = set()
         self.flying = 0
+        self.took_off = 0.0  # when the last statement was asked, as the loop's clock has it
 
     @property
     def weight(self) -> int:
@@ -152,8 +154,7 @@ class Plan:
 
     async def answer_together(self, reads: Reads, values: list[Any]) -> bytes | None:
         """The value for one request, which may wait to be asked for together with others of this plan."""
-        if self.flying < AT_ONCE:
-            self.flying += 1
+        if self.flies():
             try:
                 return await self.answer_alone(reads, values)
             except Unavailable as error:
@@ -162,9 +163,23 @@ class Plan:
             finally:
                 self.flying -= 1
                 self.take_off(reads)
-        future: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        if not self.waiting:
+            loop.call_later(SLOW_SECONDS, self.take_off, reads)
+        future: asyncio.Future[bytes | None] = loop.create_future()
         self.waiting.append(Waiting(values, future, tracing.current()))
         return await future
+
+    def flies(self) -> bool:
+        """Whether a statement is asked now; then it is under way. One at a time, unless that is slow: so more who come
+        meanwhile are answered together.
+        """
+        now = asyncio.get_running_loop().time()
+        if self.flying and (self.flying == AT_ONCE or now - self.took_off < SLOW_SECONDS):
+            return False
+        self.flying += 1
+        self.took_off = now
+        return True
 
     def refuse(self, error: Unavailable) -> None:
         """Those who wait hear at once that there is no database, not each after a try of its own."""
@@ -175,9 +190,8 @@ class Plan:
 
     def take_off(self, reads: Reads) -> None:
         """Asks for those who wait."""
-        if self.waiting and self.flying < AT_ONCE:
+        if self.waiting and self.flies():
             taken, self.waiting[:LARGEST_BATCH] = self.waiting[:LARGEST_BATCH], []
-            self.flying += 1
             task = asyncio.get_running_loop().create_task(self.fly(reads, taken))
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)

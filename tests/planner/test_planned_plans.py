@@ -85,7 +85,7 @@ async def test_all_that_hangs_on_a_key_goes_together_as_well(ask, agent, rows):
     together = await asyncio.gather(*(ask.data(agent, query, id=key, n=3) for key in ids))
 
     assert together == alone
-    assert len(ask.reads.statements) == 3
+    assert len(ask.reads.statements) == 2
 
 
 async def test_one_bad_request_spoils_no_other_of_its_batch(ask, agent):
@@ -102,12 +102,32 @@ async def test_one_bad_request_spoils_no_other_of_its_batch(ask, agent):
 async def test_a_batch_that_fails_is_tried_one_by_one(ask, agent, rows):
     ids = [f"ptk_{row.id}" for row in rows[models.Ticket][:12]]
     await ask.data(agent, ONE, id=ids[0])
-    ask.reads.failures = [None, None, RuntimeError("the batch"), None, None, RuntimeError("one of them")]
+    ask.reads.failures = [None, RuntimeError("the batch"), None, None, RuntimeError("one of them")]
 
     answers = await asyncio.gather(*(ask(agent, ONE, id=key) for key in ids))
 
     assert [answer["data"]["ticket"]["id"] for answer in answers] == ids  # the one was tried again as a root of its own
     assert [str(reported) for reported in ask.reported] == ["one of them"]
+
+
+async def test_a_statement_that_takes_long_holds_up_nobody(ask, agent, rows, monkeypatch):
+    ids = [f"ptk_{row.id}" for row in rows[models.Ticket][:4]]
+    await ask.data(agent, ONE, id=ids[0])
+    fetch, held, ended = ask.reads.fetch, asyncio.Event(), []
+
+    async def slow(*given):
+        if not ended:
+            ended.append("begun")
+            await held.wait()
+        return await fetch(*given)
+
+    monkeypatch.setattr(ask.reads, "fetch", slow)
+    first, *others = [asyncio.create_task(ask.data(agent, ONE, id=key)) for key in ids]
+    answers = await asyncio.gather(*others)
+    assert [answer["ticket"]["id"] for answer in answers] == ids[1:]
+    assert not first.done()
+    held.set()
+    assert (await first)["ticket"]["id"] == ids[0]
 
 
 async def test_a_request_that_is_cancelled_takes_no_other_with_it(ask, agent, rows):
