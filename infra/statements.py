@@ -83,10 +83,11 @@ def processed(processor: Processor | None, value: Any) -> Any:
 
 
 class Prepared(NamedTuple):
-    """A statement with the model whose rows it gives, if it gives whole rows."""
+    """A statement with the model whose rows it gives, if it gives whole rows, and whether it locks any."""
 
     statement: Statement
     model: Any
+    locks: bool
 
 
 _prepared: OrderedDict[Hashable, Any] = OrderedDict()
@@ -234,8 +235,9 @@ def version_of(model: Any) -> sa.ColumnElement[str]:
 
 
 def _built(build: Callable[..., Any], arguments: list[Any], *, lock: bool) -> Prepared:
-    statement = build(*arguments)
-    return Prepared(Statement(_locking(statement, lock=lock)), _model_of(statement))
+    statement = _locking(build(*arguments), lock=lock)
+    locks = lock or getattr(statement, "_for_update_arg", None) is not None  # no public way
+    return Prepared(Statement(statement), _model_of(statement), locks)
 
 
 def _locking(statement: Any, *, lock: bool) -> Any:

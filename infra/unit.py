@@ -171,9 +171,9 @@ class Unit:
     async def _fetched(
         self, build: Callable[..., Any], arguments: tuple[Any, ...], *, lock: bool = False
     ) -> tuple[Prepared, list[Any]]:
-        if lock:
-            await self._transaction.begin()
         prepared, values = prepare(build, arguments, lock=lock)
+        if prepared.locks:  # also of its own accord, such as what skips what others have locked
+            await self._transaction.begin()
         return prepared, await self._transaction.fetch(prepared.statement.text, prepared.statement.arguments(values))
 
     def insert(self, model: type[Model], **values: Any) -> Model:

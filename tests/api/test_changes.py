@@ -20,6 +20,7 @@ DOCUMENTS = {
   ... on {verb[0].upper()}{verb[1:]}Success {{ {TICKET} }} {REFUSED} }} }}"""
     for verb in VERBS
 }
+PROMISE = "mutation($input: SaveSlaPolicyInput!) { saveSlaPolicy(input: $input) { __typename } }"
 MANY = f"""mutation Many($input: UpdateTicketsInput!) {{ updateTickets(input: $input) {{ __typename
   ... on UpdateTicketsSuccess {{ updated {{ id priority }} refused {{ ticketId refusal {{ __typename {REFUSED} }} }} }}
   {REFUSED} }} }}"""
@@ -264,7 +265,14 @@ async def test_the_next_ticket_is_the_most_pressing(do, database, submit, custom
     assert (await do(agent, "takeNextTicket", idempotencyKey="3"))["ticket"] is None
 
 
-async def test_no_two_agents_take_the_same(api, house, support, submit, customer, agent, problem, billing):
+@pytest.mark.parametrize("promised", [False, True])
+async def test_no_two_agents_take_the_same(
+    api, house, support, submit, customer, agent, admin, problem, billing, promised
+):
+    """Nor if a target is promised for it, by whose clock it is looked at once more."""
+    if promised:
+        target = {"priority": "NORMAL", "firstResponseSeconds": 3600}
+        await api(admin, PROMISE, input={"name": "Standard", "targets": [target]})
     agents = [await house.person(f"Agent {n}", Role.AGENT, support) for n in range(12)]
     tickets = {(await submit(customer, problem))["id"] for _ in range(30)}
 

@@ -33,6 +33,10 @@ def count(unit, most, key="x"):
     unit.count(models.Attempt, "count", most, key=key, window_starts_at=WINDOW)
 
 
+def all_that_are_free():
+    return all_of_them().with_for_update(skip_locked=True)
+
+
 async def guarded(unit, name="A"):
     _, [row] = await unit.guard((counts,), (named, name))
     return row
@@ -125,7 +129,7 @@ async def test_somebody_who_only_had_it_locked_is_waited_for(writes, database):
 
 
 @pytest.mark.usefixtures("known")
-@pytest.mark.parametrize("holding", ["hold", "lock", "lock_all", "run", "flush", "part", "guard"])
+@pytest.mark.parametrize("holding", ["hold", "lock", "lock_all", "read_all", "run", "flush", "part", "guard"])
 async def test_what_needs_a_transaction_begins_it_and_locks_what_is_guarded(writes, database, holding):
     async def hold(unit):
         if holding == "hold":
@@ -140,6 +144,8 @@ async def test_what_needs_a_transaction_begins_it_and_locks_what_is_guarded(writ
         elif holding == "flush":
             add(unit, "C")
             await unit.flush()
+        elif holding == "read_all":
+            await unit.read_all(all_that_are_free)
         else:
             await getattr(unit, holding)(all_of_them)
 
