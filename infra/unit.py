@@ -308,9 +308,12 @@ class Unit:
         await self._write()
 
     def _is_guarded(self) -> bool:
-        """Whether what is written without a lock tells what it was read from: of old rows only the guarded one."""
+        """Whether what is written without a lock tells what it was read from: of old rows only the guarded one.
+
+        Of another reading of the same row nobody knows the version.
+        """
         guarded = self._transaction.guarded
-        return not self._deleted and list(self._changed) == ([] if guarded is None else [guarded.identity()])
+        return not self._deleted and list(self._changed.values()) == ([] if guarded is None else [guarded])
 
     def _said(self) -> bool:
         return bool(self._fresh or self._changed or self._deleted or self._counted)

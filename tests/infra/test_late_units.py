@@ -177,7 +177,7 @@ async def test_what_needs_a_transaction_begins_it_and_locks_what_is_guarded(writ
 
 
 @pytest.mark.usefixtures("known")
-@pytest.mark.parametrize("how", ["unguarded", "unchanged", "deleted", "two"])
+@pytest.mark.parametrize("how", ["unguarded", "unchanged", "read again", "deleted", "two"])
 async def test_only_the_guarded_row_can_be_changed_without_a_lock(writes, database, how):
     async def write():
         async with writes.begin(late=True) as unit:
@@ -187,6 +187,8 @@ async def test_only_the_guarded_row_can_be_changed_without_a_lock(writes, databa
             elif how == "two":
                 unit.change(row, description="one")
                 unit.change(await unit.read(named, "B"), description="two")
+            elif how == "read again":
+                unit.change(await unit.read(named, "A"), description="one")
             elif how == "deleted":
                 unit.delete(row)
             else:
