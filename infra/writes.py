@@ -78,6 +78,7 @@ class Writes:
             task = asyncio.create_task(self._commit(unit, committed))
             self._telling.add(task)
             task.add_done_callback(self._telling.discard)
+            task.add_done_callback(lambda _: committed.cancel())  # when it was ended before it began
             await to_the_end(committed)
         finally:
             transaction.give_back()

@@ -337,3 +337,26 @@ async def test_who_is_cancelled_while_it_writes_has_written_and_told(writes, tol
     await writes.close()
     assert await descriptions(database) == ["one"]
     assert told.channels == {"services": ""}
+
+
+@pytest.mark.parametrize("late", [True, False])
+async def test_a_commit_that_is_ended_before_it_began_is_not_waited_for(writes, database, monkeypatch, late):
+    """As when a process ends: whatever it still does is cancelled."""
+
+    class Ended(set):
+        def add(self, task):
+            super().add(task)
+            task.cancel()
+
+    async def write():
+        async with writes.begin(late=late) as unit:
+            add(unit, "A")
+
+    with monkeypatch.context() as ending:
+        ending.setattr(writes, "_telling", Ended())
+        async with asyncio.timeout(5):
+            with pytest.raises(asyncio.CancelledError):
+                await write()
+    assert await names(database) == []
+    await write_well(writes)
+    assert writes.slots.in_use == 0
