@@ -39,7 +39,7 @@ class Overdue(Generic[Item]):
         loop = asyncio.get_running_loop()
         now = loop.time()
         for item in [item for item, due in self._due.items() if due <= now]:
-            del self._due[item]
-            self._tell(item)
+            if self._due.pop(item, None) is not None:  # else it has ended by what was told of another
+                self._tell(item)
         if self._due and (first := min(self._due.values())) < self._look_at:
             self._look_next(loop, first)
