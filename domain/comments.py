@@ -119,10 +119,10 @@ async def _write(unit: Unit, viewer: Viewer, ticket: Ticket, said: Words, *, int
     body = words.body(problems, "body", said.body, what="The comment", may_be_empty=bool(said.upload_ids))
     problems.refuse()
     uploads = await attachments.finished(unit, viewer, list(said.upload_ids))
-    return write(unit, viewer, ticket, body, uploads, internal=internal, channel=said.channel)
+    return await write(unit, viewer, ticket, body, uploads, internal=internal, channel=said.channel)
 
 
-def write(
+async def write(
     unit: Unit,
     viewer: Viewer,
     ticket: Ticket,
@@ -138,7 +138,7 @@ def write(
         ticket_id=ticket.id,
         author_id=viewer.id,
         body=body,
-        body_html=words.html(body),
+        body_html=await words.beside(words.html, body),
         internal=internal,
         channel=channel,
         created_at=unit.now,

@@ -41,7 +41,8 @@ async def edit(unit: Unit, viewer: Viewer, comment_id: UUID, body: str) -> UUID:
         raise Conflict(ConflictReason.WRONG_STATE, "This comment was taken back.", current=(Comment, comment.id))
     if comment.body == text:
         return comment.id
-    unit.change(comment, body=text, body_html=words.html(text), edited_at=unit.now)
+    made = await words.beside(words.html, text)
+    unit.change(comment, body=text, body_html=made, edited_at=unit.now)
     await search.forget(unit, comment.id, internal=comment.internal)
     search.index(unit, comment.id, ticket, text, internal=comment.internal)
     history.record(unit, viewer.id, ticket, CommentEdited(comment.id), internal=comment.internal)

@@ -102,7 +102,7 @@ async def resolve(unit: Unit, viewer: Viewer, settings: Settings, said: Solution
         Resolution,
         ticket_id=ticket.id,
         summary=text,
-        summary_html=text and words.html(text),
+        summary_html=text and await words.beside(words.html, text),
         article_id=said.article_id,
         resolved_at=unit.now,
         resolved_by_id=viewer.id,
@@ -199,7 +199,7 @@ async def reopen(unit: Unit, viewer: Viewer, ticket_id: UUID, *, reason: str) ->
     text = words.text(problems, "reason", reason, most=MOST_REASON, what="The reason", may_be_empty=False)
     problems.refuse()
     if not works:
-        comments.write(unit, viewer, ticket, text)
+        await comments.write(unit, viewer, ticket, text)
     await statuses.reopen(unit, viewer.id, ticket, text)
     return ticket.id
 

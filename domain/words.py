@@ -1,8 +1,12 @@
 """What people write: checked, tidied, and made into safe HTML."""
 
+import asyncio
 import importlib
 import re
+import threading
 import unicodedata
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from html import unescape
 from typing import Any
 
@@ -15,6 +19,7 @@ from domain.refusals import Problems
 
 MOST_SUBJECT, MOST_BODY, MOST_NAME, MOST_TOPIC, MOST_TAGS = 200, 20_000, 200, 200, 20
 MOST_REMOVED = 100  # tags at once
+LONG = 2_000  # characters: whatever they are, they take no more than some 20 ms
 
 _UNSAFE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
 _TURNING = re.compile(r"[\u202a-\u202e\u2066-\u2069]")  # which would turn around what stands beside a name or subject
@@ -58,14 +63,24 @@ class _Scheme:
 
 
 _linking.SCHEME_RE = _Scheme()
+
+
 # Raw HTML is shown as text, and a picture as a link, since fetching it would tell who reads. Line breaks stay as people
 # wrote them. The result is sanitised again: the renderer is not the last line of defence.
-_markdown = (
-    MarkdownIt("commonmark", {"html": False, "linkify": True, "breaks": True})
-    .enable(["table", "strikethrough", "linkify"])
-    .disable("image")
-)
-_markdown.linkify = _Links()
+class _Renderer(threading.local):
+    """Each thread's own, as it keeps what it is at."""
+
+    def __init__(self) -> None:
+        self.markdown = (
+            MarkdownIt("commonmark", {"html": False, "linkify": True, "breaks": True})
+            .enable(["table", "strikethrough", "linkify"])
+            .disable("image")
+        )
+        self.markdown.linkify = _Links()
+
+
+_renderer = _Renderer()
+_beside = ThreadPoolExecutor(1, "words")  # one after the other: more would take turns with all else, and be no sooner
 # Cells that the rows of a table may leave out, which are made all the same: the 65,536 of the renderer take seconds.
 _tables: Any = importlib.import_module("markdown_it.rules_block.table")  # as above
 _tables.MAX_AUTOCOMPLETED_CELLS = 1_000
@@ -131,7 +146,14 @@ def filename(path: str) -> str:
 
 def html(markdown: str) -> str:
     """The Markdown as HTML that is safe to insert."""
-    return _cleaner.clean(_markdown.render(markdown)).strip()
+    return _cleaner.clean(_renderer.markdown.render(markdown)).strip()
+
+
+async def beside(make: Callable[[str], str], markdown: str) -> str:
+    """What `make` makes of a text; of a long one beside all else, so that nobody waits for it but who said it."""
+    if len(markdown) <= LONG:
+        return make(markdown)
+    return await asyncio.get_running_loop().run_in_executor(_beside, make, markdown)
 
 
 def line_of(made: str) -> str:

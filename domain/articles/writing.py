@@ -54,7 +54,7 @@ async def create(unit: Unit, viewer: Viewer, said: Beginning) -> UUID:
     """Begin an article as a draft. Raises InvalidInput, NotFound, NotAllowed."""
     articles.may_write(viewer)
     problems = Problems()
-    text = _text(problems, {"title": said.title, "summary": said.summary, "body": said.body})
+    text = await _text(problems, {"title": said.title, "summary": said.summary, "body": said.body})
     tags = words.tags(problems, "tags", said.tags)
     words.locale(problems, "locale", said.locale)
     problems.refuse()
@@ -113,7 +113,7 @@ async def save_draft(
     wanted = {name: given.get(name, getattr(before, name)) for name in TEXT}
     if "summary" not in given and before.summary == texts.summary(before.body_html):
         wanted["summary"] = None  # nobody wrote it: it goes on being the beginning of the text
-    text = _text(problems, wanted)
+    text = await _text(problems, wanted)
     tags = words.tags(problems, "tags", given["tags"] or []) if "tags" in given else article.tags
     if given.get("position", 0) < 0:
         problems.add("position", "Places are counted from 0.")
@@ -134,7 +134,7 @@ async def restore(unit: Unit, viewer: Viewer, version_id: UUID) -> UUID:
     article = access.found(await unit.lock(articles.one, viewer, known.article_id), "versionId", "version")
     draft = await unit.lock(articles.draft_of, viewer, article.id)
     if known.published_at is not None:  # a draft is what it is
-        await _say(unit, viewer, article, draft, _text(Problems(), {name: getattr(known, name) for name in TEXT}))
+        await _say(unit, viewer, article, draft, await _text(Problems(), {name: getattr(known, name) for name in TEXT}))
         articles.tell(unit, article.id)
     return article.id
 
@@ -237,10 +237,10 @@ def _slugs_like(slug: Any) -> Select[ArticleSlug]:
     return select(ArticleSlug).where(sa.or_(ArticleSlug.slug == slug, numbered))
 
 
-def _text(problems: Problems, said: dict[str, str | None]) -> dict[str, str]:
+async def _text(problems: Problems, said: dict[str, str | None]) -> dict[str, str]:
     title = words.line(problems, "title", said["title"] or "", most=texts.MOST_TITLE, what="The title")
     body = words.text(problems, "body", said["body"] or "", most=texts.MOST_BODY, what="The body")
-    rendered = texts.rendered(body) if len(body) <= texts.MOST_BODY else ""
+    rendered = await words.beside(texts.rendered, body) if len(body) <= texts.MOST_BODY else ""
     summary = words.optional_line(problems, "summary", said["summary"], most=texts.MOST_SUMMARY, what="The summary")
     return {
         "title": title,

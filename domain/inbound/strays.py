@@ -51,7 +51,7 @@ async def _wait(desk: Desk, arrival: Arrival, reason: str) -> None:
                 told = f"A mail from {mail.sender or 'nobody'} came in answer to this ticket, and waits: {reason}"
                 quoted = "\n".join(f"> {line}" for line in files.cut(mail.text, MOST_BODY // 2).split("\n"))
                 body = files.cut(f"{told}\n\n{quoted}", MOST_BODY)
-                comments.write(unit, NOBODY, ticket, body, internal=True, channel=TicketChannel.EMAIL)
+                await comments.write(unit, NOBODY, ticket, body, internal=True, channel=TicketChannel.EMAIL)
             await outcomes.tell_closed(unit, arrival)
     except Seen:
         return

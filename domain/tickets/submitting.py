@@ -78,7 +78,7 @@ async def submit(unit: Unit, viewer: Viewer, said: Submission) -> UUID:
         Ticket,
         subject=subject,
         body=body,
-        body_html=words.html(body),
+        body_html=await words.beside(words.html, body),
         status=TicketStatus.OPEN,
         priority=priority,
         priority_rank=priority.value,

@@ -1,5 +1,7 @@
 """What people write is checked, tidied, and safe as HTML."""
 
+import asyncio
+import threading
 import time
 
 import pytest
@@ -55,6 +57,25 @@ def test_a_long_address_is_a_link():
     assert words.html(f"see {address}") == (
         f'<p>see <a href="{address}" rel="nofollow noopener noreferrer">{address}</a></p>'
     )
+
+
+async def test_what_is_long_is_made_in_a_thread_and_the_same():
+    here, made_in = threading.get_ident(), []
+
+    def make(text):
+        made_in.append(threading.get_ident() == here)
+        return words.html(text)
+
+    pieces = [
+        "**a** www.a.com/b [c](http://d.e) `f`\n\n",
+        "- a@b.co\n  - c\n",
+        "|a|b|\n|-|-|\n|~~x~~|y|\n\n",
+        "[![*_<\n",
+    ]
+    texts = [f"{number}\n\n{piece * 300}" for number in range(3) for piece in pieces]
+    together = await asyncio.gather(*(words.beside(make, text) for text in texts), words.beside(make, "short"))
+    assert together == [words.html(text) for text in [*texts, "short"]]
+    assert sorted(made_in) == [False] * len(texts) + [True]
 
 
 @given(st.text(max_size=500))
