@@ -12,6 +12,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.dialects.postgresql import insert
 
 from domain.refusals import Conflict, ConflictReason, InvalidInput
+from infra.postgres import Overtaken
 from infra.unit import Unit, now
 from infra.writes import Writes
 from models import IdempotencyKey
@@ -36,14 +37,19 @@ def _one(person_id: Any, mutation: Any, key: Any) -> Select[IdempotencyKey]:
 async def claim(
     unit: Unit, person_id: UUID, mutation: str, key: str, given: Any
 ) -> tuple[IdempotencyKey, dict[str, Any] | None]:
-    """The key's row, locked, and the answer that was given under it; None when this is the first time.
+    """The key's row, locked or new, and the answer that was given under it; None when this is the first time.
 
-    A twin that is still under way is waited for. `given` is the input, a dataclass of plain values. Raises
+    A twin that is still under way is waited for; a unit that has not begun its transaction is Overtaken by one instead,
+    and what it refuses may have been done by that meanwhile. `given` is the input, a dataclass of plain values. Raises
     InvalidInput for a key that is none, and Conflict KEY_REUSED when the key came with another input.
     """
     if not 1 <= len(key) <= MOST_KEY:
         raise InvalidInput(("idempotencyKey", f"A key has 1 to {MOST_KEY} characters."))
     digest = _digest(given)
+    if not unit.begun and await unit.read(_one, person_id, mutation, key) is None:
+        unit.translate("idempotency_keys_pkey", Overtaken())
+        its = {"person_id": person_id, "mutation": mutation, "key": key, "input_hash": digest}
+        return unit.insert(IdempotencyKey, **its, answer=None, created_at=unit.now), None
     fresh = await unit.run(_claim, person_id, mutation, key, digest, unit.now)
     if fresh:
         return unit.row(IdempotencyKey, fresh[0]), None

@@ -78,6 +78,11 @@ class Unit:
         self._gathered: dict[Callable[[list[Any]], Job], list[Any]] = {}
         self.gathered_due: dt.datetime | None = None  # when the jobs that are gathered happen; None: at once
 
+    @property
+    def begun(self) -> bool:
+        """Whether its transaction has begun, so that what it locks stays so until the end."""
+        return self._transaction.begun
+
     async def lock(self, build: Callable[..., sa.Select[Model]], *arguments: Any) -> Model | None:
         """The row that `build(*arguments)` selects, locked against others until the end; None if there is none."""
         rows = await self._rows(build, arguments, lock=True)

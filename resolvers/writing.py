@@ -82,6 +82,9 @@ async def _in_unit(
         except Overtaken:
             if attempt == TRIES:
                 raise
+        except refusals.Refusal:
+            if attempt > 1 or given(getattr(input, "idempotency_key", None)) is None:
+                raise  # otherwise a twin may have done meanwhile what was refused
     raise AssertionError
 
 

@@ -23,7 +23,7 @@ WORTH = cards.WORTH_OF_ASKING
 
 
 @pytest.fixture
-def process(desk, monkeypatch):
+async def process(desk, monkeypatch):
     """Makes what answers in another process, with cards of its own, which come by their keys alone."""
     made = []
     monkeypatch.setattr(cards, "WORTH_OF_ASKING", 0)
@@ -33,7 +33,9 @@ def process(desk, monkeypatch):
         made.append(engine)
         return engine
 
-    return another
+    yield another
+    for engine in made:
+        await engine.cards.close()
 
 
 @pytest.fixture

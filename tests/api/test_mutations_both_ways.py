@@ -147,8 +147,10 @@ async def keys(customer, ticket, problem, support, director, database, work, mai
 
 
 @pytest.fixture
-def answering(desk):
-    return Engine(schema, desk.reads, refusals=refusals.Refusal, report=repr, given=desk)
+async def answering(desk):
+    engine = Engine(schema, desk.reads, refusals=refusals.Refusal, report=repr, given=desk)
+    yield engine
+    await engine.cards.close()
 
 
 def made(type_, keys, *, full):

@@ -12,6 +12,7 @@ COMMENT = """mutation($input: AddCommentInput!) { addComment(input: $input) { __
   ... on AddCommentSuccess { ticket { lastSeq } } } }"""
 NOTE = "mutation($input: AddInternalCommentInput!) { addInternalComment(input: $input) { __typename } }"
 STATUS = "mutation($input: ChangeTicketStatusInput!) { changeTicketStatus(input: $input) { __typename } }"
+RESOLVE = "mutation($input: ResolveTicketInput!) { resolveTicket(input: $input) { __typename } }"
 SUBMIT = "mutation($input: SubmitTicketInput!) { submitTicket(input: $input) { __typename } }"
 HISTORY = "query($id: ID!) { ticket(id: $id) { lastSeq events { nodes { seq __typename } } } }"
 
@@ -53,6 +54,41 @@ async def test_so_it_is_by_who_works_on_the_ticket(api, spoken, agent, answered)
     await api(agent, COMMENT, input={"ticketId": answered.gid, "body": "And on again?"})
     await api(agent, NOTE, input={"ticketId": answered.gid, "body": "They did not."})
     assert spoken == ["SELECT", "WITH"] * 2
+
+
+async def test_with_a_key_it_is_looked_for_before(api, spoken, database, customer, answered):
+    spoken.clear()
+    given = {"ticketId": answered.gid, "body": "It smokes.", "idempotencyKey": "one"}
+    first = await api(customer, COMMENT, input=given)
+    assert spoken == ["SELECT", "SELECT", "WITH"]
+    spoken.clear()
+    assert await api(customer, COMMENT, input=given) == first
+    assert spoken[:2] == ["SELECT", "BEGIN"]
+    assert len(await database.rows("SELECT id FROM comments WHERE body = 'It smokes.'")) == 1
+    assert [row["answer"]["type"] for row in await database.rows("SELECT answer FROM idempotency_keys")] == [
+        "AddCommentSuccess"
+    ]
+
+
+@pytest.mark.parametrize("after", [1, 2])
+async def test_what_a_twin_did_meanwhile_is_answered_alike(api, database, agent, answered, monkeypatch, after):
+    """The second resolves the ticket after the first has looked for the key, or for the ticket as well."""
+    given = {"ticketId": answered.gid, "idempotencyKey": "one"}
+    fetch, left, twins = Transaction.fetch, [after], []
+
+    async def fetched(self, text, *rest, **options):
+        found = await fetch(self, text, *rest, **options)
+        left[0] -= 1
+        if left[0] == 0:
+            twins.append(asyncio.create_task(api(agent, RESOLVE, input=given)))
+            await asyncio.sleep(0.2)  # it is done, or waits for what this one has locked
+        return found
+
+    monkeypatch.setattr(Transaction, "fetch", fetched)
+    first = await api(agent, RESOLVE, input=given)
+    assert first["resolveTicket"]["__typename"] == "ResolveTicketSuccess"
+    assert await twins[0] == first
+    assert len(await database.rows("SELECT id FROM resolutions")) == 1
 
 
 async def test_a_submission_reads_what_it_is_routed_by_and_writes(api, spoken, customer, problem):

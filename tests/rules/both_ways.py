@@ -162,6 +162,7 @@ class BothWays:
             return await fresh.query(asked.text, variables, asked.name, viewer, Context(self.desk, fresh, viewer))
         finally:
             operation.planned = planned
+            await fresh.cards.close()
 
     async def compare(self, asked: Asked, asking: list[tuple[str, dict[str, Any]]], *, together: bool = False) -> None:
         """Both answer these viewers the same, and nothing that they may not read.
