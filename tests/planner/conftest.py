@@ -129,6 +129,7 @@ async def open_desk(planner_rows, database_url):
 
     yield make
     for desk in opened:
+        await desk.engine.cards.close()
         await desk.reads.close()
 
 

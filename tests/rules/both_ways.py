@@ -138,6 +138,12 @@ class BothWays:
         self.generous = self.engine()
         self.generous.most = Most(cost=10**9, pieces=10**6)
 
+    async def close(self) -> None:
+        """Look at nothing any more."""
+        for engine in (self.usual, self.generous):
+            await engine.cards.close()
+        await self.reads.close()
+
     def engine(self) -> Engine:
         """One that has made no plan yet."""
 

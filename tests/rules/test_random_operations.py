@@ -50,7 +50,7 @@ async def both_ways(desk: Desk, engine: AsyncEngine, emptied: Callable[[], Await
     for name in scene.viewers:
         await found.learn(name)
     yield found
-    await found.reads.close()
+    await found.close()
     await emptied()
 
 
