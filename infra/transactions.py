@@ -59,7 +59,7 @@ class Transaction:
             try:
                 records: list[Any] = await self._driver.fetch(text, *arguments)  # which costs less than `execute`
             except asyncpg.PostgresError as error:
-                if error.sqlstate == Said.sqlstate:
+                if error.sqlstate == Said.sqlstate:  # what was guarded has changed, or others have counted
                     raise Overtaken from error
                 raise
         return records
