@@ -59,11 +59,12 @@ def main() -> None:
         sides = []
         if before := os.environ.get("BEFORE"):
             port = embedded.free_port()
-            process = stack.enter_context(running([str(Path(before) / "desk.py"), "serve"], dict(os.environ), port))
+            command = [sys.executable, str(Path(before) / "desk.py"), "serve"]
+            process = stack.enter_context(running(command, dict(os.environ), port))
             sides.append(Side("before", port, process.pid, "deskwire"))
         for name, given in SIDES.items():
             port, environment = embedded.free_port(), dict(os.environ) | given | (endpoint if given else {})
-            process = stack.enter_context(running(["desk.py", "serve"], environment, port))
+            process = stack.enter_context(running([sys.executable, "desk.py", "serve"], environment, port))
             sides.append(Side(name, port, process.pid, "deskwire"))
         load = [sys.executable, "benchmarks/bench/load.py"]
         sender = stack.enter_context(subprocess.Popen(load, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
