@@ -161,9 +161,9 @@ class answering:  # noqa: N801 # it reads as what it does; made of a generator i
             raise Unavailable from error
 
 
-async def to_the_end(work: Coroutine[Any, Any, Result] | asyncio.Future[Result]) -> Result:
+async def to_the_end(work: Coroutine[Any, Any, Result]) -> Result:
     """What the work returns. It is not interrupted when its caller is cancelled, which is passed on afterwards."""
-    task = asyncio.ensure_future(work)
+    task = asyncio.create_task(work)
     cancelled = None
     while not task.done():
         try:

@@ -23,8 +23,6 @@ from infra.transactions import UNKNOWN, Transaction
 from infra.writing import Verb, parts_of, written
 from models import AuditEntry, Base, JobRow, JobState
 
-TELL_SECONDS = 3  # for what Redis has not heard yet when the process ends
-
 Wake = tuple[UUID | str, dt.datetime]  # a job's row, or a kind of which many are performed at once; and when it is due
 
 

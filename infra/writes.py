@@ -73,22 +73,14 @@ class Writes:
             except BaseException as error:
                 await to_the_end(transaction.undo(error))
                 raise
-            # By a task: whether it is committed, and told, must not depend on who still listens.
-            committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            task = asyncio.create_task(self._commit(unit, committed))
-            self._telling.add(task)
-            task.add_done_callback(self._telling.discard)
-            task.add_done_callback(lambda _: committed.cancel())  # when it was ended before it began
-            await to_the_end(committed)
+            # Whether it is committed must not depend on who still listens.
+            await to_the_end(self._commit(unit))
         finally:
             transaction.give_back()
 
-    async def _commit(self, unit: Unit, committed: asyncio.Future[None]) -> None:
-        try:
-            await unit.commit()
-        except BaseException as error:  # noqa: BLE001 # it is raised where the unit ends
-            committed.set_exception(error)
-            return
-        committed.set_result(None)
+    async def _commit(self, unit: Unit) -> None:
+        await unit.commit()
         if unit.jobs or unit.channels:
-            await self._after_commit(unit.jobs, unit.channels)
+            task = asyncio.create_task(self._after_commit(unit.jobs, unit.channels))
+            self._telling.add(task)
+            task.add_done_callback(self._telling.discard)

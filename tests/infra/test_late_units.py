@@ -97,15 +97,16 @@ async def test_nothing_is_written_when_the_guarded_row_has_changed(writes, told,
     assert told.channels == {}
 
 
+async def write_late(writes):
+    async with writes.begin(late=True) as unit:
+        unit.change(await guarded(unit), description="late")
+
+
 @pytest.mark.usefixtures("known")
 async def test_nothing_is_written_when_somebody_was_about_to_change_it(writes, database):
-    async def write():
-        async with writes.begin(late=True) as unit:
-            unit.change(await guarded(unit), description="late")
-
     async with writes.begin() as unit:
         unit.change(await unit.lock(named, "A"), description="first")
-        waiting = asyncio.create_task(write())
+        waiting = asyncio.create_task(write_late(writes))
         await asyncio.sleep(0.1)
         assert not waiting.done()
     with pytest.raises(Overtaken):
@@ -115,13 +116,9 @@ async def test_nothing_is_written_when_somebody_was_about_to_change_it(writes, d
 
 @pytest.mark.usefixtures("known")
 async def test_somebody_who_only_had_it_locked_is_waited_for(writes, database):
-    async def write():
-        async with writes.begin(late=True) as unit:
-            unit.change(await guarded(unit), description="late")
-
     async with writes.begin() as unit:
         await unit.lock(named, "A")
-        waiting = asyncio.create_task(write())
+        waiting = asyncio.create_task(write_late(writes))
         await asyncio.sleep(0.1)
         assert not waiting.done()
     await waiting
@@ -262,14 +259,10 @@ async def test_when_the_server_refuses_everybody_knows(settings, told, database,
     monkeypatch.setitem(SETTINGS, "lock_timeout", "50ms")
     writes = await Writes.open(settings.database_url, told, size=2)
 
-    async def write():
-        async with writes.begin(late=True) as unit:
-            unit.change(await guarded(unit), description="late")
-
     async with writes.begin() as unit:
         await unit.lock(named, "A")
         with pytest.raises(Unavailable) as raised:
-            await write()
+            await write_late(writes)
     await writes.close()
     assert str(raised.value) != UNKNOWN
     assert await descriptions(database) == [None, None]
@@ -342,18 +335,21 @@ async def test_who_is_cancelled_while_it_writes_has_written_and_told(writes, tol
 @pytest.mark.parametrize("late", [True, False])
 async def test_a_commit_that_is_ended_before_it_began_is_not_waited_for(writes, database, monkeypatch, late):
     """As when a process ends: whatever it still does is cancelled."""
+    made = asyncio.create_task
 
-    class Ended(set):
-        def add(self, task):
-            super().add(task)
-            task.cancel()
+    def ended(work):
+        task = made(work)
+        task.cancel()
+        return task
 
     async def write():
         async with writes.begin(late=late) as unit:
             add(unit, "A")
+            if not late:
+                await unit.flush()
+            ending.setattr("infra.pool.asyncio.create_task", ended)
 
     with monkeypatch.context() as ending:
-        ending.setattr(writes, "_telling", Ended())
         async with asyncio.timeout(5):
             with pytest.raises(asyncio.CancelledError):
                 await write()
