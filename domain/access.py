@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from domain.refusals import NotAllowed, NotFound, Unauthenticated
-from models import ApiTokenScope, Membership, Person, Role, Watcher
+from models import ApiTokenScope, Membership, Person, Role, Ticket, Watcher
 
 Found = TypeVar("Found")
 Works = ColumnElement[bool] | bool  # whether the viewer works on a ticket; plain where the role decides
@@ -189,6 +189,26 @@ def works_on(viewer: Viewer, ticket: Any) -> Works:
     return sa.or_(
         ticket.department_id.in_(departments_of(viewer)), sa.func.coalesce(ticket.assignee_id == viewer.id, sa.false())
     )
+
+
+def places(viewer: Viewer) -> list[tuple[Any, ...]]:
+    """What has to be read beside a row of a ticket for `works_on_row`; nothing where the role decides.
+
+    Not as a part of the same condition: a row that was waited for may have come to another department meanwhile.
+    """
+    return [(_departments_in, viewer)] if viewer.is_staff and not viewer.has(Role.DIRECTOR) else []
+
+
+def _departments_in(viewer: Viewer) -> Select[*tuple[Any, ...]]:
+    return select(sa.func.array(departments_of(viewer).scalar_subquery()).label("ids"))
+
+
+def works_on_row(viewer: Viewer, ticket: Ticket, found: list[list[Any]]) -> bool:
+    """As `works_on`, of a row, by what `places` gave."""
+    if not found:
+        return viewer.is_staff
+    [[(ids,)]] = found
+    return ticket.assignee_id == viewer.id or ticket.department_id in ids
 
 
 def of_side(works: Works, staff: Any, customers: Any) -> Any:

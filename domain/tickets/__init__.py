@@ -88,8 +88,9 @@ async def locked(unit: Unit, viewer: Viewer, ticket_id: UUID, field: str = "tick
     `field`: of the input, that names the ticket.
     """
     await unit.hold()
-    *places, rows = await unit.guard(*_places(viewer), (one, viewer, ticket_id))
-    return _found(viewer, places, rows, field)
+    *places, rows = await unit.guard(*access.places(viewer), (one, viewer, ticket_id))
+    ticket = access.found(next(iter(rows), None), field, "ticket")
+    return ticket, access.works_on_row(viewer, ticket, places)
 
 
 async def locked_to_work_on(unit: Unit, viewer: Viewer, ticket_id: UUID) -> Ticket:
@@ -106,26 +107,7 @@ async def counted(unit: Unit, viewer: Viewer, ticket_id: UUID, limit: attempts.L
     `limit`: of the viewer's attempts, of which this is one. Raises RateLimited, before NotFound.
     """
     tried = attempts.Attempts(unit, limit, str(viewer.id))
-    so_far, *places, rows = await unit.guard(tried.so_far, *_places(viewer), (one, viewer, ticket_id))
+    so_far, *places, rows = await unit.guard(tried.so_far, *access.places(viewer), (one, viewer, ticket_id))
     tried.add(so_far)
-    return _found(viewer, places, rows, "ticketId")
-
-
-def _places(viewer: Viewer) -> list[tuple[Any, ...]]:
-    """What has to be read beside a ticket to know whether the viewer works on it.
-
-    Not as a part of the same condition: a ticket that is waited for may have come to another department meanwhile.
-    """
-    return [(_departments_of, viewer)] if viewer.is_staff and not viewer.has(Role.DIRECTOR) else []
-
-
-def _departments_of(viewer: Viewer) -> Select[*tuple[Any, ...]]:
-    return select(sa.func.array(access.departments_of(viewer).scalar_subquery()).label("ids"))
-
-
-def _found(viewer: Viewer, places: list[list[Any]], rows: list[Ticket], field: str) -> tuple[Ticket, bool]:
-    ticket = access.found(next(iter(rows), None), field, "ticket")
-    if not places:
-        return ticket, viewer.is_staff
-    [[(ids,)]] = places
-    return ticket, ticket.assignee_id == viewer.id or ticket.department_id in ids
+    ticket = access.found(next(iter(rows), None), "ticketId", "ticket")
+    return ticket, access.works_on_row(viewer, ticket, places)

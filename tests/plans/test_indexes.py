@@ -8,6 +8,7 @@ import pytest
 from large_desk import GROWING, KEPT, TICKETS, VIEWERS, Plans
 
 from domain import (
+    access,
     announcing,
     attachments,
     attempts,
@@ -247,6 +248,7 @@ async def test_notifications(plans, people, viewer):
         (sessions._open_ones, (new_id(), now()), True),
         (sessions._old, (now() - sessions.KEPT,), False),
         (attempts._count, ("key", now(), dt.timedelta(hours=1)), False),
+        (access._departments_in, (Viewer(Role.AGENT, new_id()),), False),
         (attempts._so_far, ("key", now(), dt.timedelta(hours=1)), False),
         (transactions._as_it_was, (Ticket, "1", new_id()), True),
         (attempts._old, (now() - attempts.SWEPT_AFTER,), False),
