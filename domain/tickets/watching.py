@@ -89,9 +89,8 @@ def _tell(unit: Unit, viewer: Viewer, ticket: Ticket, person_ids: list[UUID], *,
 
 async def _both(unit: Unit, viewer: Viewer, ticket_id: UUID, person_id: UUID | None) -> tuple[Ticket, Person]:
     access.require_account(viewer)
-    ticket = access.found(await unit.lock(tickets.one, viewer, ticket_id), "ticketId", "ticket")
+    ticket, works = await tickets.locked(unit, viewer, ticket_id)
     if person_id is not None and person_id != viewer.id:
-        works = await tickets.is_worked_on(unit, viewer, ticket)
         actions.require(viewer, ticket, TicketAction.MANAGE_WATCHERS, works=works, now=unit.now)
     person = access.found(await unit.read(people.one, viewer, person_id or viewer.id), "personId", "person")
     return ticket, person
