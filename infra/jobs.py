@@ -196,7 +196,8 @@ async def perform_together(desk: Desk, kind: str) -> None:
             full = len(found) == most
             if found:
                 with _span(kind, 1, None, began, {"messaging.batch.message_count": len(found)}):
-                    await _performed(desk, dict(found), kind, 1)
+                    # PostgreSQL gives them in any order; people are to hear of things in that in which they happened.
+                    await _performed(desk, dict(sorted(found)), kind, 1)
         if full:
             await desk.bus.tell([(kind, now())], {})
     except Unavailable as error:

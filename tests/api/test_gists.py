@@ -5,6 +5,7 @@ import pytest
 from models import Role
 
 TOLD = "{ viewer { notifications(first: 5) { nodes { kind title body } } } }"
+CLOSE = "mutation ($input: CloseTicketInput!) { closeTicket(input: $input) { __typename } }"
 CONFIRMED = "RESOLUTION_CONFIRMED"
 
 
@@ -121,6 +122,20 @@ async def test_of_an_ending_what_solved_it_and_how_it_was_rated(do, newest, data
 
 async def test_of_closing_that_it_is_closed(do, newest, customer, agent, ticket):
     await do(agent, "closeTicket", ticketId=ticket.gid, reason="Never told to customers.")
+
+    assert await newest(customer) == ("STATUS_CHANGED", "Printer on fire · Ada Agent has closed it.")
+
+
+async def test_what_is_told_at_once_is_told_in_its_order(api, work, desk, newest, customer, agent, ticket, monkeypatch):
+    closed = await api(agent, CLOSE, input={"ticketId": ticket.gid})
+    assert closed["closeTicket"]["__typename"] == "CloseTicketSuccess"
+    claim = desk.writes.alone
+
+    async def as_it_may_come(*asked):
+        return (await claim(*asked))[::-1]
+
+    monkeypatch.setattr(desk.writes, "alone", as_it_may_come)
+    await work.run()
 
     assert await newest(customer) == ("STATUS_CHANGED", "Printer on fire · Ada Agent has closed it.")
 
