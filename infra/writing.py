@@ -21,7 +21,7 @@ REFUSED: sa.ColumnElement[bool] = sa.func.deskwire_refused(sa.true(), sa.literal
 SHARED = frozenset({dt.datetime, uuid.UUID, asyncpg.pgproto.pgproto.UUID})
 
 
-class Verb(enum.Enum):
+class Verb(enum.IntEnum):  # whose hash is C's: it stands in each statement's key
     """What is done to rows."""
 
     INSERT = enum.auto()
@@ -36,17 +36,9 @@ class Part(NamedTuple):
     verb: Verb
     model: type[Base]
     columns: tuple[str, ...]
-    rows: Sequence[State]
-
-    @property
-    def may_fail(self) -> bool:
-        """Whether its statement may find nothing to do, so that nothing at all is to be written."""
-        return self.verb is Verb.COUNT or self.rows[0].version is not None
-
-    @property
-    def several(self) -> bool:
-        """Whether its statement is one for any number of rows."""
-        return len(self.rows) > 1
+    several: bool  # whether its statement is one for any number of rows
+    may_fail: bool  # whether its statement may find nothing to do, so that nothing at all is to be written
+    rows: Sequence[State]  # on which, of all of this, the statement does not depend
 
     def values(self) -> list[Any]:
         """What the part's statement is given: a row's values and at their end its key, or a document of all rows."""
@@ -100,12 +92,12 @@ def parts_of(
         if row.version is None:
             alike[Verb.CHANGE, row.model, tuple(row.changes)].append(row)
         else:
-            guarded.append(Part(Verb.CHANGE, row.model, tuple(row.changes), [row]))
+            guarded.append(Part(Verb.CHANGE, row.model, tuple(row.changes), several=False, may_fail=True, rows=[row]))
     return [
         *guarded,
-        *[Part(Verb.COUNT, row.model, tuple(row.values), [row]) for row in counted],
-        *[Part(verb, model, columns, rows) for (verb, model, columns), rows in alike.items()],
-        *[Part(Verb.DELETE, row.model, (), [row]) for row in deleted],
+        *[Part(Verb.COUNT, row.model, tuple(row.values), several=False, may_fail=True, rows=[row]) for row in counted],
+        *[Part(*said, several=len(rows) > 1, may_fail=False, rows=rows) for said, rows in alike.items()],
+        *[Part(Verb.DELETE, row.model, (), several=False, may_fail=False, rows=[row]) for row in deleted],
     ]
 
 
@@ -125,7 +117,7 @@ def written(parts: Sequence[Part]) -> tuple[str, list[Any]]:
             for place, value in enumerate(values)
         ]
     )
-    shape = tuple([(part.verb, part.model, part.columns, part.several, part.may_fail) for part in parts]), same
+    shape = tuple([part[:-1] for part in parts]), same
     writing = _statements.get(shape)
     if writing is None:
         writing = _statements[shape] = Writing(parts, same)
