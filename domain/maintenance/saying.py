@@ -1,6 +1,7 @@
 """What a notice says to one reader: its message with times by their clock, in their language."""
 
 import datetime as dt
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -39,6 +40,7 @@ HINDERS = {
     MaintenanceSeverity.MAJOR: marked("Important things will not work."),
     MaintenanceSeverity.CRITICAL: marked("Nothing will work."),
 }
+MOST_RENDERED = 100  # messages as HTML, each of some 10,000 characters at most
 UNSEEN = marked("Maintenance")  # to whoever may not see any more what it was
 
 # --- A notice ---------------------------------------------------------------------------------------------------------
@@ -77,7 +79,13 @@ def message_of(
 
 def html_of(desk: Desk, *columns: Any) -> str:
     """The same as HTML."""
-    return words.html(message_of(desk, *columns))
+    return _rendered(message_of(desk, *columns))
+
+
+@lru_cache(MOST_RENDERED)
+def _rendered(message: str) -> str:
+    """The message as HTML, which is made once for all who read the same words: a page may ask for it at every visit."""
+    return words.html(message)
 
 
 def filled(w: Wording, message: str, starts_at: dt.datetime, ends_at: dt.datetime, names: str) -> str:

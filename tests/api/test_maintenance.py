@@ -5,6 +5,7 @@ import datetime as dt
 
 import pytest
 
+from domain import words
 from infra.unit import now
 from models import Role
 
@@ -102,6 +103,17 @@ def seen(api):
         return [each["title"] for each in found["nodes"]]
 
     return titles
+
+
+async def test_a_message_that_many_read_is_rendered_once(api, schedule, manager, agent, mail, monkeypatch):
+    rendered, render = [], words.html
+    monkeypatch.setattr(words, "html", lambda text: rendered.append(text) or render(text))
+    made = await schedule(message="*Slow* from {{startsAt}} on, for once.")
+    html = made["messageHtml"]
+
+    for viewer in (manager, agent):
+        assert (await api(viewer, ONE, id=made["id"]))["maintenanceNotice"]["messageHtml"] == html
+    assert len(rendered) == 1
 
 
 async def test_a_manager_announces_maintenance(api, schedule, form, mail, web, manager):
