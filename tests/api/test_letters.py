@@ -177,6 +177,8 @@ async def test_a_solution_is_told_with_the_way_to_confirm_it_and_without_a_way_o
     assert "<script>" not in html
     assert "Please confirm it" in text
     assert re.search(r"http://desk\.test/t/\S+", text)
+    # A word of a subject that is longer than a phone is wide makes no mail wider.
+    assert 0 < html.find("overflow-wrap:anywhere") < html.find("<strong>#")
     assert (letter["List-Unsubscribe"], letter["List-Unsubscribe-Post"]) == (None, None)
 
 
