@@ -14,6 +14,7 @@ import nh3
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 from linkify_it import LinkifyIt
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 from domain.refusals import Problems
 
@@ -65,6 +66,22 @@ class _Scheme:
 _linking.SCHEME_RE = _Scheme()
 
 
+def _pictures(state: Any) -> None:
+    """What was written as a picture is read as a link: without the sign before it, and with its address where nothing
+    was said of it.
+    """
+    for block in state.tokens:
+        run = block.children or []
+        places = [n for n, token in enumerate(run) if token.type == "link_open" and n and token.info != "auto"]
+        for n in reversed(places):  # from the end, so that places stay
+            before, link, after = run[n - 1 : n + 2]
+            if before.type != "text" or not before.content.endswith("!"):
+                continue
+            before.content = before.content[:-1]
+            if after.type == "link_close":
+                run.insert(n + 1, Token("text", "", 0, content=link.attrs["href"]))
+
+
 # Raw HTML is shown as text, and a picture as a link, since fetching it would tell who reads. Line breaks stay as people
 # wrote them. The result is sanitised again: the renderer is not the last line of defence.
 class _Renderer(threading.local):
@@ -76,6 +93,7 @@ class _Renderer(threading.local):
             .enable(["table", "strikethrough", "linkify"])
             .disable("image")
         )
+        self.markdown.core.ruler.after("inline", "pictures", _pictures)  # before addresses in text become links
         self.markdown.linkify = _Links()
 
 

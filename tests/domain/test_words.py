@@ -21,7 +21,19 @@ from domain.refusals import InvalidInput, Problems
         ("[x](javascript:alert(1))", "<p>[x](javascript:alert(1))</p>"),
         (
             "![tracker](https://example.com/p.gif)",
-            '<p>!<a href="https://example.com/p.gif" rel="nofollow noopener noreferrer">tracker</a></p>',
+            '<p><a href="https://example.com/p.gif" rel="nofollow noopener noreferrer">tracker</a></p>',
+        ),
+        (
+            "Yes! ![](https://a.example)",
+            '<p>Yes! <a href="https://a.example" rel="nofollow noopener noreferrer">https://a.example</a></p>',
+        ),
+        (
+            r"Oh!! [b](https://a.example), \![c](https://a.example), !<https://a.example>",
+            (
+                '<p>Oh!! <a href="https://a.example" rel="nofollow noopener noreferrer">b</a>, '
+                '!<a href="https://a.example" rel="nofollow noopener noreferrer">c</a>, '
+                '!<a href="https://a.example" rel="nofollow noopener noreferrer">https://a.example</a></p>'
+            ),
         ),
         (
             "see https://example.com/a?b=c",
@@ -37,7 +49,7 @@ def test_markdown_becomes_safe_html(markdown, html):
     "many",
     [
         *("http://a.b/(", "https://a.co/?q=[", "www.a.co/(", "a@b.co(", "www.a.co/( ", "[a][", "~~a", "|a\n|-\n"),
-        *("<http://", "{{ahttp://a.b/[a]["),
+        *("<http://", "{{ahttp://a.b/[a][", "![](a)"),
     ],
 )
 def test_a_longer_text_takes_as_much_longer(many):
