@@ -42,8 +42,6 @@ LOCKED = frozenset(
         (NotificationKind.TICKET_RESOLVED, MessageChannel.EMAIL),
     }
 )
-# What is not about tickets.
-OTHERS = frozenset({NotificationKind.REVIEW_REQUESTED, NotificationKind.MAINTENANCE})
 MOST = 50  # that one mutation sets
 
 Way = tuple[NotificationKind, MessageChannel]
@@ -168,7 +166,7 @@ def _turn_off(person_id: UUID, kinds: Sequence[NotificationKind]) -> tuple[Any, 
 
 
 async def turn_off_mail(unit: Unit, person_id: UUID, kind: NotificationKind | None = None) -> None:
-    """Send this person no more email of a kind; without one, no more about tickets than can't be turned off."""
-    asked = _turn_off(person_id, [each for each in NotificationKind if each not in OTHERS] if kind is None else [kind])
+    """Send this person no more email of a kind; without one, no more than can't be turned off."""
+    asked = _turn_off(person_id, list(NotificationKind) if kind is None else [kind])
     if asked[1]:
         await unit.run(_set, *asked)

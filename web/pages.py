@@ -90,7 +90,7 @@ def _sign_in(desk: Desk) -> Endpoint:
     return answer
 
 
-_ALL_OFF = marked("You will get no more emails about tickets, but those that a ticket needs of you.")
+_ALL_OFF = marked("You will get no more emails, but those that can't be turned off.")
 _KIND_OFF = marked("You will get no more emails like that one. It can be turned on again in {desk_name}.")
 
 
