@@ -185,7 +185,7 @@ def _about(
         page = ticket_link(settings.public_url, desk.signer, fact.into_id or fact.ticket_id, person.id, person.email)
         button = Link(w.said(_label(kind, fact)), page)
         if fact.status == TicketStatus.RESOLVED.name and kind is _RESOLVED:
-            choices = [Link(str(rating), f"{page}?rating={rating}") for rating in RATINGS]
+            choices = [Link(str(rating), f"{page}?rating={rating}#answer") for rating in RATINGS]
         notes = [w.said("The link is for you alone: whoever has it can read this request.")]
     elif len(found) == 1 and (shown := front_end_link(settings, fact.number, fact.ticket_id)):
         button = Link(w.said(_label(None, fact)), shown)

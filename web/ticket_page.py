@@ -27,7 +27,6 @@ from web.rendering import (
     NOT_LIKE_THIS,
     NOT_NOW,
     TOO_LONG,
-    WRONG_LINK,
     filled_in,
     gone,
     page,
@@ -74,6 +73,7 @@ DONE = {
 }
 RATINGS = {str(number): number for number in range(1, 6)}
 NOT_SHOWN = marked("This ticket can't be shown now. Try again.")
+WRONG_TICKET = marked("This link is not right, or too old. Take the one of our newest email about the ticket.")
 NOT_SENT = marked("This could not be sent. Try again.")
 
 # What is told of each event, with the names of whom and what it is about.
@@ -136,7 +136,7 @@ def endpoint(desk: Desk, engine: Engine) -> Endpoint:
             key = form.get("key") or key
             problem = await _done(engine, context, w, ticket_id, form | {"key": key})
             if problem is None:
-                return RedirectResponse(f"{request.url.path}?done={_deed(form)}", 303, HEADERS)
+                return RedirectResponse(f"{request.url.path}?done={_deed(form)}#done", 303, HEADERS)
         found = await _found(desk, engine, context, w, ticket_id)
         if isinstance(found, Response):
             return found
@@ -175,7 +175,7 @@ async def _about(desk: Desk, w: Wording, token: str) -> tuple[UUID, UUID] | Resp
         about = await links.ticket_and_person(desk, token)
     except Unavailable:
         return gone(desk, w, 503, NOT_NOW, NOT_SHOWN)
-    return about or gone(desk, w, 404, NO_SUCH_PAGE, WRONG_LINK)
+    return about or gone(desk, w, 404, NO_SUCH_PAGE, WRONG_TICKET)
 
 
 async def _found(

@@ -128,6 +128,7 @@ async def test_a_link_that_was_not_made_here_shows_nothing(http, link):
     for wrong in ("/t/x", link[:-4] + "AAAA", "/t/" + link.split("/")[-1].replace(".", "", 1)):
         page = await http.get(wrong)
         assert page.status_code == 404
+        assert "Take the one of our newest email about the ticket." in page.text
         assert "Printer" not in page.text
 
 
@@ -165,7 +166,7 @@ async def test_whoever_has_the_link_answers_once(http, link, database, ticket, c
     for _ in range(2):
         sent = await http.post(link, data={"body": "It is still *on*.", "key": key})
         assert sent.status_code == 303
-        assert sent.headers["location"] == f"{link}?done=comment"
+        assert sent.headers["location"] == f"{link}?done=comment#done"
 
     rows = await database.rows("SELECT body, author_id, internal FROM comments")
     assert rows == [{"body": "It is still *on*.", "author_id": customer.id, "internal": False}]
@@ -184,6 +185,18 @@ async def test_an_answer_that_can_not_be_taken_changes_nothing(http, link, datab
     assert page.status_code == status
     assert said in page.text
     assert await database.counts() == before
+
+
+async def test_who_has_sent_something_sees_at_once_what_came_of_it(http, link):
+    """However much stands above the forms: the page opens where that is said."""
+    shown = (await http.get(link)).text
+    assert shown.count("<form ") == shown.count('<form method="post" action="#answer">') == 2
+
+    refused = (await http.post(link, data={"body": " "})).text
+    assert re.search(r'<div id="answer">\s*<p role="alert"', refused)
+
+    sent = await http.post(link, data={"body": "Hello"})
+    assert 'id="done"' in (await http.get(sent.headers["location"])).text
 
 
 async def test_a_form_with_too_many_fields_is_as_an_empty_one(http, link, database):
@@ -271,7 +284,7 @@ async def test_a_rating_that_a_link_has_chosen_is_filled_in_and_not_sent(
     await work.run()
     letter = mailbox.to(customer.email)[-1].get_body(("html",)).get_content()
     links = re.findall(r'href="http://desk\.test(/t/[^"]+)"[^>]*>(\d)</a>', letter)
-    assert [(link[-9:], label) for link, label in links] == [(f"?rating={n}", str(n)) for n in range(1, 6)]
+    assert [(link[-16:], label) for link, label in links] == [(f"?rating={n}#answer", str(n)) for n in range(1, 6)]
     before = await database.counts()
 
     page = await http.get(links[3][0])
@@ -286,7 +299,7 @@ async def test_the_customer_confirms_and_may_rate_anew(http, resolved, database)
     key = key_in(await http.get(resolved))
     for _ in range(2):
         sent = await http.post(resolved, data={"do": "confirm", "rating": "4", "feedback": "Fine & good", "key": key})
-        assert (sent.status_code, sent.headers["location"]) == (303, f"{resolved}?done=confirm")
+        assert (sent.status_code, sent.headers["location"]) == (303, f"{resolved}?done=confirm#done")
 
     page = await http.get(f"{resolved}?done=confirm")
     assert "You have confirmed that this is solved." in page.text
@@ -314,7 +327,7 @@ async def test_the_customer_says_that_it_is_not_solved(http, resolved, database)
 
     sent = await http.post(resolved, data={"do": "reopen", "reason": "It still burns."})
 
-    assert sent.headers["location"] == f"{resolved}?done=reopen"
+    assert sent.headers["location"] == f"{resolved}?done=reopen#done"
     page = await http.get(sent.headers["location"])
     assert "open again" in page.text
     assert "It still burns." in page.text
