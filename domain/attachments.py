@@ -15,7 +15,7 @@ from domain.refusals import InvalidInput, NotFound, Problems
 from infra.desk import Desk
 from infra.files import Expected, Received
 from infra.ids import new_id
-from infra.media_types import accepted
+from infra.media_types import UNKNOWN, accepted, usual
 from infra.settings import Settings
 from infra.unit import Unit, now
 from models import Attachment, Ticket, Upload
@@ -66,8 +66,12 @@ async def create_upload(
     access.sign_in_required(viewer)
     problems = Problems()
     name = words.line(problems, "filename", words.filename(filename), most=MOST_FILENAME, what="The file name")
-    claimed = content_type.partition(";")[0].strip().lower()
-    if not (_MEDIA_TYPE.fullmatch(claimed) and accepted(claimed, settings.attachment_types)):
+    claimed = usual(content_type)
+    if not _MEDIA_TYPE.fullmatch(claimed):
+        problems.add(
+            "contentType", f"This is not a media type. Name one such as image/png; what is not known is {UNKNOWN}."
+        )
+    elif claimed != UNKNOWN and not accepted(claimed, settings.attachment_types):  # else the content tells
         problems.add("contentType", "Files of this type are not accepted.")
     if not 1 <= size_bytes <= settings.max_attachment_bytes:
         problems.add("sizeBytes", f"A file has 1 to {settings.max_attachment_bytes:,} bytes.")

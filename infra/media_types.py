@@ -57,6 +57,7 @@ ALIASES: Final = {
     "application/mspowerpoint": "application/vnd.ms-powerpoint",
     "application/powerpoint": "application/vnd.ms-powerpoint",
     "application/x-gzip": "application/gzip",
+    "application/x-zip-compressed": "application/zip",  # as browsers on Windows say
     "audio/wave": "audio/wav",
     "image/x-ms-bmp": "image/bmp",
 }
@@ -88,7 +89,7 @@ class Reading:
 
     def __init__(self, filename: str, claimed: str) -> None:
         self._ending = PurePosixPath(filename.lower()).suffix
-        self._claimed = claimed.partition(";")[0].strip().lower()
+        self._claimed = usual(claimed)
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._is_text = True
 
@@ -134,6 +135,12 @@ class Reading:
         if head.startswith(b"PK\x03\x04"):
             return "application/zip"
         return str(names[0]) if names else UNKNOWN
+
+
+def usual(name: str) -> str:
+    """A media type without parameters, by the name that it has here."""
+    plain = name.partition(";")[0].strip().lower()
+    return ALIASES.get(plain, plain)
 
 
 def accepted(name: str, allowed: tuple[str, ...]) -> bool:

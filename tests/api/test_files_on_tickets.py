@@ -12,6 +12,7 @@ from domain import attachments, attempts
 from domain.jobs import EraseFiles
 from infra import unit
 
+ZIP = b"PK\x05\x06" + b"\0" * 18  # an empty one
 FILES = """query($id: ID!) { ticket(id: $id) { attachments { totalCount
   nodes { id filename contentType sizeBytes url uploadedBy { name } createdAt } } } }"""
 
@@ -209,6 +210,36 @@ async def test_a_link_to_a_file_that_was_not_made_here_gives_nothing(api, http, 
 
     assert forged.status_code == 404
     assert PNG not in forged.content
+
+
+@pytest.mark.parametrize(
+    ("claimed", "filename", "body", "found"),
+    [
+        ("application/octet-stream", "router.log", b"up, down", "text/plain"),
+        ("application/x-zip-compressed", "logs.zip", ZIP, "application/zip"),
+    ],
+)
+async def test_a_file_may_be_claimed_as_browsers_do(
+    api, submit, uploaded, customer, problem, claimed, filename, body, found
+):
+    """Which know no type for many endings, and another name for some."""
+    upload_id = await uploaded(customer, body, filename=filename, contentType=claimed)
+
+    ticket = await submit(customer, problem, uploadIds=[upload_id])
+
+    (node,) = (await api(customer, FILES, id=ticket["id"]))["ticket"]["attachments"]["nodes"]
+    assert (node["filename"], node["contentType"]) == (filename, found)
+
+
+async def test_what_is_claimed_as_unknown_has_still_to_be_accepted(api, http, create, customer, database):
+    body = b"<html><script>alert(1)</script></html>"
+    place = await create(customer, filename="x.bin", contentType="application/octet-stream", sizeBytes=len(body))
+    before = await database.counts()
+
+    sent = await http.put(place["url"], content=body)
+
+    assert (sent.status_code, sent.json()["message"]) == (415, "The content is text/html, which is not accepted.")
+    assert await database.counts() == before
 
 
 async def test_a_claim_that_is_a_lie_is_not_believed(api, http, submit, uploaded, customer, problem):
