@@ -58,7 +58,7 @@ async def update_own(unit: Unit, viewer: Viewer, given: dict[str, Any]) -> None:
     values = _said(problems, given)
     zone = given.get("time_zone")
     if zone is not None and zone not in working.zones():
-        problems.add("timeZone", "This is not a time zone, such as Europe/Lisbon.")
+        problems.add("timeZone", "This is not a time zone. Name one such as Europe/Lisbon.")
     if "time_zone" in given:
         values["time_zone"] = zone
     upload = await _picture(unit, viewer, problems, given.get("avatar_upload_id"))

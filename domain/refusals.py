@@ -98,7 +98,7 @@ class WrongCredentials(Refusal):
     code = "UNAUTHENTICATED"
 
     def __init__(self, person_id: UUID | None = None, *, noted: bool = False) -> None:
-        super().__init__("This is not right, or not any more.")
+        super().__init__("This is not right, or not any more. Try again, or ask for a link by email.")
         self.person_id, self.noted = person_id, noted
 
 

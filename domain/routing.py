@@ -156,7 +156,7 @@ def _checked(form: Form) -> dict[str, Any]:
     domains = [domain.strip().lower().removeprefix("@") for domain in form.email_domains]
     for number, domain in enumerate(domains):
         if not _DOMAIN.fullmatch(domain):
-            problems.add(f"emailDomains.{number}", "This is not a domain, such as example.com.")
+            problems.add(f"emailDomains.{number}", "This is not a domain. Name one such as example.com.")
     values = {
         "name": words.line(problems, "name", form.name, most=100, what="The name"),
         "active": form.active,

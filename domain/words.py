@@ -208,5 +208,5 @@ def tags(problems: Problems, field: str, values: list[str], *, most: int = MOST_
 def locale(problems: Problems, field: str, value: str | None) -> str | None:
     """A language by BCP 47, such as en or pt-BR."""
     if value is not None and not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}", value):
-        problems.add(field, "This is not a language, such as en or pt-BR.")
+        problems.add(field, "This is not a language. Name one such as en or pt-BR.")
     return value

@@ -97,7 +97,7 @@ def prefix_of(model: type) -> str:
 def a_noun(model: type) -> str:
     """What a model is called in messages, with its article."""
     noun = NOUNS.get(model, model.__name__)
-    return f"{'an' if noun[0] in 'AEIO' else 'a'} {noun}"
+    return f"{'an' if noun[0] in 'AEIOU' else 'a'} {noun}"
 
 
 class NodeId:

@@ -134,8 +134,10 @@ async def _again(unit: Unit, context: Context, answer: dict[str, Any], possible:
 
 def key_of(text: str | None, model: type, field: str) -> UUID:
     """The key in a global id. Raises InvalidInput for what is not an id of this model."""
+    if not text:  # nothing was chosen: for people to read, not for programmers
+        raise refusals.InvalidInput((field, "This can't be empty."))
     try:
-        return parse_id(text or "", model)
+        return parse_id(text, model)
     except BadRequest as error:
         raise refusals.InvalidInput((field, str(error))) from None
 

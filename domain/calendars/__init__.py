@@ -164,7 +164,7 @@ def _wrong_hours(hours: list[Hours]) -> Iterator[tuple[str, str]]:
         yield "hours", f"At most {MOST_HOURS} are possible."
     for number, each in enumerate(hours):
         if each.closes_at <= each.opens_at:
-            yield f"hours.{number}.closesAt", "The end comes after the beginning."
+            yield f"hours.{number}.closesAt", "The end must come after the beginning."
     in_order = sorted(enumerate(hours), key=lambda item: (item[1].weekday.value, item[1].opens_at))
     for (_, one), (number, other) in itertools.pairwise(in_order):
         if one.weekday is other.weekday and other.opens_at < one.closes_at:

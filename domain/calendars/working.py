@@ -209,7 +209,7 @@ def zones() -> frozenset[str]:
 
 def zone_fault(name: str) -> str | None:
     """What is wrong with the name of a time zone; None when nothing is."""
-    return None if name in zones() else "This is not a time zone, such as Europe/Berlin."
+    return None if name in zones() else "This is not a time zone. Name one such as Europe/Berlin."
 
 
 def upcoming(

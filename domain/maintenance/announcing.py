@@ -72,7 +72,7 @@ async def schedule(unit: Unit, viewer: Viewer, form: Form) -> UUID:
     _check_services(problems, form.service_ids)
     _check_window(problems, form.starts_at, form.ends_at)
     if form.starts_at < unit.now - GRACE:
-        problems.add("startsAt", "The beginning is not in the past.")
+        problems.add("startsAt", "The beginning can't be in the past.")
     _check_reminder(problems, form.remind_before_seconds)
     problems.refuse()
     concerned = await _services(unit, viewer, form.service_ids, ())
@@ -157,7 +157,7 @@ def _wanted(unit: Unit, notice: MaintenanceNotice, wanted: dict[str, Any]) -> tu
     _check_window(problems, values.get("starts_at", notice.starts_at), values.get("ends_at", notice.ends_at))
     for name in values.keys() & {"starts_at", "ends_at"}:
         if values[name] < unit.now - GRACE:
-            problems.add(EMPTY[name], "This is not in the past.")
+            problems.add(EMPTY[name], "This can't be in the past.")
     problems.refuse()
     return values, service_ids
 
@@ -199,8 +199,15 @@ async def post(
     if status is None or (status is notice.status and said is not None):
         return record(unit, notice, HappeningKind.POSTED, author_id=viewer.id, message=said, notify=notify)
     if status not in MOVES.get(notice.status, ()):
-        raise _wrong_state(notice, "From its state it doesn't go there.")
+        raise _wrong_state(notice, _ways_on(notice.status))
     return move(unit, notice, status, author_id=viewer.id, message=said, notify=notify)
+
+
+def _ways_on(status: MaintenanceStatus) -> str:
+    """What a notice in this state can become, for whoever asked for something else."""
+    now, *possible = (each.name.lower().replace("_", " ") for each in (status, *MOVES.get(status, ())))
+    goes_on = f"it can become {' or '.join(possible)}" if possible else "it stays so"
+    return f"This notice is {now}: {goes_on}."
 
 
 def move(
@@ -297,15 +304,15 @@ def _check_services(problems: Problems, service_ids: Sequence[UUID]) -> None:
 
 def _check_window(problems: Problems, starts_at: dt.datetime, ends_at: dt.datetime) -> None:
     if ends_at <= starts_at:
-        problems.add("endsAt", "The end comes after the beginning.")
+        problems.add("endsAt", "The end must come after the beginning.")
     elif ends_at - starts_at > LONGEST:
-        problems.add("endsAt", f"The end comes at most {LONGEST.days} days after the beginning.")
+        problems.add("endsAt", f"The end can come at most {LONGEST.days} days after the beginning.")
 
 
 def _check_reminder(problems: Problems, seconds: int | None) -> None:
     least, most = REMINDERS
     if seconds is not None and not least <= seconds <= most:
-        problems.add("remindBeforeSeconds", f"A reminder comes {least:,} to {most:,} seconds before.")
+        problems.add("remindBeforeSeconds", f"A reminder can come {least:,} to {most:,} seconds before the beginning.")
 
 
 def _usable(viewer: Viewer, service_ids: Any) -> Select[Service]:

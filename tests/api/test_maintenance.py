@@ -266,6 +266,23 @@ async def test_what_can_not_be_changed(schedule, update, post, database, manager
     assert (await update(made, title="x"))["reason"] == "WRONG_STATE"
 
 
+async def test_who_asks_for_another_state_is_told_which_can_be(api, schedule, manager):
+    say = """mutation ($input: PostMaintenanceUpdateInput!) {
+      said: postMaintenanceUpdate(input: $input) { ... on Refusal { message } } }"""
+    notice_id = (await schedule())["id"]
+    asked = ("COMPLETED", "IN_PROGRESS", "SCHEDULED", "COMPLETED", "CANCELLED")
+    answers = [(await api(manager, say, input={"noticeId": notice_id, "status": each}))["said"] for each in asked]
+    told = [answer.get("message") for answer in answers]
+
+    assert told == [
+        "This notice is scheduled: it can become in progress or cancelled.",
+        None,
+        "This notice is in progress: it can become completed or cancelled.",
+        None,
+        "This notice is completed: it stays so.",
+    ]
+
+
 MOVES = {("SCHEDULED", "IN_PROGRESS"), ("SCHEDULED", "CANCELLED"), ("IN_PROGRESS", "COMPLETED")}
 MOVES |= {("IN_PROGRESS", "CANCELLED")}
 WAY = {"SCHEDULED": [], "IN_PROGRESS": ["IN_PROGRESS"], "COMPLETED": ["IN_PROGRESS", "COMPLETED"]}

@@ -14,7 +14,10 @@ REFRESH = """mutation($token: String) { refreshSession(input: {refreshToken: $to
 SIGN_OUT = """mutation($everywhere: Boolean! = false) { signOut(input: {everywhere: $everywhere}) { __typename
   ... on SignOutSuccess { endedSessionCount } ... on Refusal { message } } }"""
 WHO = "{ viewer { person { name } } }"
-WRONG = {"__typename": "WrongCredentials", "message": "This is not right, or not any more."}
+WRONG = {
+    "__typename": "WrongCredentials",
+    "message": "This is not right, or not any more. Try again, or ask for a link by email.",
+}
 
 
 @pytest.fixture

@@ -90,7 +90,7 @@ async def test_a_wrong_password_opens_nothing(sign_in, database, known, password
 
     assert answer["data"]["signIn"] == {
         "__typename": "WrongCredentials",
-        "message": "This is not right, or not any more.",
+        "message": "This is not right, or not any more. Try again, or ask for a link by email.",
     }
     assert await database.counts() == before
 

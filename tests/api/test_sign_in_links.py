@@ -17,7 +17,10 @@ SIGN_IN = """mutation($token: String!, $useCookie: Boolean! = false) {
   signInWithLink(input: {token: $token, useCookie: $useCookie}) { __typename
     ... on SignInWithLinkSuccess { session { accessToken refreshToken viewer { person { name } } } }
     ... on Refusal { message } } }"""
-WRONG = {"__typename": "WrongCredentials", "message": "This is not right, or not any more."}
+WRONG = {
+    "__typename": "WrongCredentials",
+    "message": "This is not right, or not any more. Try again, or ask for a link by email.",
+}
 
 
 @pytest.fixture

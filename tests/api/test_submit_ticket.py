@@ -81,6 +81,22 @@ async def test_what_is_wrong_is_said_and_nothing_comes_of_it(submit, database, c
     assert await database.counts() == before
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"categoryId": ""}, "This can't be empty."),  # as a form sends it in which nothing was chosen
+        ({"categoryId": "cat_1"}, "This is not an id."),
+        ({"categoryId": "upl_1"}, "This is not the id of a Category."),
+        ({"uploadIds": ["cat_1"]}, "This is not the id of an Upload."),
+    ],
+)
+async def test_what_is_wrong_with_an_id_can_be_read(api, customer, problem, given, said):
+    form = {"subject": "Printer on fire", "body": "It burns.", "categoryId": problem.gid} | given
+    ask = "mutation ($input: SubmitTicketInput!) { submitTicket(input: $input) { ... on Refusal { message } } }"
+
+    assert (await api(customer, ask, input=form))["submitTicket"] == {"message": said}
+
+
 # --- What may be said -------------------------------------------------------------------------------------------------
 
 

@@ -48,7 +48,10 @@ async def test_a_refusal_is_said_in_words(live_server):
     process = await begun(live_server, "customer@example.com", "a wrong password")
     async with asyncio.timeout(PATIENCE_SECONDS):
         _, complained = await process.communicate()
-    assert (process.returncode, complained.decode().strip()) == (1, "This is not right, or not any more.")
+    assert (process.returncode, complained.decode().strip()) == (
+        1,
+        "This is not right, or not any more. Try again, or ask for a link by email.",
+    )
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +77,7 @@ async def test_the_ticket_page_is_live(page, run):
 
     assert told == {
         "name": "Otto Other",
-        "wrong": "This is not right, or not any more.",
+        "wrong": "This is not right, or not any more. Try again, or ask for a link by email.",
         "first": 0,
         "comments": ["<p>Is <em>anybody</em> there?</p>", "<p>Hello?</p>"],
         "empty": "The comment can't be empty.",
