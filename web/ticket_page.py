@@ -1,6 +1,7 @@
 """A ticket's page: whoever has the link from an email reads, answers, confirms and rates without an account."""
 
 import datetime as dt
+import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -96,7 +97,9 @@ TOLD: dict[str, Callable[[Event], str]] = {
     "EscalationAcknowledged": lambda _: marked("{actor} sees to it"),
     "EscalationEnded": lambda _: marked("No longer escalated"),
     "TicketResolved": lambda _: marked("Solved by {actor}"),
-    "ResolutionConfirmed": lambda _: marked("{actor} confirmed that it is solved"),
+    "ResolutionConfirmed": lambda event: (
+        marked("{actor} rated the help") if event["afterwards"] else marked("{actor} confirmed that it is solved")
+    ),
     "TicketReopened": lambda _: marked("Opened again"),
     "TicketClosed": lambda event: marked("Closed, since nobody answered") if event["expired"] else marked("Closed"),
 }  # fmt: skip
@@ -163,6 +166,7 @@ def endpoint(desk: Desk, engine: Engine) -> Endpoint:
             problem=problem,
             key=key,
             ratable=_ratable(ticket),
+            events=_history(ticket["events"]["nodes"]),
             went_on=any(event.get("tookIn") is False for event in ticket["events"]["nodes"]),
         )
 
@@ -216,6 +220,20 @@ async def _done(engine: Engine, context: Context, w: Wording, ticket_id: UUID, f
         return Problem(w.said(NOT_SENT), w.tag)
     done = found["data"][name]
     return None if done["__typename"] == f"{kind}Success" else Problem(done["message"], DESK)
+
+
+def _history(events: list[Event]) -> list[Event]:
+    """What is told of what happened: an escalation that went on at a higher level has not ended, and who rates what is
+    closed does not confirm it once more.
+    """
+    told, closed = [], False
+    for event, following in itertools.zip_longest(events, events[1:]):
+        kind = event["__typename"]
+        if kind == "EscalationEnded" and following and following["__typename"] == "TicketEscalated":
+            continue
+        told.append(event | {"afterwards": closed})
+        closed = kind == "TicketClosed" or (closed and kind != "TicketReopened")
+    return told
 
 
 def _ratable(ticket: dict[str, Any]) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from domain import happenings
 from domain.messages import ticket_link, unsubscribe_link
 from infra.postgres import Unavailable
-from models import NotificationKind, Watcher
+from models import NotificationKind, Role, Watcher
 from schema.events.kinds import KINDS
 from web.ticket_page import TOLD
 
@@ -308,11 +308,30 @@ async def test_the_customer_confirms_and_may_rate_anew(http, resolved, database)
     assert await database.rows("SELECT rating, state FROM resolutions") == [{"rating": 4, "state": "CONFIRMED"}]
     await http.post(resolved, data={"do": "confirm", "rating": "1", "key": key_in(page)})
     assert await database.rows("SELECT rating FROM resolutions") == [{"rating": 1}]
+    told = re.findall(r"<li><span>(.*?)</span>", (await http.get(resolved)).text)
+    assert told[-3:] == ["Carla Customer confirmed that it is solved", "Closed", "Carla Customer rated the help"]
     await database.rows("UPDATE tickets SET closed_at = now() - interval '31 days'")
     assert "<form" not in (await http.get(resolved)).text
     late = await http.post(resolved, data={"do": "confirm", "rating": "2"})
     assert late.status_code == 422
     assert "30 days ago" in late.text
+
+
+async def test_an_escalation_that_went_higher_has_not_ended(api, http, link, ticket, agent, house, support):
+    _, manager = [await house.person(role.name, role, support) for role in (Role.TEAM_LEAD, Role.MANAGER)]
+    escalate = """mutation ($input: EscalateTicketInput!) {
+      escalateTicket(input: $input) { ... on EscalateTicketSuccess { escalation { id } } } }"""
+    end = """mutation ($input: EndEscalationInput!) { endEscalation(input: $input) { __typename } }"""
+    for level in ("TEAM_LEAD", "MANAGER"):
+        asked = {"ticketId": ticket.gid, "level": level, "reason": "It burns."}
+        made = (await api(agent, escalate, input=asked))["escalateTicket"]["escalation"]
+
+    def told(page):
+        return [each for each in re.findall(r"<li><span>(.*?)</span>", page.text) if "scalated" in each]
+
+    assert told(await http.get(link)) == ["Escalated", "Escalated"]
+    await api(manager, end, input={"escalationId": made["id"]})
+    assert told(await http.get(link)) == ["Escalated", "Escalated", "No longer escalated"]
 
 
 async def test_a_rating_is_not_needed_to_confirm(http, resolved, database):
