@@ -19,14 +19,14 @@ async function counted(url, options) {
 }
 const sha256 = (text) => createHash("sha256").update(text).digest("hex");
 
-function clientOf(token, { accept, persisted } = {}) {
+function clientOf(token, { accept, persisted, possibleTypes } = {}) {
   const headers = { ...headersOf(token), ...(accept ? { accept } : {}) };
   const http = new HttpLink({ uri: endpoint, headers, fetch: counted });
   const link = persisted ? new PersistedQueryLink({ sha256, ...persisted }).concat(http) : http;
   const socket = createClient({ url: socketEndpoint, webSocketImpl: WebSocket, connectionParams: headersOf(token) });
   const isSubscription = ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION;
   return new ApolloClient({
-    cache: new InMemoryCache(),
+    cache: new InMemoryCache({ possibleTypes }),
     link: ApolloLink.split(isSubscription, new GraphQLWsLink(socket), link),
     defaultOptions: { query: { fetchPolicy: "network-only" }, mutate: { fetchPolicy: "network-only" } },
   });
@@ -51,6 +51,18 @@ const { items, end } = await untilCommented(comment, (next, error) =>
 );
 end.unsubscribe();
 
+// Its cache has to know which types are refusals; a project has that from its schema.
+const TYPES = gql`query Types { __schema { types { name possibleTypes { name } } } }`;
+const { __schema } = (await agent.query({ query: TYPES, fetchPolicy: "no-cache" })).data;
+const named = ({ name, possibleTypes }) => [name, possibleTypes.map((type) => type.name)];
+const types = Object.fromEntries(__schema.types.filter(({ possibleTypes }) => possibleTypes).map(named));
+const messages = [];
+for (const possibleTypes of [undefined, types]) {
+  const client = clientOf(token, { possibleTypes });
+  const mutation = gql`mutation { addComment(input: { ticketId: "", body: "" }) { __typename ... on Refusal { message } } }`;
+  messages.push((await client.mutate({ mutation })).data.addComment);
+}
+
 const invalid = {};
 for (const accept of ["application/json", undefined]) {
   const asked = clientOf(token, { accept }).query({ query: gql`{ nonsense }` });
@@ -69,4 +81,4 @@ for (const [name, accept] of [["json", "application/json"], ["response", undefin
   }
 }
 
-tell({ ...seen, subject: submitted.ticket.subject, items, invalid, persisted });
+tell({ ...seen, subject: submitted.ticket.subject, items, messages, invalid, persisted });

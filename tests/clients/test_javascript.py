@@ -49,6 +49,8 @@ async def test_apollo_client(run):
 
     assert is_a_round_trip(told, "Apollo Client")
     assert is_watched(told["items"], "Apollo Client")
+    missing = {"__typename": "InvalidInput"}
+    assert told["messages"] == [missing, {**missing, "message": "This can't be empty."}]  # as docs/front-ends.md says
     for invalid in told["invalid"].values():
         assert invalid == ["CombinedGraphQLErrors", "BAD_REQUEST"]
     for name, persisted in told["persisted"].items():
