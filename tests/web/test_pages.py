@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from structlog.testing import capture_logs
 
 from domain import happenings
 from domain.messages import ticket_link, unsubscribe_link
@@ -240,7 +241,14 @@ async def test_without_a_database_the_pages_say_so(http, link, desk, monkeypatch
             assert "Try again" in page.text
     with monkeypatch.context() as patched:
         patched.setattr(type(desk.reads), "fetch", lambda *_: 1 / 0)
-        assert (await http.get(link)).status_code == 500
+        with capture_logs() as logs:
+            page = await http.get(link, headers={"Accept-Language": "de"})
+        assert page.status_code == 500
+        (entry,) = (entry for entry in logs if entry["event"] == "unexpected_error")
+        assert (
+            f"Bei uns ist etwas schiefgegangen. Versuchen Sie es später noch einmal; unter {entry['error_id']}"
+            in page.text
+        )
 
 
 RESOLVE = """mutation ($input: ResolveTicketInput!) { resolveTicket(input: $input) { __typename } }"""
