@@ -293,7 +293,7 @@ def _closed(fact: Fact, w: Wording) -> list[Block]:
         return []
     if fact.data["expired"]:
         return [Block(w.said(EXPIRED))]
-    return [Block(w.said(CLOSED, name=fact.actor)), *fact.written("close_reason")]
+    return [Block(w.said(CLOSED, name=fact.actor)), *(fact.written("close_reason") if fact.works else [])]
 
 
 def _merged(fact: Fact, w: Wording) -> list[Block]:

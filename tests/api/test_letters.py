@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 import models
 from domain import drafts, happenings, history, messages
-from domain.happenings import SlaBreached, StatusChanged, TicketAssigned, TicketResolved
+from domain.happenings import SlaBreached, StatusChanged, TicketAssigned, TicketClosed, TicketResolved
 from domain.jobs import SendMessage
 from infra import jobs
 from models import NotificationKind, SlaTargetKind, TicketStatus
@@ -193,6 +193,18 @@ async def test_staff_read_what_is_for_them(letter_of, house, database, ticket, a
     assert "Waits for <b>them</b>." in text
     assert "Waits for &lt;b&gt;them&lt;/b&gt;." in html
     assert "/t/" not in text
+
+
+async def test_why_it_was_closed_is_told_to_staff_alone(letter_of, house, database, ticket, customer, support):
+    lead = await house.person("Leo Lead", models.Role.TEAM_LEAD, support)
+    await database.rows("INSERT INTO watchers VALUES (:t, :p)", t=ticket.uuid, p=lead.id)
+
+    event = TicketClosed(expired=False, close_reason="Asks only to annoy.")
+    for reader, told in ((customer, False), (lead, True)):
+        letter = await letter_of(reader, event, status=TicketStatus.CLOSED)
+        for text in words_of(letter):
+            assert "Ada Agent has closed it." in text
+            assert ("Asks only to annoy." in text) == told
 
 
 async def test_whoever_is_given_a_ticket_reads_what_was_asked(letter_of, house, support, ticket):
