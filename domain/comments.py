@@ -8,6 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import Select, func, select
+from sqlalchemy.orm import aliased
 
 from domain import access, attachments, attempts, history, sla, tickets, words
 from domain.access import Viewer
@@ -36,6 +37,17 @@ def visible(viewer: Viewer, ticket: Any, *, internal: bool | None = None) -> Sel
     if internal is not None:
         rows = rows.where(Comment.internal if internal else ~Comment.internal)
     return rows.where(access.unless_internal(viewer, ticket, ~Comment.internal))
+
+
+def of_event(viewer: Viewer, event: Any) -> Select[Comment]:
+    """The comment that an event names, as it is now: on the event's ticket for whoever does not see the one into which
+    a merge has taken it.
+    """
+    seen = sa.or_(Comment.ticket_id == event.ticket_id, tickets.one(viewer, Comment.ticket_id).exists())
+    place = sa.case((seen, Comment.ticket_id), else_=event.ticket_id).label("ticket_id")
+    columns = [place if column.name == place.name else column for column in Comment.__table__.c]
+    found = select(*columns).where(Comment.id == history.id_in(event, "comment_id")).subquery()
+    return select(aliased(Comment, found, adapt_on_names=True))
 
 
 def can_edit(viewer: Viewer, comment: Any) -> Any:

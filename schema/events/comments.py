@@ -3,11 +3,12 @@
 import strawberry
 
 import models
+from domain import comments
 from domain.access import Viewer
 from planner.fields import planned
 from planner.nodes import stored
 from schema.comments import Comment
-from schema.events import TicketEvent, named
+from schema.events import TicketEvent
 
 
 @stored(models.Event, "evt", kind="CommentAdded")
@@ -15,7 +16,7 @@ from schema.events import TicketEvent, named
 class CommentAdded(TicketEvent):
     @planned("The comment as it is now.")
     def comment(event: models.Event, viewer: Viewer) -> Comment:
-        return named(event, "comment_id", models.Comment)
+        return comments.of_event(viewer, event)
 
 
 @stored(models.Event, "evt", kind="CommentEdited")
@@ -23,7 +24,7 @@ class CommentAdded(TicketEvent):
 class CommentEdited(TicketEvent):
     @planned("The comment as it is now.")
     def comment(event: models.Event, viewer: Viewer) -> Comment:
-        return named(event, "comment_id", models.Comment)
+        return comments.of_event(viewer, event)
 
 
 @stored(models.Event, "evt", kind="CommentDeleted")
@@ -31,4 +32,4 @@ class CommentEdited(TicketEvent):
 class CommentDeleted(TicketEvent):
     @planned("What is left of it.")
     def comment(event: models.Event, viewer: Viewer) -> Comment:
-        return named(event, "comment_id", models.Comment)
+        return comments.of_event(viewer, event)

@@ -1,10 +1,12 @@
 """Changing comments afterwards, following tickets, and tickets that belong together."""
 
 import re
+from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
 
+from domain import sessions
 from domain.jobs import EraseFiles
 from domain.messages import ticket_link
 from models import Role
@@ -32,6 +34,9 @@ READ = """query R($id: ID!) { ticket(id: $id) { status closedAt lastSeq mergedIn
   events(last: 20) { nodes { __typename actor { name } ... on TicketMerged { tookIn other { id } }
     ... on TicketLinked { linkKind other { id } } ... on TicketUnlinked { linkKind }
     ... on WatchersChanged { addedWatchers { name } removedWatchers { name } } } } } }"""
+NAMED = """query N($id: ID!) { ticket(id: $id) { events { nodes {
+  ... on CommentAdded { comment { body ticket { id } } } ... on CommentEdited { comment { body ticket { id } } }
+  ... on CommentDeleted { comment { body ticket { id } } } } } } }"""
 ADD = """mutation A($input: AddCommentInput!) { addComment(input: $input) { __typename
   ... on AddCommentSuccess { comment { id attachments { id } } } } }"""
 AGAIN = ADD.replace("... on", "... on Conflict { message current { id } } ... on", 1)
@@ -289,6 +294,31 @@ async def test_who_asked_is_led_to_where_it_goes_on(
     text = letter.get_body(("plain",)).get_content()
     assert "It was merged with another one, where it goes on." in text
     assert f"#{ticket.number} " not in text
+
+
+async def test_a_merged_tickets_history_does_not_lead_into_the_other_whoever_does_not_see_that(
+    api, desk, do, add, submit, customer, stranger, director, billing_agent, invoices, ticket
+):
+    source = await submit(customer, invoices, subject="Same fire")
+    comment = await add(customer, gid=source["id"])
+    await do(customer, "editComment", commentId=comment["id"], body="It smokes")
+    gone = await add(customer, gid=source["id"])
+    await do(customer, "deleteComment", commentId=gone["id"])
+    async with desk.writes.begin() as unit:
+        opened = await sessions.open_for(desk, unit, customer.id, ticket_id=UUID(source["id"][4:]))
+    by_link = SimpleNamespace(token=opened.access_token)
+    await do(director, "mergeTickets", intoTicketId=ticket.gid, ticketIds=[source["id"]])
+
+    async def led_to(viewer):
+        found = (await api(viewer, NAMED, id=source["id"]))["ticket"]["events"]["nodes"]
+        assert [each["comment"]["body"] for each in found if each] == ["It smokes", "It smokes", None, None]
+        return {each["comment"]["ticket"]["id"] for each in found if each}
+
+    assert await led_to(customer) == await led_to(director) == {ticket.gid}
+    assert await led_to(billing_agent) == await led_to(by_link) == {source["id"]}
+    handed = "mutation ($input: UpdateTicketInput!) { updateTicket(input: $input) { __typename } }"
+    await api(director, handed, input={"ticketId": ticket.gid, "requesterId": stranger.gid})
+    assert await led_to(customer) == {source["id"]}
 
 
 async def test_what_can_not_be_merged(
