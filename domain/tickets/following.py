@@ -86,7 +86,9 @@ def changes(viewer: Viewer, asked: Conditions, told: Any, began: Any) -> Select[
     since = select(Event.id).where(Event.ticket_id == told.c.key, Event.at >= began)
     went = since.where(_of_viewer(viewer, "from", "removed")).exists()
     came = since.where(sa.or_(Event.kind == TicketSubmitted.__name__, _of_viewer(viewer, "to", "added"))).exists()
-    saw = sa.or_(went, sa.and_(seen.exists(), since.exists(), sa.not_(came)))
+    theirs = seen.join(Event, Event.ticket_id == Ticket.id).where(Event.at >= began)
+    theirs = theirs.where(access.unless_internal(viewer, Ticket, Event.public_seq.is_not(None)))
+    saw = sa.or_(went, sa.and_(theirs.exists(), sa.not_(came)))
     kind = sa.case(
         (sa.and_(place.is_not(None), told.c.place.is_(None)), TicketChangeKind.ENTERED.name),
         (place != told.c.place, TicketChangeKind.UPDATED.name),

@@ -9,7 +9,7 @@ from sqlalchemy import select
 import models
 from domain import history
 from domain.happenings import StatusChanged
-from models import TicketStatus
+from models import Role, TicketStatus
 
 CHANGED = """subscription ($filter: TicketFilter) { ticketsChanged(filter: $filter) {
   kind ticketId ticket { id subject status lastSeq } } }"""
@@ -116,6 +116,20 @@ async def test_customers_hear_of_their_own_and_not_of_what_is_internal(api, foll
     assert await other.change() == ("LEFT", ticket.gid)
     await api(agent, COMMENT, input={"ticketId": ticket.gid, "body": "For one alone."})
     await other.quiet()
+
+
+async def test_customers_do_not_hear_of_what_is_internal_by_what_their_list_has_not(
+    api, follow, house, customer, agent, billing, ticket
+):
+    watcher = await house.person("Will Watching", Role.AGENT, billing)
+    await api(agent, WATCH, input={"ticketId": ticket.gid, "personId": watcher.gid})
+    owner, watching = await follow(customer, statuses=["CLOSED"]), await follow(watcher, statuses=["CLOSED"])
+    await api(agent, INTERNAL, input={"ticketId": ticket.gid, "body": "Between us."})
+    await owner.quiet()
+    await watching.quiet()
+
+    await api(agent, COMMENT, input={"ticketId": ticket.gid, "body": "For you."})
+    assert await owner.change() == await watching.change() == ("LEFT", ticket.gid)
 
 
 async def test_whoever_followed_a_ticket_that_is_merged_follows_the_other(
