@@ -35,22 +35,19 @@ def one(viewer: Viewer, ticket_id: Any) -> Select[Ticket]:
     return visible(viewer).where(Ticket.id == ticket_id)
 
 
-def submitted(viewer: Viewer, ticket_id: Any) -> Select[Ticket]:
-    """The ticket as its submission is answered: to staff even when it went where they don't see it from then on."""
-    if not viewer.is_staff:
-        return one(viewer, ticket_id)
-    theirs = sa.exists().where(Event.ticket_id == Ticket.id, Event.seq == 1, Event.actor_id == viewer.id)
-    return select(Ticket).where(Ticket.id == ticket_id, theirs)
-
-
 def changed(viewer: Viewer, ticket_id: Any) -> Select[Ticket]:
     """The ticket as a change of it is answered: to whoever just made it even when they don't see it from then on."""
     access.sign_in_required(viewer)
     of_late = sa.and_(Event.seq > Ticket.last_seq - RECENT_EVENTS, Event.at > sa.func.now() - RECENT)
-    theirs = sa.exists().where(Event.ticket_id == Ticket.id, of_late, Event.actor_id == viewer.id)
+    theirs = sa.exists().where(Event.ticket_id == Ticket.id, of_late, Event.actor_id == viewer.id, access.still(viewer))
     seen = visible(viewer).whereclause
     rows = select(Ticket).where(Ticket.id == ticket_id)
     return rows if seen is None else rows.where(sa.or_(seen, theirs))
+
+
+def submitted(viewer: Viewer, ticket_id: Any) -> Select[Ticket]:
+    """The ticket as its submission is answered: of their own, customers need no such allowance."""
+    return changed(viewer, ticket_id) if viewer.is_staff else one(viewer, ticket_id)
 
 
 def numbered(viewer: Viewer, number: Any) -> Select[Ticket]:

@@ -103,6 +103,18 @@ async def test_a_repeat_does_not_show_what_is_no_longer_the_viewers(submit, data
     assert await database.counts() == before
 
 
+async def test_a_repeat_does_not_lead_staff_to_where_they_do_not_work(submit, database, agent, customer, invoices):
+    given = {"requesterId": customer.gid, "idempotencyKey": "once"}
+    first = await submit(agent, invoices, **given)
+    assert await submit(agent, invoices, **given) == first
+    await database.rows("UPDATE events SET at = at - interval '61 seconds'")
+
+    again = await submit(agent, invoices, **given)
+
+    assert again["__typename"] == "NotFound"
+    assert (await database.counts())["tickets"] == 1
+
+
 async def test_a_repeat_is_answered_though_the_limit_is_reached(submit, database, customer, problem):
     first = await submit(customer, problem, idempotencyKey="once")
     await database.rows("UPDATE attempts SET count = 1000")
