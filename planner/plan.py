@@ -48,6 +48,14 @@ class Form(NamedTuple):
     together: Statement | None
 
 
+class State(NamedTuple):
+    """What there is to see."""
+
+    body: bytes
+    mark: bytes  # what was read of it: functions may write the same otherwise each time, such as a signed link
+    lasting: bool  # whether no function has written any of it
+
+
 class Plan:
     """A statement, for reads by key a second one that answers many requests, and who waits for that."""
 
@@ -96,12 +104,15 @@ class Plan:
 
     async def answer(self, reads: Reads, request: Request, *, batch: bool) -> bytes | None:
         """The statement's one value, complete. Raises BadRequest, Unavailable, and what PostgreSQL raises."""
+        text = await self.text(reads, request, batch=batch)
+        return None if text is None else await self.complete(text, reads, request)
+
+    async def text(self, reads: Reads, request: Request, *, batch: bool) -> bytes | None:
+        """The same, still to be completed."""
         values = self.values(request)
         if batch and self.plain.together is not None:
-            text = await self.answer_together(reads, values)
-        else:
-            text = await self.answer_alone(reads, values)
-        return None if text is None else await self.complete(text, reads, request)
+            return await self.answer_together(reads, values)
+        return await self.answer_alone(reads, values)
 
     async def complete(self, text: bytes, reads: Reads, request: Request) -> bytes:
         """The text with cards, computed leaves and what is read by plans of its own in their places."""
@@ -110,6 +121,15 @@ class Plan:
         if self.computed:
             text = self.filled(text)
         return await self.went_on(text, reads, request) if self.continued else text
+
+    async def state(self, text: bytes, reads: Reads, request: Request) -> State:
+        """As `complete`, with what tells whether anything has changed."""
+        if self.cards is not None:
+            text = await self.cards.filled(text, self.luck)
+        whole = self.filled(text) if self.computed else text
+        if self.continued:
+            whole = text = await self.went_on(whole, reads, request)
+        return State(whole, text, lasting=not self.computed)
 
     async def went_on(self, text: bytes, reads: Reads, request: Request) -> bytes:
         """The text with what later plans answer in their places; one after the other, as one request asks."""

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from infra.postgres import Reads
 from planner.arguments import Request
-from planner.plan import Plan, Planner
+from planner.plan import Plan, Planner, State
 from planner.rows import Held
 from planner.selection import selections
 from planner.text import Asked, chain
@@ -60,9 +60,9 @@ class Common:
         """The viewer's id."""
         return getattr(request.viewer, self.name)
 
-    async def read(self, reads: Reads, request: Request, members: set[Any]) -> tuple[bytes | None, set[Any]]:
-        """The row's text, and who of these viewers see it; None when nobody does."""
+    async def read(self, reads: Reads, request: Request, members: set[Any]) -> tuple[State | None, set[Any]]:
+        """The row, and who of these viewers see it; None when nobody does."""
         values = self.plan.values(request._replace(payload=list(members)))
         ((text, seeing),) = await self.plan.rows(reads, values)
         found = set(seeing)
-        return (await self.plan.complete(text, reads, request) if text is not None and found else None), found
+        return (await self.plan.state(text, reads, request) if text is not None and found else None), found

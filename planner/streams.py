@@ -18,7 +18,7 @@ from planner.arguments import Read, Request
 from planner.changes import Looks, Told
 from planner.cursors import beyond, cursor, mark_of, orders, parameter_type, reading
 from planner.live import Changing, Channel, Feeding, Living
-from planner.plan import Plan, Planner
+from planner.plan import Plan, Planner, State
 from planner.rows import Row, source
 from planner.selection import selections
 from planner.sharing import Common
@@ -52,12 +52,16 @@ class Stream:
         plan = self.plans.now if self.plans.common is None else self.plans.common.plan
         return id(self.plans), tuple(self.channels), repr(plan.values(self.request._replace(payload=[])))
 
-    async def read_for(self, members: set[Any]) -> tuple[bytes | None, set[Any] | None]:
+    async def read_for(self, members: set[Any]) -> tuple[State | None, set[Any] | None]:
         """As `read`, for all these of a shared reading; and who of them see it, None when that's the same for all."""
+        seeing: set[Any] | None = None
         if self.plans.common is None:
-            return await self.read(), None
-        text, seeing = await self.plans.common.read(self.reads, self.request, members)
-        return None if text is None else self.plans.body(text), seeing
+            request = self.request._replace(payload=None)
+            text = await self.plans.now.text(self.reads, request, batch=self.batch)
+            state = None if text is None else await self.plans.now.state(text, self.reads, request)
+        else:
+            state, seeing = await self.plans.common.read(self.reads, self.request, members)
+        return None if state is None else state._replace(body=self.plans.body(state.body)), seeing
 
     async def read(self, told: Any = None) -> bytes | None:
         """The response as of now; None when there is nothing that the viewer may see.

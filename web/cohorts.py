@@ -6,11 +6,14 @@ from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager, suppress
 from typing import Protocol
 
+from infra.files import DOWNLOAD_SECONDS
 from infra.hub import Hub, Watch
 from infra.logs import doing
 from infra.postgres import Unavailable
+from planner.plan import State
 from planner.streams import Stream
 
+FRESH_SECONDS = DOWNLOAD_SECONDS / 2  # after which links that are signed anew at each reading are told again
 RETRY_SECONDS = (0.25, 0.5, 1.0, 2.0)  # between looks at a database that is away
 AT_ONCE = 200  # members that are told before others in the process have their turn
 
@@ -38,21 +41,23 @@ def pause(failures: int) -> float:
 
 
 class Member:
-    """One subscriber: has what was told last, and what is still to be sent to a slow client, the newest alone."""
+    """One subscriber: knows which state was told last, and has what is still to be sent to a slow client, the newest
+    alone.
+    """
 
     __slots__ = ("_busy", "_end", "_pending", "_woken", "outlet", "stream", "told")
 
     def __init__(self, stream: Stream, outlet: Outlet) -> None:
         self.stream, self.outlet = stream, outlet
-        self.told: bytes | None = None
+        self.told: int | None = None
         self._pending: bytes | None = None
         self._busy = False
         self._woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._end: Exception | bool = False
 
-    def tell(self, body: bytes, frames: dict[Hashable, bytes]) -> None:
-        """Tell this state. `frames`: what it looks like, as far as it was told to others."""
-        self.told = body
+    def tell(self, number: int, body: bytes, frames: dict[Hashable, bytes]) -> None:
+        """Tell the state of this number. `frames`: what it looks like, as far as it was told to others."""
+        self.told = number
         frame = frames.get(self.outlet.name)
         if frame is None:
             frame = frames[self.outlet.name] = self.outlet.frame(body)
@@ -83,6 +88,30 @@ class Member:
                 raise self._end
             if self._end:
                 return
+
+
+class News:
+    """The number of the state that was told last.
+
+    What is only signed anew is told by the clock, and not when something has happened that its readers don't see: that
+    would tell of it.
+    """
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.stale: float | None = None  # when its links are told again
+        self._told = State(b"", b"", lasting=True)
+
+    def learn(self, state: State, moment: float) -> bool:
+        """This is the state now. Gives whether that is news."""
+        stale = self.stale is not None and moment >= self.stale
+        if stale:
+            self.stale = moment + FRESH_SECONDS
+        if state.mark == self._told.mark and not (stale and state.body != self._told.body):
+            return False
+        self.number, self._told = self.number + 1, state
+        self.stale = None if state.lasting else moment + FRESH_SECONDS
+        return True
 
 
 class Cohort:
@@ -126,30 +155,31 @@ class Cohort:
 
         Whoever joins is told at once; the others at their time, however many join.
         """
-        last, frames, due, now = b"", dict[Hashable, bytes](), 0.0, asyncio.get_running_loop().time
+        news, frames, due, now = News(), dict[Hashable, bytes](), 0.0, asyncio.get_running_loop().time
         while self.members:
             changed.clear()
             self._joined.clear()
             asked, rests = list(self.members), now() < due  # whoever joins meanwhile is told after the next read
-            body, seeing = await self._read()
-            if body == last:
-                body = last
-            elif body is not None:
-                last, frames = body, {}
-            told = await self._tell_each(asked, body, seeing, frames, rests=rests)
+            state, seeing = await self._read()
+            if state is not None and news.learn(state, now()):
+                frames = {}
+            told = await self._tell_each(asked, state, news.number, seeing, frames, rests=rests)
             if told and not rests:
                 due = now() + self._stream.pause
             if now() < due:
                 with suppress(TimeoutError):
                     async with asyncio.timeout_at(due):
                         await self._joined.wait()
-            if not rests or all(member.told is last for member in asked if member in self.members):
-                await changed.wait()
+            if not rests or all(member.told == news.number for member in asked if member in self.members):
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(news.stale):
+                        await changed.wait()
 
     async def _tell_each(
         self,
         asked: list[Member],
-        body: bytes | None,
+        state: State | None,
+        number: int,
         seeing: set[object] | None,
         frames: dict[Hashable, bytes],
         *,
@@ -157,23 +187,23 @@ class Cohort:
     ) -> bool:
         """Tell a state to those who see it, and to the others that it is over. Gives whether it was news to anybody.
 
-        `rests`: tell only those who know none yet.
+        `number`: of the state. `rests`: tell only those who know none yet.
         """
         told = False
-        for number, member in enumerate(asked, 1):
+        for count, member in enumerate(asked, 1):
             if member not in self.members:
                 continue  # they have left
-            if body is None or (seeing is not None and member.stream.member not in seeing):
+            if state is None or (seeing is not None and member.stream.member not in seeing):
                 del self.members[member]
                 member.end()
-            elif member.told is not body and (member.told is None or not rests):
-                member.tell(body, frames)
+            elif member.told != number and (member.told is None or not rests):
+                member.tell(number, state.body, frames)
                 told = True
-            if number % AT_ONCE == 0:
+            if count % AT_ONCE == 0:
                 await asyncio.sleep(0)
         return told
 
-    async def _read(self) -> tuple[bytes | None, set[object] | None]:
+    async def _read(self) -> tuple[State | None, set[object] | None]:
         """What there is to see now, and who sees it. Whoever has been told a state outlives a database that is away."""
         failures = 0
         while True:

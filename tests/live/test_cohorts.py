@@ -9,10 +9,13 @@ from structlog.testing import capture_logs
 
 from infra.hub import Watch
 from infra.postgres import Reads
+from planner.plan import State
+from web import cohorts
 from web.cohorts import Cohorts
 
 PLAIN = "subscription ($id: ID!) { ticketUpdated(id: $id) { status subject assignee { name } } }"
 OWN = "subscription ($id: ID!) { ticketUpdated(id: $id) { status lastSeq comments { nodes { body } } } }"
+FILES = "subscription ($id: ID!) { ticketUpdated(id: $id) { subject attachments { nodes { url } } } }"
 STATUS = "mutation S($input: ChangeTicketStatusInput!) { changeTicketStatus(input: $input) { __typename } }"
 INTERNAL = "mutation C($input: AddInternalCommentInput!) { addInternalComment(input: $input) { __typename } }"
 WATCH = "mutation W($input: WatchTicketInput!) { watchTicket(input: $input) { __typename } }"
@@ -112,7 +115,7 @@ async def test_a_look_that_tells_nothing_keeps_no_news_waiting():
 
     async def read_for(_members):
         reads.put_nowait(state)
-        return state, None
+        return State(state, state, lasting=True), None
 
     stream = SimpleNamespace(channels=["a"], pause=1.0, shared="a", member=None, read_for=read_for)
     outlet = SimpleNamespace(name="", frame=lambda body: body, write=lambda frame: told.put_nowait(frame) or True)
@@ -127,6 +130,25 @@ async def test_a_look_that_tells_nothing_keeps_no_news_waiting():
         async with asyncio.timeout(0.7):
             assert await told.get() == b"second"
     assert reads.qsize() == 1
+
+
+async def test_a_link_that_is_signed_anew_is_told_by_the_clock_and_not_by_what_is_internal(
+    api, signed_in, submit, uploaded, monkeypatch, agent, customer, problem
+):
+    monkeypatch.setattr(cohorts, "FRESH_SECONDS", 4.0)
+    ticket = await submit(customer, problem, uploadIds=[await uploaded(customer)])
+    client, late = await signed_in(customer), await signed_in(customer)
+    await client.subscribe(FILES, id=ticket["id"])
+    first = (await client.item())["ticketUpdated"]
+    await asyncio.sleep(1.1)  # signatures are of a second
+    await api(agent, INTERNAL, input={"ticketId": ticket["id"], "body": "Between us."})
+    await client.quiet()
+    await late.subscribe(FILES, id=ticket["id"])
+    assert (await late.item())["ticketUpdated"]["subject"] == first["subject"]
+
+    again = (await client.item())["ticketUpdated"]
+    assert again["attachments"] != first["attachments"]
+    assert again | {"attachments": []} == first | {"attachments": []}
 
 
 def test_what_is_told_at_long_intervals_is_seldom_looked_at_without_a_message():
