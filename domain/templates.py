@@ -213,7 +213,7 @@ async def save(unit: Unit, viewer: Viewer, template_id: UUID | None, form: Form)
     if form.department_id is not None:
         await _require_department(unit, viewer, form.department_id)
     taken = "Another template has this name."
-    unit.translate("message_templates_name_key", Conflict(ConflictReason.TAKEN, taken))
+    unit.translate("message_templates_department_name_key", Conflict(ConflictReason.TAKEN, taken))
     taken = "Another template words this kind of message in this language."
     unit.translate("message_templates_kind_key", Conflict(ConflictReason.TAKEN, taken))
     if template_id is None:

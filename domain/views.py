@@ -65,7 +65,7 @@ async def save(unit: Unit, viewer: Viewer, view_id: UUID | None, form: Form) -> 
             raise NotAllowed("Whose view it is stops sharing it.")
     if form.department_id is not None:
         await _require_sharing(unit, viewer, form.department_id)
-    unit.translate("ticket_views_name_key", Conflict(ConflictReason.TAKEN, "Another view has this name."))
+    unit.translate("ticket_views_department_name_key", Conflict(ConflictReason.TAKEN, "Another view has this name."))
     rows = await unit.lock_all(_of_owner, row.owner_id if row else viewer.id)
     if row is None:
         if len(rows) >= MOST_OWN:

@@ -28,7 +28,15 @@ class MessageTemplate(Record):
         CheckConstraint("length(name) BETWEEN 1 AND 100", name="name_length"),
         CheckConstraint("length(body) BETWEEN 1 AND 20000", name="body_length"),
         CheckConstraint("(use = 'REPLY') = (kind IS NULL)", name="kind"),
-        Index("message_templates_name_key", "name", unique=True),
+        # Where the same people read them all: whoever finds a name taken sees by which.
+        Index(
+            "message_templates_department_name_key",
+            "use",
+            "department_id",
+            "name",
+            unique=True,
+            postgresql_nulls_not_distinct=True,
+        ),
         Index(
             "message_templates_kind_key",
             "kind",

@@ -17,7 +17,15 @@ class TicketView(Record):
     __tablename__ = "ticket_views"
     __table_args__ = (
         CheckConstraint("length(name) BETWEEN 1 AND 100", name="name_length"),
-        Index("ticket_views_name_key", "owner_id", "name", unique=True),
+        # Those of one owner that the same people see.
+        Index(
+            "ticket_views_department_name_key",
+            "owner_id",
+            "department_id",
+            "name",
+            unique=True,
+            postgresql_nulls_not_distinct=True,
+        ),
         Index(None, "department_id"),
     )
 

@@ -125,16 +125,32 @@ async def test_an_unknown_placeholder_is_named(save):
 
 async def test_a_name_is_taken_once_and_so_is_a_kind_in_a_language(save, database):
     await save(**REPLY)
-    made = await save(**EMAIL)
+    await save(**EMAIL)
     before = await database.counts()
 
     taken = {"__typename": "Conflict", "reason": "TAKEN", "current": None}
     assert await save(**REPLY) == taken
     assert await save(**EMAIL | {"name": "Other"}) == taken
-    assert await save(messageTemplateId=made["id"], **EMAIL | {"name": "Thanks"}) == taken
+    german = EMAIL | {"locale": "de"}
+    assert await save(**german) == taken
     assert await database.counts() == before
     assert (await save(**EMAIL | {"name": "Other", "locale": "de"}))["locale"] == "de"
     assert (await save(**EMAIL | {"name": "In the app", "use": "IN_APP"}))["use"] == "IN_APP"
+
+
+async def test_a_name_tells_nobody_of_templates_that_they_do_not_read(save, house, database, lead, support, billing):
+    other = await house.person("Bea Lead", Role.TEAM_LEAD, billing)
+    await save(lead, **REPLY, departmentId=support.gid)
+    await save(**EMAIL)
+
+    for name in (REPLY["name"], EMAIL["name"]):
+        for department in (billing.gid, None):
+            assert (await save(other, **REPLY | {"name": name}, departmentId=department))["name"] == name
+    before = await database.counts()
+    taken = {"__typename": "Conflict", "reason": "TAKEN", "current": None}
+    assert await save(other, **REPLY, departmentId=billing.gid) == taken
+    assert await save(lead, **REPLY) == taken
+    assert await database.counts() == before
 
 
 @pytest.mark.parametrize("field", ["messageTemplateId", "departmentId"])

@@ -147,6 +147,21 @@ async def test_views_have_places_and_names_of_their_own(api, save, database, age
     assert [(view["name"], view["position"]) for view in listed] == [("C", 0), ("b", 1)]
 
 
+async def test_a_name_tells_nobody_of_anothers_own_views(save, database, lead, director, support):
+    shared = await save(lead, **OPEN, departmentId=support.gid)
+    for name in ("Mine", OPEN["name"]):
+        assert (await save(lead, name=name, filter={}))["name"] == name
+    await save(lead, name="Ours", filter={}, departmentId=support.gid)
+
+    given = {"ticketViewId": shared["id"], "filter": {}, "departmentId": support.gid}
+    assert (await save(director, name="Mine", **given))["name"] == "Mine"
+    before = await database.counts()
+    taken = {"__typename": "Conflict", "reason": "TAKEN"}
+    assert await save(director, name="Ours", **given) == taken
+    assert await save(lead, ticketViewId=shared["id"], name="Mine", filter={}) == taken
+    assert await database.counts() == before
+
+
 async def test_who_may_not_keep_a_view_changes_nothing(
     api, save, database, agent, lead, billing_agent, customer, director, house, support, billing
 ):
