@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from sqlalchemy import Select, select
 
-from domain import people
+from domain import people, tickets
 from domain.access import Viewer
 from domain.inbound import files, outcomes
 from domain.inbound.arrivals import Arrival
@@ -37,9 +37,9 @@ async def submit(desk: Desk, arrival: Arrival) -> Ticket | None:
     try:
         async with desk.writes.begin() as unit:
             waiting = await outcomes.still_waiting(unit, arrival.row_id) if arrival.row_id else None
-            # An answer that its ticket does not take any more goes on from there.
+            # An answer that its ticket does not take any more goes on from there, for whoever still sees it.
             known = arrival.message.ticket_id if arrival.message and arrival.fits else None
-            answered = await unit.lock(outcomes.ticket, known) if known else None
+            answered = await unit.lock(tickets.one, viewer, known) if known else None
             subject = answered.subject if answered else subject
             said = Submission(subject, body or subject, category.id, upload_ids=upload_ids, by_email=True)
             ticket_id = await submitting.submit(unit, viewer, said)

@@ -643,6 +643,20 @@ async def test_an_answer_to_a_closed_ticket_may_open_one_that_goes_on_from_there
         assert found == {"status": "CLOSED", "links": [{"kind": "RELATED", "ticket": expected}]}
 
 
+async def test_an_answer_to_a_ticket_that_is_somebody_elses_by_now_begins_anew(
+    send, reply_to, customer, stranger, database, other, unknown
+):
+    await database.rows("UPDATE tickets SET requester_id = :id, subject = 'Theirs alone'", id=stranger.id)
+    unknown("ticket")
+
+    assert await send(mail(customer.email, "It burns anew."), reply_to) == 250
+
+    assert await outcomes(database) == ["SUBMITTED"]
+    sql = "SELECT subject FROM tickets WHERE requester_id = :id"
+    assert await database.rows(sql, id=customer.id) == [{"subject": "Re: printer"}]
+    assert await database.rows("SELECT 1 FROM ticket_links") == []
+
+
 async def test_what_fits_nothing_may_be_a_ticket_or_nothing(send, reply_to, customer, database, other, unknown):
     unknown("ticket")
     new = mail("New Person <new@elsewhere.example>", "My **screen** is dark.", "Dark screen")
