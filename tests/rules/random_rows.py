@@ -553,6 +553,7 @@ class Rows:
         for place, ticket in enumerate(tickets):
             closed = ticket.status is TicketStatus.CLOSED and place > 0
             ticket.merged_into_id = self.maybe(luck.choice(tickets[:place]).id) if closed else None
+            self._taken_in(ticket)
             for person in luck.sample(self.staff, luck.randrange(3)):
                 self.add(
                     models.Presence,
@@ -572,6 +573,19 @@ class Rows:
                 capacity=self.maybe(5),
                 last_assigned_at=self.maybe(self.moment()),
             )
+
+    def _taken_in(self, ticket: Any) -> None:
+        """What was said on a ticket that was merged stands on the other one, and in the history of this."""
+        with_files = {row.comment_id for row in self.rows[models.Attachment]}
+        moved = {
+            row.id
+            for row in self.rows[models.Comment]
+            if ticket.merged_into_id and row.ticket_id == ticket.id and row.id not in with_files
+        }
+        for row in self.rows[models.Comment]:
+            row.ticket_id = ticket.merged_into_id if row.id in moved else row.ticket_id
+        for row in self.rows[models.TicketWords]:
+            row.ticket_id = ticket.merged_into_id if row.source_id in moved else row.ticket_id
 
     def _audit(self) -> None:
         """Who changed what, who was let in, and what was given up."""

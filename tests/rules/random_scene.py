@@ -155,6 +155,10 @@ class Reader:
         """What happened to a ticket."""
         self.known |= {UUID(key) for name, key in event.data.items() if key and name.endswith("_id")}
         self.known.add(event.actor_id)
+        for comment in self.rows.rows[models.Comment]:  # which may stand on another ticket by now
+            if event.data.get("comment_id") == str(comment.id):
+                self.known.add(comment.author_id)
+                yield from self.texts(comment, "body", "body_html")
         yield from self.texts(event, *(["seq"] if works else []))
         tags = ("initial_tags", "added_tags", "removed_tags")
         yield from (word for name in tags for word in event.data.get(name, []) if works)
