@@ -98,7 +98,7 @@ class GiveArticleFeedbackInput:
 
 @strawberry.type(description="Noted.")
 class GiveArticleFeedbackSuccess:
-    feedback: Payload[ArticleFeedback] = payload("The feedback.", feedback.one)
+    feedback: Payload[ArticleFeedback] = payload("The feedback.", feedback.given)
 
 
 GiveArticleFeedbackResult = Annotated[

@@ -25,10 +25,18 @@ LIMITS = attempts.FEEDBACK_BY_NETWORK, attempts.FEEDBACK_BY_PERSON
 
 
 def visible(viewer: Viewer) -> Select[ArticleFeedback]:
-    """What staff may read, which is all of it, and what others said themselves of articles that they can still read."""
+    """What staff may read, which is all of it, and what others said themselves of articles that they can still read.
+
+    A session for one ticket reads nothing of what its person said elsewhere.
+    """
     rows = select(ArticleFeedback)
     if viewer.is_staff:
         return rows
+    return _own(viewer) if viewer.ticket_id is None else rows.where(sa.false())
+
+
+def _own(viewer: Viewer) -> Select[ArticleFeedback]:
+    rows = select(ArticleFeedback)
     if viewer.id is None:
         return rows.where(sa.false())
     rows = rows.join(Article, Article.id == ArticleFeedback.article_id)
@@ -40,10 +48,16 @@ def one(viewer: Viewer, feedback_id: Any) -> Select[ArticleFeedback]:
     return visible(viewer).where(ArticleFeedback.id == feedback_id)
 
 
+def given(viewer: Viewer, feedback_id: Any) -> Select[ArticleFeedback]:
+    """The same as it is answered to whoever gave it, also in a session for one ticket."""
+    return _own(viewer).where(ArticleFeedback.id == feedback_id)
+
+
 def latest_of(viewer: Viewer, article: Any) -> Select[ArticleFeedback]:
-    """What the viewer said of an article last."""
+    """What the viewer said of an article last; in a session for one ticket nothing."""
     rows = select(ArticleFeedback).where(ArticleFeedback.article_id == article.id)
-    rows = rows.where(sa.false() if viewer.id is None else ArticleFeedback.reader_id == viewer.id)
+    theirs = viewer.id is not None and viewer.ticket_id is None
+    rows = rows.where(ArticleFeedback.reader_id == viewer.id if theirs else sa.false())
     return rows.order_by(ArticleFeedback.version_number.desc()).limit(1)
 
 

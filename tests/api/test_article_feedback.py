@@ -2,10 +2,12 @@
 
 import asyncio
 import datetime as dt
+from types import SimpleNamespace
 
 import pytest
 from knowledge import GIVE
 
+from domain import sessions
 from domain.articles import views, writing
 from domain.metrics import counting, rebuilding
 from infra.unit import now
@@ -32,6 +34,22 @@ async def test_a_customer_says_what_they_think(give, look, article, customer, ag
     )
     assert (await look(customer, article))["viewerFeedback"] == kept
     assert (await look(agent, article))["feedback"] == {"totalCount": 1, "nodes": [kept]}
+
+
+async def test_a_session_for_one_ticket_reads_nothing_of_what_its_person_said(
+    api, desk, give, look, article, publish, customer, ticket
+):
+    said = await give(customer, article, comment="For the desk alone.")
+    async with desk.writes.begin() as unit:
+        opened = await sessions.open_for(desk, unit, customer.id, ticket_id=ticket.uuid)
+    by_link = SimpleNamespace(token=opened.access_token)
+
+    assert (await look(by_link, article))["viewerFeedback"] is None
+    assert await api(by_link, NODE, id=said["id"]) == {"node": None}
+    another = await publish("Another one")
+    given = await give(by_link, another, helpful=True, idempotencyKey="once")
+    assert given["helpful"] is True
+    assert await give(by_link, another, helpful=True, idempotencyKey="once") == given
 
 
 async def test_what_is_said_again_replaces_it(give, look, article, customer, agent):

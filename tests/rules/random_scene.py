@@ -269,6 +269,7 @@ class Reader:
         every = self.rows.rows
         said = [row for row in every[models.ArticleFeedback] if row.article_id == article.id]
         own = sorted((row for row in said if row.reader_id == self.viewer.id), key=lambda row: row.version_number)
+        own = own if self.viewer.ticket_id is None else []  # it reads what is of its ticket
         for row in said if self.staff else own[-1:] if self.viewer.role is None else own:
             yield from self.texts(row, "comment")
         for review in every[models.ArticleReview] if self.staff else []:
