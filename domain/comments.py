@@ -96,10 +96,12 @@ async def add(unit: Unit, viewer: Viewer, said: Words) -> Comment:
         raise NotAllowed("Only the desk sets the status.")
     await _require_open(unit, viewer, ticket, works=works, said=said)
     comment = await _write(unit, viewer, ticket, said, internal=False)
-    if works:
-        await _answered(unit, viewer, ticket, said.then)
+    if works and viewer.id != ticket.requester_id:
+        await _answered(unit, ticket)
     else:
-        await _asked_again(unit, viewer, ticket)
+        await _asked_again(unit, viewer, ticket, said.then)
+    if said.then is not None and said.then is not ticket.status:
+        await statuses.move(unit, viewer.id, ticket, said.then)
     return comment
 
 
@@ -164,21 +166,19 @@ async def write(
     return comment
 
 
-async def _answered(unit: Unit, viewer: Viewer, ticket: Ticket, then: TicketStatus | None) -> None:
+async def _answered(unit: Unit, ticket: Ticket) -> None:
     """The desk has written: nobody waits for it any more."""
     unit.change(ticket, waiting_since=None)
     if ticket.first_responded_at is None:
         unit.change(ticket, first_responded_at=unit.now)
         await sla.follow(unit, ticket)
-    if then is not None and then is not ticket.status:
-        await statuses.move(unit, viewer.id, ticket, then)
 
 
-async def _asked_again(unit: Unit, viewer: Viewer, ticket: Ticket) -> None:
-    """The customer's side has written: somebody waits for the desk."""
+async def _asked_again(unit: Unit, viewer: Viewer, ticket: Ticket, then: TicketStatus | None) -> None:
+    """The customer's side has written: somebody waits for the desk. `then`: the status that it has by that."""
     if ticket.waiting_since is None:
         unit.change(ticket, waiting_since=unit.now, timer_at=unit.now)
     if ticket.status is TicketStatus.RESOLVED:
         await statuses.reopen(unit, viewer.id, ticket, None)
-    elif ticket.status is TicketStatus.PENDING:
+    elif ticket.status is TicketStatus.PENDING and then is None:
         await statuses.move(unit, viewer.id, ticket, TicketStatus.OPEN)

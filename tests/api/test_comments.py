@@ -146,6 +146,21 @@ async def test_the_desks_answer_ends_the_waiting(add, agent, customer):
     assert later["firstRespondedAt"] == first["firstRespondedAt"]
 
 
+async def test_who_asked_does_not_answer_themselves(add, submit, director, agent, problem):
+    asked = (await submit(director, problem))["id"]
+    ticket = (await add(director, ticketId=asked, thenStatus="PENDING"))["ticket"]
+    assert (ticket["status"], ticket["firstRespondedAt"]) == ("PENDING", None)
+    assert ticket["waitingSince"]
+    ticket = (await add(agent, ticketId=asked))["ticket"]
+    assert ticket["waitingSince"] is None
+    assert ticket["firstRespondedAt"]
+
+    ticket = (await add(director, ticketId=asked))["ticket"]
+
+    assert ticket["status"] == "OPEN"  # it waited for them
+    assert ticket["waitingSince"]
+
+
 async def test_the_desk_sets_the_status_in_the_same_step(add, read, agent):
     answer = await add(agent, thenStatus="PENDING")
 
