@@ -168,6 +168,8 @@ async def write(
 
 async def _answered(unit: Unit, ticket: Ticket) -> None:
     """The desk has written: nobody waits for it any more."""
+    if ticket.timer_at is not None and (ticket.waiting_since is not None or ticket.first_responded_at is None):
+        unit.change(ticket, timer_at=unit.now)  # rules that counted until now kept others waiting
     unit.change(ticket, waiting_since=None)
     if ticket.first_responded_at is None:
         unit.change(ticket, first_responded_at=unit.now)

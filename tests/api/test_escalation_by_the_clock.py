@@ -308,6 +308,23 @@ async def test_at_most_fifty_are_told(rule, sweep, age, database, desk, support,
 # --- Since when -------------------------------------------------------------------------------------------------------
 
 
+async def test_an_answer_ends_the_waiting_of_a_rule_for_a_higher_level(
+    api, rule, sweep, age, level, people, agent, ticket
+):
+    add = "mutation ($input: AddCommentInput!) { addComment(input: $input) { __typename } }"
+    await rule(LEAD, hours(4), "NOT_ANSWERED")
+    await rule(MANAGER, hours(1))
+    await sweep()
+    await api(agent, add, input={"ticketId": ticket.gid, "body": "We look into it."})
+    await sweep()
+    assert await level() is None
+
+    await age(1)
+    await sweep()
+
+    assert await level() == "MANAGER"
+
+
 async def test_without_an_agent_counts_since_the_last_one_was_taken_off(
     rule, sweep, age, level, change, people, ticket, agent
 ):
