@@ -221,16 +221,9 @@ async def close(unit: Unit, viewer: Viewer, ticket_id: UUID, *, reason: str | No
     text = words.optional_line(problems, "reason", reason, most=MOST_CLOSE_REASON, what="The reason")
     problems.refuse()
     if ticket.status is TicketStatus.RESOLVED:
-        await _unanswered(unit, ticket)
+        await statuses.give_up_waiting(unit, ticket)
     await statuses.close(unit, viewer.id, ticket, reason=text)
     return ticket.id
-
-
-async def _unanswered(unit: Unit, ticket: Ticket) -> None:
-    """Nobody waits any more for what the customer says; they may still rate it."""
-    resolution = await unit.lock(statuses.last_resolution, ticket.id)
-    if resolution is not None and resolution.state is ResolutionState.AWAITING:
-        unit.change(resolution, state=ResolutionState.EXPIRED, confirm_by=None)
 
 
 async def _of_requester(unit: Unit, viewer: Viewer, ticket_id: UUID) -> Ticket:

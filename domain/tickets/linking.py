@@ -11,10 +11,10 @@ from domain import access, escalations, history, sla, tickets
 from domain.access import Viewer
 from domain.happenings import TicketLinked, TicketMerged, TicketUnlinked
 from domain.refusals import Conflict, ConflictReason, InvalidInput, NotFound
-from domain.tickets import actions, search, watching
+from domain.tickets import actions, search, statuses, watching
 from domain.tickets.actions import TicketAction
 from infra.unit import Unit
-from models import Attachment, Comment, Role, Ticket, TicketLink, TicketLinkKind, TicketStatus
+from models import UNRESOLVED, Attachment, Comment, Role, Ticket, TicketLink, TicketLinkKind, TicketStatus
 
 MOST_MERGED = 20
 INVERSE = {
@@ -173,8 +173,10 @@ def _fitting(into: Ticket, sources: list[Ticket], ticket_ids: list[UUID]) -> Non
 
 async def _take_in(unit: Unit, viewer: Viewer, into: Ticket, source: Ticket) -> None:
     await escalations.end_in_force(unit, viewer.id, source)
+    if source.status is TicketStatus.RESOLVED:
+        await statuses.give_up_waiting(unit, source)
     waiting = [since for since in (into.waiting_since, source.waiting_since) if since is not None]
-    if waiting and min(waiting) != into.waiting_since:
+    if waiting and min(waiting) != into.waiting_since and into.status in UNRESOLVED:
         unit.change(into, waiting_since=min(waiting))
     unit.change(
         source,

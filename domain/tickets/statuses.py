@@ -51,6 +51,13 @@ async def close(
     await sla.follow(unit, ticket)
 
 
+async def give_up_waiting(unit: Unit, ticket: Ticket) -> None:
+    """Nobody waits any more for what the customer says to the resolution of a locked ticket."""
+    resolution = await unit.lock(last_resolution, ticket.id)
+    if resolution is not None and resolution.state is ResolutionState.AWAITING:
+        unit.change(resolution, state=ResolutionState.EXPIRED, confirm_by=None)
+
+
 def last_resolution(ticket_id: Any) -> Select[Resolution]:
     """The last resolution of a ticket."""
     return select(Resolution).where(Resolution.ticket_id == ticket_id).order_by(Resolution.id.desc()).limit(1)

@@ -266,6 +266,27 @@ async def test_tickets_of_one_customer_become_one(
     assert comment["id"] in str(await read(stranger))
 
 
+async def test_of_what_is_merged_no_solution_waits_for_an_answer_any_more(
+    do, submit, database, agent, customer, problem, ticket
+):
+    source = await submit(customer, problem, subject="Same fire")
+    await do(agent, "resolveTicket", ticketId=source["id"])
+    await do(agent, "mergeTickets", intoTicketId=ticket.gid, ticketIds=[source["id"]])
+
+    assert await database.rows("SELECT state, confirm_by FROM resolutions") == [
+        {"state": "EXPIRED", "confirm_by": None}
+    ]
+
+
+async def test_nobody_waits_on_a_resolved_ticket_that_takes_one_in(do, submit, agent, customer, problem, ticket):
+    source = await submit(customer, problem, subject="Same fire")
+    await do(agent, "resolveTicket", ticketId=ticket.gid)
+
+    answer = await do(agent, "mergeTickets", intoTicketId=ticket.gid, ticketIds=[source["id"]])
+
+    assert answer["ticket"]["waitingSince"] is None
+
+
 async def test_who_asked_is_led_to_where_it_goes_on(
     api, desk, do, submit, work, mailbox, http, database, agent, billing_agent, customer, problem, ticket
 ):
