@@ -414,6 +414,19 @@ async def test_whoever_has_the_address_alone_can_not_write_as_its_owner(
     assert b"Me too." in b"".join([chunk async for chunk in chunks])
 
 
+async def test_what_waits_is_told_where_a_merged_ticket_goes_on(
+    send, reply_to, submit, stranger, customer, agent, problem, database, api, ticket
+):
+    into = (await submit(customer, problem, subject="Same fire"))["id"]
+    merge = "mutation($input: MergeTicketsInput!) { mergeTickets(input: $input) { __typename } }"
+    await api(agent, merge, input={"intoTicketId": into, "ticketIds": [ticket.gid]})
+
+    assert await send(mail(stranger.email, "Let me in."), reply_to) == 250
+
+    assert await outcomes(database) == ["WAITING"]
+    assert [f"tkt_{row['ticket_id']}" for row in await database.rows("SELECT ticket_id FROM comments")] == [into]
+
+
 async def test_who_has_the_address_of_a_ticket_does_not_fill_it(send, reply_to, stranger, database, monkeypatch):
     monkeypatch.setattr(attempts, "STRAY_MAIL_BY_TICKET", replace(attempts.STRAY_MAIL_BY_TICKET, most=2))
     for number in range(4):
