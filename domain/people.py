@@ -215,6 +215,21 @@ async def _known_departments(unit: Unit, viewer: Viewer, newcomer: Newcomer) -> 
         access.found(department_id if department_id in known else None, f"departmentIds.{number}", "department")
 
 
+async def known_or_added(unit: Unit, newcomer: Newcomer) -> Person:
+    """Whoever has the address, active or not; else somebody new, who is written at once. Of several who come with the
+    same address at the same moment it is one.
+    """
+    if (known := await unit.read(by_email_for_anyone, newcomer.email)) is not None:
+        return known
+    try:
+        async with unit.part():
+            return await add_row(unit, newcomer)
+    except Conflict:
+        if (known := await unit.read(by_email_for_anyone, newcomer.email)) is None:
+            raise
+        return known
+
+
 async def add(unit: Unit, newcomer: Newcomer) -> UUID:
     """Add a person for whoever may; the caller has made sure of that."""
     return (await add_row(unit, newcomer)).id

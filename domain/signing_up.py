@@ -31,9 +31,7 @@ async def welcome(unit: Unit, asked: SignUp) -> None:
     """Make whoever has the address a customer, unless they are known; and mail them a link. Whoever is shut out stays
     so, and hears nothing.
     """
-    person = await unit.read(people.by_email_for_anyone, asked.email)
-    if person is None:
-        newcomer = Newcomer(asked.name, asked.email, Role.CUSTOMER, [], asked.locale, invite=False)
-        links.send(unit, await people.add(unit, newcomer), MessageKind.SIGN_IN_LINK)
-    elif person.active:
+    newcomer = Newcomer(asked.name, asked.email, Role.CUSTOMER, [], asked.locale, invite=False)
+    person = await people.known_or_added(unit, newcomer)
+    if person.active:
         links.send(unit, person.id, MessageKind.SIGN_IN_LINK)

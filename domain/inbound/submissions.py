@@ -65,5 +65,5 @@ async def _sender(desk: Desk, arrival: Arrival) -> Viewer:
     mail = arrival.mail
     name = mail.sender_name[:MOST_NAME].strip() or mail.sender.partition("@")[0][:MOST_NAME]
     async with desk.writes.begin() as unit:
-        person_id = await people.add(unit, Newcomer(name, mail.sender, Role.CUSTOMER, [], None, invite=False))
-    return Viewer(Role.CUSTOMER, person_id)
+        person = await people.known_or_added(unit, Newcomer(name, mail.sender, Role.CUSTOMER, [], None, invite=False))
+    return Viewer(person.role, person.id)

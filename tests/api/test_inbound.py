@@ -11,9 +11,9 @@ from types import SimpleNamespace
 import pytest
 
 from domain import attempts, inbound
-from domain.inbound import addresses, answers, reading
+from domain.inbound import addresses, answers, arrivals, reading, strays
 from infra import jobs, mail_door
-from infra.mail_door import Door
+from infra.mail_door import Door, Incoming
 from models import Role
 
 ADD = "mutation($input: AddCommentInput!) { addComment(input: $input) { __typename } }"
@@ -699,6 +699,18 @@ async def test_what_fits_nothing_may_be_a_ticket_or_nothing(send, reply_to, cust
     before = await database.counts()
     assert await send(mail("new@elsewhere.example", "And another."), "support@example.com") == 250
     assert await database.counts() == before | {"inbound_mails": 2}
+
+
+async def test_who_is_new_may_write_twice_at_once(desk, database, other, unknown):
+    unknown("ticket")
+    texts = ["My screen is dark.", "My screen is still dark."]
+    came = [Incoming(mail("new@elsewhere.example", text).as_bytes(), "new@elsewhere.example", "d@d") for text in texts]
+    both = [await arrivals.of(desk, each) for each in came]  # of neither the sender is known
+
+    await asyncio.gather(*(strays.decide(desk, each, "Nobody is known by this address.") for each in both))
+
+    assert await outcomes(database) == ["SUBMITTED"] * 2
+    assert await database.rows("SELECT count(*) FROM people") == [{"count": 1}]
 
 
 async def test_what_staff_alone_were_told_they_answer_among_themselves(send, desk, agent, ticket, database):

@@ -1,11 +1,13 @@
 """Signing up: whoever has an address becomes a customer, and nobody learns who is one already."""
 
+import asyncio
 import re
 
 import pytest
 
 from domain import attempts
 from domain.jobs import SignUp
+from infra import jobs
 from models import Role
 
 SIGN_UP = """mutation($input: SignUpInput!) { signUp(input: $input) { __typename ... on SignUpSuccess { email }
@@ -96,6 +98,18 @@ async def test_twice_makes_one_person(sign_up, work, mailbox, database):
     await work.run()
 
     assert len(await everybody(database)) == 1
+    assert len(mailbox.to("nora@example.com")) == 2
+
+
+async def test_twice_at_the_same_moment_is_no_fault(sign_up, desk, mailbox, database, work):
+    await sign_up()
+    await sign_up()
+    rows = await database.rows("SELECT id FROM jobs")
+
+    assert await asyncio.gather(*(jobs.perform(desk, row["id"]) for row in rows)) == [True, True]
+
+    assert len(await everybody(database)) == 1
+    await work.run()
     assert len(mailbox.to("nora@example.com")) == 2
 
 
