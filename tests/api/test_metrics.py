@@ -1,6 +1,7 @@
 """Figures: what is counted, for whom, and over which span."""
 
 import datetime as dt
+import itertools
 from random import Random
 from types import SimpleNamespace
 from uuid import uuid4
@@ -225,6 +226,26 @@ async def test_a_series_in_a_zone_with_summer_time(api, database, two_department
     assert len(hours) == 48  # half hours at both ends
     assert hours[1]["from"] == "2026-03-28T23:30:00.000Z"
     assert [each["values"]["submittedCount"] for each in hours[:4]] == [0, 0, 3, 0]
+
+
+@pytest.mark.parametrize(
+    ("zone", "midnights"),
+    [
+        # Clocks go from 0 to 1 o'clock: that day begins at 1, and no later one does.
+        ("Atlantic/Azores", ["2026-03-28T01", "2026-03-29T01", "2026-03-30T00", "2026-03-31T00"]),
+        # Clocks go from 1 to 0 o'clock: midnight comes twice, and the day begins with the first.
+        ("America/Havana", ["2026-10-31T04", "2026-11-01T04", "2026-11-02T05", "2026-11-03T05"]),
+        # Of the day that was left out there is none.
+        ("Pacific/Apia", ["2011-12-28T10", "2011-12-29T10", "2011-12-30T10", "2011-12-31T10"]),
+    ],
+)
+async def test_days_begin_when_clocks_first_show_them(api, director, zone, midnights):
+    moments = [f"{each}:00:00.000Z" for each in midnights]
+    span = {"from": moments[0], "to": moments[-1]}
+
+    found = (await api(director, SERIES, filter=span, interval="DAY", zone=zone))["metrics"]["series"]
+
+    assert [(each["from"], each["to"]) for each in found] == list(itertools.pairwise(moments))
 
 
 @pytest.mark.parametrize(
