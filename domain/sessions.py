@@ -240,11 +240,21 @@ async def sign_in_with_link(desk: Desk, network: str, *, token: str) -> Opened:
 async def refresh(desk: Desk, network: str, *, token: str | None) -> Opened:
     """Trade a refresh token for new tokens. One that comes back a second time ends its session.
 
-    Raises WrongCredentials, RateLimited.
+    Only what is wrong counts as an attempt: all who sit behind one address go on every few minutes. Raises
+    WrongCredentials, RateLimited.
     """
-    await attempts.take(desk.writes, attempts.TOKEN_BY_NETWORK, network)
+    if not token:  # a page asks so whether somebody is signed in: nothing was tried
+        raise WrongCredentials(noted=True)
     try:
-        claims = desk.signer.read(REFRESH, token or "")
+        return await _refreshed(desk, token)
+    except WrongCredentials:
+        await attempts.take(desk.writes, attempts.TOKEN_BY_NETWORK, network)
+        raise
+
+
+async def _refreshed(desk: Desk, token: str) -> Opened:
+    try:
+        claims = desk.signer.read(REFRESH, token)
     except BadToken:
         raise WrongCredentials from None
     async with desk.writes.begin() as unit:

@@ -1,6 +1,7 @@
 """A session goes on by its newest refresh token alone, and ends when its person says so."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -137,15 +138,26 @@ async def test_a_session_goes_on_with_the_role_of_now(api, refresh, database, op
     assert "MANAGE_SETTINGS" in (await api(customer, "{ viewer { can } }"))["viewer"]["can"]
 
 
-async def test_refresh_tokens_are_not_tried_without_end(desk, refresh, database, opened):
-    for _ in range(attempts.TOKEN_BY_NETWORK.most):
-        await attempts.take(desk.writes, attempts.TOKEN_BY_NETWORK, "127.0.0.1")
+async def test_refresh_tokens_are_not_tried_without_end(refresh, monkeypatch, database, opened):
+    monkeypatch.setattr(attempts, "TOKEN_BY_NETWORK", replace(attempts.TOKEN_BY_NETWORK, most=2))
+    assert [await refresh("wrong") for _ in range(2)] == [WRONG] * 2
 
-    answer = await refresh(opened.refresh_token)
+    answer = await refresh("wrong")
 
     assert answer["__typename"] == "RateLimited"
     assert answer["retryAfterSeconds"] > 0
+    assert "accessToken" in await refresh(opened.refresh_token)  # which is right, and nobody's guess
     assert await ended(database) == 0
+
+
+async def test_as_many_as_like_go_on_behind_one_address(refresh, desk, monkeypatch, database, customer):
+    monkeypatch.setattr(attempts, "TOKEN_BY_NETWORK", replace(attempts.TOKEN_BY_NETWORK, most=1))
+    for _ in range(3):
+        async with desk.writes.begin() as writing:
+            opened = await sessions.open_for(desk, writing, customer.id)
+        assert "accessToken" in await refresh(opened.refresh_token)
+        assert await refresh(None) == WRONG  # a page that asks whether somebody is signed in
+    assert await database.rows("SELECT 1 FROM audit_entries WHERE action = 'signInRefused'") == []
 
 
 # --- Signing out ------------------------------------------------------------------------------------------------------
