@@ -164,16 +164,20 @@ def attach(
 SWEEP_BATCH = 500
 
 
-def _orphans(moment: Any) -> Select[Upload]:
-    return select(Upload).where(Upload.expires_at <= moment).order_by(Upload.id).limit(SWEEP_BATCH)
+def _orphans(moment: Any, most: Any) -> Select[Upload]:
+    return select(Upload).where(Upload.expires_at <= moment).order_by(Upload.id).limit(most)
 
 
 async def sweep(desk: Desk) -> int:
     """Forget uploads that nothing named within a day, and have their bytes erased; gives how many."""
-    async with desk.writes.begin() as unit:
-        rows = await unit.lock_all(_orphans, now())
-        for row in rows:
-            unit.delete(row)
-        if rows:
-            unit.enqueue(EraseFiles([row.key for row in rows]))
-        return len(rows)
+    moment, count, found = now(), 0, SWEEP_BATCH
+    while found == SWEEP_BATCH:
+        async with desk.writes.begin() as unit:
+            rows = await unit.lock_all(_orphans, moment, SWEEP_BATCH)
+            for row in rows:
+                unit.delete(row)
+            if rows:
+                unit.enqueue(EraseFiles([row.key for row in rows]))
+        found = len(rows)
+        count += found
+    return count

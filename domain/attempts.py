@@ -148,5 +148,4 @@ def _old(moment: Any) -> Any:
 
 async def sweep(writes: Writes) -> None:
     """Forget what no limit asks for any more."""
-    async with writes.begin() as unit:
-        await unit.run(_old, now() - SWEPT_AFTER)
+    await writes.forget(_old, now() - SWEPT_AFTER)

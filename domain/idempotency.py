@@ -80,5 +80,4 @@ def _old(moment: Any) -> sa.Delete:
 
 async def sweep(writes: Writes) -> None:
     """Forget answers that are older than a day."""
-    async with writes.begin() as unit:
-        await unit.run(_old, now() - KEPT)
+    await writes.forget(_old, now() - KEPT)

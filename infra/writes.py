@@ -1,9 +1,12 @@
 """Where units of work begin and end: over a few connections, and Redis hears of what was committed."""
 
 import asyncio
+import datetime as dt
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
+
+import sqlalchemy as sa
 
 from infra.pool import Pool, answering, to_the_end
 from infra.slots import Slots
@@ -12,6 +15,7 @@ from infra.transactions import UNKNOWN, Transaction
 from infra.unit import Unit, Wake
 
 TELL_SECONDS = 3  # for what Redis has not heard yet when the process ends
+MOST_FORGOTTEN = 10_000  # rows by one statement
 
 AfterCommit = Callable[[list[Wake], dict[str, str]], Coroutine[Any, Any, None]]
 
@@ -55,6 +59,11 @@ class Writes:
         finally:
             self._pool.give_back(driver)
 
+    async def forget(self, old: Callable[[Any], sa.Delete], moment: dt.datetime) -> None:
+        """Delete what `old(moment)` would, some rows at a time: after however long a time, no statement takes long."""
+        while len(await self.alone(_some, old, moment, MOST_FORGOTTEN)) == MOST_FORGOTTEN:
+            pass
+
     @asynccontextmanager
     async def begin(self, *, late: bool = False) -> AsyncIterator[Unit]:
         """A unit, committed when the block ends well and undone when it raises.
@@ -84,3 +93,13 @@ class Writes:
             task = asyncio.create_task(self._after_commit(unit.jobs, unit.channels))
             self._telling.add(task)
             task.add_done_callback(self._telling.discard)
+
+
+def _some(old: Callable[[Any], sa.Delete], moment: Any, most: Any) -> Any:
+    """As many of them, found by where they lie: another version of one that is changed meanwhile lies elsewhere."""
+    deletion: Any = old(moment)
+    table = deletion.table
+    place: Any = sa.literal_column(f"{table.name}.ctid")
+    rows = sa.select(place).select_from(table).where(deletion.whereclause).limit(most).correlate(None)
+    found = sa.func.array(rows.scalar_subquery())
+    return sa.delete(table).where(place == sa.func.any(found)).returning(sa.literal_column("1"))

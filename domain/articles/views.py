@@ -14,7 +14,7 @@ from domain.articles import reviews
 from domain.metrics import facts, figures
 from domain.spans import within
 from infra.desk import Desk
-from infra.unit import Unit
+from infra.unit import Unit, now
 from models import Article, ArticleFeedback, ArticleReading, ArticleStanding, ArticleStatus, ArticleViews
 
 AGAIN = dt.timedelta(hours=1)  # when an opening by the same reader counts once more
@@ -117,8 +117,7 @@ def _stand(since: Any) -> Any:
 
 async def sweep(desk: Desk) -> None:
     """Forget who has read what lately, and let what is older than 30 days count no more in orders."""
-    async with desk.writes.begin() as unit:
-        await unit.run(_forgotten, unit.now)
+    await desk.writes.forget(_forgotten, now())
     async with desk.writes.begin() as unit:
         await unit.run(_stood)
         await unit.run(_stand, facts.quarter(unit.now - LATELY))

@@ -346,6 +346,17 @@ async def test_what_nobody_named_within_a_day_is_swept_away(
     assert await work.asked() == []
 
 
+async def test_however_many_nobody_named_all_are_swept_away(desk, create, database, work, customer, monkeypatch):
+    monkeypatch.setattr(attachments, "SWEEP_BATCH", 2)
+    for _ in range(5):
+        await create(customer)
+    await database.rows("UPDATE uploads SET expires_at = :now", now=unit.now())
+
+    assert await attachments.sweep(desk) == 5
+
+    assert [len(job.keys) for job in await work.asked()] == [2, 2, 1]
+
+
 async def test_an_upload_that_has_ended_is_not_found_before_it_is_swept(submit, uploaded, database, customer, problem):
     upload_id = await uploaded(customer)
     await database.rows("UPDATE uploads SET expires_at = :now", now=unit.now())
