@@ -186,9 +186,14 @@ async def take_back(unit: Unit, viewer: Viewer, article_id: UUID) -> UUID:
 
 
 async def publish_planned(unit: Unit, article_id: UUID) -> None:
-    """Publish what is due to be; what was taken back or put off meanwhile waits for its own job."""
+    """Publish what is due to be, unless it was taken back. What was put off is asked for again, as it is where this
+    machine's clock is behind that of whoever asked.
+    """
     article = await unit.lock(_row, article_id)
-    if article is None or article.publishes_at is None or article.publishes_at > unit.now:
+    if article is None or article.publishes_at is None:
+        return
+    if article.publishes_at > unit.now:
+        unit.enqueue(PublishArticle(article.id), delay=(article.publishes_at - unit.now).total_seconds())
         return
     draft = await unit.lock(_draft_row, article_id)
     if article.publishes_by_id is None:

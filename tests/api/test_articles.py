@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from domain.jobs import PublishArticle
+from infra import jobs
 
 REFUSALS = """... on InvalidInput { problems { field } } ... on NotFound { field } ... on NotAllowed { message }
   ... on Conflict { reason current { id } }"""
@@ -339,18 +340,19 @@ async def test_a_key_makes_one_article(create, database):
 # --- Publishing later, withdrawing, going back ------------------------------------------------------------------------
 
 
-async def test_publishing_later(create, do, one, lead, agent, customer, work, database):
+async def test_publishing_later(desk, create, do, one, lead, agent, customer, work, database):
     article = await create()
     at = dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
     planned = await do(lead, PUBLISH, articleId=article["id"], at=at.isoformat(), note="Soon.")
     assert planned["status"] == "DRAFT"
-    assert dt.datetime.fromisoformat(planned["publishesAt"]) == at.replace(microsecond=at.microsecond // 1000 * 1000)
+    at = at.replace(microsecond=at.microsecond // 1000 * 1000)
+    assert dt.datetime.fromisoformat(planned["publishesAt"]) == at
     await do(agent, SAVE, articleId=article["id"], body="Better.")  # what is published is the draft of that moment
 
-    await database.rows("UPDATE jobs SET due_at = now()")
-    await work.run()
-    assert await one(customer, article) is None  # a job that comes too soon does nothing
-    await do(lead, PUBLISH, articleId=article["id"], at=at.isoformat(), note="Soon.")
+    (row,) = await database.rows("UPDATE jobs SET due_at = now() WHERE kind = 'PublishArticle' RETURNING id")
+    assert await jobs.perform(desk, row["id"])
+    assert await one(customer, article) is None  # a job that comes too soon asks for another one
+    assert await database.rows("SELECT due_at FROM jobs WHERE state = 'QUEUED'") == [{"due_at": at}]
     await database.rows("UPDATE jobs SET due_at = now() WHERE state = 'QUEUED'")
     await database.rows("UPDATE articles SET publishes_at = now() - interval '2 days'")
     await work.run()
