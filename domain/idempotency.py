@@ -41,7 +41,8 @@ async def claim(
 
     A twin that is still under way is waited for; a unit that has not begun its transaction is Overtaken by one instead,
     and what it refuses may have been done by that meanwhile. `given` is the input, a dataclass of plain values. Raises
-    InvalidInput for a key that is none, and Conflict KEY_REUSED when the key came with another input.
+    InvalidInput for a key that is none, Conflict KEY_REUSED when the key came with another input, and Overtaken when
+    the key was forgotten at this very moment.
     """
     if not 1 <= len(key) <= MOST_KEY:
         raise InvalidInput(("idempotencyKey", f"A key has 1 to {MOST_KEY} characters."))
@@ -54,8 +55,8 @@ async def claim(
     if fresh:
         return unit.row(IdempotencyKey, fresh[0]), None
     row = await unit.lock(_one, person_id, mutation, key)
-    if row is None:
-        raise LookupError("The key's row went while it was waited for.")
+    if row is None:  # it was forgotten just now
+        raise Overtaken
     if row.created_at <= unit.now - KEPT:
         unit.change(row, input_hash=digest, created_at=unit.now)
         return row, None

@@ -6,6 +6,7 @@ import datetime as dt
 import pytest
 
 from domain import idempotency
+from infra.unit import Unit
 
 
 async def test_the_same_key_submits_once_and_is_answered_alike(submit, database, customer, problem):
@@ -145,6 +146,20 @@ async def test_keys_are_forgotten_after_a_day(desk, submit, database, customer, 
     await idempotency.sweep(desk.writes)
 
     assert await database.rows("SELECT key FROM idempotency_keys") == [{"key": "fresh"}]
+
+
+async def test_a_key_that_is_forgotten_as_it_comes_back_is_new(submit, database, customer, problem, monkeypatch):
+    first = await submit(customer, problem, idempotencyKey="old")
+    lock = Unit.lock
+
+    async def forgotten(unit, build, *arguments):
+        if build is idempotency._one:
+            await database.rows("DELETE FROM idempotency_keys")
+        return await lock(unit, build, *arguments)
+
+    monkeypatch.setattr(Unit, "lock", forgotten)
+
+    assert (await submit(customer, problem, idempotencyKey="old"))["number"] == first["number"] + 1
 
 
 @pytest.mark.parametrize("key", ["", "x" * 65])
