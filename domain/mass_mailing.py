@@ -18,8 +18,10 @@ from domain.jobs import SendMaintenance
 from domain.maintenance import saying
 from domain.wording import Wording
 from infra.desk import Desk
+from infra.faults import told
 from infra.jobs import Work, storable
 from infra.letters import Later, Letter
+from infra.logs import report
 from infra.unit import Unit
 from models import (
     DeliveryStatus,
@@ -137,12 +139,13 @@ class Sending:
         while self.waiting and self.failed < IN_A_ROW and time.monotonic() < self.until:
             message_id = self.waiting.popleft()
             reader = self.readers.get(message_id)
-            letter = None if reader is None or self.fact is None else self._letter(message_id, reader)
             try:
+                letter = None if reader is None or self.fact is None else self._letter(message_id, reader)
                 status, error = await mailing.handed_over(self.desk, letter, bulk=True)
-            except Later as later:
+            except Exception as fault:  # noqa: BLE001 # which is its alone: one letter's fault must not hold up the others
                 self.failed += 1
-                await self._not_sent(message_id, str(later), again=True)
+                why = str(fault) if isinstance(fault, Later) else f"{told(fault)} ({report(fault)})"
+                await self._not_sent(message_id, why, again=True)
                 continue
             self.failed = 0
             if error is None:
