@@ -159,8 +159,9 @@ def waiting(happening_id: Any, most: int) -> Select[*tuple[Any, ...]]:
 
 
 def stand_of(happening_id: Any) -> Select[*tuple[Any, ...]]:
-    """How far it was told, and whether that is over."""
+    """When it happened, how far it was told, and whether that is over."""
     rows = select(
+        MaintenanceHappening.at,
         MaintenanceHappening.told_at,
         sa.cast(MaintenanceHappening.status, sa.Text).label("status"),
         sa.cast(MaintenanceNotice.status, sa.Text).label("notice_status"),

@@ -67,8 +67,9 @@ async def deliver_some(work: Work[SendMaintenance]) -> None:
         if left:
             soonest = max(left[0]["not_before"], unit.now + (BREATH if held_up else dt.timedelta(0)))
             unit.enqueue(SendMaintenance(happening_id), delay=(soonest - unit.now).total_seconds())
-        elif stand and stand[0]["told_at"] is None:  # more are being written
-            unit.enqueue(SendMaintenance(happening_id), delay=1.0)
+        elif stand and stand[0]["told_at"] is None:  # more are being written; or nobody writes them, and less is looked
+            going_on = (unit.now - stand[0]["at"]).total_seconds()
+            unit.enqueue(SendMaintenance(happening_id), delay=max(1.0, going_on / 60))
 
 
 # --- What they say ----------------------------------------------------------------------------------------------------

@@ -339,6 +339,23 @@ async def test_no_email_is_forgotten_when_the_last_are_written_while_the_sender_
     assert (await deliveries(notice))["EMAIL"] == (0, everyone, 0, 0, None)
 
 
+async def test_the_sender_looks_ever_less_often_for_what_nobody_writes(schedule, work, database, customer):
+    await schedule(audience="EVERYONE")
+    await database.rows("UPDATE maintenance_happenings SET at = at - interval '2 hours'")
+    (happening,) = await database.rows("SELECT id FROM maintenance_happenings")
+    async with work.desk.writes.begin() as unit:
+        unit.enqueue(SendMaintenance(happening["id"]))
+    (row,) = await database.rows("SELECT id FROM jobs WHERE kind = 'SendMaintenance'")
+
+    assert await jobs.perform(work.desk, row["id"])
+
+    (row,) = await database.rows(
+        "SELECT extract(epoch FROM due_at - now()) AS wait FROM jobs WHERE kind = :kind AND state = 'QUEUED'",
+        kind="SendMaintenance",
+    )
+    assert 100 < row["wait"] <= 121
+
+
 async def test_whoever_may_not_see_it_any_more_gets_no_email(
     schedule, work, database, mailbox, customer, agent, manager, deliveries
 ):
