@@ -1,5 +1,6 @@
 """Whom an event of a ticket may concern: everybody with what they are to the ticket, read for many events at once."""
 
+import itertools
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
@@ -19,6 +20,7 @@ from models import Comment, Escalation, Event, Membership, Person, Resolution, R
 
 BAD_RATING = 2  # from here down, leads are told
 NAMING = {"to_assignee_id", "to_requester_id"}
+_WORD = re.compile(r"\w")
 
 
 class Known(NamedTuple):
@@ -186,8 +188,16 @@ def _workers(ticket_id: Any) -> Select[*tuple[Any, ...]]:
     return select(Person.id, Person.name).join(Ticket, Ticket.id == ticket_id).where(works_on(Person, Ticket))
 
 
-def _names(body: str, name: str) -> bool:
-    return re.search(rf"@{re.escape(name)}(?!\w)", body, re.IGNORECASE) is not None
+def _named(body: str, names: Collection[str]) -> set[str]:
+    """Which of these names, in small letters, stand behind an @: at each place the longest, as one begins another."""
+    text, named = body.lower(), set[str]()
+    lengths = sorted({len(name) for name in names}, reverse=True)
+    for sign in re.finditer("@", text):
+        begin = sign.end()
+        ends = (begin + length for length in lengths)
+        said = (text[begin:end] for end in ends if text[begin:end] in names and not _WORD.match(text, end))
+        named |= set(itertools.islice(said, 1))
+    return named
 
 
 async def found(unit: Unit, event_ids: list[UUID], wide: Collection[str]) -> list[About]:
@@ -235,7 +245,8 @@ async def found(unit: Unit, event_ids: list[UUID], wide: Collection[str]) -> lis
 async def _mention(unit: Unit, about: About) -> None:
     """Find whom an internal comment names of those who work on the ticket."""
     workers = await unit.run(_workers, about.ticket.id)
-    about.mentioned = [record["id"] for record in workers if _names(about.comment or "", record["name"])]
+    called = _named(about.comment or "", {record["name"].lower() for record in workers})
+    about.mentioned = [record["id"] for record in workers if record["name"].lower() in called]
     missing = [person_id for person_id in about.mentioned if person_id not in about.people]
     if missing:
         for record in await unit.run(_people, [], [], [about.ticket.id] * len(missing), missing):

@@ -434,6 +434,18 @@ async def test_a_note_is_told_to_those_who_may_read_it(
     assert "has noted, for the desk alone" in letter.get_body(("plain",)).get_content()
 
 
+async def test_of_two_names_that_begin_alike_the_longer_one_is_meant(add, work, told, house, support, customer, agent):
+    max_, muller, mueller = [
+        await house.person(name, Role.AGENT, support, email=f"max{number}@example.com")
+        for number, name in enumerate(("Max", "Max Müller", "max müller"))
+    ]
+    await add(agent, "@Max Müller: look. @maximal is nobody.", internal=True)
+    await work.run()
+
+    mentioned = [any(kind == "MENTIONED" for kind, _ in await told(each)) for each in (max_, muller, mueller)]
+    assert mentioned == [False, True, True]
+
+
 async def test_a_comment_asks_for_one_job(add, work, customer):
     await work.run()
 
