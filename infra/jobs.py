@@ -107,12 +107,13 @@ class Work(Generic[AJob]):
     async def put_off(self, seconds: float) -> None:
         """None of the jobs can be performed yet, for a reason that is nobody's fault: they are tried again later.
 
-        However often that happens they are not given up for it, and stand there as of when they were asked for.
+        However often that happens it counts for no attempt, and they stand there as of when they were asked for.
         """
         rows = set(self.left)
         self.left.clear()  # whoever performs them looks at this very set
         self.failed = True
-        await _failed(self.desk, rows, self.attempt, "Put off.", wait=dt.timedelta(seconds=seconds))
+        wait = dt.timedelta(seconds=seconds)
+        await _failed(self.desk, rows, self.attempt, "Put off.", wait=wait, tried=self.attempt - 1)
 
     async def fail(self, row_id: UUID, error: Exception) -> None:
         """One of the jobs has failed, and will be tried again by itself, unless it is given up."""
@@ -300,15 +301,18 @@ async def _failed(
     *,
     dead: str | None = None,
     wait: dt.timedelta = dt.timedelta(0),
+    tried: int | None = None,
 ) -> None:
-    """`dead`: they are given up, and that is what is said of it to whoever decides."""
-    error = storable(error)
+    """`dead`: they are given up, and that is what is said of it to whoever decides. `tried`: how often, if not as often
+    as they were claimed.
+    """
+    error, tried = storable(error), attempt if tried is None else tried
     async with desk.writes.begin() as unit:
         for row in await unit.lock_all(_claimed, list(row_ids), attempt):
             if dead is None:
                 due_at = unit.now + wait
-                unit.change(row, state=JobState.QUEUED, due_at=due_at, last_error=error)
-                unit.jobs.append((row.id, due_at))
+                unit.change(row, state=JobState.QUEUED, attempts=tried, due_at=due_at, last_error=error)
+                unit.jobs.append((row.kind if joins(row.kind, tried, row.trace) else row.id, due_at))
                 continue
             unit.change(row, state=JobState.DEAD, settled_at=unit.now, last_error=error)
             ticket_id = row.payload.get("ticket_id")

@@ -403,6 +403,26 @@ async def test_what_fails_takes_others_with_it_once(desk, database, batches):
     assert [row["name"] for row in await database.rows("SELECT name FROM services ORDER BY name")] == ["0", "2"]
 
 
+async def test_what_is_put_off_was_not_tried(desk, database, batches):
+    async def not_yet(work):
+        await work.put_off(60)
+
+    async def fails(_work):
+        raise ValueError
+
+    batches.does = not_yet
+    await batches.asked(0, 1, 2)
+    for _ in range(DoTogether.retries + 1):
+        await jobs.perform_together(desk, "DoTogether")
+        assert await states(database) == [(number, "QUEUED", 0) for number in range(3)]
+        await database.rows("UPDATE jobs SET due_at = now()")
+    batches.does = fails
+    await jobs.perform_together(desk, "DoTogether")
+
+    assert batches.numbers == [[0, 1, 2]] * (DoTogether.retries + 2)
+    assert await states(database) == [(number, "QUEUED", 1) for number in range(3)]
+
+
 async def test_one_that_fails_alone_leaves_the_others_done(desk, database, batches):
     async def refuses(work):
         (row_id,) = [row_id for row_id, job in work.jobs.items() if job.number == 1]
