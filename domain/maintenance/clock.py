@@ -1,4 +1,7 @@
-"""What the clock does about maintenance: it reminds, begins and ends as planned, late rather than never."""
+"""What the clock does about maintenance: it reminds, begins and ends as planned, late rather than never.
+
+But nobody is reminded of what was to begin before.
+"""
 
 import datetime as dt
 from typing import Any
@@ -49,11 +52,14 @@ async def sweep(desk: Desk) -> None:
 def step(unit: Unit, notice: MaintenanceNotice) -> None:
     """Do what is due first for a locked notice: each step sets when the next one is."""
     scheduled = notice.status is MaintenanceStatus.SCHEDULED
-    if notice.reminder_at is not None and notice.reminder_at <= unit.now:
+    reminds = notice.reminder_at is not None and notice.reminder_at <= unit.now
+    if reminds and notice.starts_at > unit.now:
         announcing.record(unit, notice, HappeningKind.REMINDED, values={"reminder_at": None})
     elif notice.automatic and scheduled and notice.starts_at <= unit.now:
         announcing.move(unit, notice, MaintenanceStatus.IN_PROGRESS)
     elif notice.automatic and notice.status is MaintenanceStatus.IN_PROGRESS and notice.ends_at <= unit.now:
         announcing.move(unit, notice, MaintenanceStatus.COMPLETED)
-    else:  # it was put off after a fault, and something else has been done since
+    else:  # it was put off after a fault, and something else has been done since; or it is too late to remind
+        if reminds:
+            unit.change(notice, reminder_at=None)
         announcing.look_later(unit, notice)

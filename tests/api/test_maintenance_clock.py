@@ -83,6 +83,9 @@ async def test_each_at_its_time_and_once(api, desk, notice, pass_by, happened, w
 
 async def test_what_was_due_while_nobody_worked_is_done_late(desk, notice, pass_by, happened):
     await notice()
+    await pass_by(30)
+    await clock.sweep(desk)
+    assert await happened() == [FIRST, REMINDED]
     await pass_by(1000)
     await clock.sweep(desk)
     assert await happened() == [FIRST, REMINDED, BEGUN, ENDED]
@@ -90,11 +93,23 @@ async def test_what_was_due_while_nobody_worked_is_done_late(desk, notice, pass_
     assert len(await happened()) == 4
 
 
-async def test_what_is_not_automatic_only_reminds(desk, notice, pass_by, happened):
-    await notice(automatic=False)
+@pytest.mark.parametrize("automatic", [True, False])
+async def test_of_what_was_to_begin_before_nobody_is_reminded(desk, notice, pass_by, happened, database, automatic):
+    await notice(automatic=automatic)
     await pass_by(1000)
     await clock.sweep(desk)
-    assert await happened() == [FIRST, REMINDED]
+    assert await happened() == [FIRST, *([BEGUN, ENDED] if automatic else [])]
+    assert await database.rows("SELECT reminder_at, timer_at FROM maintenance_notices") == [
+        {"reminder_at": None, "timer_at": None}
+    ]
+
+
+async def test_what_is_not_automatic_only_reminds(desk, notice, pass_by, happened):
+    await notice(automatic=False)
+    for hours in (24, 1000):
+        await pass_by(hours)
+        await clock.sweep(desk)
+        assert await happened() == [FIRST, REMINDED]
 
 
 async def test_what_has_begun_or_was_cancelled_does_not_remind(api, desk, notice, pass_by, happened, manager):
