@@ -6,7 +6,7 @@ English stands in the code, each text as the argument of `marked` or `said`. Tra
 
 import datetime as dt
 import zoneinfo
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 from babel import Locale, UnknownLocaleError
@@ -15,6 +15,7 @@ from babel.messages.pofile import read_po
 
 DESK = "en"  # the desk's language, which everybody reads who has none of their own
 LOCALES = Path(__file__).with_name("locales")
+KEPT = 1_000  # of what anybody may call their language, or their zone
 
 
 def marked(text: str) -> str:
@@ -34,7 +35,7 @@ def _read() -> dict[str, dict[str, str]]:
 TRANSLATIONS = _read()  # the texts of each language besides English, by their English
 
 
-@cache
+@lru_cache(maxsize=KEPT)
 def locale_of(wanted: str | None) -> Locale:
     """The language that somebody reads, with its region: theirs if we speak it, else the desk's."""
     try:
@@ -44,7 +45,7 @@ def locale_of(wanted: str | None) -> Locale:
     return locale if locale.language == DESK or locale.language in TRANSLATIONS else Locale.parse(DESK)
 
 
-@cache
+@lru_cache(maxsize=KEPT)
 def zone_of(name: str | None) -> dt.tzinfo:
     """The time zone of this name; UTC for none, or for one that nobody knows any more."""
     try:

@@ -23,6 +23,7 @@ HEADERS = {
 MOST_BYTES = 200_000  # of a form: 20,000 characters, each in its longest form
 MOST_FIELDS = 10
 MOST_LANGUAGES = 10  # that a browser asks for
+LONGEST_TAG = 35  # characters of a language, as BCP 47 has it
 
 NO_SUCH_PAGE = marked("No such page")
 WRONG_LINK = marked("This link is not right, or too old.")
@@ -65,7 +66,7 @@ def gone(desk: Desk, w: Wording, status: int, title: str, said: str) -> Response
 def wording_of(request: Request) -> Wording:
     """How somebody is spoken to of whom nothing is known but which languages their browser asks for."""
     asked = request.headers.get("accept-language", "").split(",")[:MOST_LANGUAGES]
-    wanted = [tag.partition(";")[0].strip() for tag in asked]
+    wanted = [tag.partition(";")[0].strip()[:LONGEST_TAG] for tag in asked]
     spoken = {DESK, *TRANSLATIONS}
     return Wording(next((tag for tag in wanted if tag.partition("-")[0].lower() in spoken), None))
 

@@ -106,3 +106,13 @@ def test_a_moment_is_told_in_any_zone(zone):
 def test_a_zone_without_a_short_name_is_told_by_its_distance(language, zone, said):
     told = wording.Wording(language, zone).moment(dt.datetime(2026, 7, 1, 12, tzinfo=dt.UTC))
     assert told.replace("\u202f", " ").replace("\xa0", " ") == said
+
+
+@pytest.mark.parametrize(
+    ("kept", "name"), [(wording.locale_of, "en-{:08}"), (wording.zone_of, "Nowhere/{}")], ids=["languages", "zones"]
+)
+def test_whatever_people_call_theirs_little_is_kept_of_it(kept, name):
+    for number in range(3 * wording.KEPT):
+        kept(name.format(number))
+
+    assert kept.cache_info().currsize <= wording.KEPT

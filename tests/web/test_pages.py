@@ -7,9 +7,11 @@ from structlog.testing import capture_logs
 
 from domain import happenings
 from domain.messages import ticket_link, unsubscribe_link
+from domain.wording import Wording
 from infra.postgres import Unavailable
 from models import NotificationKind, Role, Watcher
 from schema.events.kinds import KINDS
+from web import rendering
 from web.ticket_page import TOLD
 
 
@@ -93,6 +95,15 @@ async def test_who_is_not_known_is_spoken_to_as_their_browser_asks(http, asked, 
         assert page.status_code == 404
         assert f'<html lang="{language}">' in page.text
         assert said in page.text
+
+
+async def test_of_what_a_browser_asks_for_little_is_looked_at(http, monkeypatch):
+    asked = []
+    monkeypatch.setattr(rendering, "Wording", lambda tag: asked.append(tag) or Wording(tag))
+
+    await http.get("/t/forged", headers={"Accept-Language": "de-" + "x" * 5000})
+
+    assert [len(tag) for tag in asked] == [rendering.LONGEST_TAG]
 
 
 async def test_nothing_internal_stands_on_the_page(http, link, database, ticket):
