@@ -25,15 +25,17 @@ def _waiting(most: Any) -> Select[*tuple[Any, ...]]:
     """The tickets, by automatic department, that nobody has had who is still here: what was put back by hand stays."""
     automatic = Department.assignment != AssignmentMethod.MANUAL
     places = select(Department.id).where(automatic, Department.archived_at.is_(None)).subquery("places")
+    had = (
+        select(Event.id)
+        .join(Person, Person.id == history.id_in(Event, "from_assignee_id"))
+        .where(Event.ticket_id == Ticket.id, Event.kind == TicketAssigned.__name__, Person.active)
+        .offset(sa.literal_column("0"))  # or PostgreSQL would join all that was ever given away
+    )
     place = sa.func.row_number().over(order_by=handling.order()).label("place")
     its = select(Ticket.id, place).where(Ticket.department_id == places.c.id, *handling.takeable())
+    its = its.where(sa.not_(had.correlate(Ticket).exists()))
     first = its.order_by(*handling.order()).limit(most).correlate(places).lateral("first")
-    had = (
-        select(Event)
-        .join(Person, Person.id == history.id_in(Event, "from_assignee_id"))
-        .where(Event.ticket_id == first.c.id, Event.kind == TicketAssigned.__name__, Person.active)
-    )
-    rows = select(places.c.id, first.c.id).join_from(places, first, sa.true()).where(sa.not_(had.exists()))
+    rows = select(places.c.id, first.c.id).join_from(places, first, sa.true())
     return rows.order_by(places.c.id, first.c.place)
 
 

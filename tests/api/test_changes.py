@@ -496,6 +496,23 @@ async def test_who_is_free_again_is_offered_what_waits(
     assert not {gone, None} & set(last)  # also what was put back: who had it is here no more
 
 
+async def test_what_was_put_back_by_hand_holds_up_no_other(
+    team, api, desk, submit, director, customer, problem, monkeypatch
+):
+    monkeypatch.setattr(offering, "LOOKED_AT", 2)
+    await team.assigns("LEAST_BUSY", 1)
+    kept = [await submit(customer, problem) for _ in range(3)]
+    await submit(customer, problem)
+    for each in kept[:2]:
+        await api(director, DOCUMENTS["assignTicket"], input={"ticketId": each["id"], "assigneeId": None})
+
+    await offering.sweep(desk)
+
+    *put_back, third, last = await team.who()
+    assert put_back == [None, None]
+    assert None not in {third, last}
+
+
 async def test_neither_a_ticket_that_fails_nor_a_department_without_agents_holds_up_others(
     team, house, desk, submit, customer, problem, database, monkeypatch
 ):
