@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
 from sqlalchemy import Select, select
 
 from domain import access, departments, history, routing
@@ -19,6 +20,12 @@ def _person(person_id: Any) -> Select[Person]:
 
 def _department_in_use(department_id: Any) -> Select[Department]:
     return select(Department).where(Department.id == department_id, Department.archived_at.is_(None))
+
+
+def _category_in_use(category_id: Any) -> Select[Category]:
+    """The category, or once it is archived the one for everything else."""
+    rows = select(Category).where(Category.archived_at.is_(None))
+    return rows.where(sa.or_(Category.id == category_id, Category.is_other)).order_by(Category.is_other).limit(1)
 
 
 async def send(unit: Unit, viewer: Viewer, ticket: Ticket, department_id: UUID) -> None:
@@ -40,6 +47,14 @@ async def route(unit: Unit, ticket: Ticket, category: Category) -> None:
     if wanted is None or await unit.read(_department_in_use, wanted) is None:
         wanted = category.department_id
     await _arrive(unit, None, ticket, decision, wanted)
+
+
+async def leave_archived(unit: Unit, ticket: Ticket) -> None:
+    """Send a ticket that is opened again where new ones of its category go, if its department is in use no more."""
+    if await unit.read(_department_in_use, ticket.department_id) is None:
+        category = await unit.read(_category_in_use, ticket.category_id)
+        if category is not None:
+            await route(unit, ticket, category)
 
 
 async def _arrive(

@@ -8,7 +8,7 @@ from sqlalchemy import Select, select
 
 from domain import escalations, history, sla
 from domain.happenings import StatusChanged, TicketClosed, TicketReopened
-from domain.tickets import assigning
+from domain.tickets import assigning, rerouting
 from infra.unit import Unit
 from models import EscalationLevel, Resolution, ResolutionState, Ticket, TicketStatus
 
@@ -37,6 +37,7 @@ async def reopen(unit: Unit, actor_id: UUID | None, ticket: Ticket, reason: str 
     unit.change(ticket, status=TicketStatus.OPEN, resolved_at=None, closed_at=None, waiting_since=unit.now)
     unit.change(ticket, escalates_since=unit.now)
     history.record(unit, actor_id, ticket, TicketReopened(reason))
+    await rerouting.leave_archived(unit, ticket)
     await assigning.replace_absent(unit, ticket)
     await sla.follow(unit, ticket)
 

@@ -437,6 +437,24 @@ async def test_staff_of_elsewhere_are_the_customers_of_their_own_tickets(
     assert answer["resolution"]["rating"] == 2
 
 
+@pytest.mark.parametrize("category_too", [False, True])
+async def test_what_opens_in_a_department_that_was_archived_goes_where_its_category_does(
+    api, do, agent, customer, billing, other, problem, database, ticket, category_too
+):
+    await do(agent, "resolveTicket")
+    where = "archived_at = now()" if category_too else "department_id = :to"
+    given = {} if category_too else {"to": billing.id}
+    await database.rows(f"UPDATE categories SET {where} WHERE id = :id", id=problem.id, **given)
+    await database.rows("UPDATE categories SET department_id = :to WHERE id = :id", id=other.id, to=billing.id)
+    await database.rows("UPDATE departments SET archived_at = now() WHERE id <> :id", id=billing.id)
+
+    assert (await do(customer, "reopenTicket", reason="It still burns."))["status"] == "OPEN"
+
+    assert await database.rows("SELECT department_id FROM tickets") == [{"department_id": billing.id}]
+    kinds = [row["kind"] for row in await database.rows("SELECT kind FROM events ORDER BY seq")]
+    assert kinds[-2:] == ["TicketReopened", "TicketRouted"]
+
+
 # --- Who reads ratings ------------------------------------------------------------------------------------------------
 
 
