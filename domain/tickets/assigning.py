@@ -57,12 +57,14 @@ def _absent(person_id: Any, department_id: Any) -> Select[Person]:
 
 
 async def choose(unit: Unit, ticket: Ticket, preferred: UUID | None = None) -> UUID | None:
-    """Who gets the ticket in its department: the rule's agent if they work there, else whoever's turn it is.
+    """Who gets the ticket in its department: the rule's agent if they work there, else whoever's turn it is. Never
+    whoever asked for it.
 
     Whoever is chosen has taken their turn. Nobody is given more than fits: the department's agents are locked, so that
     two tickets at once count each other.
     """
-    if preferred is not None and await unit.read(routing.agent_of, preferred, ticket.department_id) is not None:
+    rule_names = preferred is not None and preferred != ticket.requester_id
+    if rule_names and await unit.read(routing.agent_of, preferred, ticket.department_id) is not None:
         return preferred
     department = await unit.get(Department, ticket.department_id)
     if department is None or department.assignment is AssignmentMethod.MANUAL:

@@ -221,6 +221,15 @@ async def test_a_rule_gives_the_ticket_to_an_agent_of_the_department(routed, rul
     }
 
 
+async def test_whoever_asked_for_a_ticket_is_not_given_it_by_a_rule(routed, rule, billing, billing_agent):
+    await rule("To Bill", departmentId=billing.gid, assigneeId=billing_agent.gid)
+
+    ticket = await routed(billing_agent)
+
+    assert went_to(ticket) == ("Billing", "To Bill")
+    assert ticket["assignee"] is None
+
+
 async def test_a_rule_without_a_department_assigns_where_its_agent_works(routed, rule, agent, problem, invoices):
     await rule("To Ada", assigneeId=agent.gid)
 
