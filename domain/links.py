@@ -1,7 +1,7 @@
 """Emailed links that sign somebody in once."""
 
 import datetime as dt
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -41,20 +41,37 @@ def _email(person_id: Any) -> Select[*tuple[Any, ...]]:
     return select(Person.email).where(Person.id == person_id)
 
 
+class OfTicket(NamedTuple):
+    """What a link about a ticket says: which one, and whom it was mailed to."""
+
+    ticket_id: UUID
+    person_id: UUID
+    mark: str | None  # of the address that it went to
+
+    def went_to(self, address: str) -> bool:
+        """Whether it was mailed to this address."""
+        # Links last 90 days, and those of the version before this one do not say where they went.
+        return self.mark in (None, messages.mark_of(address))
+
+
+def of_ticket(signer: Signer, text: str) -> OfTicket | None:
+    """What a link about a ticket says; None when it is no such link."""
+    try:
+        claims = signer.read(messages.TICKET_LINK, text)
+    except BadToken:
+        return None
+    return OfTicket(UUID(claims["ticket"]), UUID(claims["person"]), claims.get("to"))
+
+
 async def ticket_and_person(desk: Desk, text: str) -> tuple[UUID, UUID] | None:
     """Which ticket a link is about, and whom it was mailed to; None when it is no such link, or they have another
     address now than the one that it went to.
     """
-    try:
-        claims = desk.signer.read(messages.TICKET_LINK, text)
-    except BadToken:
+    about = of_ticket(desk.signer, text)
+    found = await desk.read(_email, about.person_id) if about is not None else []
+    if about is None or not found or not about.went_to(found[0]["email"]):
         return None
-    person_id = UUID(claims["person"])
-    found = await desk.read(_email, person_id)
-    # Links last 90 days, and those of the version before this one do not say where they went.
-    if not found or claims.get("to") not in (None, messages.mark_of(found[0]["email"])):
-        return None
-    return UUID(claims["ticket"]), person_id
+    return about.ticket_id, about.person_id
 
 
 def _unused(person_id: Any, moment: Any) -> sa.Update:

@@ -117,7 +117,7 @@ async def update(unit: Unit, viewer: Viewer, person_id: UUID, given: dict[str, A
     """Change what is `given` of name, email, role, department_ids, locale and active.
 
     Staff change names and languages of customers, admins all. A changed role, other departments and being shut out end
-    what is open at once. Raises InvalidInput, NotFound, NotAllowed, Conflict.
+    what is open at once; another address, what links mailed to the one before have opened. Raises InvalidInput, NotFound, NotAllowed, Conflict.
     """
     access.require_person(viewer)
     access.require(viewer, Role.AGENT)
@@ -140,6 +140,7 @@ async def update(unit: Unit, viewer: Viewer, person_id: UUID, given: dict[str, A
         unit.change(person, **values)
     if "email" in values:
         await links.end_all(unit, person.id)  # they went to the address before
+        await sessions.end_mailed(unit, person.id)
     if moved or (person.active, person.role) != before:
         await _end_rights(unit, viewer.id, person, was=before[1])
     _tell_them(unit, viewer, person, values, address)

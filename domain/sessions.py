@@ -77,6 +77,10 @@ def _open_ones(person_id: Any, moment: Any) -> Select[Session]:
     )
 
 
+def _mailed_ones(person_id: Any, moment: Any) -> Select[Session]:
+    return _open_ones(person_id, moment).where(sa.or_(Session.by_link, Session.ticket_id.is_not(None)))
+
+
 def _ended_since(moment: Any) -> Select[*tuple[Any, ...]]:
     return select(Session.id, Session.ended_at).where(Session.ended_at > moment)
 
@@ -166,7 +170,10 @@ async def sign_in(desk: Desk, network: str, *, email: str, password: str) -> Ope
     if person is None or known is None or not right:
         raise WrongCredentials(person.id if person is not None else None)
     async with desk.writes.begin() as unit:
-        return await open_for(desk, unit, person.id)
+        row = await unit.lock(_active, person.id)
+        if row is None or row.password_hash != known:  # shut out, or it is another password since
+            raise WrongCredentials(person.id)
+        return _opened(desk, unit, row, None, by_link=False)
 
 
 async def verified(known: str, password: str) -> bool:
@@ -227,13 +234,15 @@ async def sign_in_with_link(desk: Desk, network: str, *, token: str) -> Opened:
     Raises WrongCredentials, RateLimited.
     """
     await attempts.take(desk.writes, attempts.TOKEN_BY_NETWORK, network)
-    about = await links.ticket_and_person(desk, token)
+    about = links.of_ticket(desk.signer, token)
     async with desk.writes.begin() as unit:
         if about is not None:
-            ticket_id, person_id = about
-            if await unit.read(_requested, ticket_id, person_id) is None:
+            person = await unit.lock(_active, about.person_id)  # whose address nobody changes meanwhile
+            if person is None or not about.went_to(person.email):
                 raise WrongCredentials
-            return await open_for(desk, unit, person_id, ticket_id=ticket_id)
+            if await unit.read(_requested, about.ticket_id, person.id) is None:
+                raise WrongCredentials
+            return _opened(desk, unit, person, about.ticket_id, by_link=False)
         return await open_for(desk, unit, await links.use(unit, desk.signer, token), by_link=True)
 
 
@@ -302,6 +311,11 @@ def end(unit: Unit, rows: list[Session]) -> None:
 async def end_all(unit: Unit, person_id: UUID, *, but: UUID | None = None) -> None:
     """End all sessions of somebody; `but`: all others than this one."""
     end(unit, [row for row in await unit.lock_all(_open_ones, person_id, unit.now) if row.id != but])
+
+
+async def end_mailed(unit: Unit, person_id: UUID) -> None:
+    """End the sessions of somebody that emailed links have opened: who reads their mail of before may be another."""
+    end(unit, await unit.lock_all(_mailed_ones, person_id, unit.now))
 
 
 KEPT = dt.timedelta(days=30)

@@ -248,6 +248,24 @@ async def test_links_to_an_address_of_before_sign_in_no_more(update, desk, datab
     assert await database.rows("SELECT id FROM sign_in_links WHERE used_at IS NULL") == []
 
 
+@pytest.mark.parametrize(("opened_by", "goes_on"), [("link", False), ("ticket", False), ("password", True)])
+async def test_another_address_ends_what_mail_to_the_one_before_has_opened(
+    api, update, desk, admin, customer, ticket, opened_by, goes_on
+):
+    """Whoever reads that mailbox may be somebody else by now."""
+    given = {"link": {"by_link": True}, "ticket": {"ticket_id": ticket.uuid}, "password": {}}[opened_by]
+    async with desk.writes.begin() as unit:
+        opened = await sessions.open_for(desk, unit, customer.id, **given)
+
+    await update(admin, customer, email="new@example.com")
+
+    refresh = "mutation($t: String!) { refreshSession(input: {refreshToken: $t}) { __typename } }"
+    answer = await api(None, refresh, t=opened.refresh_token)
+    assert answer["refreshSession"]["__typename"] == ("RefreshSessionSuccess" if goes_on else "WrongCredentials")
+    customer.token = opened.access_token
+    assert (await api.post(customer, WHO)).status_code == (200 if goes_on else 401)
+
+
 async def test_a_change_to_what_is_already_ends_nothing(update, status, admin, agent, support):
     await update(admin, agent, role="AGENT", departmentIds=[support.gid], active=True)
 

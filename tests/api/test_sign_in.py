@@ -95,6 +95,26 @@ async def test_a_wrong_password_opens_nothing(sign_in, database, known, password
     assert await database.counts() == before
 
 
+async def test_a_password_that_is_replaced_while_it_is_tried_opens_nothing(
+    desk, sign_in, database, known, monkeypatch
+):
+    """Who has the password of before can't have come in a moment before all sessions were ended."""
+    verified = sessions.verified
+
+    async def overtaken(hashed, password):
+        right = await verified(hashed, password)
+        await database.rows("UPDATE people SET password_hash = :new", new=sessions.NOBODYS_HASH)
+        return right
+
+    monkeypatch.setattr(sessions, "verified", overtaken)
+    before = await database.rows("SELECT id FROM sessions")
+
+    answer = (await sign_in(known.email)).json()["data"]["signIn"]
+
+    assert answer["__typename"] == "WrongCredentials"
+    assert await database.rows("SELECT id FROM sessions") == before
+
+
 async def test_nobody_learns_who_is_known_here(sign_in, database, house, known):
     shut_out = await house.person("Ina Inactive", password=PASSWORD)
     await database.rows("UPDATE people SET active = false WHERE id = :id", id=shut_out.id)

@@ -321,6 +321,22 @@ async def test_a_link_about_a_ticket_that_is_theirs_no_more_opens_nothing(
     assert await database.counts() == before
 
 
+async def test_an_address_that_changes_while_a_link_is_followed_opens_nothing(
+    sign_in, desk, database, monkeypatch, ticket_token
+):
+    """It is looked at with the person locked, and not at what a copy of the database has of before."""
+
+    async def stale(*_):
+        return [{"email": "carla.customer@example.com"}]
+
+    await database.rows("UPDATE people SET email = 'new@example.com' WHERE email = 'carla.customer@example.com'")
+    monkeypatch.setattr(type(desk), "read", stale)
+    before = await database.rows("SELECT id FROM sessions")
+
+    assert await sign_in(ticket_token) == WRONG
+    assert await database.rows("SELECT id FROM sessions") == before
+
+
 async def test_links_are_forgotten_a_month_after_they_ended(desk, database, request_link, work, customer):
     await request_link(customer.email)
     await work.run()
