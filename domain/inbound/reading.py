@@ -3,11 +3,12 @@
 import email
 import email.policy
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.headerregistry import HeaderRegistry
 from email.message import EmailMessage, Message, MIMEPart
-from email.utils import parseaddr
+from email.utils import getaddresses, parseaddr
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ TEXTS = {"text/plain", "text/html"}
 ALTERNATIVE = "multipart/alternative"
 UNNAMED = "attachment"
 
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
 _registry = HeaderRegistry()
 
 
@@ -62,7 +64,7 @@ class Mail:
     """What a mail says."""
 
     digest: str
-    sender: str  # in lower case; empty when there is none
+    sender: str  # in lower case; empty when there is none, or more than one
     sender_name: str
     subject: str
     text: str  # Markdown
@@ -77,12 +79,12 @@ class Mail:
 def read(content: bytes, envelope_sender: str, recipient: str) -> Mail:
     """The mail. It is the same, whatever servers it passed, when sender, time, id and body are."""
     message = email.message_from_bytes(content, policy=_POLICY)
-    name, address = parseaddr(_header(message, "From"))
+    name, address = _sender(message)
     bounce = _is_report(message) or address.lower().startswith(FROM_MACHINES)
     return Mail(
         digest=_digest(message, content, recipient),
-        sender=words.visible(address).strip().lower(),
-        sender_name=words.visible(name).strip(),
+        sender=address.lower(),
+        sender_name=name,
         subject=words.visible(_header(message, "Subject")),
         text=quotes.written(words.visible(_text(message))),
         files=tuple(_files(message)),
@@ -92,6 +94,30 @@ def read(content: bytes, envelope_sender: str, recipient: str) -> Mail:
         failure=_told(message, "failed"),
         delay=_told(message, "delayed"),
     )
+
+
+def _sender(message: EmailMessage) -> tuple[str, str]:
+    """The name and the address of whoever it is from; nobody's, unless all that says so comes to one address.
+
+    As it stands there: mail servers check whether a mail may come from its sender's domain. They decode nothing for
+    that and leave out no character, and of two addresses they may have looked at the other.
+    """
+    written = [
+        str(value).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        for name, value in message.raw_items()
+        if name.lower() == "from"
+    ]
+    if sum(map(len, written)) > MOST_HEADER:
+        return "", ""
+    found = {
+        address.lower(): name
+        for name, address in getaddresses([" ".join(each.split()) for each in written])
+        if "@" in address
+    }
+    address, name = next(iter(found.items()), ("", ""))
+    if len(found) > 1 or words.visible(address) != address or not _ADDRESS.fullmatch(address):
+        return "", ""
+    return words.visible(" ".join(str(_taken_apart("Subject", name)).split())), address
 
 
 def subject(content: bytes) -> str:

@@ -907,7 +907,11 @@ def test_a_mail_of_many_parts_takes_as_long_as_it_is(kind):
 
 
 @pytest.mark.parametrize(
-    "html", ["<a>" * 12_000 + "</b>" * 12_000, "<!--" * 20_000, "<?" * 40_000, "</" * 40_000, "<![CDATA[" * 10_000]
+    "html",
+    [
+        *("<a>" * 12_000 + "</b>" * 12_000, "<!--" * 20_000, "<?" * 40_000, "</" * 40_000, "<![CDATA[" * 10_000),
+        *("<td></td>" * 110_000, "<x> " * 250_000),
+    ],
 )
 def test_a_mail_takes_as_long_as_it_is(html):
     """And not its square, in which no other is taken."""
@@ -915,6 +919,80 @@ def test_a_mail_takes_as_long_as_it_is(html):
     reading.read(mail("a@example.com", None, html=html).as_bytes(), "a@example.com", "reply@example.com")
 
     assert time.process_time() - began < 3
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("Carla <carla@example.com>", "Carla"),
+        ("=?utf-8?q?J=C3=B6rg?= <Carla@example.com>", "Jörg"),
+        ("Jörg <carla@example.com>", "Jörg"),
+        ("carla@example.com (Carla)", "Carla"),
+        ("carla@example.com <carla@example.com>", ""),
+        ("Doe, Carla\r\n <carla@example.com>", "Carla"),
+    ],
+)
+def test_who_a_mail_is_from_is_known_by_one_address(written, name):
+    read = reading.read(f"From: {written}\r\n\r\nHello".encode(), "carla@example.com", "reply@example.com")
+
+    assert (read.sender, read.sender_name) == ("carla@example.com", name)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "=?utf-8?q?carla=40example.com?=",
+        "=?utf-8?q?carla=40example.com=2C?= mallory@evil.example",
+        "=?utf-8?q?carla=40example.com=2C?= <mallory@evil.example>, <carla@example.com>",
+        "<carla@example.com> <mallory@evil.example>",
+        "carla@example.com <mallory@evil.example>",
+        "carla@example.com, mallory@evil.example",
+        "mallory@evil.example, carla@example.com",
+        "carla@example.com\r\nFrom: mallory@evil.example",
+        "mallory@evil.example\r\nFrom: carla@example.com",
+        "<carla@example.com\0>",
+        "<carla@exam\x07ple.com>",
+        "carla@example.com(" + "x" * 3_000 + "), mallory@evil.example",
+    ],
+)
+def test_who_a_mail_is_from_is_nobody_where_others_could_read_it_in_another_way(written):
+    """A mail server that checks who may write for a domain may have looked at another one."""
+    read = reading.read(f"From: {written}\r\n\r\nHello".encode(), "mallory@evil.example", "reply@example.com")
+
+    assert (read.sender, read.sender_name) == ("", "")
+
+
+async def test_an_answer_whose_sender_is_not_one_address_is_not_their_words(send, reply_to, customer, database):
+    spoofed = f"=?utf-8?q?{customer.email.replace('@', '=40')}=2C?= mallory@evil.example"
+    content = f"From: {spoofed}\r\nMessage-ID: <1@evil.example>\r\n\r\nClose it."
+
+    assert await send(content.encode(), reply_to, sender="mallory@evil.example") == 250
+
+    assert await outcomes(database) == ["WAITING"]
+    [comment] = await database.rows("SELECT internal, author_id FROM comments")
+    assert comment == {"internal": True, "author_id": None}
+
+
+async def test_a_stranger_mentions_nobody(send, reply_to, stranger, agent, database, work, mailbox):
+    """What they wrote stands where staff mention each other, and is told to nobody as a mention."""
+    sent = len(mailbox.letters)
+
+    await send(mail(stranger.email, f"@{agent.name} look at https://evil.example"), reply_to)
+    await work.run()
+
+    assert "evil.example" in (await bodies(database))[0]
+    assert await database.rows("SELECT kind FROM notifications WHERE kind = 'MENTIONED'") == []
+    assert mailbox.letters[sent:] == []
+
+
+async def test_a_mail_has_a_hundred_recipients_at_once(port, desk):
+    def talk():
+        with smtplib.SMTP("127.0.0.1", port, timeout=30) as client:
+            client.ehlo()
+            client.mail("mallory@evil.example")
+            return [client.rcpt(f"x{number}@{desk.settings.reply_domain}")[0] for number in range(102)]
+
+    assert await asyncio.to_thread(talk) == [250] * 100 + [452] * 2
 
 
 @pytest.mark.parametrize("head", ["From: {}", "From: a@example.com\nContent-Type: text/plain; {}"])

@@ -95,9 +95,7 @@ async def test_a_wrong_password_opens_nothing(sign_in, database, known, password
     assert await database.counts() == before
 
 
-async def test_a_password_that_is_replaced_while_it_is_tried_opens_nothing(
-    desk, sign_in, database, known, monkeypatch
-):
+async def test_a_password_that_is_replaced_while_it_is_tried_opens_nothing(desk, sign_in, database, known, monkeypatch):
     """Who has the password of before can't have come in a moment before all sessions were ended."""
     verified = sessions.verified
 
