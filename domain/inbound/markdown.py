@@ -126,7 +126,7 @@ def markdown(html: str) -> str:
     reader = _Reader()
     reader.feed(_elements_and_text(html))
     reader.close()
-    text = re.sub(r" *\n *", "\n", "".join(reader.parts))
+    text = "\n".join([line.strip(" ") for line in "".join(reader.parts).split("\n")])
     text = re.sub(r"\n{3,}", "\n\n", text)
     return _quoted(text).strip()
 
