@@ -237,7 +237,7 @@ async def found(unit: Unit, event_ids: list[UUID], wide: Collection[str]) -> lis
         people[ticket_id][person_id] = Known(person_id, email, Role[role], *rest)
     for about in abouts:
         about.people = people[about.ticket.id]
-        if about.internal and "@" in (about.comment or ""):
+        if about.internal and about.actor_id is not None and "@" in (about.comment or ""):  # not what a stranger wrote
             await _mention(unit, about)
     return abouts
 
