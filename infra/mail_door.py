@@ -16,6 +16,8 @@ from infra.logs import report
 MOST_BYTES: Final = 40 * 1024 * 1024
 TAKEN, LATER = "250 2.0.0 Taken", "451 4.3.0 This can't be taken now. Try again."
 LONGEST_LINE: Final = 1024 * 1024  # programs break the standard's limit, and whoever wrote can't help it
+MOST_RECIPIENTS: Final = 100  # of one mail at once (RFC 5321, 4.5.3.1.8): for each it is read, and may be kept
+TOO_MANY = "452 4.5.3 Too many recipients. Send it to the others again."
 NOBODY = "550 5.1.1 Nobody here has this address."
 
 
@@ -62,6 +64,8 @@ class Door:
         """Whether mail for this address is taken; aiosmtpd calls this."""
         if self._keep is None and not self._is_ours(address):
             return NOBODY
+        if len(envelope.rcpt_tos) >= MOST_RECIPIENTS:
+            return TOO_MANY
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"
 
