@@ -117,7 +117,9 @@ async def update(unit: Unit, viewer: Viewer, person_id: UUID, given: dict[str, A
     """Change what is `given` of name, email, role, department_ids, locale and active.
 
     Staff change names and languages of customers, admins all. A changed role, other departments and being shut out end
-    what is open at once; another address, what links mailed to the one before have opened. Raises InvalidInput, NotFound, NotAllowed, Conflict.
+    what is open at once; another address, what links mailed to the one before have opened.
+
+    Raises InvalidInput, NotFound, NotAllowed, Conflict.
     """
     access.require_person(viewer)
     access.require(viewer, Role.AGENT)
