@@ -59,7 +59,9 @@ class SignUp(Job, retries=5):
 
 @dataclass(frozen=True, slots=True)
 class Unassign(Job):
-    """Put back the tickets of somebody who works here no more: a batch of those with keys above `after`, then more."""
+    """Put back the tickets of somebody who works here no more, who follows none either: a batch of those with keys
+    above `after`, then more.
+    """
 
     person_id: UUID
     actor_id: UUID | None  # None: whoever operates the desk

@@ -3,14 +3,15 @@
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
 from sqlalchemy import Select, select
 
 from domain import sla
 from domain.jobs import Unassign
 from domain.ranges import FIRST
-from domain.tickets import assigning
+from domain.tickets import assigning, watching
 from infra.unit import Unit
-from models import UNRESOLVED, Person, Role, Ticket
+from models import UNRESOLVED, Person, Role, Ticket, Watcher
 
 BATCH = 500
 
@@ -20,12 +21,20 @@ def _here(person_id: Any) -> Select[Person]:
 
 
 def _theirs(person_id: Any, after: Any, most: int) -> Select[Ticket]:
-    rows = select(Ticket).where(Ticket.assignee_id == person_id, Ticket.status.in_(UNRESOLVED), Ticket.id > after)
-    return rows.order_by(Ticket.id).limit(most)
+    has = select(Ticket.id).where(Ticket.assignee_id == person_id, Ticket.status.in_(UNRESOLVED), Ticket.id > after)
+    follows = select(Watcher.ticket_id).where(Watcher.person_id == person_id, Watcher.ticket_id > after)
+    ids = sa.union(has.order_by(Ticket.id).limit(most), follows.order_by(Watcher.ticket_id).limit(most)).subquery()
+    return select(Ticket).where(Ticket.id.in_(select(ids.c.id))).order_by(Ticket.id).limit(most)
+
+
+def _unresolved_of(ticket: Ticket, person_id: UUID) -> bool:
+    return ticket.assignee_id == person_id and ticket.status in UNRESOLVED
 
 
 def leave(unit: Unit, actor_id: UUID | None, person_id: UUID) -> None:
-    """Have their unresolved tickets put back, which may be many. Those that open again find somebody else by then."""
+    """Have their unresolved tickets put back, which may be many, and those that they follow followed no more: as
+    a customer they would go on seeing them. Those that open again find somebody else by then.
+    """
     unit.enqueue(Unassign(person_id, actor_id, FIRST))
 
 
@@ -34,7 +43,10 @@ async def unassign(unit: Unit, job: Unassign) -> None:
     if await unit.read(_here, job.person_id) is not None:
         return
     tickets = await unit.lock_all(_theirs, job.person_id, job.after, BATCH)
+    await watching.leave(unit, job.actor_id, tickets, job.person_id)
     for ticket in tickets:
+        if not _unresolved_of(ticket, job.person_id):
+            continue
         assigning.hand(unit, job.actor_id, ticket, None)
         await sla.follow(unit, ticket)
     if len(tickets) == BATCH:

@@ -29,6 +29,11 @@ def _watchers(ticket_ids: Any) -> Select[*tuple[Any, ...]]:
     return rows.where(Watcher.ticket_id == sa.func.any(ticket_ids)).order_by(Watcher.ticket_id, Watcher.person_id)
 
 
+def _of_person(ticket_ids: Any, person_id: Any) -> Select[Watcher]:
+    rows = select(Watcher).where(Watcher.ticket_id == sa.func.any(ticket_ids), Watcher.person_id == person_id)
+    return rows.order_by(Watcher.ticket_id)
+
+
 def _follow(from_ids: Any, into_id: Any) -> Any:
     theirs = select(sa.cast(into_id, sa.Uuid()), Watcher.person_id).where(Watcher.ticket_id == sa.func.any(from_ids))
     fresh = insert(Watcher).from_select(["ticket_id", "person_id"], theirs.distinct().order_by(Watcher.person_id))
@@ -60,6 +65,14 @@ async def unwatch(unit: Unit, viewer: Viewer, ticket_id: UUID, person_id: UUID |
         unit.delete(row)
         _tell(unit, viewer, ticket, [person.id], came=False, staff=person.role is not Role.CUSTOMER)
     return ticket.id
+
+
+async def leave(unit: Unit, actor_id: UUID | None, some: list[Ticket], person_id: UUID) -> None:
+    """Somebody who worked here until now follows none of these locked tickets any more."""
+    by_id = {ticket.id: ticket for ticket in some}
+    for row in await unit.lock_all(_of_person, list(by_id), person_id):
+        unit.delete(row)
+        history.record(unit, actor_id, by_id[row.ticket_id], WatchersChanged([], [person_id]), internal=True)
 
 
 async def move(unit: Unit, viewer: Viewer, sources: list[Ticket], into: Ticket) -> None:

@@ -335,6 +335,34 @@ async def test_their_tickets_are_put_back(api, update, work, mailbox, database, 
     }
 
 
+async def test_who_is_a_customer_from_now_on_follows_nothing_that_they_followed_as_staff(
+    api, update, work, desk, database, monkeypatch, admin, agent, customer, submit, problem
+):
+    """A customer who follows a ticket sees it, and is seen there."""
+    tickets = [(await submit(customer, problem))["id"] for _ in range(3)]
+    watch = "mutation($id: ID!) { watchTicket(input: {ticketId: $id}) { __typename } }"
+    for ticket_id in tickets:
+        assert (await api(agent, watch, id=ticket_id))["watchTicket"]["__typename"] == "WatchTicketSuccess"
+    monkeypatch.setattr(leaving, "BATCH", 2)
+
+    await update(admin, agent, role="CUSTOMER")
+    await work.run()
+
+    assert await database.rows("SELECT person_id FROM watchers") == []
+    async with desk.writes.begin() as unit:
+        agent.token = (await sessions.open_for(desk, unit, agent.id)).access_token
+    assert (await api(agent, "{ tickets { nodes { id } } }"))["tickets"]["nodes"] == []
+    told = """query($id: ID!) { ticket(id: $id) { events(last: 1) { nodes { __typename actor { name }
+      ... on WatchersChanged { removedWatchers { id } } } } } }"""
+    for ticket_id in tickets:
+        assert (await api(admin, told, id=ticket_id))["ticket"]["events"]["nodes"] == [
+            {"__typename": "WatchersChanged", "actor": {"name": admin.name}, "removedWatchers": [{"id": agent.gid}]}
+        ]
+        assert (await api(customer, told, id=ticket_id))["ticket"]["events"]["nodes"][0][
+            "__typename"
+        ] != "WatchersChanged"
+
+
 async def test_many_are_put_back_in_batches_each_once(
     api, update, work, mailbox, database, monkeypatch, admin, agent, ticket, copies
 ):
