@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, select
 
-from domain import access, comments, history, tickets, words
+from domain import access, attempts, comments, history, tickets, words
 from domain.access import Viewer
 from domain.happenings import CommentDeleted, CommentEdited
 from domain.jobs import EraseFiles
@@ -29,7 +29,7 @@ def _files(comment_id: Any) -> Select[Attachment]:
 async def edit(unit: Unit, viewer: Viewer, comment_id: UUID, body: str) -> UUID:
     """Change what a comment says: its author within 15 minutes, leads always.
 
-    Raises InvalidInput, NotFound, NotAllowed, Conflict WRONG_STATE.
+    Raises InvalidInput, NotFound, NotAllowed, RateLimited, Conflict WRONG_STATE.
     """
     ticket, comment = await _own(unit, viewer, comment_id)
     problems = Problems()
@@ -41,6 +41,7 @@ async def edit(unit: Unit, viewer: Viewer, comment_id: UUID, body: str) -> UUID:
         raise Conflict(ConflictReason.WRONG_STATE, "This comment was taken back.", current=(Comment, comment.id))
     if comment.body == text:
         return comment.id
+    await _count(unit, viewer)
     made = await words.beside(words.html, text)
     unit.change(comment, body=text, body_html=made, edited_at=unit.now)
     await search.forget(unit, comment.id, internal=comment.internal)
@@ -52,7 +53,7 @@ async def edit(unit: Unit, viewer: Viewer, comment_id: UUID, body: str) -> UUID:
 async def delete(unit: Unit, viewer: Viewer, comment_id: UUID, attachment_id: UUID | None) -> UUID:
     """Erase what a comment says and its files, or one of its files: its author within 15 minutes, leads always.
 
-    What was erased before stays so. Raises NotFound, NotAllowed.
+    What was erased before stays so. Raises NotFound, NotAllowed, RateLimited.
     """
     ticket, comment = await _own(unit, viewer, comment_id)
     files = await unit.lock_all(_files, comment.id)
@@ -65,12 +66,18 @@ async def delete(unit: Unit, viewer: Viewer, comment_id: UUID, attachment_id: UU
     else:
         unit.change(comment, body=None, body_html=None, deleted_at=unit.now)
         await search.forget(unit, comment.id, internal=comment.internal)
+    await _count(unit, viewer)
     for file in files:
         unit.delete(file)
     if files:
         unit.enqueue(EraseFiles([file.key for file in files]))
     history.record(unit, viewer.id, ticket, CommentDeleted(comment.id, attachment_id), internal=comment.internal)
     return comment.id
+
+
+async def _count(unit: Unit, viewer: Viewer) -> None:
+    if not viewer.is_staff:
+        await attempts.count(unit, attempts.CHANGE_BY_CUSTOMER, str(viewer.id))
 
 
 async def _own(unit: Unit, viewer: Viewer, comment_id: UUID) -> tuple[Ticket, Comment]:

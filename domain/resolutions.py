@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import Select, select
 
-from domain import access, articles, comments, escalations, history, sla, tickets, words
+from domain import access, articles, attempts, comments, escalations, history, sla, tickets, words
 from domain.access import Viewer
 from domain.happenings import ResolutionConfirmed, TicketResolved
 from domain.refusals import Conflict, ConflictReason, InvalidInput, NotAllowed, Problems
@@ -149,7 +149,7 @@ async def confirm(unit: Unit, viewer: Viewer, said: Answer) -> UUID:
 
     Until 30 days after closing it replaces what was said before. The same again changes nothing.
 
-    Raises InvalidInput, NotFound, NotAllowed, Conflict.
+    Raises InvalidInput, NotFound, NotAllowed, Conflict, RateLimited.
     """
     ticket = await _of_requester(unit, viewer, said.ticket_id)
     if ticket.resolved_at is None or ticket.merged_into_id is not None:
@@ -166,6 +166,7 @@ async def confirm(unit: Unit, viewer: Viewer, said: Answer) -> UUID:
     rated = (said.rating, feedback) != (resolution.rating, resolution.feedback)
     if not first and not rated:
         return ticket.id
+    await attempts.count(unit, attempts.RATING_BY_TICKET, str(ticket.id))
     if first:
         unit.change(resolution, state=ResolutionState.CONFIRMED, confirm_by=None)
     if rated:

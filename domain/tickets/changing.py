@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, select
 
-from domain import access, categories, history, services, sla, tickets, words
+from domain import access, attempts, categories, history, services, sla, tickets, words
 from domain.access import Viewer
 from domain.happenings import (
     CategoryChanged,
@@ -67,7 +67,7 @@ async def update(
 ) -> UUID:
     """Change what is named. Another category or department routes the ticket anew; what is as it was makes no event.
 
-    Raises InvalidInput, NotFound for what it names, NotAllowed, Conflict.
+    Raises InvalidInput, NotFound for what it names, NotAllowed, Conflict, RateLimited.
     """
     access.require_account(viewer)
     ticket, works = await tickets.locked(unit, viewer, ticket_id)
@@ -78,6 +78,8 @@ async def update(
     await conflicts.require_unchanged(unit, viewer, ticket, if_seq, works=works)
     if await apply(unit, viewer, ticket, changes):
         await sla.follow(unit, ticket)
+        if not works:
+            await attempts.count(unit, attempts.CHANGE_BY_CUSTOMER, str(viewer.id))
     return ticket.id
 
 

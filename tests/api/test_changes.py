@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 from structlog.testing import capture_logs
 
+from domain import attempts
 from domain.tickets import assigning, leaving, offering
 from domain.tickets.actions import TicketAction
 from models import Role
@@ -154,6 +155,35 @@ async def test_requesters_change_the_subject_until_it_is_resolved(do, database, 
     refused = await do(agent, "updateTicket", subject="No")
     assert (refused["reason"], refused["current"]) == ("WRONG_STATE", {"id": ticket.gid})
     assert await database.counts() == before
+
+
+async def test_a_customer_does_not_write_a_history_without_end(api, monkeypatch, database, customer, agent, ticket):
+    """Each way to say something anew counts as one of a few dozen an hour; those who work here are not held up."""
+    monkeypatch.setattr(attempts, "CHANGE_BY_CUSTOMER", attempts.Limit("change:customer", 4, 60 * 60))
+    add = """mutation { addComment(input: {ticketId: "%s", body: "It burns."}) {
+      ... on AddCommentSuccess { comment { id } } } }"""
+    comment_id = (await api(customer, add % ticket.gid))["addComment"]["comment"]["id"]
+    ways = [
+        f'updateTicket(input: {{ticketId: "{ticket.gid}", subject: "%s"}})',
+        f'watchTicket(input: {{ticketId: "{ticket.gid}"}})',
+        f'unwatchTicket(input: {{ticketId: "{ticket.gid}"}})',
+        f'editComment(input: {{commentId: "{comment_id}", body: "%s"}})',
+        f'deleteComment(input: {{commentId: "{comment_id}"}})',
+    ]
+
+    async def said(viewer, way, words):
+        return await api.answer(viewer, f"mutation {{ {way.replace('%s', words)} {{ __typename }} }}")
+
+    for way in ways[:4]:
+        assert "errors" not in await said(customer, way, "anew")
+    before = await database.counts()
+    for way in (ways[0], ways[1], ways[3], ways[4]):
+        answer = await said(customer, way, "once more")
+        assert answer["errors"][0]["extensions"]["code"] == "RATE_LIMITED"
+    assert "errors" not in await said(customer, ways[0], "anew")  # as it is already
+    assert await database.counts() == before
+    for words in "abcde":
+        assert "errors" not in await said(agent, ways[0], words)
 
 
 @pytest.mark.parametrize(

@@ -219,6 +219,26 @@ async def test_the_same_again_changes_nothing_and_something_else_replaces_it(do,
     assert await database.counts() == before
 
 
+async def test_who_rates_again_and_again_does_not_fill_anybodys_mailbox(
+    do, api, agent, customer, ticket, database, work, mailbox
+):
+    await do(agent, "resolveTicket")
+    await work.run()
+    sent = len(mailbox.letters)
+    for number in range(10):
+        assert (await do(customer, "confirmResolution", rating=1 + number % 2))["resolution"]["rating"]
+
+    before = await database.counts()
+    answer = await api.answer(customer, mutation("confirmResolution"), input={"ticketId": ticket.gid, "rating": 5})
+    again = await do(customer, "confirmResolution", rating=2)
+
+    assert answer["errors"][0]["extensions"]["code"] == "RATE_LIMITED"
+    assert again["resolution"]["rating"] == 2  # as it is already
+    assert await database.counts() == before
+    await work.run()
+    assert len([letter for letter in mailbox.letters[sent:] if agent.email in letter["To"]]) == 10
+
+
 async def test_each_resolution_has_its_own_rating(do, agent, customer, database):
     await do(agent, "resolveTicket")
     await do(customer, "confirmResolution", rating=1)
