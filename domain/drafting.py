@@ -59,7 +59,7 @@ def _link(link_id: Any) -> Select[SignInLink]:
     return select(SignInLink).where(SignInLink.id == link_id)
 
 
-async def _sign_in(unit: Unit, desk: Desk, message: Message, person: Person, w: Wording) -> Draft | None:  # noqa: ARG001 # as _about
+async def _sign_in(unit: Unit, desk: Desk, message: Message, person: Person, w: Wording) -> Draft | None:
     link = await unit.read(_link, message.link_id)
     if link is None or link.used_at is not None or link.expires_at <= unit.now:
         return None
@@ -78,7 +78,9 @@ async def _sign_in(unit: Unit, desk: Desk, message: Message, person: Person, w: 
         said = marked("with this link you sign in to {desk_name}. It works once, within {minutes} minutes.")
         note = w.said("Did you not ask for it? Then do nothing, and nothing happens.")
     text = w.said(said, desk_name=name, minutes=minutes, days=minutes // 1440)
-    return Draft(subject, [Piece(None, [Block(text)])], Link(w.said("Sign in"), url), [note])
+    # Whoever signs up with somebody else's address would have us tell them what they put for a name.
+    named = message.kind is MessageKind.INVITATION or person.last_seen_at is not None
+    return Draft(subject, [Piece(None, [Block(text)])], Link(w.said("Sign in"), url), [note], named=named)
 
 
 # --- Maintenance ------------------------------------------------------------------------------------------------------

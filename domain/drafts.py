@@ -60,13 +60,16 @@ class Draft:
     headers: dict[str, str] = field(default_factory=dict)
     unsubscribe: Link | None = None
     greeting: str | None = None  # None: the usual one
+    named: bool = True  # whether its reader is called by the name that is known
     choices: Choices | None = None  # under the button, in HTML alone
 
 
 def written(desk: Desk, message_id: UUID, person: Any, draft: Draft, *, answers: bool) -> Letter:
     """What is handed over; `person`: who reads it. `answers`: whether what they answer is known by the message."""
     w = Wording(person.locale, person.time_zone)
-    greeting = w.said("Hello {name},", name=person.name) if draft.greeting is None else draft.greeting
+    greeting = draft.greeting
+    if greeting is None:
+        greeting = w.said("Hello {name},", name=person.name) if draft.named else w.said("Hello,")
     facts = {
         "title": draft.subject,
         "language": w.tag,
@@ -80,7 +83,7 @@ def written(desk: Desk, message_id: UUID, person: Any, draft: Draft, *, answers:
     }
     return Letter(
         to=person.email,
-        to_name=person.name,
+        to_name=person.name if draft.named else None,
         subject=draft.subject,
         text=_text.get_template("letter.txt").render(facts),
         html=_html.get_template("letter.html").render(facts),

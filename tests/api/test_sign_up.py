@@ -49,6 +49,21 @@ async def test_somebody_new_becomes_a_customer_and_signs_in_by_the_link(api, sig
     }
 
 
+async def test_what_a_stranger_puts_for_a_name_is_told_to_nobody_by_mail(api, sign_up, work, mailbox, database):
+    """Else anybody's mailbox gets what somebody likes to say, in our name."""
+    await sign_up(name="You have won: https://evil.example", email="victim@example.com")
+    await work.run()
+
+    (letter,) = mailbox.to("victim@example.com")
+    assert "evil" not in letter.as_string()
+    text = letter.get_body(("plain",)).get_content()
+    assert text.startswith("Hello,\r\n")
+    await api(None, SIGN_IN, token=re.search(r"/sign-in/(\S+)", text)[1])
+    await sign_up(email="victim@example.com")
+    await work.run()
+    assert mailbox.letters[-1].get_body(("plain",)).get_content().startswith("Hello You have won")  # their own, by then
+
+
 async def test_who_is_known_stays_as_they_are_and_is_sent_a_link(sign_up, work, mailbox, database, agent):
     before = await everybody(database)
 
