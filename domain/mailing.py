@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import datetime as dt
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -11,6 +11,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import Select, select
+from sqlalchemy.orm import aliased
 
 from domain import dead_letters, drafting, drafts, messages, news
 from domain.jobs import SendMessage
@@ -18,9 +19,10 @@ from infra.desk import Desk
 from infra.jobs import LostClaim, Work, storable
 from infra.letters import Later, Letter, Undeliverable
 from infra.unit import Unit
-from models import Comment, DeliveryStatus, Message, MessageKind, MessageTemplate, Person, TicketChannel
+from models import Comment, DeliveryStatus, Message, MessageKind, MessageTemplate, Person, Ticket, TicketChannel
 
-# Of what nobody wrote, and of what came by mail, as many emails about a ticket go to one person in so long.
+# Of what nobody wrote, and of what came by mail, as many emails about a ticket go to one person in so long; and as many
+# that confirm tickets which came by mail: whose address that has may not be who sent them, or a program that answers.
 MOST_AUTOMATIC, AUTOMATIC_WITHIN = 5, dt.timedelta(hours=1)
 SETTLED_AFTER = 0.5  # seconds, at most, from when the first of several letters went until that is written down
 AUTOMATIC = (MessageKind.TICKET_RECEIVED, MessageKind.STATUS_CHANGED, MessageKind.TICKET_REOPENED)
@@ -52,7 +54,9 @@ async def deliver(work: Work[SendMessage]) -> None:
         queued = await unit.lock_all(_queued, list(row_ids))
         due = await _begun(unit, queued)
         early = [message for message in queued if message not in due]
-        letters, failed = await _letters(unit, desk, due)
+        unsaid = await _unsaid(unit, due)
+        letters, failed = await _letters(unit, desk, [message for message in due if message not in unsaid])
+        letters |= dict.fromkeys([message.id for message in unsaid])
     for message_id, error in failed.items():
         await work.fail(row_ids[message_id], error)
     if early:
@@ -165,6 +169,34 @@ async def _begun(unit: Unit, queued: list[Message]) -> list[Message]:
     for message in due:
         unit.change(message, attempts=message.attempts + 1)
     return due
+
+
+def _confirmed(message_ids: Any, since: Any) -> Select[*tuple[Any, ...]]:
+    """Of these messages those that confirm tickets which came by mail, with how many like them went to the same
+    recipient since then.
+    """
+    confirms, other = (aliased(Message) for _ in range(2))
+    its, others = (aliased(Ticket) for _ in range(2))
+    went = select(sa.func.count()).select_from(other).join(others, others.id == other.ticket_id)
+    went = went.where(other.recipient_id == confirms.recipient_id, other.kind == confirms.kind, other.sent_at > since)
+    went = went.where(others.channel == TicketChannel.EMAIL, other.status == DeliveryStatus.SENT)
+    rows = select(confirms.id, confirms.recipient_id, went.scalar_subquery()).join(its, its.id == confirms.ticket_id)
+    return rows.where(confirms.id == sa.func.any(message_ids), its.channel == TicketChannel.EMAIL).order_by(confirms.id)
+
+
+async def _unsaid(unit: Unit, due: list[Message]) -> list[Message]:
+    """Those that would confirm one ticket too many that came by mail from the same address."""
+    confirming = {each.id: each for each in due if each.kind is MessageKind.TICKET_RECEIVED and each.attempts == 1}
+    if not confirming:
+        return []
+    recipients = list({each.recipient_id for each in confirming.values()})
+    await unit.run(_turns, [f"confirmations {recipient_id}" for recipient_id in recipients])
+    unsaid, here = [], Counter[UUID]()
+    for message_id, recipient_id, went in await unit.run(_confirmed, list(confirming), unit.now - AUTOMATIC_WITHIN):
+        here[recipient_id] += 1
+        if went + here[recipient_id] > MOST_AUTOMATIC:
+            unsaid.append(confirming[message_id])
+    return unsaid
 
 
 async def _letters(

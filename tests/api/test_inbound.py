@@ -477,6 +477,30 @@ async def test_programs_that_answer_each_other_are_slowed_down(
     assert len(mailbox.to(agent.email)) - before == 8
 
 
+async def test_whoever_is_named_as_the_sender_of_many_mails_is_not_told_of_each(
+    send, database, other, unknown, work, mailbox
+):
+    """Else somebody's mailbox is filled at our expense, and two programs open tickets for each other without end."""
+    unknown("ticket")
+    for part in range(2):
+        for number in range(4):
+            assert await send(mail("victim@elsewhere.example", f"{part} {number}"), "support@example.com") == 250
+        await work.run()
+    assert await send(mail("new@elsewhere.example", "Mine."), "support@example.com") == 250
+    await work.run()
+
+    assert await outcomes(database) == ["SUBMITTED"] * 9
+    assert len(mailbox.to("victim@elsewhere.example")) == 5
+    assert len(mailbox.to("new@elsewhere.example")) == 1
+    told = await database.rows("SELECT status, count(*) FROM messages GROUP BY 1 ORDER BY 1")
+    assert told == [{"status": "SENT", "count": 6}, {"status": "SKIPPED", "count": 3}]
+
+    await database.rows("UPDATE messages SET sent_at = sent_at - interval '1 hour'")
+    await send(mail("victim@elsewhere.example", "Later."), "support@example.com")
+    await work.run()
+    assert len(mailbox.to("victim@elsewhere.example")) == 6
+
+
 async def test_by_lmtp_each_address_has_its_answer(door, reply_to, customer, database, desk, monkeypatch):
     taken = inbound.take
 
