@@ -35,7 +35,8 @@ class Limit:
 # By whom, and by what for, so that neither one address nor one network can try without end.
 SIGN_IN_BY_EMAIL = Limit("sign-in:email", 10, 15 * 60)
 SIGN_IN_BY_NETWORK = Limit("sign-in:network", 100, 15 * 60)
-LINK_BY_EMAIL = Limit("link:email", 5, 60 * 60)
+# Whoever has to wait was sent a link less than a quarter of an hour ago, which still signs in: nobody locks others out.
+LINK_BY_EMAIL = Limit("link:email", 3, 10 * 60)
 LINK_BY_NETWORK = Limit("link:network", 30, 60 * 60)
 SIGN_UP_BY_NETWORK = Limit("sign-up:network", 5, 60 * 60)
 PASSWORD_BY_PERSON = Limit("password:person", 10, 15 * 60)
@@ -110,22 +111,27 @@ class Attempts:
         return int(here), int(before)
 
     def wait(self, here: int, before: int) -> int:
-        """Seconds to wait, 0 for none, with so many attempts in this window, the new one included, and in the last."""
+        """Seconds to wait, 0 for none, with so many attempts in this window, the new one included, and in the last.
+
+        The new one does not count where it has to wait.
+        """
         most = self._limit.most
         if here + before * self._in_sight <= most:
             return 0
-        # The next attempt counts too. It fits once enough of the last window is out of sight, or else of this one.
-        spans = 1 - (most - here - 1) / before if here < most else 2 - (most - 1) / here
+        # It fits once enough of the last window is out of sight, or else of this one.
+        spans = 1 - (most - here) / before if here <= most else 2 - (most - 1) / (here - 1)
         return max(1, math.ceil((spans - 1 + self._in_sight) * self._limit.seconds))
 
 
 async def take(writes: Writes, limit: Limit, subject: str) -> None:
-    """Count one attempt, whatever comes of it afterwards. Raises RateLimited when it was one too many."""
+    """Count one attempt, whatever comes of it afterwards. Raises RateLimited when it was one too many.
+
+    That one does not count: who tries again and again for somebody else would keep them out for as long.
+    """
     async with writes.begin() as unit:
         attempts = Attempts(unit, limit, subject)
-        wait = attempts.wait(*await attempts.counted())
-    if wait:
-        raise RateLimited(wait)
+        if wait := attempts.wait(*await attempts.counted()):
+            raise RateLimited(wait)
 
 
 async def count(unit: Unit, limit: Limit, subject: str) -> None:

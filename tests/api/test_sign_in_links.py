@@ -1,13 +1,16 @@
 """Emailed links that sign somebody in: asked for without telling who is known, good once, and not for long."""
 
 import asyncio
+import contextlib
 import datetime as dt
+import itertools
 import re
 
 import pytest
 
 from domain import attempts, links, messages, sessions
 from domain.jobs import SendSignInLink
+from domain.refusals import RateLimited
 from infra import unit
 
 REQUEST = """mutation($email: String!) { requestSignInLink(input: {email: $email}) { __typename
@@ -114,8 +117,8 @@ async def test_what_is_no_address_is_said_and_nothing_comes_of_it(request_link, 
     assert await database.counts() == before
 
 
-async def test_one_address_is_sent_five_links_an_hour_at_most(request_link, database, customer):
-    for _ in range(5):
+async def test_one_address_is_sent_three_links_in_ten_minutes_at_most(request_link, database, customer):
+    for _ in range(3):
         assert (
             (await request_link(customer.email)).json()["data"]["requestSignInLink"]["__typename"].endswith("Success")
         )
@@ -126,6 +129,39 @@ async def test_one_address_is_sent_five_links_an_hour_at_most(request_link, data
     assert answer["__typename"] == "RateLimited"
     assert answer["retryAfterSeconds"] > 0
     assert await database.counts() == before
+
+
+@pytest.mark.parametrize("into_the_window", [0, 0.5, 0.99])
+async def test_who_asks_for_links_to_somebody_elses_address_does_not_lock_them_out(
+    desk, database, monkeypatch, into_the_window
+):
+    """Until they may ask for another, one of those works that others have asked for."""
+    limit = attempts.LINK_BY_EMAIL
+    moment = attempts.EPOCH + dt.timedelta(days=2_500, seconds=into_the_window * limit.seconds)
+    monkeypatch.setattr(unit, "now", lambda: moment)
+    for _ in range(limit.most):
+        await attempts.take(desk.writes, limit, "carla@example.com")
+
+    with pytest.raises(RateLimited) as refused:
+        await attempts.take(desk.writes, limit, "carla@example.com")
+
+    assert refused.value.retry_after_seconds < links.LINK_SECONDS
+
+
+async def test_who_asks_again_and_again_does_not_lock_them_out_either(desk, database, monkeypatch):
+    """What is refused does not count, so that links go on to be sent, and one of them works at any time."""
+    moment = attempts.EPOCH + dt.timedelta(days=2_500)
+    monkeypatch.setattr(unit, "now", lambda: moment)
+    sent = []
+    for _ in range(6 * 60):
+        with contextlib.suppress(RateLimited):
+            await attempts.take(desk.writes, attempts.LINK_BY_EMAIL, "carla@example.com")
+            sent.append(moment)
+        moment += dt.timedelta(minutes=1)
+
+    waits = [later - before for before, later in itertools.pairwise([*sent, moment])]
+    assert max(waits).total_seconds() < links.LINK_SECONDS
+    assert len(sent) < 6 * 6 * attempts.LINK_BY_EMAIL.most
 
 
 async def test_a_link_signs_in_once(api, sign_in, database, token, customer):
