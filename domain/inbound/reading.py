@@ -3,6 +3,7 @@
 import email
 import email.policy
 import hashlib
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from domain.inbound import markdown, quotes
 
 MOST_HTML = 1_000_000  # characters that are looked at
 MOST_HEADER = 3_000  # characters that are looked at: what takes them apart needs time for their square
+MOST_LINES, MOST_PARTS = 1_000_000, 10_000  # of a mail that is taken apart: each needs memory, however little it holds
+MOST_HEAD = 256 * 1024  # bytes in which a subject is looked for
 AUTOMATIC_PRECEDENCE = {"bulk", "junk", "list", "auto_reply"}
 FROM_MACHINES = ("mailer-daemon@", "postmaster@")
 STATUSES = {"message/delivery-status", "message/global-delivery-status"}
@@ -27,6 +30,7 @@ ALTERNATIVE = "multipart/alternative"
 UNNAMED = "attachment"
 
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
+_END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 _registry = HeaderRegistry()
 
 
@@ -41,6 +45,10 @@ def _taken_apart(name: str, value: str) -> Any:
 
 
 _POLICY = email.policy.default.clone(header_factory=lambda name, value: _taken_apart(name, value[:MOST_HEADER]))
+
+
+class TooMuch(ValueError):
+    """A mail has more parts or lines than anybody writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +85,8 @@ class Mail:
 
 
 def read(content: bytes, envelope_sender: str, recipient: str) -> Mail:
-    """The mail. It is the same, whatever servers it passed, when sender, time, id and body are."""
-    message = email.message_from_bytes(content, policy=_POLICY)
+    """The mail. It is the same, whatever servers it passed, when sender, time, id and body are. Raises TooMuch."""
+    message = _parsed(content)
     name, address = _sender(message)
     bounce = _is_report(message) or address.lower().startswith(FROM_MACHINES)
     return Mail(
@@ -120,9 +128,23 @@ def _sender(message: EmailMessage) -> tuple[str, str]:
     return words.visible(" ".join(str(_taken_apart("Subject", name)).split())), address
 
 
+def _parsed(content: bytes) -> EmailMessage:
+    if max(content.count(b"\n"), content.count(b"\r")) > MOST_LINES:  # either may end a line
+        raise TooMuch(f"It has more than {MOST_LINES:,} lines.")
+    numbers = itertools.count()
+
+    def part(policy: Any) -> EmailMessage:
+        if next(numbers) > MOST_PARTS:
+            raise TooMuch(f"It has more than {MOST_PARTS:,} parts.")
+        return EmailMessage(policy)
+
+    return email.message_from_bytes(content, part, policy=_POLICY)
+
+
 def subject(content: bytes) -> str:
     """What a mail says it is about."""
-    return words.visible(_header(email.message_from_bytes(content, policy=_POLICY), "Subject"))
+    head = _END_OF_HEAD.split(content[:MOST_HEAD], maxsplit=1)[0]
+    return words.visible(_header(email.message_from_bytes(head, policy=_POLICY), "Subject"))
 
 
 def digest(content: bytes, recipient: str) -> str:

@@ -931,6 +931,42 @@ def test_a_mail_of_many_parts_takes_as_long_as_it_is(kind):
 
 
 @pytest.mark.parametrize(
+    ("kind", "unit"),
+    [
+        ("multipart/mixed; boundary=x", b"--x\r\n\r\n"),
+        ("multipart/mixed; boundary=x", b"--x\r\n\r\n" + b"a" * 200 + b"\r\n"),
+        ("message/delivery-status", b"X: y\r\n\r\n"),
+        ("text/plain", b"a\n"),
+        ("text/plain", b"a\r"),
+    ],
+)
+def test_a_mail_of_more_than_anybody_writes_is_not_taken_apart(kind, unit):
+    """It would take minutes, and gigabytes, from all who write meanwhile."""
+    head = f"From: a@example.com\r\nSubject: Mine\r\nContent-Type: {kind}\r\n\r\n".encode()
+    content = head + unit * (8_000_000 // len(unit))
+    began = time.process_time()
+
+    with pytest.raises(reading.TooMuch):
+        reading.read(content, "a@example.com", "reply@example.com")
+
+    assert reading.subject(content) == "Mine"
+    assert time.process_time() - began < 3
+
+
+async def test_what_is_not_taken_apart_is_kept(send, database, stranger, monkeypatch):
+    monkeypatch.setattr(reading, "MOST_PARTS", 3)
+    many = mail(stranger.email, "See my pictures.")
+    for _ in range(4):
+        many.add_attachment(b"\x89PNG", maintype="image", subtype="png")
+
+    assert await send(many, "support@example.com") == 250
+
+    assert await database.rows("SELECT outcome, sender FROM inbound_mails") == [
+        {"outcome": "WAITING", "sender": stranger.email}
+    ]
+
+
+@pytest.mark.parametrize(
     "html",
     [
         *("<a>" * 12_000 + "</b>" * 12_000, "<!--" * 20_000, "<?" * 40_000, "</" * 40_000, "<![CDATA[" * 10_000),
