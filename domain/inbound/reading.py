@@ -133,7 +133,7 @@ def _parsed(content: bytes) -> EmailMessage:
         raise TooMuch(f"It has more than {MOST_LINES:,} lines.")
     numbers = itertools.count()
 
-    def part(policy: Any) -> EmailMessage:
+    def part(policy: Any = _POLICY) -> EmailMessage:
         if next(numbers) > MOST_PARTS:
             raise TooMuch(f"It has more than {MOST_PARTS:,} parts.")
         return EmailMessage(policy)
