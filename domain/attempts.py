@@ -38,6 +38,7 @@ SIGN_IN_BY_NETWORK = Limit("sign-in:network", 100, 15 * 60)
 # Whoever has to wait was sent a link less than a quarter of an hour ago, which still signs in: nobody locks others out.
 LINK_BY_EMAIL = Limit("link:email", 3, 10 * 60)
 LINK_BY_NETWORK = Limit("link:network", 30, 60 * 60)
+INVITATION_BY_STAFF = Limit("invitation:staff", 100, 60 * 60)
 SIGN_UP_BY_NETWORK = Limit("sign-up:network", 5, 60 * 60)
 PASSWORD_BY_PERSON = Limit("password:person", 10, 15 * 60)
 TOKEN_BY_NETWORK = Limit("token:network", 120, 15 * 60)

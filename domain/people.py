@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Select, select
 from sqlalchemy.orm import aliased
 
-from domain import access, availability, departments, links, messages, words
+from domain import access, attempts, availability, departments, links, messages, words
 from domain.access import Viewer
 from domain.refusals import Conflict, ConflictReason, InvalidInput, NotAllowed, Problems
 from domain.wording import Wording
@@ -191,7 +191,10 @@ class Newcomer:
 
 
 async def create(unit: Unit, viewer: Viewer, newcomer: Newcomer) -> UUID:
-    """Add a person. Staff add customers, admins anyone. Raises Conflict TAKEN for a known address."""
+    """Add a person. Staff add customers, admins anyone. Raises Conflict TAKEN for a known address.
+
+    An invitation is mail to anybody, with any name in it: who is no admin and has sent very many is RateLimited.
+    """
     access.require_person(viewer)
     access.require(viewer, Role.AGENT)
     if newcomer.role is not Role.CUSTOMER:
@@ -199,7 +202,10 @@ async def create(unit: Unit, viewer: Viewer, newcomer: Newcomer) -> UUID:
     if newcomer.department_ids and not viewer.has(Role.ADMIN):
         raise NotAllowed
     await _known_departments(unit, viewer, newcomer)
-    return await add(unit, newcomer)
+    person_id = await add(unit, newcomer)
+    if newcomer.invite and not viewer.has(Role.ADMIN):
+        await attempts.count(unit, attempts.INVITATION_BY_STAFF, str(viewer.id))
+    return person_id
 
 
 async def _known_departments(unit: Unit, viewer: Viewer, newcomer: Newcomer) -> None:

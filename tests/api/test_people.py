@@ -7,7 +7,7 @@ from unittest.mock import ANY
 
 import pytest
 
-from domain import people
+from domain import attempts, people
 from domain.jobs import SendMessage
 from domain.refusals import InvalidInput
 from infra import unit
@@ -77,6 +77,23 @@ async def test_nothing_is_mailed_unless_asked(create, work, database, agent):
 
     assert await work.asked() == []
     assert await database.rows("SELECT id FROM messages") == []
+
+
+async def test_who_is_no_admin_does_not_mail_to_anybody_without_end(
+    api, create, work, database, monkeypatch, agent, admin
+):
+    monkeypatch.setattr(attempts, "INVITATION_BY_STAFF", attempts.Limit("invitation:staff", 3, 60 * 60))
+    for number in range(3):
+        assert (await create(agent, email=f"{number}@example.com"))["role"] == "CUSTOMER"
+    before = await database.counts()
+    given = {"name": "Call evil.example", "email": "victim@example.com", "invite": True}
+
+    answer = await api.answer(agent, CREATE, input=given)
+
+    assert answer["errors"][0]["extensions"]["code"] == "RATE_LIMITED"
+    assert await database.counts() == before
+    assert (await create(agent, email="quiet@example.com", invite=False))["role"] == "CUSTOMER"
+    assert (await create(admin, email="victim@example.com"))["role"] == "CUSTOMER"
 
 
 async def test_a_newcomer_begins_with_an_empty_inbox(create, database, agent):
