@@ -1,20 +1,23 @@
 """What may be set from outside: environment variables, files of the same name in `SECRETS_DIR`, or a secret at AWS."""
 
+import ipaddress
 import os
 import re
 from collections.abc import Callable
+from email.utils import getaddresses
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import (
     AWSSecretsManagerSettingsSource,
     BaseSettings,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 DAY = 24 * 60 * 60
@@ -27,9 +30,13 @@ SCHEMES = {
     "smtp_url": ("smtp", "smtp+starttls", "smtps", "ses"),
     "oidc_issuer": ("https", "http"),
     "storage_url": ("file", "s3", "gs", "memory"),
+    "sentry_dsn": ("http", "https"),
     "otel_exporter_otlp_endpoint": ("http", "https"),
     "otel_exporter_otlp_traces_endpoint": ("http", "https"),
 }
+WITH_PASSWORDS = {"database_url", "replica_urls", "redis_url", "smtp_url"}
+# These lead somewhere without a host.
+BY_THEMSELVES = {"postgresql", "postgres", "redis", "rediss", "unix", "file", "memory"}
 ATTACHMENT_TYPES = (
     "image/*",
     "text/*",
@@ -61,10 +68,53 @@ Sampler = Literal[
 class InvalidSettingsError(Exception):
     """Something is missing or can't be used; the text has one line per variable, without its value."""
 
+    @property
+    def told(self) -> str:
+        """What the log may hold of it."""
+        return str(self)
+
 
 def _from(derive: Callable[[dict[str, Any]], Any], *, secret: bool = False) -> Any:
     """A field whose default follows from the fields above it."""
     return Field(default_factory=derive, repr=not secret)
+
+
+def _is_address(value: str) -> bool:
+    return [bool(re.fullmatch(r"[^\s@]+@[^\s@]+", address)) for _, address in getaddresses([value])] == [True]
+
+
+def _is_domain(value: str) -> bool:
+    return re.fullmatch(r"[\w-]+(?:\.[\w-]+)*", value) is not None
+
+
+def _is_proxy(value: str) -> bool:
+    try:
+        return value == "*" or bool(ipaddress.ip_network(value))
+    except ValueError:
+        return False
+
+
+def _is_origin(value: str) -> bool:
+    return value == "*" or re.fullmatch(r"https?://[^\s/?#]+", value) is not None
+
+
+def _is_media_type(value: str) -> bool:
+    return re.fullmatch(r"[^\s/]+/[^\s/]+", value) is not None
+
+
+def _is_dsn(value: str) -> bool:
+    return re.fullmatch(r"[a-z]+://[^\s@]+@[^\s/]+/\S+", value) is not None
+
+
+# What a value has to look like that would otherwise be taken, and then do nothing, or break what runs much later.
+FORMS: dict[str, tuple[Callable[[str], bool], str]] = {
+    "mail_from": (_is_address, "is one address, with a name or without: Support <support@example.com>"),
+    "reply_domain": (_is_domain, "is a domain, such as reply.example.com"),
+    "forwarded_allow_ips": (_is_proxy, "has addresses and networks, such as 10.0.0.0/8, with commas between them"),
+    "allowed_origins": (_is_origin, "has origins, such as https://app.example.com, with commas between them"),
+    "attachment_types": (_is_media_type, "has media types, such as image/*, with commas between them"),
+    "sentry_dsn": (_is_dsn, "is what Sentry shows as a project's DSN: https://key@host/number"),
+}
 
 
 def reachable(host: str) -> str:
@@ -229,6 +279,14 @@ class Settings(BaseSettings):
             raise ValueError("is one address, such as operator@example.com")
         return value
 
+    @field_validator(*FORMS)
+    @classmethod
+    def _formed(cls, value: str | tuple[str, ...] | None, info: ValidationInfo) -> str | tuple[str, ...] | None:
+        fits, said = FORMS[str(info.field_name)]
+        if not all(map(fits, value if isinstance(value, tuple) else () if value is None else (value,))):
+            raise ValueError(said)
+        return value
+
     @field_validator("secret_key")
     @classmethod
     def _long_enough(cls, value: str) -> str:
@@ -242,6 +300,10 @@ class Settings(BaseSettings):
             f"{name.upper()}: must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}"
             for name, schemes in SCHEMES.items()
             if any(url.partition(":")[0] not in schemes for url in _urls(name, getattr(self, name)))
+        ] or [
+            f"{name.upper()}: {said}"
+            for name in SCHEMES
+            if (said := next(filter(None, (_unread(name, url) for url in _urls(name, getattr(self, name)))), None))
         ]
         if "+sentinel:" in self.redis_url and not urlsplit(self.redis_url).path.strip("/"):
             wrong.append("REDIS_URL: needs the name that the Sentinels know the primary by: …+sentinel://hosts/name")
@@ -269,6 +331,18 @@ def _urls(name: str, value: str | tuple[str, ...] | None) -> tuple[str, ...]:
     return tuple((value or "").split()) if name == "smtp_url" else (value,) if value else ()
 
 
+def _unread(name: str, url: str) -> str | None:
+    """Why nobody can follow an address; None: it can be read."""
+    try:
+        parts = urlsplit(url)
+        ports = [urlsplit(f"//{host}").port for host in parts.netloc.rpartition("@")[2].split(",")]
+    except ValueError:  # it quotes the value, which may be a piece of a password
+        ports = None
+    if ports is None or (name in WITH_PASSWORDS and "@" in url and "@" not in parts.netloc):
+        return "can't be read: ports are numbers, and in a password / ? # @ % are written as %2F %3F %23 %40 %25"
+    return None if parts.netloc or parts.scheme in BY_THEMSELVES else "names nothing behind ://"
+
+
 def read(**given: Any) -> Settings:
     """The settings as they are outside now; `given` go before them. Raises `InvalidSettingsError`."""
     folder = os.environ.get("SECRETS_DIR") or None
@@ -286,6 +360,10 @@ def read(**given: Any) -> Settings:
             said = error["msg"].removeprefix("Value error, ")
             lines.append(f"{str(error['loc'][0]).upper()}: {said}" if error["loc"] else said)
         raise InvalidSettingsError("\n".join(lines)) from None
+    except SettingsError as failed:
+        name = re.search(r'"(\w+)"', str(failed))
+        cause = type(failed.__cause__ or failed).__name__
+        raise InvalidSettingsError(f"{name[1].upper() if name else 'SECRETS_DIR'}: can't be read: {cause}") from None
     except Exception as failed:
         if not os.environ.get("AWS_SECRET_ID"):
             raise

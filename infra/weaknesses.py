@@ -47,6 +47,9 @@ def _notes(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "ENVIRONMENT", f"is {settings.environment}: strangers are shown the whole API, and GraphiQL"
     if settings.storage_url.startswith("file:"):
         yield "STORAGE_URL", "is a folder: all processes must share it, and backups hold it beside the database"
+    for file in _secrets():
+        if file.is_file() and not file.name.startswith(".") and not _sets(file):
+            yield "SECRETS_DIR", f"{file.name} is the name of no setting: nothing is read there"
 
 
 def _keys(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -150,10 +153,19 @@ def _telling(settings: Settings) -> Iterator[tuple[str, str]]:
 def _files(settings: Settings) -> Iterator[tuple[str, str]]:
     if settings.storage_url.startswith("memory:"):
         yield "STORAGE_URL", "is memory: files are gone with the process, and other processes never see them"
-    if folder := os.environ.get("SECRETS_DIR"):
-        for file in sorted(Path(folder).iterdir()):
-            if file.is_file() and file.name in Settings.model_fields and file.stat().st_mode & OPEN_TO_OTHERS:
-                yield "SECRETS_DIR", f"{file.name} can be read by everybody on this machine: chmod 640"
+    for file in _secrets():
+        if _sets(file) and file.stat().st_mode & OPEN_TO_OTHERS:
+            yield "SECRETS_DIR", f"{file.name} can be read by everybody on this machine: chmod 640"
+
+
+def _secrets() -> list[Path]:
+    folder = os.environ.get("SECRETS_DIR")
+    return sorted(Path(folder).iterdir()) if folder else []
+
+
+def _sets(file: Path) -> bool:
+    """Whether a setting is read from a file: its name may be written in capitals, as in the environment."""
+    return file.is_file() and file.name.lower() in Settings.model_fields
 
 
 def _password(url: SplitResult) -> str:

@@ -140,14 +140,27 @@ def test_what_an_operator_should_know_is_noted(weak, settings):
     assert weaknesses.notes(settings) == []
 
 
-def test_secret_files_are_for_few(weak, tmp_path):
+@pytest.mark.parametrize("name", ["database_url", "DATABASE_URL"])
+def test_secret_files_are_for_few(weak, tmp_path, name):
     folder = tmp_path / "secrets"
     folder.mkdir()
-    for name, mode in (("secret_key", 0o640), ("database_url", 0o644), ("..data", 0o644)):
-        (folder / name).write_text(GOOD.get(name.upper(), ""))
-        (folder / name).chmod(mode)
+    for each, mode in (("secret_key", 0o640), (name, 0o644), ("..data", 0o644)):
+        (folder / each).write_text(GOOD.get(each.upper(), ""))
+        (folder / each).chmod(mode)
 
     assert weak(SECRETS_DIR=str(folder)) == ["SECRETS_DIR"]
+
+
+def test_a_secret_files_name_that_nobody_reads_is_told(weak, tmp_path):
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    for name in ("REDIS_URI", "SMTP_URL", "..data"):
+        (folder / name).write_text(GOOD.get(name, ""))
+        (folder / name).chmod(0o640)
+
+    assert weak(SECRETS_DIR=str(folder)) == []
+    told = [said for name, said in weaknesses.notes(read()) if name == "SECRETS_DIR"]
+    assert told == ["REDIS_URI is the name of no setting: nothing is read there"]
 
 
 def test_the_embedded_one_is_for_trying_out(settings):

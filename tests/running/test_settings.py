@@ -15,6 +15,7 @@ from infra.settings import InvalidSettingsError, Settings, read
 from web import serving
 
 ROOT = Path(__file__).resolve().parents[2]
+UNREAD = "can't be read: ports are numbers, and in a password / ? # @ % are written as %2F %3F %23 %40 %25"
 REQUIRED = {"DATABASE_URL": "postgresql://db/deskwire", "REDIS_URL": "redis://cache", "SECRET_KEY": "k" * 32}
 
 
@@ -113,6 +114,47 @@ def test_a_real_one_is_closed_by_default(outside):
         ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "OTEL_EXPORTER_OTLP_PROTOCOL: Input should be 'http/protobuf'"),
         ({"OTEL_TRACES_SAMPLER_ARG": "10"}, "OTEL_TRACES_SAMPLER_ARG: Input should be less than or equal to 1"),
         ({"SECRETS_DIR": "/no/such/folder"}, "SECRETS_DIR: there is no such folder"),
+        *(
+            ({name: f"{url}{rest}", "MAIL_FROM": "a@b"}, f"{name}: {UNREAD}")
+            for name, url, rest in (
+                ("DATABASE_URL", "postgresql://desk:kept/secret", "@db:5432/deskwire"),
+                ("DATABASE_URL", "postgresql://desk:12/34", "@db/deskwire"),
+                ("DATABASE_URL", "postgresql://desk:kept#secret", "@db/deskwire"),
+                ("DATABASE_URL", "postgresql://db:99999", "/deskwire"),
+                ("REPLICA_URLS", "postgresql://a/desk postgresql://desk:kept?secret", "@db/deskwire"),
+                ("REDIS_URL", "redis://:kept/secret", "@cache:6379/0"),
+                ("REDIS_URL", "redis+sentinel://one,two:http", "/name"),
+                ("SMTP_URL", "smtp://desk:kept/secret", "@mail:25"),
+                ("STORAGE_URL", "s3://[bucket", "/prefix"),
+            )
+        ),
+        ({"STORAGE_URL": "s3://"}, "STORAGE_URL: names nothing behind ://"),
+        ({"PUBLIC_URL": "https://"}, "PUBLIC_URL: names nothing behind ://"),
+        ({"SMTP_URL": "smtp://", "MAIL_FROM": "a@b"}, "SMTP_URL: names nothing behind ://"),
+        *(
+            ({"MAIL_FROM": value}, "MAIL_FROM: is one address, with a name or without: Support <support@example.com>")
+            for value in ("support", "Support <support>", "a@b, c@d")
+        ),
+        *(
+            ({"REPLY_DOMAIN": value}, "REPLY_DOMAIN: is a domain, such as reply.example.com")
+            for value in ("reply@example.com", "https://example.com", "no domain")
+        ),
+        *(
+            (
+                {"FORWARDED_ALLOW_IPS": value},
+                "FORWARDED_ALLOW_IPS: has addresses and networks, such as 10.0.0.0/8, with commas between them",
+            )
+            for value in ("gateway", "10.0.0.1/8", "10.0.0.0/8 10.1.0.0/16")
+        ),
+        *(
+            (
+                {"ALLOWED_ORIGINS": value},
+                "ALLOWED_ORIGINS: has origins, such as https://app.example.com, with commas between them",
+            )
+            for value in ("app.example.com", "https://app.example.com/desk", "https://a.example https://b.example")
+        ),
+        ({"ATTACHMENT_TYPES": "pdf"}, "ATTACHMENT_TYPES: has media types, such as image/*, with commas between them"),
+        ({"SENTRY_DSN": "hello"}, "SENTRY_DSN: is what Sentry shows as a project's DSN: https://key@host/number"),
     ],
 )
 def test_a_bad_value_is_told_in_one_line_without_the_value(outside, variables, line):
@@ -139,6 +181,34 @@ def test_the_environment_goes_before_files(outside, tmp_path):
     outside(**REQUIRED, SECRETS_DIR=str(tmp_path))
 
     assert read().secret_key == REQUIRED["SECRET_KEY"]
+
+
+def test_a_file_that_is_no_text_is_told_in_one_line(outside, tmp_path):
+    (tmp_path / "desk_name").write_bytes(b"\xff\xfe")
+    outside(**REQUIRED, SECRETS_DIR=str(tmp_path))
+
+    with pytest.raises(InvalidSettingsError, match=r"^DESK_NAME: can't be read: UnicodeDecodeError$"):
+        read()
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"DATABASE_URL": "postgresql://desk:a%2Fb%40c@one:5432,two:5433/desk?target_session_attrs=read-write"},
+        {"DATABASE_URL": "postgresql://desk@[::1]:5432/desk"},
+        {"DATABASE_URL": "postgresql:///desk?host=/run/postgresql"},
+        {"REDIS_URL": "redis+sentinel://user:pass@one:26380,two/name/0?sentinel_username=a&sentinel_password=b@c"},
+        {"REDIS_URL": "unix:///run/valkey.sock"},
+        {"SMTP_URL": "smtps://me%40example.com:p@mail:465 ses://eu-central-1", "MAIL_FROM": '"A, B" <a@b.example>'},
+        {"FORWARDED_ALLOW_IPS": "10.0.0.0/8, 127.0.0.1, ::1, fd00::/8", "ALLOWED_ORIGINS": "http://localhost:5173/, *"},
+        {"FORWARDED_ALLOW_IPS": "*", "STORAGE_URL": "s3://files/of@us", "TICKET_URL": "https://a.example/{number}"},
+        {"SENTRY_DSN": "https://key@sentry.example.net/1", "REPLY_DOMAIN": "antworten.über-uns.example"},
+    ],
+)
+def test_addresses_of_all_kinds_are_taken(outside, variables):
+    outside(**REQUIRED | variables)
+
+    assert read()
 
 
 def test_a_folder_for_files_may_have_spaces_in_its_name(outside):
