@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from infra.desk import Desk
 
 ROOT = Path(__file__).resolve().parent
+LACKS_TABLES = "The database lacks tables that this version needs: run `desk migrate`."
+NO_MAIL = "No mail waits."
 
 # Seldom: while modules are read nearly all that is made stays. What runs on sets its own (`infra/garbage.py`).
 gc.set_threshold(50_000)
@@ -84,7 +86,7 @@ def migrate() -> None:
     from infra import migrations
 
     # Mostly there is nothing to do. That is soon told; Alembic would take a second to find it out.
-    if asyncio.run(migrations.stands_at(_settings().database_url)) == migrations.head():
+    if _stands(_settings()) == migrations.head():
         typer.echo(f"The database is at migration {migrations.head()}")
         return
 
@@ -128,7 +130,7 @@ def check(*, strict: Annotated[bool, typer.Option("--strict", help="Also fail fo
     settings = _settings()
     results = asyncio.run(checks.check(settings))
     weak = weaknesses.of(settings)
-    if results[0].good:  # the database
+    if all(result.good for result in results if result.name in {"database", "files"}):  # without which nothing opens
         weak += asyncio.run(opening.missing(settings))
     results += [checks.Result(name, good=True, weak=True, said=said) for name, said in weak]
     for result in results:
@@ -159,7 +161,7 @@ def invite(email: str, role: Annotated[str, typer.Option(help="Such as ADMIN or 
     from domain.refusals import Refusal
 
     try:
-        typer.echo(asyncio.run(people.invite(_settings(), email, role)))
+        typer.echo(asyncio.run(people.invite(_working(), email, role)))
     except Refusal as refused:
         _refuse(refused.message)
 
@@ -172,13 +174,13 @@ def export(
     """Write what the desk holds of a person to an archive: JSON, and their files."""
     from domain import exporting
     from domain.refusals import Refusal
-    from infra.postgres import Unavailable
 
+    settings = _working()
     try:
         with _written(output):
-            asyncio.run(exporting.export(_settings(), email, output, typer.echo))
-    except (Refusal, Unavailable) as refused:
-        _refuse(str(refused))
+            asyncio.run(exporting.export(settings, email, output, typer.echo))
+    except Refusal as refused:
+        _refuse(refused.message)
     typer.echo(f"Written: {output}")
 
 
@@ -187,7 +189,6 @@ def erase(email: str, *, yes: Annotated[bool, typer.Option("--yes", help="Do not
     """Erase a person: what they wrote and what is written of them is blanked; histories and figures stay whole."""
     from domain import erasing
     from domain.refusals import Refusal
-    from infra.postgres import Unavailable
 
     def agreed(found: erasing.Found) -> bool:
         typer.echo(f"{found.name} <{email}>, {found.role}, {found.tickets:,} tickets.")
@@ -195,9 +196,9 @@ def erase(email: str, *, yes: Annotated[bool, typer.Option("--yes", help="Do not
         return yes or typer.confirm("Erase them?")
 
     try:
-        done = asyncio.run(erasing.erase(_settings(), email, agreed, typer.echo))
-    except (Refusal, Unavailable) as refused:
-        _refuse(str(refused))
+        done = asyncio.run(erasing.erase(_working(), email, agreed, typer.echo))
+    except Refusal as refused:
+        _refuse(refused.message)
     if not done:
         _refuse("Nothing was changed.")
     typer.echo("Erased. Workers erase the bytes of files within moments; backups hold all of it until they are gone.")
@@ -215,28 +216,26 @@ def waiting_mail(
     """List the mail that came in, fits no ticket and waits, oldest first; make tickets of it, or dismiss it."""
     from domain.inbound import waiting
     from infra.desk import Desk
-    from infra.files import StoreUnavailable
-    from infra.postgres import Unavailable
 
     if open_ is not None and dismiss is not None:
         _refuse("--open and --dismiss: one at a time")
+    settings = _working()
 
     async def done() -> bool:
-        async with Desk.open(_settings()) as desk:
+        async with Desk.open(settings) as desk:
             if open_ is not None:
                 return await _decided(desk, open_, waiting.open_one, "is ticket #{}")
             if dismiss is not None:
                 return await _decided(desk, dismiss, waiting.dismiss, "is dismissed")
-            for mail in await waiting.listed(desk):
+            listed = await waiting.listed(desk)
+            for mail in listed:
                 received = mail.received_at.strftime("%Y-%m-%d %H:%M UTC")
                 typer.echo(f"{mail.id}  {received}  {mail.sender or '(nobody)'}  {mail.subject}")
+            if not listed:
+                typer.echo(NO_MAIL, err=True)
             return True
 
-    try:
-        good = asyncio.run(done())
-    except (StoreUnavailable, Unavailable) as away:
-        _refuse(str(away))
-    if not good:
+    if not asyncio.run(done()):
         raise typer.Exit(1)
 
 
@@ -245,7 +244,7 @@ def rebuild_metrics() -> None:
     """Count all figures anew from the tickets' histories. The desk may go on meanwhile."""
     from domain.metrics import rebuilding
 
-    done = asyncio.run(rebuilding.rebuild_and_show(_settings().database_url))
+    done = asyncio.run(rebuilding.rebuild_and_show(_working().database_url))
     typer.echo(f"Counted anew: {done:,} tickets")
 
 
@@ -258,8 +257,9 @@ def report(
     """Write a page with plots of how the desk does to a file."""
     from web import report as page
 
+    shown = asyncio.run(page.written(_working(), days))
     with _written(path):
-        path.write_text(asyncio.run(page.written(_settings(), days)))
+        path.write_text(shown)
     typer.echo(f"Written: {path}")
 
 
@@ -312,6 +312,8 @@ async def _decided(desk: "Desk", which: str, do: "Callable[[Desk, UUID], Awaitab
         ids = await waiting.ids(desk) if which == "all" else [UUID(which)]
     except ValueError:
         _refuse(f"{which} is no id of a mail: `desk waiting-mail` lists them.")
+    if not ids:
+        typer.echo(NO_MAIL, err=True)
     good = True
     for mail_id in ids:
         try:
@@ -325,6 +327,32 @@ async def _decided(desk: "Desk", which: str, do: "Callable[[Desk, UUID], Awaitab
 def _settings() -> Settings:
     with _told():
         return load()
+
+
+def _working() -> Settings:
+    """The settings, for a command that does something in the database and ends: it answers, and is migrated.
+
+    What is logged meanwhile is told as by what runs on: to standard error, without what anybody wrote.
+    """
+    from infra import logs, migrations
+
+    settings = _settings()
+    if not migrations.suffices(_stands(settings)):
+        _refuse(LACKS_TABLES)
+    logs.configure(settings, "command")
+    return settings
+
+
+def _stands(settings: Settings) -> str | None:
+    """The migration that the database is at; None when it has no tables yet."""
+    import asyncpg
+
+    from infra import migrations
+
+    try:
+        return asyncio.run(migrations.stands_at(settings.database_url))
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, ValueError) as failed:
+        _refuse(f"The database can't be reached: {type(failed).__name__}: {failed}")
 
 
 @contextmanager
@@ -366,29 +394,33 @@ def _fresh_database() -> Iterator[None]:
         yield
 
 
-def _of_the_database(error: BaseException) -> str | None:
-    """What to say of an error in one line, where the database can't be reached or lacks the tables; None: else."""
-    import asyncpg
+def _of_outside(error: BaseException) -> str | None:
+    """What to say of an error in one line, where the database or the store went away meanwhile; None: else."""
+    from infra.files import StoreUnavailable
+    from infra.postgres import Unavailable
 
-    if isinstance(error, asyncpg.UndefinedTableError | asyncpg.UndefinedColumnError):
-        return "The database lacks tables that this version needs: run `desk migrate`."
-    refused = ConnectionError | asyncpg.InvalidAuthorizationSpecificationError | asyncpg.InvalidCatalogNameError
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, refused):
-            return f"The database can't be reached: {type(cause).__name__}: {cause}"
-        cause = cause.__cause__
-    return None
+    if not isinstance(error, Unavailable):
+        return None
+    cause = error.__cause__
+    if cause is None:
+        return str(error)
+    what = "Files" if isinstance(error, StoreUnavailable) else "The database"
+    return f"{what} can't be reached: {type(cause).__name__}: {cause}"
 
 
 def _main() -> None:
     try:
         app(prog_name="desk")
+    except InvalidSettingsError as refused:  # a folder that can't be made is found when it is needed
+        said = str(refused)
     except Exception as error:
-        if (said := _of_the_database(error)) is None:
+        if (found := _of_outside(error)) is None:
             raise
-        typer.echo(said, err=True)
-        sys.exit(2)
+        said = found
+    else:
+        return
+    typer.echo(said, err=True)
+    sys.exit(2)
 
 
 if __name__ == "__main__":

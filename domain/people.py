@@ -273,7 +273,7 @@ async def add_row(unit: Unit, newcomer: Newcomer) -> Person:
 
 
 async def invite(settings: Settings, email: str, role: str) -> str:
-    """Add somebody with this role and mail them an invitation; somebody known gets a new one. Gives what to say:
+    """Add somebody with this role and mail them an invitation; who has it already gets a new one. Gives what to say:
     the link itself, where no mail goes out.
 
     For whoever operates the desk: this is how its first admin comes in. Raises InvalidInput.
@@ -289,6 +289,9 @@ async def invite(settings: Settings, email: str, role: str) -> str:
         else:
             if not known.active:
                 raise InvalidInput(("email", f"{email} was shut out."))
+            if known.role is not Role[role]:
+                other = "an admin gives them another role, by `updatePerson`; or invite another address"
+                raise InvalidInput(("role", f"{email} is {known.role.name} already: {other}."))
             person_id, said = known.id, f"{email} is {known.role.name} already"
         link = links.send(unit, person_id, MessageKind.INVITATION)
         url = messages.sign_in_link(settings.public_url, desk.signer, link, unit.now)

@@ -1,5 +1,7 @@
 """What may be told of an error to those who keep the desk running: its kind and where it was raised, nobody's words."""
 
+import os
+import re
 import ssl
 import traceback
 from collections.abc import Iterator
@@ -25,15 +27,23 @@ CLASSES = {"08", "40", "42", "53", "55", "57", "58", "XX"}
 def told(error: BaseException) -> str:
     """The kind of an error, and its text where that can hold nobody's words."""
     name = type(error).__name__
+    if isinstance(error, Unavailable) and error.__cause__ is not None:  # its own text is for clients
+        return f"{name}: {told(error.__cause__)}"
     if isinstance(error, asyncpg.PostgresError):
         text = str(getattr(error, "message", "")) if str(error.sqlstate)[:2] in CLASSES else ""
         where = error.constraint_name or error.column_name or error.table_name
         said = [str(error.sqlstate), *([where] if where else []), *([text] if text else [])]
         return f"{name}: {' '.join(said)}"
     text = getattr(error, "told", None) or (
-        str(error) if isinstance(error, NAMING) and type(error).__module__ in MODULES else ""
+        str(error) if isinstance(error, NAMING) and type(error).__module__ in MODULES else _of_the_system(error)
     )
     return f"{name}: {text}" if text else name
+
+
+def _of_the_system(error: BaseException) -> str:
+    """What the operating system said to a store of files, whose errors also hold the names of files: a disk is full."""
+    found = re.search(r"\(os error (\d+)\)", str(error)) if type(error).__module__.startswith("obstore.") else None
+    return os.strerror(int(found[1])) if found else ""
 
 
 def traced(error: BaseException) -> str:

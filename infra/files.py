@@ -19,7 +19,7 @@ from obstore.store import LocalStore, ObjectStore, from_url
 
 from infra.media_types import HEAD_BYTES, Reading, accepted
 from infra.postgres import Unavailable
-from infra.settings import Settings
+from infra.settings import InvalidSettingsError, Settings
 from infra.signing import Signer
 
 if TYPE_CHECKING:
@@ -239,7 +239,10 @@ def store_at(url: str) -> ObjectStore:
         plain: ClientConfig = {"allow_http": _may_be_plain(parts.scheme)}
         return from_url(url, client_options=PATIENCE | plain, retry_config=TRIES)
     folder = Path(url2pathname(parts.path))
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as failed:
+        raise InvalidSettingsError(f"STORAGE_URL: {folder} can't be made: {failed.strerror}") from failed
     return LocalStore(folder)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import asyncpg
 import structlog
 
+from infra.faults import told
 from infra.postgres import Reads, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -17,6 +18,7 @@ FOLDER = Path(__file__).resolve().parent.parent / "migrations" / "versions"
 REVISIONS = re.compile(r'^revision = "(\w+)"$.*?^down_revision = (?:"(\w+)"|None)$', re.MULTILINE | re.DOTALL)
 STANDS = "SELECT version_num::varchar FROM alembic_version"
 LOOK_SECONDS = 1.0
+CONNECT_SECONDS = 5.0
 
 
 @cache
@@ -52,7 +54,7 @@ async def stands(connection: asyncpg.Connection) -> str | None:
 
 async def stands_at(url: str) -> str | None:
     """The migration that the database at `url` is at; None when it has no tables yet."""
-    connection = await asyncpg.connect(url)
+    connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS)
     try:
         return await stands(connection)
     finally:
@@ -69,15 +71,16 @@ async def is_migrated(reads: Reads) -> bool:
 
 
 async def awaited(reads: Reads) -> None:
-    """Wait until this version can work with the database."""
-    told = False
+    """Wait until this version can work with the database. The log says for what, and again when that changes."""
+    known: str | None = None
     while True:
         try:
             if await is_migrated(reads):
                 return
-        except (Unavailable, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            pass  # it is waited for as well
-        if not told:
-            log.warning("waits_for_the_database_at_migration", migration=head())
-            told = True
+            why = ""
+        except (Unavailable, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            why = told(error)  # it is waited for as well
+        if why != known:
+            log.warning("waits_for_the_database_at_migration", migration=head(), **({"error": why} if why else {}))
+            known = why
         await asyncio.sleep(LOOK_SECONDS)

@@ -272,16 +272,26 @@ async def test_where_no_mail_goes_out_the_operator_is_given_the_link(settings, a
     assert answer["session"]["viewer"]["person"] == {"name": "First.Admin", "role": "ADMIN"}
 
 
-async def test_somebody_known_is_sent_a_new_link_and_stays_what_they_are(settings, database, work, mailbox, agent):
+async def test_somebody_known_is_sent_a_new_link(settings, database, work, mailbox, agent):
     before = await database.counts()
 
-    said = await people.invite(settings, f" {agent.email.upper()} ", "ADMIN")
+    said = await people.invite(settings, f" {agent.email.upper()} ", "AGENT")
 
     assert "is AGENT already" in said
     assert (await database.counts())["people"] == before["people"]
     assert [row["role"] for row in await person_named(database, "Ada Agent")] == ["AGENT"]
     await work.run()
     assert len(mailbox.to(agent.email)) == 1
+
+
+async def test_somebody_with_another_role_stays_what_they_are_and_it_is_said(settings, database, agent):
+    before = await database.counts()
+
+    with pytest.raises(InvalidInput, match="is AGENT already"):
+        await people.invite(settings, agent.email, "ADMIN")
+
+    assert await database.counts() == before
+    assert [row["role"] for row in await person_named(database, "Ada Agent")] == ["AGENT"]
 
 
 @pytest.mark.parametrize(

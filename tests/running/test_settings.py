@@ -1,9 +1,7 @@
 """What may be set from outside."""
 
 import json
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -347,14 +345,3 @@ def test_a_secret_at_aws_that_cannot_be_read_is_told_in_one_line(outside, secret
     with pytest.raises(InvalidSettingsError) as refused:
         read()
     assert str(refused.value) == "AWS_SECRET_ID: needs the package boto3, which is not installed"
-
-
-def test_a_command_says_in_a_line_what_the_database_lacks(server_url, redis_url, tmp_path):
-    environment = {"PATH": os.defpath, "SECRET_KEY": "s" * 40, "REDIS_URL": redis_url, "DATA_DIR": str(tmp_path)}
-    environment["DATABASE_URL"] = f"{server_url.rpartition('/')[0]}/postgres"
-    command = [sys.executable, "desk.py", "invite", "ann@example.net", "--role", "ADMIN"]
-
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
-    assert "run `desk migrate`" in done.stderr

@@ -1,0 +1,91 @@
+"""What commands say when they can do nothing, or have nothing to do."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMANDS = (
+    "invite ann@example.net --role ADMIN",
+    "export ann@example.net --output ann.zip",
+    "erase ann@example.net --yes",
+    "report figures.html",
+    "rebuild-metrics",
+    "waiting-mail",
+    "waiting-mail --open all",
+)
+
+
+@pytest.fixture(scope="module")
+async def database_url(server_url):
+    """A database of its own, without tables at first."""
+    server = await asyncpg.connect(server_url)
+    await server.execute("CREATE DATABASE commanded")
+    yield f"{server_url.rpartition('/')[0]}/commanded"
+    await server.execute("DROP DATABASE commanded WITH (FORCE)")
+    await server.close()
+
+
+@pytest.fixture
+def desk_says(database_url, redis_url, tmp_path):
+    """Runs a command of a real desk: its status, and the lines on both outputs."""
+
+    def run(command, **variables):
+        environment = {"PATH": os.defpath, "SECRET_KEY": "s" * 40, "DATA_DIR": str(tmp_path)}
+        environment |= {"DATABASE_URL": database_url, "REDIS_URL": redis_url} | variables
+        given = [sys.executable, str(ROOT / "desk.py"), *command.split()]
+        done = subprocess.run(given, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout.splitlines(), done.stderr.splitlines()
+
+    return run
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_without_tables_a_command_says_so_in_a_line(desk_says, command, tmp_path):
+    said = "The database lacks tables that this version needs: run `desk migrate`."
+
+    assert desk_says(command) == (2, [], [said])
+    assert not list(tmp_path.glob("*.*"))
+
+
+@pytest.mark.parametrize("command", ["migrate", *COMMANDS])
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("postgresql://desk:hidden@127.0.0.1:1/desk", "ConnectionRefusedError: "),
+        ("postgresql://desk:hidden@nowhere.invalid/desk", "gaierror: "),
+        ("postgresql://desk:hidden@127.0.0.1/desk?sslmode=some", "ClientConfigurationError: "),
+    ],
+)
+def test_without_a_database_a_command_says_why_in_a_line(desk_says, command, url, why):
+    status, said, (line,) = desk_says(command, DATABASE_URL=url)
+
+    assert (status, said) == (2, [])
+    assert line.startswith(f"The database can't be reached: {why}")
+    assert "hidden" not in line
+
+
+def test_what_is_logged_meanwhile_is_no_part_of_what_is_said(desk_says):
+    assert desk_says("migrate")[0] == 0
+
+    status, said, logged = desk_says("invite ann@example.net --role ADMIN", REDIS_URL="redis://127.0.0.1:1")
+
+    assert (status, said[0][:38]) == (0, "ann@example.net is invited as ADMIN. M")
+    (entry,) = map(json.loads, logged)
+    assert (entry["event"], entry["process"]) == ("redis_not_told", "command")
+
+    status, said, (line,) = desk_says("invite ann@example.net --role AGENT")
+    assert (status, said) == (2, [])
+    assert line.startswith("ann@example.net is ADMIN already: ")
+
+    for command in ("waiting-mail", "waiting-mail --open all", "waiting-mail --dismiss all"):
+        assert desk_says(command) == (0, [], ["No mail waits."])
+    refused = desk_says("waiting-mail", STORAGE_URL="file:///proc/nowhere")
+    assert refused == (2, [], ["STORAGE_URL: /proc/nowhere can't be made: No such file or directory"])
+    checked = desk_says("check", STORAGE_URL="file:///proc/nowhere")
+    assert (checked[0], [line[:12] for line in checked[1] if line.startswith("BAD")]) == (1, ["BAD   files:"])
