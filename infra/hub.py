@@ -233,7 +233,7 @@ class Hub:
         failures = 0
         while True:
             try:
-                await self._follow()
+                await self._follow(again=failures > 0)
             except Exception as error:  # noqa: BLE001 # it must go on as long as the process lives
                 if not isinstance(error, RedisError | OSError):
                     report(error)
@@ -243,7 +243,7 @@ class Hub:
             self._link = None
             await asyncio.sleep(BACK_OFF_SECONDS[min(failures, len(BACK_OFF_SECONDS)) - 1])
 
-    async def _follow(self) -> None:
+    async def _follow(self, *, again: bool) -> None:
         """Connect and hear, until the connection breaks, which raises RedisError or OSError."""
         client = listening_side(self._url)
         async with client, client.pubsub() as pubsub:
@@ -251,6 +251,8 @@ class Hub:
                 await pubsub.connect()
             link = self._link = _Link(pubsub, {*self._listeners, *self._waiting})
             self.connections += 1
+            if again:
+                log.info("hub_with_redis_again")
             tasks = [asyncio.create_task(link.speak()), asyncio.create_task(link.listen(self._hear))]
             try:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

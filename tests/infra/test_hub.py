@@ -196,7 +196,7 @@ async def test_a_restart_of_redis_wakes_all_and_is_followed(running, valkey):
             await woken(event)
             valkey.start()
             await woken(event)  # since something may have been said meanwhile
-        assert [log["event"] for log in logs] == ["hub_without_redis"]
+        assert [log["event"] for log in logs] == ["hub_without_redis", "hub_with_redis_again"]
         assert await valkey.publish("a") == 1
         await woken(event)
 

@@ -88,5 +88,7 @@ async def test_what_was_backed_up_is_restored_and_answers(live_server, folder):
         os.killpg(process.pid, signal.SIGTERM)
         async with asyncio.timeout(30):
             await process.wait()
+    for kept_secret in ("", "desk.dump", "secret-key"):
+        assert not (folder / "backup with spaces" / kept_secret).stat().st_mode & 0o077, kept_secret
     said = (folder / "restored.log").read_text()
     assert re.search(r"^tickets\|[1-9]\d*$", said, re.MULTILINE), said
