@@ -94,6 +94,7 @@ def migrate() -> None:
     from alembic.util import CommandError
 
     alembic = _alembic()
+    alembic.attributes["said"] = typer.echo
     try:
         command.upgrade(alembic, "head")
     except CommandError as refused:

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator, MutableMapping
 from contextvars import ContextVar
@@ -137,6 +138,16 @@ def report(error: BaseException, **facts: Any) -> str:
     for listener in _listeners:
         listener(Fault(error_id, told(error), place(error), about))
     return error_id
+
+
+@contextlib.contextmanager
+def lifetime() -> Iterator[None]:
+    """Log that this process begins and ends: what begins anew without an end before was killed."""
+    log.info("process_begins", pid=os.getpid())
+    try:
+        yield
+    finally:
+        log.info("process_ends", pid=os.getpid())
 
 
 @contextlib.contextmanager

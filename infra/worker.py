@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 from infra import jobs, migrations, tracing
 from infra.desk import Desk
 from infra.faults import told
-from infra.logs import report
+from infra.logs import lifetime, report
 from infra.postgres import Unavailable
 from infra.redis import ALIVE_SECONDS, PERFORM, QUEUE, TOGETHER, working_side
 from infra.settings import Settings
@@ -49,7 +49,8 @@ async def work(
     A Redis that goes away is waited for.
     """
     async with tracing.exporting(settings, "worker"), Desk.open(settings) as desk, watching(desk):
-        await _work(settings, desk, ticks)
+        with lifetime():
+            await _work(settings, desk, ticks)
 
 
 async def _work(settings: Settings, desk: Desk, ticks: Sequence[Tick]) -> None:

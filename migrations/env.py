@@ -55,8 +55,22 @@ def configure(**given: Any) -> None:
         compare_type=True,
         include_object=compared,
         transaction_per_migration=True,
+        on_version_apply=applied,
         **given,
     )
+
+
+def applied(*, step: Any, **_: Any) -> None:
+    """Alembic's: a migration is through, which may have taken long."""
+    say(f"{step.up_revision_id}: {step.up_revision.doc}")
+
+
+def say(line: str) -> None:
+    """How far it is, to whoever wants to know; the same once."""
+    attributes = context.config.attributes
+    if line != attributes.get("last"):
+        attributes["last"] = line
+        attributes.get("said", lambda _: None)(line)
 
 
 def migrate(connection: Connection) -> None:
@@ -81,6 +95,7 @@ async def connect() -> None:
         # Whoever waits in a statement holds up what is built concurrently: it is asked for again and again instead.
         while not (await connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({ONE_AT_A_TIME})")).scalar():
             await connection.commit()
+            say("Another one migrates: it is waited for")
             await asyncio.sleep(PAUSE_SECONDS)
         await connection.commit()
         until = time.monotonic() + context.config.attributes.get("patience", PATIENCE_SECONDS)
@@ -93,6 +108,7 @@ async def connect() -> None:
                     raise
                 if time.monotonic() > until:
                     raise CommandError("Somebody holds the lock of a table for long: run it again later") from error
+                say("Somebody holds the lock of a table: it is tried again")
             await connection.rollback()
             await asyncio.sleep(PAUSE_SECONDS)
         await connection.commit()

@@ -14,7 +14,7 @@ from domain.alarms import watching
 from domain.attachments import Uploads
 from infra import garbage, tracing
 from infra.desk import Desk
-from infra.logs import configure, report
+from infra.logs import configure, lifetime, report
 from infra.settings import Settings, load
 from planner.engine import Engine
 from resolvers.root import schema
@@ -58,7 +58,8 @@ class App:
             Desk.open(self._settings) as self.desk,
             self._serving(self.desk),
         ):
-            yield
+            with lifetime():
+                yield
 
     @asynccontextmanager
     async def _serving(self, desk: Desk) -> AsyncIterator[None]:

@@ -18,7 +18,8 @@ async def receive(settings: Settings, port: int) -> None:
     logs.configure(settings, "receive")
     async with tracing.exporting(settings, "receive"), Desk.open(settings) as desk:
         door = Door(partial(inbound.take, desk), partial(addresses.is_ours, settings))
-        await mail_door.serve(settings.mail_door_host, port, door, settings.mail_door_protocol)
+        with logs.lifetime():
+            await mail_door.serve(settings.mail_door_host, port, door, settings.mail_door_protocol)
 
 
 async def catch(settings: Settings, port: int) -> None:

@@ -24,7 +24,7 @@ from alembic import op\n
 def upgrade() -> None:
     op.execute("CREATE TABLE letters AS SELECT 1 AS number")
 """
-SECOND = """revision = "bbbb"\ndown_revision = "aaaa"
+SECOND = """'the second'\nrevision = "bbbb"\ndown_revision = "aaaa"
 from alembic import op\n
 def upgrade() -> None:
     op.execute("ALTER TABLE letters ADD COLUMN colour text")
@@ -78,7 +78,8 @@ async def test_readers_go_on_while_a_migration_waits_for_somebody_who_holds_a_ta
     await holder.execute("BEGIN; SELECT * FROM letters")
     await reader.execute("SET lock_timeout = '2s'")  # as all that reads
 
-    done = asyncio.ensure_future(migrating.upgrade("bbbb"))
+    said = []
+    done = asyncio.ensure_future(migrating.upgrade("bbbb", said=said.append))
     began = time.monotonic()
     while time.monotonic() - began < 1.8:  # longer than it waits at a time
         await reader.fetch("SELECT * FROM letters")
@@ -87,6 +88,7 @@ async def test_readers_go_on_while_a_migration_waits_for_somebody_who_holds_a_ta
     await holder.execute("COMMIT")
     await done
 
+    assert said == ["Somebody holds the lock of a table: it is tried again", "bbbb: the second"]
     assert [dict(row) for row in await reader.fetch("SELECT * FROM letters")] == [{"number": 1, "colour": None}]
 
 
@@ -108,11 +110,13 @@ async def test_who_waits_for_another_that_migrates_does_not_hold_up_what_that_bu
     other = await migrating.connect()
     await other.execute("SELECT pg_advisory_lock(7136458)")
 
-    waits = asyncio.ensure_future(migrating.upgrade("cccc"))
+    said = []
+    waits = asyncio.ensure_future(migrating.upgrade("cccc", said=said.append))
     await asyncio.sleep(0.3)
     async with asyncio.timeout(5):
         await other.execute("CREATE INDEX CONCURRENTLY built_idx ON letters (colour)")
     assert not waits.done()
+    assert said == ["Another one migrates: it is waited for"]
     await other.close()
     await waits
 

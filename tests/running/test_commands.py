@@ -2,12 +2,15 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import asyncpg
 import pytest
+
+from infra import embedded, processes
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = (
@@ -32,14 +35,20 @@ async def database_url(server_url):
 
 
 @pytest.fixture
-def desk_says(database_url, redis_url, tmp_path):
+def environment(database_url, redis_url, tmp_path):
+    """What a real desk is set to."""
+    own = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SECRET_KEY": "s" * 40, "DATA_DIR": str(tmp_path)}
+    return own | {"PATH": os.defpath}
+
+
+@pytest.fixture
+def desk_says(environment, tmp_path):
     """Runs a command of a real desk: its status, and the lines on both outputs."""
 
     def run(command, **variables):
-        environment = {"PATH": os.defpath, "SECRET_KEY": "s" * 40, "DATA_DIR": str(tmp_path)}
-        environment |= {"DATABASE_URL": database_url, "REDIS_URL": redis_url} | variables
         given = [sys.executable, str(ROOT / "desk.py"), *command.split()]
-        done = subprocess.run(given, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        set_to = environment | variables
+        done = subprocess.run(given, cwd=tmp_path, env=set_to, capture_output=True, text=True, check=False)
         return done.returncode, done.stdout.splitlines(), done.stderr.splitlines()
 
     return run
@@ -89,3 +98,30 @@ def test_what_is_logged_meanwhile_is_no_part_of_what_is_said(desk_says):
     assert refused == (2, [], ["STORAGE_URL: /proc/nowhere can't be made: No such file or directory"])
     checked = desk_says("check", STORAGE_URL="file:///proc/nowhere")
     assert (checked[0], [line[:12] for line in checked[1] if line.startswith("BAD")]) == (1, ["BAD   files:"])
+
+
+@pytest.mark.parametrize(
+    ("command", "process"),
+    [("serve", "api"), ("work", "worker"), ("receive", "receive")],
+)
+def test_the_log_tells_when_a_process_begins_and_ends(desk_says, environment, tmp_path, command, process):
+    assert desk_says("migrate")[0] == 0
+    free = {name: str(embedded.free_port()) for name in ("PORT", "MAIL_DOOR_PORT")}
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        running = subprocess.Popen(
+            [sys.executable, str(ROOT / "desk.py"), command],
+            env=environment | free | {"REPLY_DOMAIN": "reply.example.com"},
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        assert processes.wait_until(lambda: "process_begins" in log.read_text(), seconds=30), log.read_text()
+    finally:
+        running.terminate()
+        status = running.wait(timeout=30)
+
+    entries = [json.loads(line) for line in log.read_text().splitlines()]
+    told = [(entry["event"], entry["process"], entry["pid"]) for entry in entries]
+    assert told == [("process_begins", process, running.pid), ("process_ends", process, running.pid)]
+    assert status in {0, -signal.SIGTERM}
