@@ -77,7 +77,8 @@ def receive() -> None:
     settings = _settings()
     if settings.mail_door_port is None or settings.reply_domain is None:
         _refuse("MAIL_DOOR_PORT and REPLY_DOMAIN: are required")
-    asyncio.run(receiving.receive(settings, settings.mail_door_port))
+    with _told():
+        asyncio.run(receiving.receive(settings, settings.mail_door_port))
 
 
 @app.command()

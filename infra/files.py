@@ -240,7 +240,7 @@ def store_at(url: str) -> ObjectStore:
         return from_url(url, client_options=PATIENCE | plain, retry_config=TRIES)
     folder = Path(url2pathname(parts.path))
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # what people sent is for nobody else on this machine
     except OSError as failed:
         raise InvalidSettingsError(f"STORAGE_URL: {folder} can't be made: {failed.strerror}") from failed
     return LocalStore(folder)

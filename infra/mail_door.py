@@ -1,6 +1,7 @@
 """Where mail comes in: an SMTP or LMTP server that answers only once what it took has been seen to."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from opentelemetry.trace import SpanKind
 
 from infra import tracing
 from infra.logs import report
+from infra.processes import StartError
 
 MOST_BYTES: Final = 40 * 1024 * 1024
 TAKEN, LATER = "250 2.0.0 Taken", "451 4.3.0 This can't be taken now. Try again."
@@ -91,12 +93,17 @@ class Door:
 
 
 async def serve(host: str, port: int, door: Door, protocol: Protocol = "smtp") -> None:
-    """Take mail at this port until SIGTERM or SIGINT. What is under way then is not taken."""
+    """Take mail at this port until SIGTERM or SIGINT. What is under way then is not taken. Raises `StartError`."""
     loop = asyncio.get_running_loop()
     stop, signals = asyncio.Event(), (signal.SIGTERM, signal.SIGINT)
     for name in signals:
         loop.add_signal_handler(name, stop.set)
-    server = await listen(host, port, door, protocol)
+    try:
+        server = await listen(host, port, door, protocol)
+    except OSError as refused:
+        # asyncio says it at length; the number of a name that is not known is none of the system's.
+        why = os.strerror(refused.errno) if (refused.errno or 0) > 0 else refused.strerror
+        raise StartError(f"Can't listen at {host} port {port}: {why}") from refused
     await stop.wait()
     server.close()
     for name in signals:  # a second one would find the loop half closed, which Python complains of

@@ -14,7 +14,7 @@ import time_machine
 from joserfc import jws
 from joserfc.jwk import OctKey
 
-from infra.files import PART_BYTES, Files, Received, WrongSize, WrongType
+from infra.files import PART_BYTES, Files, Received, WrongSize, WrongType, store_at
 from infra.media_types import HTML, Reading, accepted
 from infra.settings import ATTACHMENT_TYPES, Settings
 from infra.signing import BadToken, ExpiredToken, Signer
@@ -227,3 +227,9 @@ def test_a_token_of_one_purpose_key_or_algorithm_is_no_other():
 def test_registered_claims_cannot_be_set_by_callers():
     with pytest.raises(ValueError, match="set here"):
         Signer(SECRET).sign("download", {"exp": 9_999_999_999}, 600)
+
+
+def test_a_folder_that_is_made_is_for_nobody_else_on_this_machine(tmp_path):
+    store_at((tmp_path / "data" / "files").as_uri())
+
+    assert (tmp_path / "data" / "files").stat().st_mode & 0o777 == 0o700

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -125,3 +126,13 @@ def test_the_log_tells_when_a_process_begins_and_ends(desk_says, environment, tm
     told = [(entry["event"], entry["process"], entry["pid"]) for entry in entries]
     assert told == [("process_begins", process, running.pid), ("process_ends", process, running.pid)]
     assert status in {0, -signal.SIGTERM}
+
+
+def test_a_port_that_is_taken_is_told_in_a_line(desk_says):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        status, _, lines = desk_says("receive", MAIL_DOOR_PORT=str(port), REPLY_DOMAIN="reply.example.com")
+
+    assert status == 2
+    assert [line for line in lines if "process_" not in line] == [lines[-1]]
+    assert lines[-1].startswith(f"Can't listen at 127.0.0.1 port {port}: ")
