@@ -136,3 +136,17 @@ def test_a_port_that_is_taken_is_told_in_a_line(desk_says):
     assert status == 2
     assert [line for line in lines if "process_" not in line] == [lines[-1]]
     assert lines[-1].startswith(f"Can't listen at 127.0.0.1 port {port}: ")
+
+
+def test_where_nothing_is_installed_it_says_what_does_it(tmp_path):
+    (tmp_path / "desk").write_bytes((ROOT / "desk").read_bytes())
+    bare = tmp_path / "python3"
+    bare.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n')
+    for program in ("desk", "python3"):
+        (tmp_path / program).chmod(0o755)
+    given = {"PATH": f"{tmp_path}{os.pathsep}{os.defpath}"}
+
+    done = subprocess.run([str(tmp_path / "desk"), "check"], env=given, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+    assert "`make run`" in done.stderr
