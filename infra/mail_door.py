@@ -102,7 +102,8 @@ async def serve(host: str, port: int, door: Door, protocol: Protocol = "smtp") -
         server = await listen(host, port, door, protocol)
     except OSError as refused:
         # asyncio says it at length; the number of a name that is not known is none of the system's.
-        why = os.strerror(refused.errno) if (refused.errno or 0) > 0 else refused.strerror
+        number = refused.errno or 0
+        why = os.strerror(number) if number > 0 else refused.strerror
         raise StartError(f"Can't listen at {host} port {port}: {why}") from refused
     await stop.wait()
     server.close()

@@ -60,7 +60,7 @@ def configure(**given: Any) -> None:
     )
 
 
-def applied(*, step: Any, **_: Any) -> None:
+def applied(ctx: Any, step: Any, heads: Any, run_args: Any) -> None:  # noqa: ARG001 # by these names
     """Alembic's: a migration is through, which may have taken long."""
     say(f"{step.up_revision_id}: {step.up_revision.doc}")
 
