@@ -1,15 +1,19 @@
 """What Prometheus is told: of this process, and of what waits in the database."""
 
 import asyncio
+import re
+from pathlib import Path
 
 import pytest
+import yaml
 
-from infra import postgres, waiting
+from infra import postgres, status, waiting
 from infra.ids import new_id
 from infra.postgres import Reads
 from planner.documents import Bounded
 from web.gauges import metrics
 
+ROOT = Path(__file__).resolve().parents[2]
 DESK = {"query": "{ desk { __typename } }"}
 
 
@@ -163,3 +167,13 @@ async def test_it_is_served(http):
         "deskwire_hub_reconnects_total",
     ):
         assert f"\n{name} " in answer.text
+
+
+async def test_the_alerts_ask_for_what_is_told_and_wake_when_people_are_told_that_it_is_bad(told, database):
+    (group,) = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yaml").read_text())["groups"]
+    asked = {rule["alert"]: rule["expr"] for rule in group["rules"]}
+    names = {re.sub(r"\{.*", "", name) for name in await told()}
+
+    assert {name for expr in asked.values() for name in re.findall(r"deskwire_\w+", expr)} <= names
+    assert asked["DeskwireJobsAreLate"].endswith(f"> {status.LATE_JOB_SECONDS}")
+    assert asked["DeskwireMailIsLate"].endswith(f"> {status.LATE_MAIL_SECONDS}")
