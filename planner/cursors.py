@@ -140,12 +140,16 @@ def parser(type_: TypeEngine[Any]) -> Callable[[str, int], tuple[Any, int]]:
     return word
 
 
-def whole_number(text: str) -> int:
-    """An integer, within PostgreSQL's."""
-    value = int(text)
-    if not -(2**63) <= value < 2**63:
-        raise ValueError
-    return value
+def whole_number(bits: int) -> Callable[[str], int]:
+    """Makes the function that reads an integer of PostgreSQL's of so many bits."""
+
+    def read(text: str) -> int:
+        value = int(text)
+        if not -(2 ** (bits - 1)) <= value < 2 ** (bits - 1):
+            raise ValueError
+        return value
+
+    return read
 
 
 def moment(text: str) -> dt.datetime:
@@ -157,7 +161,7 @@ def moment(text: str) -> dt.datetime:
     value = dt.datetime.fromisoformat(text)
     if value.tzinfo is None:
         raise ValueError
-    return value
+    return value.astimezone(dt.UTC)  # which there may be none of, at the ends of time
 
 
 def truth(text: str) -> bool:
@@ -171,7 +175,9 @@ WORDS: list[tuple[Any, Callable[[str], Any]]] = [
     (sa.DateTime, moment),
     (sa.Date, dt.date.fromisoformat),
     (sa.Boolean, truth),
-    (sa.Integer, whole_number),
+    (sa.BigInteger, whole_number(64)),
+    (sa.SmallInteger, whole_number(16)),
+    (sa.Integer, whole_number(32)),
     (sa.Float, float),
     (sa.Numeric, Decimal),
     (sa.Uuid, UUID),

@@ -133,6 +133,28 @@ async def test_a_cursor_that_was_changed_is_refused_or_another_place(ask, agent,
     assert not ask.reported
 
 
+@pytest.mark.parametrize(
+    ("by", "place", "value"),
+    [
+        ("MIXED", 3, "99999999999"),
+        ("MIXED", 3, "-2147483649"),
+        ("MIXED", 3, "9" * 5000),
+        ("MIXED", 2, "10000-01-01"),
+        ("UPDATED", 1, "0001-01-01 00:00:00+14:00"),
+        ("UPDATED", 1, "9999-12-31 23:59:59-14:00"),
+        ("SCORE", 1, "1e"),
+    ],
+)
+async def test_a_cursor_of_what_no_row_can_have_is_refused(ask, agent, by, place, value):
+    cursor = (await ask.data(agent, PAGES, by=by))["tickets"]["pageInfo"]["endCursor"].split(",")
+    cursor[place] = value
+
+    (error,) = (await ask(agent, PAGES, by=by, after=",".join(cursor)))["errors"]
+
+    assert error["message"] == "This is not a cursor of this list."
+    assert not ask.reported
+
+
 async def test_infinity_goes_round(ask, agent, rows):
     never = sum(row.due_at is None for row in rows[models.Ticket])
     page = (await ask.data(agent, PAGES, by="DUE", last=never))["tickets"]
