@@ -1,7 +1,8 @@
 """Cookies: no script reads them, no page of elsewhere sends them, and over TLS no host but this sets them."""
 
 import datetime as dt
-from http.cookies import CookieError, SimpleCookie
+
+from starlette.requests import cookie_parser
 
 HOST = "__Host-"  # browsers take a cookie of such a name from no neighbour of this host, and over TLS alone
 
@@ -15,17 +16,15 @@ class Cookies:
         self._prefix, self._path = (HOST, "/") if self._secure else ("", "/graphql")
 
     def read(self, header: str) -> dict[str, str]:
-        """What a browser sends, by the names that we know them by; of others nothing."""
+        """What a browser sends, by the names that we know them by; of others nothing.
+
+        It sends those of its other pages of this host as well, with whatever is in them (RFC 6265, 5.4).
+        """
         if not header:
             return {}
-        try:
-            found = SimpleCookie(header)
-        except CookieError:
-            return {}
+        found = cookie_parser(header)
         return {
-            name.removeprefix(self._prefix): morsel.value
-            for name, morsel in found.items()
-            if name.startswith(self._prefix)
+            name.removeprefix(self._prefix): value for name, value in found.items() if name.startswith(self._prefix)
         }
 
     def written(self, name: str, value: str, until: dt.datetime) -> str:

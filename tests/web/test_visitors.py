@@ -46,6 +46,17 @@ async def test_whoever_says_it_is_not_told_again(browser, way):
     assert "set-cookie" not in response.headers
 
 
+@pytest.mark.parametrize(
+    "beside", ['prefs={"dark": true}', "seen=a b", 'open="', "path=/", "version=3", "grid[0]=1", "größe=1", "alone", ""]
+)
+async def test_cookies_of_other_pages_of_the_host_stand_in_nobodys_way(browser, beside):
+    token = (await post(browser)).headers["x-visitor"]
+    browser.cookies.clear()
+
+    for cookies in (f"{beside}; visitor={token}", f"visitor={token}; {beside}"):
+        assert "x-visitor" not in (await post(browser, Cookie=cookies.encode())).headers
+
+
 async def test_what_was_not_signed_here_is_nobody(browser, desk, customer):
     forged = [
         "nonsense",
