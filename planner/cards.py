@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
-from typing import Any, NamedTuple
+from typing import Any
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -27,7 +29,7 @@ log = structlog.get_logger(__name__)
 MARK = "\x03"  # stands around a card's place: JSON text holds no control character otherwise
 GIVEN = "\x02"  # stands between a place and its card, where the statement gives that as well
 PLACE = re.compile(rf"({MARK}(\d+):' \|\| CAST\(([^()]+) AS TEXT\) \|\| ')({MARK})")  # of a card, in SQL
-MOST_CARDS = 200_000
+MOST_CARDS, HEAVIEST_CARDS = 200_000, 64_000_000  # in all, and in bytes, about
 LOOK_SECONDS = 0.5  # how often it is looked which rows have changed
 STALE_SECONDS = 2.0  # without a look for so long, nothing here is believed
 IDLE_SECONDS = 60.0  # unused for so long, all is let go
@@ -39,11 +41,17 @@ WORTH_OF_ASKING = 30
 REMEMBERED = 32  # about how many answers back it counts that a card was missing
 
 
-class Shape(NamedTuple):
-    """What is shown of a row: SQL that gives the card's text out of columns of `c`, a row of the table."""
+class Shape:
+    """What is shown of a row: SQL that gives the card's text out of columns of `c`, a row of the table.
 
-    text: str
-    table: str
+    It lasts as long as the plans that show it: clients may call fields what they like, so there is no end of shapes.
+    """
+
+    __slots__ = ("__weakref__", "number", "table", "text")
+
+    def __init__(self, number: int, table: str, text: str) -> None:
+        """`number`: by which a card's place names it; no other one ever has it."""
+        self.number, self.table, self.text = number, table, text
 
     @property
     def by_keys(self) -> str:
@@ -79,22 +87,25 @@ class Cards:
         """`reads`: where rows are read."""
         self.reads = reads
         self.kept: dict[bytes, bytes] = {}  # the text by what stands between the marks: a shape's number and a key
-        self.shapes: list[Shape] = []
-        self.numbers: dict[Hashable, int] = {}
+        self.places: dict[str, list[bytes]] = defaultdict(list)  # of what is kept, by the key alone
+        self.weight = 0
+        self.shapes: WeakValueDictionary[int, Shape] = WeakValueDictionary()
+        self.known: WeakValueDictionary[Hashable, Shape] = WeakValueDictionary()
+        self.numbers = itertools.count()
         self.tables: dict[str, str] = {}  # the column that tells when a row last changed, by table
         self.looked_at = self.used_at = 0.0
         self.since: Any = None  # PostgreSQL's time of the last look
         self.watching: asyncio.Task[None] | None = None
 
-    def shape(self, key: Hashable, table: str, changed: str, make: Callable[[], str]) -> int:
-        """The number of a shape of card of a table's rows. `make`: gives its text, as in `Shape`."""
-        number = self.numbers.get(key)
-        if number is None:
+    def shape(self, key: Hashable, table: str, changed: str, make: Callable[[], str]) -> Shape:
+        """A shape of card of a table's rows. `make`: gives its text, as in `Shape`."""
+        shape = self.known.get(key)
+        if shape is None:
             if self.tables.setdefault(table, changed) != changed:
                 raise ValueError(f"Two columns tell when a row of {table} last changed.")
-            self.shapes.append(Shape(make(), table))
-            number = self.numbers[key] = len(self.shapes) - 1
-        return number
+            shape = self.known[key] = Shape(next(self.numbers), table, make())
+            self.shapes[shape.number] = shape
+        return shape
 
     def giving(self, statement: Statement) -> Statement:
         """The same statement, which gives the cards as well as their places.
@@ -141,9 +152,20 @@ class Cards:
 
     def keep(self, cards: dict[bytes, bytes]) -> None:
         """Keep cards, by their places."""
-        if len(self.kept) + len(cards) > MOST_CARDS:
-            self.kept.clear()
-        self.kept |= cards
+        new = {place: card for place, card in cards.items() if place not in self.kept}
+        weight = sum(map(len, new.values()))
+        if len(self.kept) + len(new) > MOST_CARDS or self.weight + weight > HEAVIEST_CARDS:
+            self.clear()
+        self.kept |= new
+        self.weight += weight
+        for place in new:
+            self.places[place.partition(b":")[2].decode()].append(place)
+
+    def clear(self) -> None:
+        """Let go of all cards."""
+        self.kept.clear()
+        self.places.clear()
+        self.weight = 0
 
     async def fetched(self, places: Iterable[bytes]) -> dict[bytes, bytes]:
         """The cards of these places, which are kept from now on."""
@@ -162,7 +184,7 @@ class Cards:
 
     async def begin(self) -> None:
         """Begin anew, without anything that may be stale, and look from now on."""
-        self.kept.clear()
+        self.clear()
         self.since = None
         await self.look()
         if self.watching is None or self.watching.done():
@@ -177,7 +199,7 @@ class Cards:
             except Unavailable as error:
                 log.warning("cards_not_looked_at", error=told(error.__cause__ or error))
         self.looked_at = 0.0
-        self.kept.clear()
+        self.clear()
 
     @property
     def looking(self) -> str:
@@ -194,11 +216,11 @@ class Cards:
         began = time.monotonic()
         ((self.since, keys),) = await self.reads.fetch(self.looking, [self.since])
         if len(keys) > MOST_CHANGED:
-            self.kept.clear()
+            self.clear()
         else:
             for key in keys:
-                for number in range(len(self.shapes)):
-                    self.kept.pop(f"{number}:{key}".encode(), None)
+                for place in self.places.pop(key, ()):
+                    self.weight -= len(self.kept.pop(place))
         self.looked_at = began
 
     async def close(self) -> None:

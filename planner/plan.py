@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from infra import tracing
 from infra.postgres import Reads, Said, Unavailable
 from planner.arguments import Binder, Check, Read, Request
-from planner.cards import MARK, Cards, Luck
+from planner.cards import MARK, Cards, Luck, Shape
 from planner.continued import PLACE, Continued
 from planner.errors import BadRequest
 from planner.kept import Kept
@@ -67,14 +67,19 @@ class Plan:
         checks: Sequence[Check],
         computed: Sequence[Callable[..., Any]],
         cards: Cards | None = None,
+        shown: Sequence[Shape] = (),
         continued: Sequence[Continued] = (),
     ) -> None:
-        """`reads`: gives the statement's values. `together`: takes a list of each value, one row for each request."""
+        """`reads`: gives the statement's values. `together`: takes a list of each value, one row for each request.
+
+        `shown`: shapes of the cards that it shows, which last as long as this.
+        """
         self.plain = Form(statement, together)
         self.giving: Form | None = None
         self.reads, self.checks, self.computed = tuple(reads), tuple(checks), tuple(computed)
         self.continued = tuple(continued)
         self.cards, self.luck = cards if MARK in statement.sql else None, Luck()
+        self.shown = tuple(shown)
         self.waiting: list[Waiting] = []
         self.tasks: set[asyncio.Task[None]] = set()
         self.flying = 0
@@ -84,7 +89,8 @@ class Plan:
     def weight(self) -> int:
         """About how much memory this takes, in bytes."""
         forms = 1 if self.cards is None else 2
-        return forms * sum(len(statement.sql) for statement in self.plain if statement)
+        shown = sum(len(shape.text) for shape in self.shown)
+        return shown + forms * sum(len(statement.sql) for statement in self.plain if statement)
 
     @property
     def form(self) -> Form:
@@ -339,7 +345,12 @@ class Planner:
             together = for_many(statement, [asked[name][0] for name in needed])
         reads = [asked[name][1] for name in needed]
         walk = self.walk
-        return Plan(statement, together, reads, self.binder.checks, walk.computed, walk.setting.cards, walk.continued)
+        return Plan(
+            *(statement, together, reads, self.binder.checks, walk.computed),
+            cards=walk.setting.cards,
+            shown=walk.shown,
+            continued=walk.continued,
+        )
 
 
 def bind_viewer(binder: Binder, viewer: Any) -> Any:

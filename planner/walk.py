@@ -18,6 +18,7 @@ from sqlalchemy.sql.functions import count as counting
 
 from planner.arguments import Binder
 from planner.cards import MARK
+from planner.cards import Shape as CardShape
 from planner.connections import Connecting
 from planner.continued import PLACE, Continued
 from planner.documents import declared_of
@@ -66,6 +67,7 @@ class Walk(Connecting):
         super().__init__(setting, binder)
         self.kept = setting.kept or Kept()
         self.signed: tuple[Any, Hashable] = None, None
+        self.shown: list[CardShape] = []  # of the cards that it shows
 
     @property
     def standing(self) -> Hashable:
@@ -222,8 +224,9 @@ class Walk(Connecting):
             return text_of(chain(self.object(type_, inner, Row("c", stored.model))))
 
         table: str = sa.inspect(stored.model).local_table.name
-        number = cards.shape((stored.name, *names.items()), table, stored.changed, make)
-        return [f"{MARK}{number}:", as_text(key), MARK], may_be_null(key)
+        shape = cards.shape((stored.name, *names.items()), table, stored.changed, make)
+        self.shown.append(shape)
+        return [f"{MARK}{shape.number}:", as_text(key), MARK], may_be_null(key)
 
     def one_of(self, type_: Any, inner: Selections, row: Any) -> Parts:
         """An object of the type, or, where that is an interface or a union, of the type that the row is of."""

@@ -1,6 +1,7 @@
 """Cards of people and departments: shown from what the process keeps, at most a second old, and never a right."""
 
 import asyncio
+import gc
 import time
 
 import pytest
@@ -199,3 +200,27 @@ async def test_cards_are_bounded_and_let_go(process, read, monkeypatch):
     await asyncio.wait_for(engine.cards.watching, 5)
     assert engine.cards.kept == {}
     assert "Carla" in await read(engine)
+
+
+async def test_cards_weigh_so_much_and_no_more(process, read, monkeypatch):
+    engine = process()
+    monkeypatch.setattr(cards, "HEAVIEST_CARDS", 300)
+    for number in range(10):
+        assert "Carla" in await read(engine, READ.replace("called", f"called{number}"))
+        assert sum(map(len, engine.cards.kept.values())) <= engine.cards.weight <= 300
+    assert engine.cards.kept
+
+
+async def test_what_a_card_shows_lasts_no_longer_than_what_shows_it(process, read, database, customer):
+    """Or whoever calls a name otherwise each time would fill the memory."""
+    engine = process()
+    engine.plans.most = 3
+    queries = [READ.replace("called", f"called{number}") for number in range(20)]
+    for query in queries:
+        assert "Carla" in await read(engine, query)
+    gc.collect()
+    assert len(engine.cards.shapes) == len(engine.cards.known) <= 3 * 2  # of people and of departments
+    await database.rows("UPDATE people SET name = 'Carlotta Customer' WHERE id = :id", id=customer.id)
+    await until(read, engine, "Carlotta")
+    for query in queries:  # also those that were forgotten
+        assert "Carlotta" in await read(engine, query)
