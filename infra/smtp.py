@@ -19,6 +19,8 @@ KEPT_SECONDS: Final = 5  # a connection without a letter: servers let go of idle
 FRESH_SECONDS: Final = 1  # after a letter, in which a connection need not be asked whether it's still there
 CLOSING: Final = 421  # a server says so before it ends a connection
 PERMANENT: Final = 500  # from here on, an SMTP server says that trying again is no use
+# It is told who hands letters over before it takes any, or not in this way (RFC 4954, 6; RFC 3207, 4).
+NOT_SIGNED_IN: Final = frozenset({530, 534, 535, 538})
 DONE: Final = (250, 251)  # 251: it goes on to another server
 ONE_LETTER = SMTPSenderRefused | SMTPRecipientRefused | SMTPDataError  # what is said of it alone
 
@@ -156,7 +158,8 @@ async def goodbye(client: aiosmtplib.SMTP) -> None:
 def _reason(failed: SMTPException | OSError) -> Undeliverable | Later:
     """What comes of a failure, for whoever wanted to send."""
     if isinstance(failed, ONE_LETTER):
-        kind = Undeliverable if failed.code >= PERMANENT else Later
+        ours = failed.code in NOT_SIGNED_IN
+        kind = Away if ours else Undeliverable if failed.code >= PERMANENT else Later
         return kind(f"{failed.code} {failed.message}", f"the mail server says {failed.code}")
-    # A timeout is an OSError. A wrong password is ours to mend, so the letter waits.
+    # A timeout is an OSError. A wrong password, or none, is ours to mend, so the letter waits.
     return Away(str(failed) or type(failed).__name__, told(failed))

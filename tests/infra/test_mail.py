@@ -358,6 +358,20 @@ async def test_of_several_servers_the_first_that_takes_a_letter_has_it(server, t
     assert len(server.messages) == 1
 
 
+@pytest.mark.parametrize("step", ["MAIL", "RCPT"])
+@pytest.mark.parametrize("said", ["530 5.7.0 Authentication required", "530 5.7.0 Must issue a STARTTLS command first"])
+async def test_a_server_that_wants_us_to_sign_in_gives_no_letter_up(server, two, step, said):
+    """Nobody is to lose mail by a password that somebody forgot to set."""
+    first, mailer = two
+    first.answers[step] = said
+    await mailer.send(replace(LETTER, reports_to="bounce+one@desk.example"))
+    assert (len(first.messages), len(server.messages)) == (0, 1)
+
+    server.answers[step] = said
+    with pytest.raises(Later, match="530"):
+        await mailer.send(LETTER)
+
+
 async def test_a_server_that_is_away_is_the_last_to_be_asked_for_a_while(server, settings, monkeypatch):
     asked = []
     true = smtp.connected
