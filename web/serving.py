@@ -23,6 +23,7 @@ REST_SECONDS: Final = 10.0  # in which the rest of a body comes whose request is
 TAKE_SECONDS: Final = 30.0  # in which a client takes some of an answer, that is some 50 KB
 TOO_SLOW: Final = b"408 Request Timeout"
 TOO_LARGE: Final = b"431 Request Header Fields Too Large"
+NO_HANDSHAKE: Final = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 CLOSE: Final = (b"connection", b"close")
 PIECE_BYTES: Final = 512
 FAREWELL_SECONDS: Final = 1.0  # in which a client that goes on sending can read why it is closed
@@ -236,10 +237,18 @@ class Socket(WebSocketsSansIOProtocol):
             self._second, self._heard = now, 0
         self._heard += len(self.conn.events)
         super().handle_events()
-        if self._heard > self._most > 0 and self._at_flood is not None:
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            self._refuse()
+        elif self._heard > self._most > 0 and self._at_flood is not None:
             self._deaf = True
             self._at_flood()
             self.loop.call_later(FAREWELL_SECONDS, self.transport.close)
+
+    def _refuse(self) -> None:
+        """Close what never becomes a socket, and say why: uvicorn would keep it open for ever, without a word."""
+        self._deaf = self.handshake_complete = self.close_sent = True
+        self.transport.write(b"".join(self.conn.data_to_send()) or NO_HANDSHAKE)
+        self.transport.close()
 
     def handle_connect(self, event: Request) -> None:
         """Uvicorn's: a client wants one."""

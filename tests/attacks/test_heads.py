@@ -71,6 +71,28 @@ async def test_who_never_comes_to_the_end_of_a_head_is_not_waited_for(connect, m
     assert (await connect(begun)).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
 
 
+UPGRADE = (
+    b" /graphql HTTP/1.1\r\nHost: desk\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: graphql-transport-ws\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"POST" + UPGRADE, b"405"),
+        (b"GET" + UPGRADE + b"Transfer-Encoding: chunked\r\n", b"400"),
+        (b"GET" + UPGRADE + b"Cookie: " + b"a" * 9_000 + b"\r\n", b"431"),
+        (b"GET" + UPGRADE + b"A: b\r\n" * 200, b"431"),
+        (b"GET" + UPGRADE.replace(b"/graphql", b"/graphql?" + b"a" * 9_000), b"414"),
+    ],
+    ids=["another method", "a body", "a long header", "many headers", "a long line"],
+)
+async def test_what_never_becomes_a_socket_is_closed(connect, head, status):
+    answer = await connect(head + b"\r\n")
+    assert answer.startswith(b"HTTP/1.1 " + status)
+
+
 async def test_on_a_connection_that_was_used_as_well(connect, monkeypatch):
     monkeypatch.setattr(serving, "HEAD_SECONDS", 0.2)
 
