@@ -337,6 +337,10 @@ class _Socket:
     async def _send(self, message: bytes) -> None:
         await self.send(text_frame(message))
 
+    def is_over(self, name: str, task: Any) -> bool:
+        """Whether the client has completed the operation that it called so."""
+        return self._operations.get(name) is not task
+
     def write(self, frame: bytes) -> bool:
         """Send a frame, if the client takes it at once; whether it does."""
         return self._connection.write(frame)
@@ -357,17 +361,18 @@ class _Socket:
 class _Outlet:
     """Where one operation's answers go."""
 
-    __slots__ = ("_socket", "name")
+    __slots__ = ("_socket", "_task", "name")
 
     def __init__(self, socket: _Socket, name: str) -> None:
-        """`name`: of the operation, as the client calls it."""
-        self._socket, self.name = socket, name
+        """`name`: of the operation that this task performs, as the client calls it."""
+        self._socket, self._task, self.name = socket, asyncio.current_task(), name
 
     def frame(self, body: bytes) -> bytes:
         return text_frame(b'{"type":"next","id":' + orjson.dumps(self.name) + b',"payload":' + body + b"}")
 
     def write(self, frame: bytes) -> bool:
-        return self._socket.write(frame)
+        # What is over is told no more, though its task does not know yet: another may be called the same already.
+        return self._socket.is_over(self.name, self._task) or self._socket.write(frame)
 
     async def send(self, frame: bytes) -> None:
         await self._socket.send(frame)

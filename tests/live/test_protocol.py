@@ -82,6 +82,34 @@ async def test_two_operations_of_one_name_are_refused(signed_in, ticket, custome
     assert await client.closed() == 4409
 
 
+async def test_what_is_completed_is_told_no_more_under_a_name_that_another_has(
+    signed_in, ticket, customer, monkeypatch
+):
+    """Though what is told at that very moment comes before its task hears that it is over."""
+    outlets = []
+
+    class Outlet(sockets._Outlet):
+        def __init__(self, *given):
+            super().__init__(*given)
+            outlets.append(self)
+
+    usual = sockets._Socket._handle
+
+    async def handle(socket, message):
+        await usual(socket, message)
+        if message["type"] == "complete":
+            assert outlets[0].write(outlets[0].frame(b'{"data":"of the first"}'))
+
+    monkeypatch.setattr(sockets, "_Outlet", Outlet)
+    monkeypatch.setattr(sockets._Socket, "_handle", handle)
+    client = await signed_in(customer)
+    name = await client.subscribe(f'subscription {{ ticketUpdated(id: "{ticket.gid}") {{ number }} }}')
+    await client.item()
+    await client.send(id=name, type="complete")
+    await client.send(id=name, type="subscribe", payload={"query": DESK})
+    assert await client.item() == {"desk": {"name": "Deskwire"}}
+
+
 @pytest.mark.parametrize(
     "text",
     [
