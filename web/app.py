@@ -117,7 +117,7 @@ def opened_to(origins: Sequence[str], app: ASGIApp) -> ASGIApp:
         allow_origins=origins,
         allow_methods=["GET", "POST", "PUT"],
         allow_headers=["Authorization", "Content-Type", "X-Visitor", "traceparent", "tracestate"],
-        expose_headers=["X-Visitor"],
+        expose_headers=["X-Visitor", "Retry-After"],
         allow_credentials=True,
         max_age=3600,
     )

@@ -25,7 +25,7 @@ from web.shares import AtOnce, Shares, TooMany
 SILENCE_SECONDS: Final = 30  # after which a sender that sends nothing is given up
 MOST_DIGITS: Final = 20
 # The token is the right, and no cookie plays a part: a page of any origin that holds one may use it.
-FOR_ALL_ORIGINS: Final = {"Access-Control-Allow-Origin": "*"}
+FOR_ALL_ORIGINS: Final = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After"}
 PREFLIGHT: Final = FOR_ALL_ORIGINS | {
     "Access-Control-Allow-Methods": "PUT",
     "Access-Control-Allow-Headers": "*",

@@ -132,6 +132,7 @@ async def test_while_the_store_or_the_database_is_away_one_may_come_again(
     answers.append(await http.put(url, content=PNG))
 
     assert [(answer.status_code, answer.headers["retry-after"]) for answer in answers] == [(503, "5")] * 3
+    assert {answer.headers["access-control-expose-headers"] for answer in answers} == {"Retry-After"}
     assert answers[0].json()["message"] == answers[1].text.strip() == "Files can't be stored or fetched now. Try again."
     assert answers[1].headers["cache-control"] == "no-store"
     assert left(settings) == []

@@ -100,4 +100,4 @@ async def test_pages_of_other_origins_may_read_it(application):
         after = await client.get("/health/live", headers={"Origin": origin})
 
     assert "X-Visitor" in before.headers["access-control-allow-headers"]
-    assert after.headers["access-control-expose-headers"] == "X-Visitor"
+    assert after.headers["access-control-expose-headers"] == "X-Visitor, Retry-After"
