@@ -1,5 +1,7 @@
 """The protocol graphql-transport-ws, message by message."""
 
+import json
+
 import pytest
 from structlog.testing import capture_logs
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -125,6 +127,7 @@ async def test_what_is_completed_is_told_no_more_under_a_name_that_another_has(
         '{"type": "subscribe", "id": 1, "payload": {"query": "{ desk { name } }"}}',
         '{"type": "subscribe", "id": "1", "payload": null}',
         '{"type": "subscribe", "id": "", "payload": {"query": "{ desk { name } }"}}',
+        json.dumps({"type": "subscribe", "id": "x" * 257, "payload": {"query": "{ desk { name } }"}}),
         '{"type": "subscribe", "id": null, "payload": {"query": "{ desk { name } }"}}',
         '{"type": "subscribe", "id": "1", "payload": "{ desk { name } }"}',
         '{"type": "subscribe", "id": "1", "payload": 3}',
