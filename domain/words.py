@@ -20,6 +20,7 @@ from domain.refusals import Problems
 
 MOST_SUBJECT, MOST_BODY, MOST_NAME, MOST_TOPIC, MOST_TAGS = 200, 20_000, 200, 200, 20
 MOST_REMOVED = 100  # tags at once
+MOST_TAG = 50  # characters
 LONG = 2_000  # characters: whatever they are, they take no more than some 20 ms
 
 _UNSAFE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
@@ -198,11 +199,20 @@ def email(problems: Problems, field: str, value: str) -> str:
 
 def tags(problems: Problems, field: str, values: list[str], *, most: int = MOST_TAGS) -> list[str]:
     """Tags in lower case, each once, in the order given: at most 20, of 1 to 50 characters."""
-    found = [line(problems, f"{field}.{n}", value, most=50, what="A tag").lower() for n, value in enumerate(values)]
+    found = [
+        line(problems, f"{field}.{n}", value, most=MOST_TAG, what="A tag").lower() for n, value in enumerate(values)
+    ]
     unique = list(dict.fromkeys(found))
     if len(unique) > most:
         problems.add(field, f"At most {most} tags are possible.")
     return unique
+
+
+def too_long_for_tags(values: list[str]) -> str | None:
+    """Says so when one of these can't be a tag: who asks for tags may keep a stream, or a list, for as long as they
+    want.
+    """
+    return f"Each has at most {MOST_TAG} characters." if any(len(value) > MOST_TAG for value in values) else None
 
 
 def locale(problems: Problems, field: str, value: str | None) -> str | None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Union
 import strawberry
 
 import models
-from domain import articles
+from domain import articles, words
 from domain.access import Viewer
 from domain.articles import feedback, lists, reviews, search
 from domain.articles.lists import ArticleOrderField
@@ -211,7 +211,7 @@ class ArticleFilter:
         "In one of these states; default: published. Others: staff.", most=50
     )
     audiences: list[models.ArticleAudience] | None = input_field("For one of these audiences.", most=50)
-    tags: list[str] | None = input_field("With one of these tags.", most=50)
+    tags: list[str] | None = input_field("With one of these tags.", most=50, check=words.too_long_for_tags)
     locale: str | None = input_field("In this language, BCP 47; default: any.")
     in_review: bool | None = input_field("With an open review (true) or without one (false). Staff.")
 

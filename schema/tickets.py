@@ -7,7 +7,7 @@ import sqlalchemy as sa
 import strawberry
 
 import models
-from domain import access, attachments, comments, escalations, history, notifications, resolutions, tickets
+from domain import access, attachments, comments, escalations, history, notifications, resolutions, tickets, words
 from domain.access import Viewer
 from domain.articles import search as article_search
 from domain.tickets import actions, linking, lists, search
@@ -246,7 +246,7 @@ class TicketFilter:
         "Escalated now to one of these levels.", most=50
     )
     ratings: list[int] | None = input_field("With one of these ratings, 1 to 5.", most=50)
-    tags: list[str] | None = input_field("With one of these tags.", most=50)
+    tags: list[str] | None = input_field("With one of these tags.", most=50, check=words.too_long_for_tags)
     channels: list[models.TicketChannel] | None = input_field("Come in by one of these channels.", most=50)
     created: TimeRange | None = input_field("Submitted within.")
     updated: TimeRange | None = input_field("Last changed within.")

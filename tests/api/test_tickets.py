@@ -136,6 +136,7 @@ async def test_open_ends_null_and_empty_lists_mean_what_they_say(listed, scene):
     [
         {"categoryIds": [f"cat_{NOWHERE}"] * 51},
         {"tags": ["x"] * 51},
+        {"tags": ["x", "y" * 51]},
         {"categoryIds": [f"dep_{NOWHERE}"]},
         {"assigneeIds": ["nonsense"]},
         {"created": {"from": "yesterday"}},

@@ -116,6 +116,7 @@ async def test_of_a_shared_view_everyone_sees_what_they_may(
         ({"name": "x" * 101, "position": -1}, ["name", "position"]),
         ({"filter": {"text": "x" * 201}}, ["filter.text"]),
         ({"filter": {"tags": ["x"] * 51}}, ["filter.tags"]),
+        ({"filter": {"tags": ["x" * 51]}}, ["filter.tags"]),
         ({"filter": {"departmentIds": ["x"]}}, ["filter.departmentIds"]),
         ({"orderBy": {"field": "RELEVANCE", "direction": "DESC"}}, ["orderBy.field"]),
         ({"filter": {"text": " "}, "orderBy": {"field": "RELEVANCE", "direction": "DESC"}}, ["orderBy.field"]),
