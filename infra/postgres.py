@@ -16,7 +16,8 @@ from infra.pulse import Doubt, Pulse
 from infra.slots import Slots
 
 WAIT_SECONDS = 2  # for a free connection
-MOST_STATEMENTS = 200  # prepared on one connection
+# Prepared on one connection: how many, and of how many characters together, each of which costs the server 100 bytes.
+MOST_STATEMENTS, LONGEST_STATEMENTS = 200, 1_000_000
 ANSWER_SECONDS = 15  # longer than the server's own timeout, for a server that says nothing at all
 SETTINGS = {
     "application_name": "deskwire reads",
@@ -83,12 +84,13 @@ async def free(slots: Slots) -> None:
 class Connection:
     """A connection and what is prepared on it."""
 
-    __slots__ = ("driver", "prepared")
+    __slots__ = ("driver", "length", "prepared")
 
     def __init__(self, driver: asyncpg.Connection) -> None:
         """`driver`: open, and ours alone."""
         self.driver = driver
         self.prepared: OrderedDict[str, PreparedStatement[Any]] = OrderedDict()
+        self.length = 0
 
     async def fetch(self, sql: str, arguments: list[Any]) -> list[asyncpg.Record]:
         """The rows of a statement, which stays prepared."""
@@ -96,8 +98,10 @@ class Connection:
         if statement is None:
             # No statement_cache_size=0: asyncpg would then prepare unnamed statements, planned anew at every use.
             statement = self.prepared[sql] = await self.driver.prepare(sql)
-            if len(self.prepared) > MOST_STATEMENTS:
-                self.prepared.popitem(last=False)  # asyncpg closes it once it is collected
+            self.length += len(sql)
+            while len(self.prepared) > MOST_STATEMENTS or (self.length > LONGEST_STATEMENTS and len(self.prepared) > 1):
+                forgotten, _ = self.prepared.popitem(last=False)  # asyncpg closes it once it is collected
+                self.length -= len(forgotten)
         else:
             self.prepared.move_to_end(sql)
         return await statement.fetch(*arguments)

@@ -42,6 +42,25 @@ async def test_a_read_that_takes_too_long_is_given_up(reads, database):
     assert [tuple(row) for row in await reads.fetch(COUNT, [])] == [(b"0",)]
 
 
+async def test_what_is_prepared_is_so_long_and_no_longer(settings, database, monkeypatch):
+    """Or whoever asks for something else each time would fill the server's memory."""
+    monkeypatch.setattr(postgres, "LONGEST_STATEMENTS", 200_000)
+    reads = Reads(settings.database_url)
+    texts = [f"SELECT '{number:06}{'x' * 60_000}'::varchar" for number in range(6)]
+    for text in texts:
+        assert (await reads.fetch(text, []))[0][0] == text[8:-10].encode()
+    (connection,) = reads.idle
+
+    assert list(connection.prepared) == texts[-3:]
+    kept = await connection.driver.fetchval("SELECT sum(length(statement)) FROM pg_prepared_statements")
+    assert kept < 5 * 60_000  # the last that went is closed when something is asked again
+
+    long = f"SELECT '{'y' * 300_000}'::varchar"
+    assert await reads.fetch(long, []) == await reads.fetch(long, [])
+    assert list(connection.prepared) == [long]
+    await reads.close()
+
+
 def locked(key):
     return select(func.pg_advisory_xact_lock(key))
 
