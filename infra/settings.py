@@ -37,6 +37,10 @@ SCHEMES = {
 WITH_PASSWORDS = {"database_url", "replica_urls", "redis_url", "smtp_url"}
 # These lead somewhere without a host.
 BY_THEMSELVES = {"postgresql", "postgres", "redis", "rediss", "unix", "file", "memory"}
+ORIGIN = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:[^/?#@\s:\[\]]+|\[[0-9a-f:.]+\])(?::(?P<port>\d{1,5}))?", re.ASCII
+)
+PORTS = {"http": "80", "https": "443"}
 ATTACHMENT_TYPES = (
     "image/*",
     "text/*",
@@ -94,10 +98,6 @@ def _is_proxy(value: str) -> bool:
         return False
 
 
-def _is_origin(value: str) -> bool:
-    return value == "*" or re.fullmatch(r"https?://[^\s/?#]+", value) is not None
-
-
 def _is_media_type(value: str) -> bool:
     return re.fullmatch(r"[^\s/]+/[^\s/]+", value) is not None
 
@@ -111,7 +111,6 @@ FORMS: dict[str, tuple[Callable[[str], bool], str]] = {
     "mail_from": (_is_address, "is one address, with a name or without: Support <support@example.com>"),
     "reply_domain": (_is_domain, "is a domain, such as reply.example.com"),
     "forwarded_allow_ips": (_is_proxy, "has addresses and networks, such as 10.0.0.0/8, with commas between them"),
-    "allowed_origins": (_is_origin, "has origins, such as https://app.example.com, with commas between them"),
     "attachment_types": (_is_media_type, "has media types, such as image/*, with commas between them"),
     "sentry_dsn": (_is_dsn, "is what Sentry shows as a project's DSN: https://key@host/number"),
 }
@@ -264,6 +263,19 @@ class Settings(BaseSettings):
     @classmethod
     def _without_slash(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
         return value.rstrip("/") if isinstance(value, str) else tuple(word.rstrip("/") for word in value)
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _as_browsers_say(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Browsers say where a page is from in small letters, and not the port that follows from the scheme."""
+        found = []
+        for word in map(str.lower, value):
+            origin = ORIGIN.fullmatch(word)
+            if word != "*" and not origin:
+                raise ValueError("has origins, such as https://app.example.com, with commas between them, or *")
+            usual = PORTS.get(origin["scheme"]) if origin else None
+            found.append(word.removesuffix(f":{usual}") if usual else word)
+        return tuple(found)
 
     @field_validator("ticket_url")
     @classmethod

@@ -57,8 +57,7 @@ class Sockets:
     def __init__(self, desk: Desk, engine: Engine, identities: Identities, cohorts: Cohorts, shares: Shares) -> None:
         self._desk, self._engine, self._identities, self._cohorts = desk, engine, identities, cohorts
         self._shares = shares
-        settings = desk.settings
-        self._origins = {_host(url) for url in (settings.public_url, *settings.allowed_origins)}
+        self._origins, self._host = frozenset(desk.settings.allowed_origins), _host(desk.settings.public_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         websocket = WebSocket(scope, receive, send)
@@ -84,9 +83,9 @@ class Sockets:
     def _from_here(self, websocket: WebSocket) -> bool:
         """Whether the page that connects may. Programs send no Origin."""
         origin = websocket.headers.get("origin")
-        if origin is None:
+        if origin is None or "*" in self._origins or origin in self._origins:
             return True
-        return _host(origin) in self._origins or _host(origin) == websocket.headers.get("host")
+        return _host(origin) in {self._host, websocket.headers.get("host")}
 
 
 def _host(url: str) -> str:

@@ -2,6 +2,9 @@
 
 import httpx
 import pytest
+from sockets import served
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from domain import messages, sessions
 from infra.unit import now
@@ -95,6 +98,28 @@ ORIGINS = [
 async def test_no_page_of_elsewhere_opens_a_socket(socket, origin):
     with pytest.raises(Exception, match=r"403|did not receive"):
         await socket(Origin=origin)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "origin", "may"),
+    [
+        ("https://friend.example", "https://friend.example", True),
+        ("https://friend.example", "http://friend.example", False),
+        ("https://friend.example", "https://friend.example:8443", False),
+        ("https://friend.example", "null", False),
+        ("*", "https://friend.example", True),
+        ("*", "null", True),
+    ],
+)
+async def test_a_socket_is_open_to_the_pages_that_may_ask(migrated, database, allowed, origin, may):
+    made = app.App(migrated.model_copy(update={"allowed_origins": (allowed,)}))
+    async with made.running(), served(made) as found:
+        opening = connect(f"ws://{found.at}/graphql", subprotocols=["graphql-transport-ws"], origin=origin)
+        if may:
+            await (await opening).close()
+        else:
+            with pytest.raises(InvalidStatus, match="403"):
+                await opening
 
 
 @pytest.mark.parametrize("origin", [*ORIGINS, "https://friend.example.evil.example", "http://friend.example"])

@@ -84,6 +84,15 @@ def test_a_real_one_is_closed_by_default(outside):
     assert settings.log_format == "json"
 
 
+def test_origins_are_known_as_browsers_say_them(outside):
+    asked = (
+        "https://Front.Example:443/,http://localhost:5173, http://[::1]:80,capacitor://localhost,https://a.example:80"
+    )
+    outside(**REQUIRED, ALLOWED_ORIGINS=asked)
+    known = "https://front.example http://localhost:5173 http://[::1] capacitor://localhost https://a.example:80"
+    assert read().allowed_origins == tuple(known.split())
+
+
 @pytest.mark.parametrize(
     ("variables", "line"),
     [
@@ -111,6 +120,19 @@ def test_a_real_one_is_closed_by_default(outside):
         ),
         ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "OTEL_EXPORTER_OTLP_PROTOCOL: Input should be 'http/protobuf'"),
         ({"OTEL_TRACES_SAMPLER_ARG": "10"}, "OTEL_TRACES_SAMPLER_ARG: Input should be less than or equal to 1"),
+        *(
+            (
+                {"ALLOWED_ORIGINS": f"https://good.example,{origin}"},
+                "ALLOWED_ORIGINS: has origins, such as https://app.example.com, with commas between them, or *",
+            )
+            for origin in (
+                "front.example",
+                "null",
+                "https://a.example/app",
+                "https://a.example https://b.example",
+                "//a",
+            )
+        ),
         ({"SECRETS_DIR": "/no/such/folder"}, "SECRETS_DIR: there is no such folder"),
         *(
             ({name: f"{url}{rest}", "MAIL_FROM": "a@b"}, f"{name}: {UNREAD}")
@@ -147,7 +169,7 @@ def test_a_real_one_is_closed_by_default(outside):
         *(
             (
                 {"ALLOWED_ORIGINS": value},
-                "ALLOWED_ORIGINS: has origins, such as https://app.example.com, with commas between them",
+                "ALLOWED_ORIGINS: has origins, such as https://app.example.com, with commas between them, or *",
             )
             for value in ("app.example.com", "https://app.example.com/desk", "https://a.example https://b.example")
         ),
