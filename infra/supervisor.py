@@ -308,7 +308,7 @@ def _require_free(settings: Settings) -> None:
 
 
 def _secret_key(file: Path) -> str:
-    if not os.access(file, os.R_OK):
+    if not os.access(file, os.R_OK) or not file.stat().st_size:  # a full disk, or a kill, may have kept it empty
         file.touch(0o600)
         file.write_text(secrets.token_hex(32))
     return file.read_text()

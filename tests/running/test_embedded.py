@@ -15,7 +15,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import AuthenticationError
 
-from infra import embedded, processes
+from infra import embedded, processes, supervisor
 from infra.processes import StartError
 
 ROOT = Path(embedded.__file__).resolve().parents[1]
@@ -50,6 +50,15 @@ def ask(url, *statements):
             await connection.close()
 
     return asyncio.run(asked())
+
+
+def test_a_key_that_could_not_be_written_is_made_at_the_next_start(tmp_path):
+    """The disk was full, or whoever wrote it was killed: an empty one would let nothing start any more."""
+    file = tmp_path / "secret-key"
+    file.touch()
+    key = supervisor._secret_key(file)
+    assert len(key) == 64
+    assert supervisor._secret_key(file) == key
 
 
 def hold(folder, prefix=()):
