@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 LONGEST_LINE: Final = 900  # long links stay whole
 LONGEST_WORD: Final = 75  # of those that are encoded (RFC 2047, 2)
+BETWEEN_WORDS, FOLDED = "?= =?", "?=\r\n =?"
 BOUNDARY: Final = "=_Deskwire"  # can't stand in what is quoted-printable (RFC 2045, 6.7)
 ALTERNATIVES: Final = f"""MIME-Version: 1.0
 Content-Type: multipart/alternative; boundary="{BOUNDARY}"
@@ -91,7 +92,7 @@ def written(sender: Address, letter: Letter) -> bytes:
     """
     try:
         headers = {
-            "From": formataddr((sender.display_name, sender.addr_spec)),
+            "From": _mailbox(sender.display_name, sender.addr_spec),
             "To": _recipient(letter.to_name or "", letter.to),
             "Subject": letter.subject,
             "Date": format_datetime(localtime()),
@@ -112,9 +113,17 @@ def written(sender: Address, letter: Letter) -> bytes:
 
 @functools.lru_cache(1000)
 def _recipient(name: str, address: str) -> str:
-    """Somebody in a header; an address beyond ASCII stands there as it is, for servers that know SMTPUTF8."""
+    """Somebody in a header, if the address is one."""
     to = Address(display_name=name, addr_spec=address)
-    return formataddr((to.display_name, to.addr_spec)) if address.isascii() else str(to)
+    return _mailbox(to.display_name, to.addr_spec)
+
+
+def _mailbox(name: str, address: str) -> str:
+    """A name and an address, which stands there as it is beyond ASCII too, for servers that know SMTPUTF8."""
+    if name.isascii():
+        return formataddr((name, address)) if address.isascii() else str(Address(name, addr_spec=address))
+    words = Header(name, header_name="From", maxlinelen=LONGEST_WORD).encode(linesep="")  # `formataddr` makes it one
+    return f"{words} <{address}>"
 
 
 def _header(name: str, value: str) -> str:
@@ -123,10 +132,10 @@ def _header(name: str, value: str) -> str:
         raise Undeliverable(f"A header can't be called {name!r}.")
     if any(mark in value for mark in "\r\n\0"):
         raise Undeliverable(f"The header {name} has a line break.")
-    if name != "To" and not (value.isascii() and len(value) < LONGEST_LINE):
+    if name not in {"From", "To"} and not (value.isascii() and len(value) < LONGEST_LINE):
         longest = LONGEST_LINE if value.isascii() else LONGEST_WORD
         value = Header(value, header_name=name, maxlinelen=longest).encode(linesep="\r\n")
-    return f"{name}: {value}\r\n"
+    return f"{name}: {value.replace(BETWEEN_WORDS, FOLDED)}\r\n"
 
 
 def _part(subtype: str, text: str) -> bytes:

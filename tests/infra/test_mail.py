@@ -12,6 +12,7 @@ import sys
 import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from email.header import decode_header, make_header
 from email.headerregistry import Address
 from email.message import EmailMessage
 from pathlib import Path
@@ -312,6 +313,19 @@ async def test_long_headers_and_lines_arrive_whole(settings, server):
     plain, _ = message.iter_parts()
     assert plain.get_content().replace("\r\n", "\n") == text
     assert max(map(len, server.envelopes[0].original_content.split(b"\r\n"))) < 998
+
+
+@pytest.mark.parametrize("name", ["Александра Константиновна Преображенская", "😀" * 200, "é" + "a" * 150, "Ő Ű"])
+def test_a_name_beyond_ascii_is_of_words_that_are_short_enough(name):
+    """Longer ones than 75 characters are not to be decoded (RFC 2047, 2), nor lines of more than 998 to be taken."""
+    letter = replace(LETTER, to_name=name)
+    text = letters.written(Address(name, addr_spec="desk@example.com"), letter)
+    head = text.partition(b"\r\n\r\n")[0]
+    assert max(map(len, re.findall(rb"=\?\S+\?=", head))) <= 75
+    assert max(map(len, head.split(b"\r\n"))) < 100
+    read = email.message_from_bytes(text)
+    for header, address in (("From", "desk@example.com"), ("To", letter.to)):
+        assert str(make_header(decode_header(read[header]))) == f"{name} <{address}>"
 
 
 async def test_no_server_no_answer_and_no_setting_mean_later(settings, server, monkeypatch):
