@@ -60,7 +60,7 @@ class GraphQL:
                 await graphiql.page(self._desk.settings)(scope, receive, send)
                 return
             if method == "OPTIONS":
-                await _send(scope, send, 204, b"", kind, [(b"allow", b"GET, POST, OPTIONS")])
+                await serving.answer(scope, send, 204, [(b"allow", b"GET, POST, OPTIONS")], b"")
                 return
             if client.kind is None:
                 raise Wrong(406, NOT_TAKEN)

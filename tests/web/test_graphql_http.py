@@ -398,6 +398,7 @@ async def test_options_tell_the_methods(http):
     for accept in ("*/*", "image/png"):
         answer = await http.options("/graphql", headers={"Accept": accept})
         assert (answer.status_code, answer.headers["allow"], answer.content) == (204, "GET, POST, OPTIONS", b"")
+        assert not {"content-length", "content-type"} & set(answer.headers)  # RFC 9110, 8.6
 
 
 @pytest.mark.parametrize(
