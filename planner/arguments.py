@@ -286,7 +286,7 @@ class Binder:
         if graphql.is_enum_type(named) or named.name == "Boolean":
             value = value.value if isinstance(value, Given) else value
             keep_to(limits, value, label)
-            return value
+            return in_order(value) if many else value
         if graphql.is_input_object_type(named):
             if not many:
                 return self.input(type_, value, label)

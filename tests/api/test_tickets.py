@@ -2,6 +2,7 @@
 
 import datetime as dt
 import itertools
+import json
 from types import SimpleNamespace
 from uuid import UUID
 
@@ -108,6 +109,21 @@ async def test_each_condition_holds_alone_and_with_each_other_one(api, scene):
 
         assert {node["subject"] for node in page["nodes"]} == expected, asked
         assert page["totalCount"] == len(expected), asked
+
+
+async def test_what_a_list_names_twice_counts_once(api, scene, director, admin):
+    for name, (values, _) in filters(scene).items():
+        if not isinstance(values, list):
+            continue
+        twice = [*values, *values]
+        enums = name in {"statuses", "priorities", "channels"}
+        said = f"[{', '.join(twice)}]" if enums else json.dumps(twice)
+        literal = LIST.replace("$filter: TicketFilter, ", "").replace("filter: $filter", f"filter: {{{name}: {said}}}")
+        for viewer in (scene.agent, director, admin):
+            once = await api(viewer, LIST, filter={name: values})
+            assert once["tickets"]["totalCount"] == len(once["tickets"]["nodes"]) > 0
+            assert await api(viewer, LIST, filter={name: twice}) == once, (name, viewer.name)
+            assert await api(viewer, literal) == once, (name, viewer.name)
 
 
 async def test_a_condition_that_is_false_holds_for_all_the_others(listed):
