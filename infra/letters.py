@@ -92,7 +92,7 @@ def written(sender: Address, letter: Letter) -> bytes:
     """
     try:
         headers = {
-            "From": _mailbox(sender.display_name, sender.addr_spec),
+            "From": mailbox(sender.display_name, sender.addr_spec),
             "To": _recipient(letter.to_name or "", letter.to),
             "Subject": letter.subject,
             "Date": format_datetime(localtime()),
@@ -115,10 +115,10 @@ def written(sender: Address, letter: Letter) -> bytes:
 def _recipient(name: str, address: str) -> str:
     """Somebody in a header, if the address is one."""
     to = Address(display_name=name, addr_spec=address)
-    return _mailbox(to.display_name, to.addr_spec)
+    return mailbox(to.display_name, to.addr_spec)
 
 
-def _mailbox(name: str, address: str) -> str:
+def mailbox(name: str, address: str) -> str:
     """A name and an address, which stands there as it is beyond ASCII too, for servers that know SMTPUTF8."""
     if name.isascii():
         return formataddr((name, address)) if address.isascii() else str(Address(name, addr_spec=address))

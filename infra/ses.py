@@ -6,9 +6,10 @@ from email.headerregistry import Address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from infra.letters import Away, Later, Letter, Undeliverable
+from infra.letters import Away, Later, Letter, Undeliverable, mailbox
 
 # What SES says of a message, as opposed to our account, our speed or its own health.
+NOT_VERIFIED: Final = "not verified"  # of MessageRejected, which says so of us as well: that is ours to mend
 SES_PERMANENT: Final = frozenset({"MessageRejected", "BadRequestException", "InvalidParameterValue"})
 
 
@@ -34,7 +35,7 @@ class Ses:
         def call() -> None:
             limits = config.Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 1})
             boto3.client("sesv2", region_name=self._region, config=limits).send_email(
-                FromEmailAddress=str(sender),
+                FromEmailAddress=mailbox(sender.display_name, sender.addr_spec),
                 Destination={"ToAddresses": [letter.to]},
                 Content={"Raw": {"Data": message}},
                 **({"FeedbackForwardingEmailAddress": letter.reports_to} if letter.reports_to else {}),
@@ -44,7 +45,7 @@ class Ses:
             await asyncio.to_thread(call)
         except errors.ClientError as refused:
             code = refused.response.get("Error", {}).get("Code")
-            what = Undeliverable if code in SES_PERMANENT else Later
+            what = Undeliverable if code in SES_PERMANENT and NOT_VERIFIED not in str(refused) else Later
             raise what(str(refused), f"Amazon SES says {code}") from refused
         except errors.BotoCoreError as failed:
             raise Away(str(failed), type(failed).__name__) from failed

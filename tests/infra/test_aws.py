@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto.ses.models import ses_backends
 
 from infra import embedded
@@ -23,7 +24,7 @@ async def test_a_letter_goes_by_ses(aws, outside, tmp_path):
     )
     ses = boto3.client("sesv2")
 
-    with pytest.raises(Undeliverable) as refused:  # nobody has shown that they may write from there
+    with pytest.raises(Undeliverable) as refused:  # which this server says in other words than Amazon's
         await mailer.send(LETTER)
     assert refused.value.told == "Amazon SES says MessageRejected"
     ses.create_email_identity(EmailIdentity="desk.test")
@@ -44,10 +45,40 @@ async def test_ses_reports_where_the_letter_says(aws, outside, tmp_path, monkeyp
     settings = Settings(embedded=True, data_dir=tmp_path, smtp_url="ses://eu-central-1", mail_from="desk@desk.test")
 
     await Mailer(settings).send(replace(LETTER, reports_to="bounce+one@desk.test"))
-    await Mailer(settings).send(LETTER)
+    await Mailer(settings.model_copy(update={"desk_name": "Hilfe für alle, schnell"})).send(LETTER)
 
     told = [each.get("FeedbackForwardingEmailAddress") for each in asked]
     assert told == ["bounce+one@desk.test", None]
+    # It wants names beyond ASCII encoded.
+    assert [each["FromEmailAddress"] for each in asked] == [
+        "Deskwire <desk@desk.test>",
+        "=?utf-8?q?Hilfe_f=C3=BCr_alle=2C_schnell?= <desk@desk.test>",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "raised"),
+    [
+        ("MessageRejected", "Message content contains a virus.", Undeliverable),
+        ("MessageRejected", "Email address is not verified. The following identities failed: desk@desk.test", Later),
+        ("BadRequestException", "Missing final '@domain'", Undeliverable),
+        ("LimitExceededException", "Too fast.", Later),
+    ],
+)
+async def test_what_ses_says_of_the_letter_is_for_ever_and_of_us_for_now(
+    aws, outside, tmp_path, monkeypatch, code, said, raised
+):
+    outside(aws)
+    session = boto3.Session()
+
+    def refuse(**_):
+        raise ClientError({"Error": {"Code": code, "Message": said}}, "SendEmail")
+
+    session.events.register("before-call.sesv2.SendEmail", refuse)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
+    settings = Settings(embedded=True, data_dir=tmp_path, smtp_url="ses://eu-central-1", mail_from="desk@desk.test")
+    with pytest.raises(raised):
+        await Mailer(settings).send(LETTER)
 
 
 async def test_a_letter_waits_while_ses_is_away(outside, tmp_path):
