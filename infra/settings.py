@@ -244,6 +244,12 @@ class Settings(BaseSettings):
             return here
         return *here, AWSSecretsManagerSettingsSource(settings_cls, secret, case_sensitive=False)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Pydantic passes over empty variables alone, not over empty files."""
+        return {name: value for name, value in values.items() if value != ""}
+
     @field_validator("allowed_origins", "attachment_types", "forwarded_allow_ips", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:

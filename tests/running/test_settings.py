@@ -267,6 +267,17 @@ def test_empty_means_unset(outside):
     assert read().storage_url.startswith("file:///")
 
 
+def test_an_empty_file_means_unset_as_well(outside, tmp_path):
+    for name in ("OIDC_ISSUER", "REPLY_DOMAIN", "OPERATOR_EMAIL", "TICKET_URL", "PORT"):
+        (tmp_path / name.lower()).write_text("\n")
+    outside(**REQUIRED, SECRETS_DIR=str(tmp_path))
+
+    settings = read()
+
+    assert (settings.oidc_issuer, settings.reply_domain, settings.operator_email, settings.ticket_url) == (None,) * 4
+    assert settings.port == 8000
+
+
 def test_no_secret_is_printed(outside):
     outside(
         **REQUIRED | {"DATABASE_URL": "postgresql://me:hush@db/deskwire"},
