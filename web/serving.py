@@ -28,6 +28,7 @@ CLOSE: Final = (b"connection", b"close")
 PIECE_BYTES: Final = 512
 FAREWELL_SECONDS: Final = 1.0  # in which a client that goes on sending can read why it is closed
 PING_SECONDS: Final = 20.0
+NO_TEXT: Final = 1007  # the code that closes a socket for it
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -256,6 +257,15 @@ class Socket(WebSocketsSansIOProtocol):
         if not self.close_sent:
             self.scope["state"]["connection"] = self
 
+    def send_receive_event_to_app(self) -> None:
+        """Uvicorn's: a message is whole. Of a text that is none it would tell the operator, with a traceback."""
+        self.frames = [b"".join(self.frames)]
+        if self.curr_msg_data_type == "text" and not is_utf8(self.frames[0]) and not self.close_sent:
+            self.conn.send_close(NO_TEXT)
+            self.handle_parser_exception()
+        else:
+            super().send_receive_event_to_app()
+
     def start_keepalive(self) -> None:
         """Uvicorn's: the handshake is over. What was said in it would take memory as long as the socket is open."""
         super().start_keepalive()
@@ -292,6 +302,15 @@ def whole_body(receive: Receive) -> bytes | None:
     body, cycle.body = bytes(cycle.body), bytearray()
     cycle.message_event.clear()
     return body
+
+
+def is_utf8(data: bytes) -> bool:
+    """Whether it is text."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def text_frame(payload: bytes) -> bytes:

@@ -186,6 +186,18 @@ async def test_what_nobody_expects_of_the_socket_itself_closes_it(signed_in, cus
     assert [log["event"] for log in logs] == ["unexpected_error"]
 
 
+async def test_what_is_no_text_closes_the_socket_and_nobody_is_alarmed(signed_in, customer, caplog):
+    for pieces in (b"\xff{}", [b"{", b"\xc3", b"}"]):
+        client = await signed_in(customer)
+        await client.socket.send(pieces, text=True)
+        assert await client.closed() == 1007
+    assert not caplog.records
+
+    client = await signed_in(customer)
+    await client.socket.send(['{"type": "ping", "payload": {"é', 'é": 1}}'])
+    assert (await client.receive())["type"] == "pong"
+
+
 async def test_bytes_are_not_understood(signed_in, customer):
     client = await signed_in(customer)
     await client.socket.send(b'{"type":"ping"}')
