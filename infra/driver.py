@@ -10,7 +10,7 @@ from opentelemetry.trace import SpanKind
 from infra import tracing
 
 MOST_SUMMARY: Final = 200  # characters
-MOST_DESCRIBED: Final = 2000  # statements
+MOST_DESCRIBED, LONGEST_DESCRIBED = 2000, 20_000  # statements, and characters of one that is kept
 VERBS: Final = {"INSERT INTO": "INSERT", "UPDATE": "UPDATE", "DELETE FROM": "DELETE"}
 _TOUCHED: Final = re.compile(r"\b(INSERT INTO|UPDATE|DELETE FROM|FROM|JOIN) ([a-z_]+)\b")
 
@@ -68,9 +68,17 @@ def _statement(query: str, doing: str = "") -> Any:
     return tracing.span(f"{doing}{summary}", SpanKind.CLIENT, attributes)
 
 
-@functools.lru_cache(MOST_DESCRIBED)
 def summary_of(query: str) -> str:
     """What a statement does to which tables, such as `INSERT comments UPDATE tickets` or `SELECT tickets people`."""
+    return _kept(query) if len(query) <= LONGEST_DESCRIBED else _summary(query)
+
+
+@functools.lru_cache(MOST_DESCRIBED)
+def _kept(query: str) -> str:
+    return _summary(query)
+
+
+def _summary(query: str) -> str:
     from models import Base  # asked for by what traces alone; others do without the models, and start sooner
 
     said: dict[str, None] = {}

@@ -404,3 +404,12 @@ async def test_pages_elsewhere_may_say_what_their_requests_are_part_of(migrated)
 )
 def test_a_statement_is_called_by_what_it_does_to_which_tables(query, summary):
     assert driver.summary_of(query) == summary
+
+
+def test_of_very_long_statements_none_is_kept():
+    """There are as many as clients think of."""
+    before = driver._kept.cache_info().currsize
+    for number in range(3):
+        text = f"SELECT '{number}' FROM tickets -- {'x' * driver.LONGEST_DESCRIBED}"
+        assert driver.summary_of(text) == "SELECT tickets"
+    assert driver._kept.cache_info().currsize == before
