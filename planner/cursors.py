@@ -109,7 +109,7 @@ def reading(mark: str, order: Sequence[Order]) -> Callable[[Any], list[Any]]:
     return read
 
 
-WORD = re.compile(r",([^,\0]+)")
+WORD = re.compile(r",([^,\0]{1,100})")  # what follows a longer one is no comma
 LENGTH = re.compile(r",(\d{1,7}):", re.ASCII)
 
 

@@ -143,6 +143,7 @@ async def test_a_cursor_that_was_changed_is_refused_or_another_place(ask, agent,
         ("UPDATED", 1, "0001-01-01 00:00:00+14:00"),
         ("UPDATED", 1, "9999-12-31 23:59:59-14:00"),
         ("SCORE", 1, "1e"),
+        ("MIXED", 3, " " * 200 + "1"),
     ],
 )
 async def test_a_cursor_of_what_no_row_can_have_is_refused(ask, agent, by, place, value):
