@@ -68,6 +68,7 @@ class GraphQL:
             bearer = await self._bearer(headers, address(scope))
             context = self._context(scope, headers, bearer)
             answer = await self._answer(method, asked, context, streams=client.streams)
+            del asked  # a subscription needs no more of it than its plan
             if isinstance(answer, Stream):
                 await self._streamed(scope, receive, send, answer, context, bearer)
                 return

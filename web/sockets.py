@@ -198,6 +198,7 @@ class _Socket:
             except orjson.JSONDecodeError:
                 raise Closed(4400, "The message is not JSON.") from None
             await self._handle(message)
+            del received, text, message  # until the next one comes, which may take hours
 
     async def _handle(self, message: Any) -> None:
         match message:
@@ -284,7 +285,9 @@ class _Socket:
             context = Context(self._desk, self._engine, shared.viewer, shared.session_id, shared.network)
             try:
                 with self._shares.operations.taken(whose(shared)):
-                    errors = await self._perform(name, context, asked(payload))
+                    performing = self._perform(name, context, asked(payload))
+                    del payload  # a subscription needs no more of it than its plan
+                    errors = await performing
             except Malformed as error:
                 raise Closed(4400, str(error)) from None
             except Unwritable as error:
@@ -312,6 +315,7 @@ class _Socket:
                 self._kinds[asyncio.current_task()] = operation.kind
                 traces.asked(context.viewer.id, operation.kind, operation.name)
                 answer = await begun(self._engine, turn, asked, operation, context)
+        del asked, turn, operation  # as above
         if isinstance(answer, Stream):
             await live(self._cohorts, self._desk.hub, answer, outlet)
             return None

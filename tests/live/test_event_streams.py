@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import datetime as dt
+import gc
 import json
 import secrets
 import socket
@@ -93,6 +94,13 @@ async def streams(address, client):
             return Events(response)
 
         yield asked
+
+
+async def test_what_was_sent_is_kept_no_longer_than_it_is_needed(streams, ticket, customer):
+    """Variables that no operation has are passed over, however large; a subscription may last for days."""
+    events = await streams(customer, WATCH, get=True, id=ticket.gid, junk=["x" * 1_000])
+    await events.item()
+    assert not [found for found in gc.get_objects() if type(found) is dict and "junk" in found]
 
 
 async def change(database, hub, ticket, subject):

@@ -1,5 +1,6 @@
 """The protocol graphql-transport-ws, message by message."""
 
+import gc
 import json
 
 import pytest
@@ -196,6 +197,15 @@ async def test_what_is_no_text_closes_the_socket_and_nobody_is_alarmed(signed_in
     client = await signed_in(customer)
     await client.socket.send(['{"type": "ping", "payload": {"é', 'é": 1}}'])
     assert (await client.receive())["type"] == "pong"
+
+
+async def test_what_was_sent_is_kept_no_longer_than_it_is_needed(signed_in, ticket, customer):
+    """Variables that no operation has are passed over, however large; a subscription may last for days."""
+    client = await signed_in(customer)
+    await client.subscribe(f'subscription {{ ticketUpdated(id: "{ticket.gid}") {{ number }} }}', junk=["x" * 100_000])
+    await client.item()
+    assert not [found for found in gc.get_objects() if type(found) is dict and "junk" in found]
+    await client.quiet()
 
 
 async def test_bytes_are_not_understood(signed_in, customer):
