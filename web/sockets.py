@@ -39,7 +39,7 @@ MOST_BEFORE = 10  # messages that are read before the acknowledgement, for which
 MOST_SLOWED = 20  # messages a second of who is too fast: reading more only to find a flood would take time
 ANSWER_SECONDS = 1.0  # for mutations that run when the socket is to be closed
 MOST_CHARACTERS = 1024 * 1024
-MOST_NAME = 256  # characters of what a client calls an operation: each answer begins with it, and it is kept as long
+MOST_NAME = 1_000  # characters of what a client calls an operation: each answer begins with it, and it is kept as long
 MOST_REASON = 120  # bytes, of 123 that a frame has room for
 
 
@@ -267,7 +267,7 @@ class _Socket:
         if self._context is None:
             raise Closed(4401, "Unauthorized")
         if len(name) > MOST_NAME:
-            raise Closed(4400, f"An id has {MOST_NAME} characters at most.")
+            raise Closed(4400, f"An id has {MOST_NAME:,} characters at most.")
         if name in self._operations:
             raise Closed(4409, f"Subscriber for {name} already exists")
         most = self._desk.settings.max_operations_per_socket

@@ -128,7 +128,7 @@ async def test_what_is_completed_is_told_no_more_under_a_name_that_another_has(
         '{"type": "subscribe", "id": 1, "payload": {"query": "{ desk { name } }"}}',
         '{"type": "subscribe", "id": "1", "payload": null}',
         '{"type": "subscribe", "id": "", "payload": {"query": "{ desk { name } }"}}',
-        json.dumps({"type": "subscribe", "id": "x" * 257, "payload": {"query": "{ desk { name } }"}}),
+        json.dumps({"type": "subscribe", "id": "x" * 1_001, "payload": {"query": "{ desk { name } }"}}),
         '{"type": "subscribe", "id": null, "payload": {"query": "{ desk { name } }"}}',
         '{"type": "subscribe", "id": "1", "payload": "{ desk { name } }"}',
         '{"type": "subscribe", "id": "1", "payload": 3}',
