@@ -47,6 +47,11 @@ def some(viewer: Viewer, department_ids: Any) -> Select[Department]:
     return visible(viewer).where(Department.id == sa.func.any(department_ids)).order_by(Department.id)
 
 
+def named(department_ids: Any) -> Select[Department]:
+    """These departments, archived ones included, by name: what a rule or a policy is for stays what it is for."""
+    return select(Department).where(Department.id == sa.func.any(department_ids)).order_by(Department.name)
+
+
 def members(viewer: Viewer, department: Any) -> Select[Person]:
     """Active people who work in it; none for customers."""
     rows = select(Person).join(Membership, Membership.person_id == Person.id)

@@ -62,7 +62,7 @@ class SlaPolicy(Node):
 
     @planned("Condition: one of these departments, at most 50; empty: any.", most=policies.MOST_CONDITIONS)
     def departments(policy: models.SlaPolicy, viewer: Viewer) -> list[Department]:
-        return departments.some(viewer, policy.department_ids)
+        return departments.named(policy.department_ids)
 
     @planned("Condition: one of these categories, at most 50; empty: any.", most=policies.MOST_CONDITIONS)
     def categories(policy: models.SlaPolicy, viewer: Viewer) -> list[Category]:

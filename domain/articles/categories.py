@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import sqlalchemy as sa
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, select
 
 from domain import access, articles, positions, words
 from domain import categories as ticket_categories
@@ -54,10 +53,6 @@ def _article_in(category_id: Any) -> Select[UUID]:
     return select(Article.id).where(Article.category_id == category_id).limit(1)
 
 
-def _known_ticket_categories(viewer: Viewer, category_ids: Any) -> Select[Category]:
-    return ticket_categories.visible(viewer).where(Category.id == func.any(sa.cast(category_ids, sa.ARRAY(sa.Uuid()))))
-
-
 # --- Writing ----------------------------------------------------------------------------------------------------------
 
 
@@ -89,7 +84,7 @@ async def save(unit: Unit, viewer: Viewer, category_id: UUID | None, form: Form)
         problems.add("ticketCategoryIds", f"At most {MOST_TICKET_CATEGORIES} are possible.")
     problems.refuse()
     unit.translate("article_categories_name_key", Conflict(ConflictReason.TAKEN, "Another category has this name."))
-    await _known(unit, viewer, named)
+    await _known(unit, named)
     await positions.hold(unit, ArticleCategory)
     tree = {row.id: row for row in await unit.lock_all(_all)}
     row = None
@@ -116,8 +111,8 @@ async def save(unit: Unit, viewer: Viewer, category_id: UUID | None, form: Form)
     return row.id
 
 
-async def _known(unit: Unit, viewer: Viewer, category_ids: list[UUID]) -> None:
-    found = {row.id for row in await unit.read_all(_known_ticket_categories, viewer, category_ids)}
+async def _known(unit: Unit, category_ids: list[UUID]) -> None:
+    found = {row.id for row in await unit.read_all(ticket_categories.some, category_ids)}
     for number, each in enumerate(category_ids):
         if each not in found:
             raise NotFound(f"ticketCategoryIds.{number}", "category")

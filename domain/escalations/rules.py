@@ -52,17 +52,12 @@ _LEVELS = tuple(EscalationLevel)
 
 def departments_of(rule: Any) -> Select[Department]:
     """The departments of a rule's condition, archived or not."""
-    return select(Department).where(Department.id == sa.any_(rule.department_ids)).order_by(Department.name)
+    return departments.named(rule.department_ids)
 
 
 def active() -> Select[EscalationRule]:
     """The rules in force; for deciding alone."""
     return select(EscalationRule).where(EscalationRule.active).order_by(EscalationRule.id)
-
-
-def _departments(viewer: Viewer, department_ids: Any) -> Select[Department]:
-    rows = departments.visible(viewer, include_archived=True)
-    return rows.where(Department.id == sa.any_(department_ids)).order_by(Department.id)
 
 
 # --- Writing ----------------------------------------------------------------------------------------------------------
@@ -85,7 +80,7 @@ async def save(unit: Unit, viewer: Viewer, rule_id: UUID | None, form: Form) -> 
     """Make a rule, or replace the one of this id. Raises InvalidInput, NotFound for what it names, Conflict TAKEN."""
     access.require(viewer, Role.ADMIN)
     values = _checked(form)
-    known = {row.id for row in await unit.read_all(_departments, viewer, form.department_ids)}
+    known = {row.id for row in await unit.read_all(departments.named, form.department_ids)}
     for number, wanted_id in enumerate(form.department_ids):
         access.found(wanted_id if wanted_id in known else None, f"departmentIds.{number}", "department")
     unit.translate("escalation_rules_name_key", Conflict(ConflictReason.TAKEN, "Another rule has this name."))

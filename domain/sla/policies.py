@@ -173,7 +173,7 @@ def _check_targets(problems: Problems, targets: list[Target]) -> None:
 async def _known(unit: Unit, viewer: Viewer, form: Form) -> None:
     """Raises NotFound, with the field's path, for the first id that names nothing."""
     conditions: tuple[tuple[str, tuple[Any, ...], str], ...] = (
-        ("departmentIds", (departments.some, viewer, form.department_ids), "department"),
+        ("departmentIds", (departments.named, form.department_ids), "department"),
         ("categoryIds", (categories.some, form.category_ids), "category"),
     )
     for field, (build, *arguments), what in conditions:

@@ -337,6 +337,21 @@ async def test_a_key_makes_one_article(create, database):
     assert (await database.counts())["articles"] == 1
 
 
+async def test_a_category_can_be_saved_whose_ticket_category_is_archived_since(
+    api, save_category, house, admin, support
+):
+    gone = await house.category("Gone", support)
+    category = await save_category(ticketCategoryIds=[gone.gid])
+    archive = "mutation ($input: SaveCategoryInput!) { saveCategory(input: $input) { __typename } }"
+    given = {"categoryId": gone.gid, "name": "Gone", "departmentId": support.gid, "archived": True}
+    assert (await api(admin, archive, input=given))["saveCategory"]["__typename"] == "SaveCategorySuccess"
+
+    saved = await save_category(articleCategoryId=category["id"], ticketCategoryIds=[gone.gid], description="How to.")
+
+    assert saved == category | {"description": "How to."}
+    assert saved["ticketCategories"] == [{"name": "Gone"}]
+
+
 # --- Publishing later, withdrawing, going back ------------------------------------------------------------------------
 
 

@@ -232,6 +232,21 @@ async def test_what_it_names_must_be_there_and_its_name_not(save, database, supp
     assert await database.counts() == before
 
 
+SAVE_DEPARTMENT = """mutation ($input: SaveDepartmentInput!) { saveDepartment(input: $input) { __typename } }"""
+
+
+async def test_a_department_that_is_archived_since_stays_what_the_policy_is_for(save, api, database, house, admin):
+    gone = await house.department("Gone")
+    policy = await save(departmentIds=[gone.gid])
+    answer = await api(admin, SAVE_DEPARTMENT, input={"departmentId": gone.gid, "name": "Gone", "archived": True})
+    assert answer["saveDepartment"]["__typename"] == "SaveDepartmentSuccess"
+
+    saved = await save(slaPolicyId=policy["id"], departmentIds=[gone.gid], description="As it is shown.")
+
+    assert saved == policy | {"description": "As it is shown."}
+    assert saved["departments"] == [{"name": "Gone"}]  # none would mean any
+
+
 async def test_only_admins_save(save, api, database, customer, agent, director):
     made = await save()
     before = await database.counts()
@@ -742,9 +757,6 @@ async def test_another_calendar_moves_what_is_due(
     await calendar(businessCalendarId=found, hours=[])
     await run()
     assert (await read(agent, ticket))["sla"]["resolution"]["dueAt"] is None
-
-
-SAVE_DEPARTMENT = """mutation ($input: SaveDepartmentInput!) { saveDepartment(input: $input) { __typename } }"""
 
 
 async def test_a_departments_other_calendar_moves_what_is_due(
