@@ -53,17 +53,20 @@ async def edit(unit: Unit, viewer: Viewer, comment_id: UUID, body: str) -> UUID:
 async def delete(unit: Unit, viewer: Viewer, comment_id: UUID, attachment_id: UUID | None) -> UUID:
     """Erase what a comment says and its files, or one of its files: its author within 15 minutes, leads always.
 
-    What was erased before stays so. Raises NotFound, NotAllowed, RateLimited.
+    Of a comment without words the last file is all that it says. What was erased before stays so.
+
+    Raises NotFound, NotAllowed, RateLimited.
     """
     ticket, comment = await _own(unit, viewer, comment_id)
     files = await unit.lock_all(_files, comment.id)
-    if attachment_id is not None:
+    if attachment_id is not None and attachment_id not in {file.id for file in files}:
+        raise NotFound("attachmentId", "attachment")
+    if attachment_id is not None and (comment.body or len(files) > 1):
         files = [file for file in files if file.id == attachment_id]
-        if not files:
-            raise NotFound("attachmentId", "attachment")
     elif comment.deleted_at is not None:
         return comment.id
     else:
+        attachment_id = None
         unit.change(comment, body=None, body_html=None, deleted_at=unit.now)
         await search.forget(unit, comment.id, internal=comment.internal)
     await _count(unit, viewer)

@@ -144,6 +144,24 @@ async def test_what_is_taken_back_is_erased(do, add, read, uploaded, work, custo
     assert await database.counts() == before
 
 
+async def test_the_last_file_of_a_comment_without_words_is_all_of_it(
+    do, add, uploaded, work, mailbox, customer, agent, database
+):
+    await work.run()
+    mailbox.letters.clear()
+    comment = await add(agent, "", uploadIds=[await uploaded(agent), await uploaded(agent)])
+    first, second = (each["id"] for each in comment["attachments"])
+    answer = await do(agent, "deleteComment", commentId=comment["id"], attachmentId=first)
+    assert (answer["comment"]["deletedAt"], len(answer["comment"]["attachments"])) == (None, 1)
+
+    answer = await do(agent, "deleteComment", commentId=comment["id"], attachmentId=second)
+
+    assert answer["comment"].pop("deletedAt")
+    assert answer["comment"] == {"body": None, "bodyHtml": None, "editedAt": None, "attachments": []}
+    await work.run()
+    assert mailbox.letters == []  # in which somebody has written nothing
+
+
 # --- Watching ---------------------------------------------------------------------------------------------------------
 
 
