@@ -305,6 +305,8 @@ async def _say(
             _draft(unit, article, viewer.id, text)
     elif same:
         unit.delete(draft)
+        if article.status is ArticleStatus.PUBLISHED:  # what was planned is done, and must not befall another draft
+            _unplan(unit, article)
     else:
         unit.change(draft, **text, edited_by_id=viewer.id, edited_at=unit.now)
     return False

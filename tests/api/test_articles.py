@@ -403,6 +403,22 @@ async def test_nothing_new_is_not_published_later(published, do, lead, database)
     assert len((await do(lead, PUBLISH, articleId=article["id"]))["versions"]["nodes"]) == 1  # at once: it is so
 
 
+async def test_a_draft_that_is_given_up_takes_along_what_was_planned(published, do, one, lead, agent, work, database):
+    article = await published()
+    await do(agent, SAVE, articleId=article["id"], body="Press it twice.")
+    at = (dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)).isoformat()
+    assert (await do(lead, PUBLISH, articleId=article["id"], at=at))["publishesAt"]
+
+    given_up = await do(agent, SAVE, articleId=article["id"], body=article["body"])
+    assert (given_up["draft"], given_up["publishesAt"]) == (None, None)
+    await do(agent, SAVE, articleId=article["id"], body="Half of")
+    await database.rows("UPDATE jobs SET due_at = now()")
+    await work.run()
+
+    seen = await one(lead, article)
+    assert (seen["body"], seen["draft"]["body"]) == (article["body"], "Half of")
+
+
 async def test_an_archived_article_comes_back(published, create, do, one, lead, customer):
     article = await published()
     for _ in range(2):
