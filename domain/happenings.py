@@ -303,6 +303,7 @@ class TicketMerged(Happening):
 
     other_id: UUID
     took_in: bool
+    answered_by_id: UUID | None = None  # whose answer, the first one in public, came along
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,23 +162,26 @@ class _Fold:
 
     def answered(self, event: Happened) -> None:
         """The first public answer, if it is that."""
+        if event.at == self.about.first_responded_at:
+            self.first_answered(event, event.at, event.actor_id)
+
+    def first_answered(self, event: Happened, at: dt.datetime, by_id: UUID | str | None) -> None:
+        """The first public answer, which was given then and which the event tells of."""
         state = self.state
-        if state.answered or event.at != self.about.first_responded_at:
+        if state.answered:
             return
         state.answered = True
-        key = state.key(state.agent_id or event.actor_id)
-        self.count(event.at, key, "first_responses")
-        took = working.between(self.about.hours, dt.datetime.fromisoformat(state.created_at), event.at)
-        self.lasted(event.at, key, "first_response_seconds", took)
-        self.met(event.at, key, SlaTargetKind.FIRST_RESPONSE, 1)
+        key = state.key(state.agent_id or by_id)
+        self.count(at, key, "first_responses")
+        took = working.between(self.about.hours, dt.datetime.fromisoformat(state.created_at), at)
+        self.lasted(at, key, "first_response_seconds", took)
+        if self.is_met(event, SlaTargetKind.FIRST_RESPONSE):
+            self.count(at, key, "first_response_met")
 
-    def met(self, at: dt.datetime, key: Key, target: SlaTargetKind, amount: int) -> bool:
-        """Whether a target was met, which then counts."""
-        missed = target.name in self.state.breached or (target.name, at) in self.late
-        found = target in self.about.targets and not missed
-        if found:
-            self.count(at, key, f"{target.name.lower()}_met", amount)
-        return found
+    def is_met(self, event: Happened, target: SlaTargetKind) -> bool:
+        """Whether a target that ends with the event was met."""
+        missed = target.name in self.state.breached or (target.name, event.at) in self.late
+        return target in self.about.targets and not missed
 
     def moved(self, event: Happened) -> None:
         spans = self.state.pending
@@ -201,7 +204,9 @@ class _Fold:
         took = max(took, 0)
         self.count(event.at, key, "resolved")
         self.lasted(event.at, key, "resolution_seconds", took)
-        met = self.met(event.at, key, SlaTargetKind.RESOLUTION, 1)
+        met = self.is_met(event, SlaTargetKind.RESOLUTION)
+        if met:
+            self.count(event.at, key, "resolution_met")
         state.resolution = {"at": event.at.isoformat(), "key": list(key), "seconds": took, "met": met}
         state.rating, state.confirmed, state.open = None, False, False
 
@@ -247,6 +252,8 @@ class _Fold:
     def merged(self, event: Happened) -> None:
         if not event.data["took_in"]:  # what went into another is closed by that
             self.closed(event)
+        elif (by_id := event.data.get("answered_by_id")) and self.about.first_responded_at is not None:
+            self.first_answered(event, self.about.first_responded_at, by_id)
 
     def missed(self, event: Happened) -> None:
         target = event.data["target"]

@@ -14,7 +14,7 @@ from domain.refusals import Conflict, ConflictReason, InvalidInput, NotFound
 from domain.tickets import actions, search, statuses, watching
 from domain.tickets.actions import TicketAction
 from infra.unit import Unit
-from models import UNRESOLVED, Attachment, Comment, Role, Ticket, TicketLink, TicketLinkKind, TicketStatus
+from models import UNRESOLVED, Attachment, Comment, Person, Role, Ticket, TicketLink, TicketLinkKind, TicketStatus
 
 MOST_MERGED = 20
 INVERSE = {
@@ -128,8 +128,18 @@ def _moved(model: Any) -> Any:
 _move_comments, _move_files = _moved(Comment), _moved(Attachment)
 
 
+def _first_answer(from_ids: Any, since: Any, requester_id: Any) -> Select[Comment]:
+    """What the desk first said in public on one of these tickets since then."""
+    rows = select(Comment).join(Person, Person.id == Comment.author_id)
+    ours = sa.and_(Person.role != Role.CUSTOMER, Person.id != requester_id)
+    said = sa.and_(~Comment.internal, Comment.deleted_at.is_(None), Comment.created_at >= since)
+    return rows.where(Comment.ticket_id == func.any(from_ids), ours, said).order_by(Comment.created_at).limit(1)
+
+
 async def merge(unit: Unit, viewer: Viewer, into_id: UUID, ticket_ids: list[UUID]) -> UUID:
     """Take tickets of the same customer into one: comments, files and watchers move there, the others are closed.
+
+    What the desk has answered there since this one came in is an answer to it, too.
 
     Raises InvalidInput, NotFound, NotAllowed, Conflict WRONG_STATE.
     """
@@ -150,12 +160,18 @@ async def merge(unit: Unit, viewer: Viewer, into_id: UUID, ticket_ids: list[UUID
         works = await tickets.is_worked_on(unit, viewer, ticket)
         actions.require(viewer, ticket, TicketAction.LINK, works=works, now=unit.now)
     _fitting(into, sources, ticket_ids)
+    answer = None
+    if into.first_responded_at is None:
+        answer = await unit.read(_first_answer, wanted, into.created_at, into.requester_id)
     await unit.run(_move_comments, wanted, into.id)
     await unit.run(_move_files, wanted, into.id)
     await watching.move(unit, viewer, sources, into)
     await search.move(unit, wanted, into)
+    if answer is not None:
+        unit.change(into, first_responded_at=answer.created_at)
     for source in sources:
-        await _take_in(unit, viewer, into, source)
+        brought = answer is not None and answer.ticket_id == source.id
+        await _take_in(unit, viewer, into, source, answered_by_id=answer.author_id if answer and brought else None)
     await sla.follow(unit, into)
     return into.id
 
@@ -171,7 +187,7 @@ def _fitting(into: Ticket, sources: list[Ticket], ticket_ids: list[UUID]) -> Non
             raise InvalidInput((f"ticketIds.{place}", "This is the ticket of another customer."))
 
 
-async def _take_in(unit: Unit, viewer: Viewer, into: Ticket, source: Ticket) -> None:
+async def _take_in(unit: Unit, viewer: Viewer, into: Ticket, source: Ticket, *, answered_by_id: UUID | None) -> None:
     await escalations.end_in_force(unit, viewer.id, source)
     if source.status is TicketStatus.RESOLVED:
         await statuses.give_up_waiting(unit, source)
@@ -187,5 +203,5 @@ async def _take_in(unit: Unit, viewer: Viewer, into: Ticket, source: Ticket) -> 
         resumes_at=None,
     )
     history.record(unit, viewer.id, source, TicketMerged(into.id, took_in=False))
-    history.record(unit, viewer.id, into, TicketMerged(source.id, took_in=True))
+    history.record(unit, viewer.id, into, TicketMerged(source.id, took_in=True, answered_by_id=answered_by_id))
     await sla.follow(unit, source)

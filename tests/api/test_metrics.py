@@ -378,6 +378,25 @@ async def test_what_was_merged_into_another_is_not_left_to_do(
     assert (await api(admin, BACKLOG, filter=today()))["metrics"]["total"] == {"backlogCount": 1}
 
 
+async def test_an_answer_that_came_along_is_one_to_both(
+    api, count, agent, customer, admin, ticket, submit, problem, settings
+):
+    other = await submit(customer, problem)
+    await api(agent, COMMENT, input={"ticketId": other["id"], "body": "We look."})
+    await count()  # before it is known that it is the other's, too
+    await api(agent, MERGE, input={"intoTicketId": ticket.gid, "ticketIds": [other["id"]]})
+    await count()
+
+    async def figures(**given):
+        return (await api(admin, METRICS, filter=today(**given)))["metrics"]["total"]["firstResponse"]
+
+    assert (await figures())["count"] == 2
+    assert (await figures(agentIds=[agent.gid]))["count"] == 2  # whose answer it was
+    before = await figures()
+    await rebuilding.rebuild(settings.database_url, lambda *_: None)
+    assert await figures() == before
+
+
 async def test_a_priority_that_is_not_asked_for_has_nothing(api, count, admin, ticket):
     await count()
 

@@ -403,6 +403,40 @@ async def test_merging_cancels_them(save, submit, read, later, agent, customer, 
     assert [(c["state"], c["dueAt"]) for c in (sla["firstResponse"], sla["resolution"])] == [("CANCELLED", None)] * 2
 
 
+MERGE = "mutation ($input: MergeTicketsInput!) { mergeTickets(input: $input) { __typename } }"
+ANSWERED = "query ($id: ID!) { ticket(id: $id) { firstRespondedAt comments { nodes { createdAt } } } }"
+
+
+async def test_what_was_answered_where_it_is_merged_from_is_answered(save, submit, read, api, agent, customer, problem):
+    await save()
+    into, source = await submit(customer, problem), await submit(customer, problem)
+    await api(agent, ANSWER, input={"ticketId": source["id"], "body": "We look."})
+    await api(agent, ANSWER, input={"ticketId": source["id"], "body": "We still look."})
+
+    await api(agent, MERGE, input={"intoTicketId": into["id"], "ticketIds": [source["id"]]})
+
+    seen = (await api(customer, ANSWERED, id=into["id"]))["ticket"]
+    assert seen["firstRespondedAt"] == seen["comments"]["nodes"][0]["createdAt"]
+    clock = (await read(agent, into))["sla"]["firstResponse"]
+    assert (clock["state"], clock["completedAt"]) == ("MET", seen["firstRespondedAt"])
+    before = (await api(agent, ANSWERED, id=source["id"]))["ticket"]["firstRespondedAt"]
+    assert before == seen["firstRespondedAt"]
+
+
+async def test_what_was_answered_before_does_not_answer_what_came_later(
+    save, submit, read, api, agent, customer, problem
+):
+    await save()
+    source = await submit(customer, problem)
+    await api(agent, ANSWER, input={"ticketId": source["id"], "body": "We look."})
+    into = await submit(customer, problem)
+
+    await api(agent, MERGE, input={"intoTicketId": into["id"], "ticketIds": [source["id"]]})
+
+    assert (await api(customer, ANSWERED, id=into["id"]))["ticket"]["firstRespondedAt"] is None
+    assert (await read(agent, into))["sla"]["firstResponse"]["state"] == "RUNNING"
+
+
 async def test_another_priority_has_other_targets_and_time_that_was_used_stays_used(
     save, submit, read, later, agent, customer, problem
 ):
