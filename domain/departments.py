@@ -9,7 +9,8 @@ from sqlalchemy import Select, select
 
 from domain import access, calendars, positions, waking, words
 from domain.access import Viewer
-from domain.jobs import RecalculateSla
+from domain.jobs import LeaveArchived, RecalculateSla
+from domain.ranges import FIRST
 from domain.refusals import Conflict, ConflictReason, Problems
 from infra.unit import Unit
 from models import (
@@ -23,6 +24,8 @@ from models import (
     TicketPriority,
     TicketStatus,
 )
+
+LATEST_SECONDS = 60  # in so long has come what was on its way into a department when that was archived
 
 # --- Reading ----------------------------------------------------------------------------------------------------------
 
@@ -124,6 +127,7 @@ async def save(unit: Unit, viewer: Viewer, department_id: UUID | None, form: For
     row = access.found(await unit.lock(one, viewer, department_id), "departmentId", "department")
     if form.archived and row.archived_at is None:
         await _refuse_while_used(unit, row)
+        unit.enqueue(LeaveArchived(row.id, FIRST), delay=LATEST_SECONDS)
     if row.calendar_id != form.calendar_id:
         unit.enqueue(RecalculateSla(policy_id=None, calendar_id=None, department_id=row.id))
         waking.wake(unit, department_ids=[row.id])

@@ -69,6 +69,14 @@ class Unassign(Job):
 
 
 @dataclass(frozen=True, slots=True)
+class LeaveArchived(Job):
+    """Send on what came into a department while it was archived: a batch of tickets above `after`, then more."""
+
+    department_id: UUID
+    after: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class EraseFiles(Job, retries=12):
     """Erase the bytes of files that nothing names any more."""
 

@@ -1,8 +1,8 @@
 """What happens after something happened to tickets."""
 
 from domain import announcing
-from domain.jobs import Announce, Unassign
-from domain.tickets import leaving
+from domain.jobs import Announce, LeaveArchived, Unassign
+from domain.tickets import leaving, rerouting
 from infra.jobs import Work, performs
 
 
@@ -16,3 +16,9 @@ async def announce(work: Work[Announce]) -> None:
 async def unassign(work: Work[Unassign]) -> None:
     async with work.settle() as unit:
         await leaving.unassign(unit, work.job)
+
+
+@performs(LeaveArchived)
+async def leave_archived(work: Work[LeaveArchived]) -> None:
+    async with work.settle() as unit:
+        await rerouting.empty(unit, work.job)

@@ -6,12 +6,15 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import Select, select
 
-from domain import access, departments, history, routing
+from domain import access, departments, history, routing, sla
 from domain.access import Viewer
 from domain.happenings import TicketRouted
+from domain.jobs import LeaveArchived
 from domain.tickets import assigning
 from infra.unit import Unit
-from models import Category, Department, Person, Ticket
+from models import UNRESOLVED, Category, Department, Person, Ticket
+
+BATCH = 500
 
 
 def _person(person_id: Any) -> Select[Person]:
@@ -26,6 +29,11 @@ def _category_in_use(category_id: Any) -> Select[Category]:
     """The category, or once it is archived the one for everything else."""
     rows = select(Category).where(Category.archived_at.is_(None))
     return rows.where(sa.or_(Category.id == category_id, Category.is_other)).order_by(Category.is_other).limit(1)
+
+
+def _unresolved_in(department_id: Any, after: Any, most: int) -> Select[Ticket]:
+    rows = select(Ticket).where(Ticket.department_id == department_id, Ticket.status.in_(UNRESOLVED), Ticket.id > after)
+    return rows.order_by(Ticket.id).limit(most)
 
 
 async def send(unit: Unit, viewer: Viewer, ticket: Ticket, department_id: UUID) -> None:
@@ -50,11 +58,21 @@ async def route(unit: Unit, ticket: Ticket, category: Category) -> None:
 
 
 async def leave_archived(unit: Unit, ticket: Ticket) -> None:
-    """Send a ticket that is opened again where new ones of its category go, if its department is in use no more."""
+    """Send a ticket where new ones of its category go, if its department is in use no more."""
     if await unit.read(_department_in_use, ticket.department_id) is None:
         category = await unit.read(_category_in_use, ticket.category_id)
         if category is not None:
             await route(unit, ticket, category)
+
+
+async def empty(unit: Unit, job: LeaveArchived) -> None:
+    """Send on one batch of what came into an archived department all the same, and ask for the next."""
+    tickets = await unit.lock_all(_unresolved_in, job.department_id, job.after, BATCH)
+    for ticket in tickets:
+        await leave_archived(unit, ticket)
+        await sla.follow(unit, ticket)
+    if len(tickets) == BATCH:
+        unit.enqueue(LeaveArchived(job.department_id, tickets[-1].id))
 
 
 async def _arrive(

@@ -7,6 +7,7 @@ import pytest
 
 from domain.access import Viewer
 from domain.refusals import Refusal
+from domain.tickets import rerouting, submitting
 from models import Role
 from planner.engine import Engine
 from resolvers.root import schema
@@ -216,3 +217,41 @@ async def test_lists_that_say_nothing_of_their_rows_are_read_for_many_at_once(
         [],
         [{"members": {"nodes": []}}],
     ]
+
+
+async def test_what_was_on_its_way_in_when_it_was_archived_goes_on(
+    api, save, desk, database, work, mailbox, support, billing, problem, customer, stranger, monkeypatch
+):
+    """Nobody takes a ticket from a department that is in use no more."""
+    monkeypatch.setattr(rerouting, "BATCH", 1)
+    said = submitting.Submission("Printer on fire", "It burns.", problem.id)
+    async with desk.writes.begin() as one, desk.writes.begin() as other:
+        await submitting.submit(one, Viewer(Role.CUSTOMER, customer.id), said)
+        await submitting.submit(other, Viewer(Role.CUSTOMER, stranger.id), said)
+        await database.rows("UPDATE categories SET department_id = :billing", billing=billing.id)
+        assert (await save(departmentId=support.gid, name="Support", archived=True))["archivedAt"]
+    where = "SELECT DISTINCT department_id FROM tickets"
+    assert await database.rows(where) == [{"department_id": support.id}]
+
+    await database.rows("UPDATE jobs SET due_at = now()")
+    done = await work.run()
+
+    assert done["LeaveArchived"] == 3
+    assert await database.rows(where) == [{"department_id": billing.id}]
+    routed = "SELECT data ->> 'to_department_id' AS went FROM events WHERE kind = 'TicketRouted' ORDER BY seq, id"
+    assert [row["went"] for row in await database.rows(routed)] == [str(support.id)] * 2 + [str(billing.id)] * 2
+
+
+async def test_one_that_is_in_use_again_keeps_them(save, database, work, mailbox, desk, house, support, billing):
+    category = await house.category("Problem", billing)
+    assert (await save(departmentId=support.gid, name="Support", archived=True))["archivedAt"]
+    assert (await save(departmentId=support.gid, name="Support"))["archivedAt"] is None
+    customer = await house.person("Carla Customer")
+    async with desk.writes.begin() as unit:
+        said = submitting.Submission("Printer on fire", "It burns.", category.id)
+        await submitting.submit(unit, Viewer(Role.CUSTOMER, customer.id), said)
+    await database.rows("UPDATE tickets SET department_id = :support", support=support.id)
+    await database.rows("UPDATE jobs SET due_at = now()")
+    await work.run()
+
+    assert await database.rows("SELECT department_id FROM tickets") == [{"department_id": support.id}]
