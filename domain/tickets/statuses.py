@@ -30,9 +30,11 @@ async def move(
 
 
 async def reopen(unit: Unit, actor_id: UUID | None, ticket: Ticket, reason: str | None) -> None:
-    """Open a resolved or closed ticket again; its resolution is rejected, unless the customer had confirmed it."""
+    """Open a resolved or closed ticket again; its resolution is rejected, unless the customer had confirmed it, also
+    after its time.
+    """
     resolution = await unit.lock(last_resolution, ticket.id) if ticket.resolved_at is not None else None
-    if resolution is not None and resolution.state is not ResolutionState.CONFIRMED:
+    if resolution is not None and resolution.answered_at is None:
         unit.change(resolution, state=ResolutionState.REJECTED, confirm_by=None, answered_at=unit.now)
     unit.change(ticket, status=TicketStatus.OPEN, resolved_at=None, closed_at=None, waiting_since=unit.now)
     unit.change(ticket, escalates_since=unit.now)

@@ -9,6 +9,7 @@ import pytest
 from domain.articles import writing
 from domain.jobs import RemindOfResolution
 from domain.messages import ticket_link
+from domain.metrics import counting
 from domain.tickets import timers
 from models import ArticleAudience, Role, Watcher
 
@@ -592,6 +593,23 @@ async def test_what_nobody_answers_closes_by_itself_once(do, read, agent, custom
     assert rated["resolution"]["state"] == "EXPIRED"  # they said nothing in time
     assert rated["resolution"]["rating"] == 3
     assert kinds(rated)[-1] == "ResolutionConfirmed"
+
+
+async def test_what_was_confirmed_too_late_is_not_rejected_when_the_desk_opens_it_again(
+    do, api, agent, customer, director, desk, work
+):
+    await do(agent, "resolveTicket")
+    await do(agent, "closeTicket")
+    await do(customer, "confirmResolution", rating=5)
+
+    reopened = await do(agent, "reopenTicket", reason="Something is left to do.")
+
+    assert reopened["resolution"]["state"] == "EXPIRED"
+    await work.run()
+    await counting.add_up(desk)
+    figures = "query($filter: MetricsFilter!) { metrics(filter: $filter) { total { reopenedCount } } }"
+    asked = {"from": (dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)).isoformat()}
+    assert (await api(director, figures, filter=asked))["metrics"]["total"] == {"reopenedCount": 0}
 
 
 async def test_the_clock_reads_once_for_many(do, submit, agent, customer, problem, desk, database, monkeypatch):
