@@ -162,7 +162,7 @@ async def write(
     attachments.attach(unit, ticket, list(uploads), comment_id=comment.id, internal=internal)
     if body:
         search.index(unit, comment.id, ticket, body, internal=internal)
-    history.record(unit, viewer.id, ticket, CommentAdded(comment.id), internal=internal)
+    history.record(unit, viewer.id, ticket, CommentAdded(comment.id, viewer.is_staff), internal=internal)
     return comment
 
 

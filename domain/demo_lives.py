@@ -133,7 +133,7 @@ def lives(house: House, luck: random.Random, numbers: range) -> Iterator[Made]:
         ticket |= _due(house, clocks) | _ended(resolution, end)
         happened = [
             *_events(ticket, house.sla_policy_id),
-            *_commented(comments),
+            *_commented(ticket, comments),
             *_missed(clocks),
             *_resolved(ticket, resolution),
         ]
@@ -318,10 +318,10 @@ def _missed(clocks: Iterable[dict[str, Any]]) -> Iterator[Happened]:
             yield Happened(at, "SlaBreached", None, data, internal=True)
 
 
-def _commented(comments: Iterable[dict[str, Any]]) -> Iterator[Happened]:
+def _commented(ticket: dict[str, Any], comments: Iterable[dict[str, Any]]) -> Iterator[Happened]:
     """That these were added."""
     for row in comments:
-        data = {"comment_id": row["id"]}
+        data = {"comment_id": row["id"], "by_staff": row["author_id"] != ticket["requester_id"]}
         yield Happened(row["created_at"], "CommentAdded", row["author_id"], data, row["internal"])
 
 

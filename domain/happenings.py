@@ -89,6 +89,7 @@ class CommentAdded(Happening):
     announced: ClassVar[bool] = True
 
     comment_id: UUID
+    by_staff: bool | None = None  # None where it was not told yet, and what its author is now has to do
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ class About(NamedTuple):
     first_responded_at: dt.datetime | None
     targets: frozenset[SlaTargetKind]  # that it has
     hours: Hours | None
-    staff: frozenset[UUID]  # of those who act in it
+    staff: frozenset[UUID]  # of those who act in it, for comments that don't tell
 
 
 @dataclass(slots=True)
@@ -155,8 +155,9 @@ class _Fold:
         self.state.requester_id = event.data["to_requester_id"]
 
     def commented(self, event: Happened) -> None:
-        ours = event.public and event.actor_id in self.about.staff and str(event.actor_id) != self.state.requester_id
-        if ours:
+        staff = event.data.get("by_staff")  # whatever they have become since
+        ours = event.actor_id in self.about.staff if staff is None else staff
+        if ours and event.public and str(event.actor_id) != self.state.requester_id:
             self.count(event.at, self.state.key(event.actor_id), "replies")
             self.answered(event)
 

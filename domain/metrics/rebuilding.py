@@ -43,9 +43,8 @@ def _tickets(after: Any, most: Any) -> Select[*tuple[Any, ...]]:
 def _events(ticket_ids: Any, kinds: Any, staff: Any) -> Select[*tuple[Any, ...]]:
     """Their histories, without what the fold would pass over."""
     columns = (Event.ticket_id, Event.kind, Event.at, Event.actor_id, Event.public_seq, Event.data)
-    heard = sa.or_(
-        Event.kind != "CommentAdded", sa.and_(Event.public_seq.is_not(None), Event.actor_id == func.any(staff))
-    )
+    by_staff = func.coalesce(Event.data["by_staff"].as_boolean(), Event.actor_id == func.any(staff))
+    heard = sa.or_(Event.kind != "CommentAdded", sa.and_(Event.public_seq.is_not(None), by_staff))
     rows = select(*columns).where(Event.ticket_id == func.any(ticket_ids), Event.kind == func.any(kinds), heard)
     return rows.order_by(Event.ticket_id, Event.seq)
 

@@ -397,6 +397,32 @@ async def test_an_answer_that_came_along_is_one_to_both(
     assert await figures() == before
 
 
+PERSON = "mutation P($input: UpdatePersonInput!) { updatePerson(input: $input) { __typename } }"
+
+
+@pytest.mark.parametrize("counted_before", [True, False])
+async def test_what_people_said_counts_as_what_they_were_then(
+    api, count, agent, customer, stranger, admin, ticket, support, settings, counted_before
+):
+    watch = "mutation W($input: WatchTicketInput!) { watchTicket(input: $input) { __typename } }"
+    await api(agent, watch, input={"ticketId": ticket.gid, "personId": stranger.gid})
+    await api(agent, COMMENT, input={"ticketId": ticket.gid, "body": "We look."})
+    await api(stranger, COMMENT, input={"ticketId": ticket.gid, "body": "So do I."})
+    if counted_before:
+        await count()
+    await api(admin, PERSON, input={"personId": agent.gid, "role": "CUSTOMER", "departmentIds": []})
+    await api(admin, PERSON, input={"personId": stranger.gid, "role": "AGENT", "departmentIds": [support.gid]})
+    await count()
+
+    async def figures():
+        found = (await api(admin, METRICS, filter=today()))["metrics"]["total"]
+        return found["replyCount"], found["firstResponse"]["count"]
+
+    assert await figures() == (1, 1)
+    await rebuilding.rebuild(settings.database_url, lambda *_: None)
+    assert await figures() == (1, 1)
+
+
 async def test_a_priority_that_is_not_asked_for_has_nothing(api, count, admin, ticket):
     await count()
 
