@@ -24,6 +24,7 @@ from domain.audiences import (
     of_later,
     requester,
     unless_assigned,
+    unless_passed,
     watchers,
 )
 from domain.happenings import (
@@ -104,7 +105,7 @@ TABLE: dict[type[Happening], list[Told]] = {
         *(Told(NotificationKind.RESOLUTION_CONFIRMED, audience) for audience in (named, assignee)),
         Told(NotificationKind.RESOLUTION_CONFIRMED, of_bad_rating(leads)),
     ],
-    TicketEscalated: [Told(ESCALATED, audience) for audience in (named, assignee, requester, watchers)],
+    TicketEscalated: [Told(ESCALATED, unless_passed(each)) for each in (named, assignee, requester, watchers)],
     SlaBreached: [Told(NotificationKind.SLA_BREACHED, audience) for audience in (assignee, unless_assigned(leads))],
 }
 ROWS = {kind.__name__: rows for kind, rows in TABLE.items()}

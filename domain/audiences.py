@@ -16,7 +16,7 @@ from sqlalchemy.orm import aliased
 from domain import access, history, preferences
 from domain.happenings import CommentAdded
 from infra.unit import Unit
-from models import Comment, Escalation, Event, Membership, Person, Resolution, Role, Ticket, Watcher
+from models import Comment, Escalation, EscalationLevel, Event, Membership, Person, Resolution, Role, Ticket, Watcher
 
 BAD_RATING = 2  # from here down, leads are told
 NAMING = {"to_assignee_id", "to_requester_id"}
@@ -112,6 +112,12 @@ def of_later(audience: Audience) -> Audience:
 def if_moved_away(audience: Audience) -> Audience:
     """These, when this is the ticket that went into the other."""
     return lambda about: () if about.data["took_in"] else audience(about)
+
+
+def unless_passed(audience: Audience) -> Audience:
+    """These, unless the ticket went on to a higher level at once, as nobody was there: that is told as its own news."""
+    last = EscalationLevel.DIRECTOR.name
+    return lambda about: audience(about) if about.named or about.data["level"] == last else ()
 
 
 # --- Reading ----------------------------------------------------------------------------------------------------------

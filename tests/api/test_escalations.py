@@ -129,6 +129,25 @@ async def test_past_levels_where_nobody_is(api, escalate, people, database, tick
     ]
 
 
+async def test_of_levels_that_were_passed_nobody_hears_but_of_the_last(
+    escalate, api, people, database, work, mailbox, ticket, customer
+):
+    await database.rows("UPDATE people SET active = false WHERE role = 'TEAM_LEAD'")
+    await work.run()
+    mailbox.letters.clear()
+
+    await escalate()
+    await work.run()
+
+    for person in (customer, people.watching_manager, people.manager):
+        (letter,) = mailbox.to(person.email)
+        assert "Ada Agent has escalated it to the manager." in letter.get_body(("plain",)).get_content()
+        told = await api(person, "{ viewer { notifications { nodes { kind body } } } }")
+        news = [each["body"] for each in told["viewer"]["notifications"]["nodes"] if each["kind"] == "TICKET_ESCALATED"]
+        assert len(news) == 1
+        assert "to the manager" in news[0]
+
+
 async def test_the_same_intent_is_done_once(escalate, database):
     first = await escalate(idempotencyKey="k1")
     before = await database.counts()
