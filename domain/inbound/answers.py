@@ -40,7 +40,8 @@ async def comment(desk: Desk, arrival: Arrival) -> None:
             if ticket is None:
                 raise Refusal("There is no such ticket any more.")
             said = Words(ticket.id, body, upload_ids, channel=TicketChannel.EMAIL)
-            inward = viewer.is_staff and message.kind in FOR_STAFF
+            # Of an escalation, whoever works here hears also of what they asked for themselves.
+            inward = viewer.is_staff and message.kind in FOR_STAFF and ticket.requester_id != person.id
             added = await (comments.add_internal if inward else comments.add)(unit, viewer, said)
             outcomes.record(unit, arrival, InboundOutcome.COMMENTED, None, ticket_id=ticket.id, comment_id=added.id)
     except Seen:

@@ -1062,3 +1062,25 @@ def test_its_head_takes_as_long_as_it_is(head, many):
     reading.read(f"{head.format(many * 10_000)}\n\nHello".encode(), "a@example.com", "reply@example.com")
 
     assert time.process_time() - began < 3
+
+
+ESCALATE = "mutation($input: EscalateTicketInput!) { escalateTicket(input: $input) { __typename } }"
+
+
+async def test_staff_answer_the_news_of_what_they_asked_for_themselves_as_customers_do(
+    send, work, mailbox, api, submit, database, agent, billing_agent, problem
+):
+    found = await submit(billing_agent, problem)
+    await work.run()
+    mailbox.letters.clear()
+    answer = await api(agent, ESCALATE, input={"ticketId": found["id"], "reason": "It burns on."})
+    assert answer["escalateTicket"]["__typename"] == "EscalateTicketSuccess"
+    await work.run()
+    (letter,) = mailbox.to(billing_agent.email)
+    assert "You can simply answer this email." in letter.get_body(("plain",)).get_content()
+
+    assert await send(mail(billing_agent.email), letter["Reply-To"]) == 250
+
+    assert await outcomes(database) == ["COMMENTED"]
+    rows = await database.rows("SELECT internal, author_id FROM comments")
+    assert rows == [{"internal": False, "author_id": billing_agent.id}]
