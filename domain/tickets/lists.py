@@ -127,7 +127,8 @@ def _meeting(rows: Select[Ticket], viewer: Viewer, asked: Conditions, works: Wor
     for wanted, condition in (
         (asked.unassigned, Ticket.assignee_id.is_(None)),
         (asked.mine, tickets.mine(viewer)),
-        (asked.needs_triage, Ticket.triage_pending.is_(sa.true())),
+        # As the queue counts them: of what is closed nobody finds the category.
+        (asked.needs_triage, sa.and_(Ticket.triage_pending.is_(sa.true()), Ticket.status != TicketStatus.CLOSED)),
         (asked.breached, _for_staff(works, Ticket.breached_at.is_not(None))),
     ):
         if wanted is not None:

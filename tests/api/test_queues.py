@@ -134,3 +134,16 @@ async def test_tickets_of_a_person_that_the_viewer_sees(
     assert await theirs(director, customer, requesterIds=[stranger.gid]) == [[], []]
     assert await theirs(director, customer, requesterIds=[customer.gid], statuses=["OPEN"]) != [[], []]
     assert await theirs(stranger, customer) is None
+
+
+async def test_what_is_listed_for_triage_is_what_the_queue_counts(api, submit, agent, customer, other):
+    left, withdrawn = [await submit(customer, other, otherTopic="Something") for _ in range(2)]
+    close = "mutation ($input: CloseTicketInput!) { closeTicket(input: $input) { __typename } }"
+    await api(customer, close, input={"ticketId": withdrawn["id"]})
+
+    asked = """query ($waits: Boolean!) { queue { triageCount }
+      tickets(filter: {needsTriage: $waits}) { totalCount nodes { id } } }"""
+    found = await api(agent, asked, waits=True)
+    assert found["queue"] == {"triageCount": 1}
+    assert found["tickets"] == {"totalCount": 1, "nodes": [{"id": left["id"]}]}
+    assert (await api(agent, asked, waits=False))["tickets"]["nodes"] == [{"id": withdrawn["id"]}]

@@ -88,7 +88,7 @@ def holds(reader: Reader, ticket: Any, name: str, wanted: Any) -> bool:
     watches = any(row.person_id == reader.viewer.id for row in reader.rows.of(models.Watcher, ticket))
     states = {
         "unassigned": ticket.assignee_id is None,
-        "needsTriage": ticket.triage_pending is True,
+        "needsTriage": ticket.triage_pending is True and ticket.status is not models.TicketStatus.CLOSED,
         "breached": reader.works_on(ticket) and ticket.breached_at is not None,
         "mine": watches or reader.viewer.id in {ticket.requester_id, ticket.assignee_id},
     }
