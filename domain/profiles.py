@@ -8,6 +8,7 @@ from sqlalchemy import Select, select
 
 from domain import access, account_letters, api_tokens, departments, history, links, people, sessions, words
 from domain.access import Viewer
+from domain.articles import reviewing
 from domain.calendars import working
 from domain.jobs import EraseFiles
 from domain.refusals import Conflict, ConflictReason, NotAllowed, Problems
@@ -233,5 +234,6 @@ async def _end_rights(unit: Unit, actor_id: UUID | None, person: Person, *, was:
     elif was is not Role.CUSTOMER:
         await api_tokens.end_all(unit, person.id)
         leaving.leave(unit, actor_id, person.id)
+        await reviewing.leave(unit, person.id)
     theirs = [row.department_id for row in await unit.read_all(_memberships, person.id)]
     history.tell_departments(unit, *theirs)

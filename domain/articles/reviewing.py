@@ -152,6 +152,22 @@ async def _begin(
     return review.id
 
 
+# --- Leaving ----------------------------------------------------------------------------------------------------------
+
+
+def _open_of(person_id: Any) -> Select[ArticleReview]:
+    rows = select(ArticleReview).where(ArticleReview.assignee_id == person_id, reviews.is_open(ArticleReview))
+    return rows.order_by(ArticleReview.id)
+
+
+async def leave(unit: Unit, person_id: UUID) -> None:
+    """Have nobody named for what somebody was to review who works here no more; those are told who see to it then."""
+    for review in await unit.lock_all(_open_of, person_id):
+        unit.change(review, assignee_id=None)
+        unit.enqueue(TellReview(review.id))
+        articles.tell(unit, review.article_id)
+
+
 # --- Closing one ------------------------------------------------------------------------------------------------------
 
 

@@ -402,3 +402,36 @@ async def test_whoever_works_here_no_more_reads_nothing_of_what_they_were_told(
 
     (entry,) = await told(agent)
     assert (entry["body"], entry["subject"]) == (None, None)
+
+
+PERSON = "mutation ($input: UpdatePersonInput!) { updatePerson(input: $input) { __typename } }"
+
+
+@pytest.mark.parametrize("given", [{"active": False}, {"role": "CUSTOMER", "departmentIds": []}])
+async def test_what_somebody_was_to_review_is_told_when_they_leave(
+    api, request_, close, reviews, told, mailbox, house, article, agent, lead, admin, support, given
+):
+    manager = await house.person("Mia Manager", Role.MANAGER, support)
+    asked = await request_(lead, article, assigneeId=agent.gid)
+    assert asked["assignee"] == {"name": agent.name}
+    assert await told(manager) == []
+
+    await api(admin, PERSON, input={"personId": agent.gid} | given)
+
+    (review,) = await reviews(lead)
+    assert (review["id"], review["assignee"]) == (asked["id"], None)
+    (news,) = await told(manager)
+    assert news["subject"]["id"] == asked["id"]
+
+
+async def test_what_somebody_has_reviewed_stays_theirs(
+    api, request_, close, reviews, told, mailbox, house, article, agent, lead, admin, support
+):
+    manager = await house.person("Mia Manager", Role.MANAGER, support)
+    await close(agent, await request_(lead, article, assigneeId=agent.gid))
+
+    await api(admin, PERSON, input={"personId": agent.gid, "active": False})
+
+    (review,) = await reviews(lead, statuses=["REVISED"])
+    assert review["assignee"] == {"name": agent.name}
+    assert await told(manager) == []
