@@ -86,7 +86,8 @@ async def save(unit: Unit, viewer: Viewer, category_id: UUID | None, form: Form)
     problems.refuse()
     unit.translate("categories_name_key", Conflict(ConflictReason.TAKEN, "Another category has this name."))
     department = await unit.lock(departments.one, viewer, form.department_id)
-    if access.found(department, "departmentId", "department").archived_at is not None:
+    gone = access.found(department, "departmentId", "department").archived_at is not None
+    if gone and not form.archived:
         raise InvalidInput(("departmentId", "This department is archived."))
     values: dict[str, Any] = {
         "name": name,

@@ -160,6 +160,16 @@ async def test_what_is_named_and_unknown_is_not_found(save, database, field, pre
     assert await database.counts() == before
 
 
+async def test_what_is_archived_with_its_department_can_be_described_but_does_not_come_back(save, database, billing):
+    given = {"name": "Bills", "departmentId": billing.gid}
+    category = await save(**given, archived=True)
+    await database.rows("UPDATE departments SET archived_at = now() WHERE id = :id", id=billing.id)
+
+    given |= {"categoryId": category["id"]}
+    assert (await save(**given, description="Until 2025.", archived=True))["description"] == "Until 2025."
+    assert (await save(**given))["field"] == "departmentId"
+
+
 async def test_tickets_are_not_sent_to_an_archived_department(save, database, billing):
     await database.rows("UPDATE departments SET archived_at = now() WHERE id = :id", id=billing.id)
 
