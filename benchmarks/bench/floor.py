@@ -266,7 +266,7 @@ class Floor:
             assert 0 < len(body) <= 20_000
             await run(
                 held, COMMENT, ticket_id, subject, body, comment_id, person, html(body), moment, last + 1, public + 1,
-                event_id, orjson.dumps({"comment_id": str(comment_id)}).decode(),
+                event_id, orjson.dumps({"comment_id": str(comment_id), "by_staff": False}).decode(),
                 new_id(), orjson.dumps({"event_ids": [str(event_id)]}).decode(),
             )  # fmt: skip
             await held[0].execute("COMMIT")
