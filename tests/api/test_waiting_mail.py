@@ -43,6 +43,7 @@ def command(migrated, monkeypatch):
     """`desk waiting-mail`, as an operator calls it: its exit code, what it says, and what is wrong."""
     monkeypatch.setattr(commands, "_settings", lambda: migrated)
     monkeypatch.setattr("infra.supervisor.join", lambda _folder: None)
+    monkeypatch.setattr("infra.logs.configure", lambda *_: None)  # the process is the tests', and so is its log
 
     async def called(*arguments):
         result = await asyncio.to_thread(CliRunner().invoke, commands.app, ["waiting-mail", *arguments])
@@ -52,7 +53,7 @@ def command(migrated, monkeypatch):
 
 
 async def test_an_operator_lists_and_opens_it(come, command, desk, database, other):
-    assert await command() == (0, "", "")
+    assert await command() == (0, "", f"{commands.NO_MAIL}\n")
     await come()
     await come("", "Mute Mary <mute@elsewhere.example>")
     good, bad = await waiting.listed(desk)
