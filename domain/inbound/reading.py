@@ -2,6 +2,7 @@
 
 import email
 import email.policy
+import email.utils
 import hashlib
 import itertools
 import re
@@ -30,6 +31,8 @@ ALTERNATIVE = "multipart/alternative"
 UNNAMED = "attachment"
 
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
+# All that could be an address, as all Pythons read it: newer ones find none where a name is written as one, as many do.
+_LENIENT: dict[str, Any] = {"strict": False} if getattr(email.utils, "supports_strict_parsing", False) else {}
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 _registry = HeaderRegistry()
 
@@ -119,7 +122,7 @@ def _sender(message: EmailMessage) -> tuple[str, str]:
         return "", ""
     found = {
         address.lower(): name
-        for name, address in getaddresses([" ".join(each.split()) for each in written])
+        for name, address in getaddresses([" ".join(each.split()) for each in written], **_LENIENT)
         if "@" in address
     }
     address, name = next(iter(found.items()), ("", ""))
