@@ -135,6 +135,12 @@ async def take(writes: Writes, limit: Limit, subject: str) -> None:
             raise RateLimited(wait)
 
 
+async def count_change(unit: Unit, viewer: Viewer) -> None:
+    """Count a change by a customer that is no comment, as `count` does. Staff may change as much as they like."""
+    if not viewer.is_staff:
+        await count(unit, CHANGE_BY_CUSTOMER, str(viewer.id))
+
+
 async def count(unit: Unit, limit: Limit, subject: str) -> None:
     """Count one attempt if the unit is committed. Raises RateLimited when it is one too many."""
     attempts = Attempts(unit, limit, subject)

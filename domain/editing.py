@@ -41,7 +41,7 @@ async def edit(unit: Unit, viewer: Viewer, comment_id: UUID, body: str) -> UUID:
         raise Conflict(ConflictReason.WRONG_STATE, "This comment was taken back.", current=(Comment, comment.id))
     if comment.body == text:
         return comment.id
-    await _count(unit, viewer)
+    await attempts.count_change(unit, viewer)
     made = await words.beside(words.html, text)
     unit.change(comment, body=text, body_html=made, edited_at=unit.now)
     await search.forget(unit, comment.id, internal=comment.internal)
@@ -69,18 +69,13 @@ async def delete(unit: Unit, viewer: Viewer, comment_id: UUID, attachment_id: UU
         attachment_id = None
         unit.change(comment, body=None, body_html=None, deleted_at=unit.now)
         await search.forget(unit, comment.id, internal=comment.internal)
-    await _count(unit, viewer)
+    await attempts.count_change(unit, viewer)
     for file in files:
         unit.delete(file)
     if files:
         unit.enqueue(EraseFiles([file.key for file in files]))
     history.record(unit, viewer.id, ticket, CommentDeleted(comment.id, attachment_id), internal=comment.internal)
     return comment.id
-
-
-async def _count(unit: Unit, viewer: Viewer) -> None:
-    if not viewer.is_staff:
-        await attempts.count(unit, attempts.CHANGE_BY_CUSTOMER, str(viewer.id))
 
 
 async def _own(unit: Unit, viewer: Viewer, comment_id: UUID) -> tuple[Ticket, Comment]:

@@ -27,10 +27,6 @@ def _theirs(person_id: Any, after: Any, most: int) -> Select[Ticket]:
     return select(Ticket).where(Ticket.id.in_(select(ids.c.id))).order_by(Ticket.id).limit(most)
 
 
-def _unresolved_of(ticket: Ticket, person_id: UUID) -> bool:
-    return ticket.assignee_id == person_id and ticket.status in UNRESOLVED
-
-
 def leave(unit: Unit, actor_id: UUID | None, person_id: UUID) -> None:
     """Have their unresolved tickets put back, which may be many, and those that they follow followed no more: as
     a customer they would go on seeing them. Those that open again find somebody else by then.
@@ -45,9 +41,8 @@ async def unassign(unit: Unit, job: Unassign) -> None:
     tickets = await unit.lock_all(_theirs, job.person_id, job.after, BATCH)
     await watching.leave(unit, job.actor_id, tickets, job.person_id)
     for ticket in tickets:
-        if not _unresolved_of(ticket, job.person_id):
-            continue
-        assigning.hand(unit, job.actor_id, ticket, None)
-        await sla.follow(unit, ticket)
+        if ticket.assignee_id == job.person_id and ticket.status in UNRESOLVED:
+            assigning.hand(unit, job.actor_id, ticket, None)
+            await sla.follow(unit, ticket)
     if len(tickets) == BATCH:
         unit.enqueue(Unassign(job.person_id, job.actor_id, tickets[-1].id))

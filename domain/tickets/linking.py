@@ -170,8 +170,8 @@ async def merge(unit: Unit, viewer: Viewer, into_id: UUID, ticket_ids: list[UUID
     if answer is not None:
         unit.change(into, first_responded_at=answer.created_at)
     for source in sources:
-        brought = answer is not None and answer.ticket_id == source.id
-        await _take_in(unit, viewer, into, source, answered_by_id=answer.author_id if answer and brought else None)
+        answered_by_id = answer.author_id if answer is not None and answer.ticket_id == source.id else None
+        await _take_in(unit, viewer, into, source, answered_by_id=answered_by_id)
     await sla.follow(unit, into)
     return into.id
 

@@ -52,7 +52,7 @@ async def watch(unit: Unit, viewer: Viewer, ticket_id: UUID, person_id: UUID | N
     ticket, person = await _both(unit, viewer, ticket_id, person_id)
     access.found(person if person.active else None, "personId", "person")
     if await unit.lock(_watcher, ticket.id, person.id) is None:
-        await _count(unit, viewer)
+        await attempts.count_change(unit, viewer)
         unit.insert(Watcher, ticket_id=ticket.id, person_id=person.id)
         _tell(unit, viewer, ticket, [person.id], came=True, staff=person.role is not Role.CUSTOMER)
     return ticket.id
@@ -63,7 +63,7 @@ async def unwatch(unit: Unit, viewer: Viewer, ticket_id: UUID, person_id: UUID |
     ticket, person = await _both(unit, viewer, ticket_id, person_id)
     row = await unit.lock(_watcher, ticket.id, person.id)
     if row is not None:
-        await _count(unit, viewer)
+        await attempts.count_change(unit, viewer)
         unit.delete(row)
         _tell(unit, viewer, ticket, [person.id], came=False, staff=person.role is not Role.CUSTOMER)
     return ticket.id
@@ -100,11 +100,6 @@ def _tell(unit: Unit, viewer: Viewer, ticket: Ticket, person_ids: list[UUID], *,
         some = person_ids[first : first + MOST_NAMED]
         changed = WatchersChanged(some, []) if came else WatchersChanged([], some)
         history.record(unit, viewer.id, ticket, changed, internal=staff)
-
-
-async def _count(unit: Unit, viewer: Viewer) -> None:
-    if not viewer.is_staff:
-        await attempts.count(unit, attempts.CHANGE_BY_CUSTOMER, str(viewer.id))
 
 
 async def _both(unit: Unit, viewer: Viewer, ticket_id: UUID, person_id: UUID | None) -> tuple[Ticket, Person]:
