@@ -87,6 +87,14 @@ def _is_address(value: str) -> bool:
     return [bool(re.fullmatch(r"[^\s@]+@[^\s@]+", address)) for _, address in getaddresses([value])] == [True]
 
 
+def _is_bare_address(value: str) -> bool:
+    return value.count("@") == 1 and not any(letter.isspace() for letter in value)
+
+
+def _is_of_tickets(value: str) -> bool:
+    return re.fullmatch(r"[^{}\s]+(?:\{(?:number|id)\}[^{}\s]*)+", value) is not None
+
+
 def _is_domain(value: str) -> bool:
     return re.fullmatch(r"[\w-]+(?:\.[\w-]+)*", value) is not None
 
@@ -109,6 +117,8 @@ def _is_dsn(value: str) -> bool:
 # What a value has to look like that would otherwise be taken, and then do nothing, or break what runs much later.
 FORMS: dict[str, tuple[Callable[[str], bool], str]] = {
     "mail_from": (_is_address, "is one address, with a name or without: Support <support@example.com>"),
+    "operator_email": (_is_bare_address, "is one address, such as operator@example.com"),
+    "ticket_url": (_is_of_tickets, "has {number} or {id} in it, as https://desk.example.com/tickets/{number}"),
     "reply_domain": (_is_domain, "is a domain, such as reply.example.com"),
     "forwarded_allow_ips": (_is_proxy, "has addresses and networks, such as 10.0.0.0/8, with commas between them"),
     "attachment_types": (_is_media_type, "has media types, such as image/*, with commas between them"),
@@ -282,20 +292,6 @@ class Settings(BaseSettings):
             usual = PORTS.get(origin["scheme"]) if origin else None
             found.append(word.removesuffix(f":{usual}") if usual else word)
         return tuple(found)
-
-    @field_validator("ticket_url")
-    @classmethod
-    def _of_a_ticket(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(r"[^{}\s]+(?:\{(?:number|id)\}[^{}\s]*)+", value):
-            raise ValueError("has {number} or {id} in it, as https://desk.example.com/tickets/{number}")
-        return value
-
-    @field_validator("operator_email")
-    @classmethod
-    def _address(cls, value: str | None) -> str | None:
-        if value is not None and (value.count("@") != 1 or any(letter.isspace() for letter in value)):
-            raise ValueError("is one address, such as operator@example.com")
-        return value
 
     @field_validator(*FORMS)
     @classmethod
