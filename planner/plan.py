@@ -111,7 +111,7 @@ class Plan:
     async def answer(self, reads: Reads, request: Request, *, batch: bool) -> bytes | None:
         """The statement's one value, complete. Raises BadRequest, Unavailable, and what PostgreSQL raises."""
         text = await self.text(reads, request, batch=batch)
-        return None if text is None else await self.complete(text, reads, request)
+        return None if text is None else (await self.state(text, reads, request)).body
 
     async def text(self, reads: Reads, request: Request, *, batch: bool) -> bytes | None:
         """The same, still to be completed."""
@@ -122,11 +122,7 @@ class Plan:
 
     async def complete(self, text: bytes, reads: Reads, request: Request) -> bytes:
         """The text with cards, computed leaves and what is read by plans of its own in their places."""
-        if self.cards is not None:
-            text = await self.cards.filled(text, self.luck)
-        if self.computed:
-            text = self.filled(text)
-        return await self.went_on(text, reads, request) if self.continued else text
+        return (await self.state(text, reads, request)).body
 
     async def state(self, text: bytes, reads: Reads, request: Request) -> State:
         """As `complete`, with what tells whether anything has changed."""
