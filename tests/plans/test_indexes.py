@@ -52,7 +52,8 @@ NEXT = """query Tickets($after: String, $order: TicketOrder) { tickets(first: 10
   nodes { id } pageInfo { hasNextPage endCursor } } }"""
 NUMBERED = "query Ticket($number: Int!) { ticketByNumber(number: $number) { id subject requester { name } lastSeq } }"
 EVENTS = """query Events($id: ID!) { ticket(id: $id) { id subject events(first: 50) { nodes { seq at actor { name }
-  ... on TicketSubmitted { subject } } } attachments(first: 20) { nodes { filename } } viewerUnreadCount } }"""
+  ... on TicketSubmitted { subject } ... on CommentAdded { comment { body ticket { subject } } } } }
+  attachments(first: 20) { nodes { filename } } viewerUnreadCount } }"""
 TARGETS = """query Targets($id: ID!) { ticket(id: $id) { sla { policy { name targets { priority } }
   firstResponse { state dueAt } resolution { state remainingSeconds } } } }"""
 NOTIFICATIONS = """query News { viewer { unread { count } notifications(first: 20) {
@@ -246,6 +247,7 @@ async def test_notifications(plans, people, viewer):
         (attachments._own, (Viewer(Role.AGENT, new_id()), [new_id()]), True),
         (sessions._ended_since, (now() - dt.timedelta(minutes=6),), False),
         (sessions._open_ones, (new_id(), now()), True),
+        (sessions._mailed_ones, (new_id(), now()), True),
         (writes._some, (sessions._old, now() - sessions.KEPT, 10), False),
         (attempts._count, ("key", now(), dt.timedelta(hours=1)), False),
         (access._departments_in, (Viewer(Role.AGENT, new_id()),), False),
@@ -271,6 +273,7 @@ async def test_notifications(plans, people, viewer):
         (news.of_messages, (Role.AGENT, [new_id()]), False),
         (news.of_messages, (Role.CUSTOMER, [new_id()]), False),
         (mailing._went, ([new_id()], [new_id()], now()), False),
+        (mailing._confirmed, ([new_id()], now()), False),
         (preferences.listed, (Viewer(Role.AGENT, new_id()), new_id()), False),
         (notifications._mark_some, (new_id(), now(), [new_id()], True), False),
         (notifications._mark_of_ticket, (new_id(), now(), new_id(), True), False),

@@ -5,8 +5,10 @@ from large_desk import GROWING, VIEWERS
 
 from domain import editing
 from domain.access import Viewer
-from domain.tickets import assigning, handling, linking, search, watching
+from domain.articles import reviewing
+from domain.tickets import assigning, handling, leaving, linking, rerouting, search, watching
 from infra.ids import new_id
+from infra.unit import now
 from models import Role
 
 AGENT, DIRECTOR = Viewer(Role.AGENT, new_id()), Viewer(Role.DIRECTOR, new_id())
@@ -82,6 +84,11 @@ async def test_people_are_found_by_their_words(plans, people):
         (linking._move_files, ([new_id()], new_id()), False),
         (watching._watchers, ([new_id()],), False),
         (watching._follow, ([new_id()], new_id()), False),
+        (watching._of_person, ([new_id()] * 500, new_id()), True),
+        (leaving._theirs, (new_id(), new_id(), leaving.BATCH), True),
+        (rerouting._unresolved_in, (new_id(), new_id(), rerouting.BATCH), True),
+        (linking._first_answer, ([new_id()], now(), new_id()), False),
+        (reviewing._open_of, (new_id(),), True),
     ],
     ids=lambda value: f"{value.__module__}.{value.__name__}" if callable(value) else None,
 )
