@@ -189,12 +189,19 @@ def beginning(plain: str, most: int) -> str:
 
 
 def email(problems: Problems, field: str, value: str) -> str:
-    """An email address in lower case; adds a problem when it is none."""
-    try:
-        return validate_email(value.strip(), check_deliverability=False).normalized.lower()
-    except EmailNotValidError:
+    """An email address as it is kept; adds a problem when it is none."""
+    found = address(value.strip())
+    if found is None:
         problems.add(field, "This is not an email address.")
-        return ""
+    return found or ""
+
+
+def address(value: str) -> str | None:
+    """An email address as it is kept, in lower case and its domain not in ASCII's disguise; None when it is none."""
+    try:
+        return validate_email(value, check_deliverability=False).normalized.lower()
+    except EmailNotValidError:
+        return None
 
 
 def tags(problems: Problems, field: str, values: list[str], *, most: int = MOST_TAGS) -> list[str]:

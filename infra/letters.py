@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from email.errors import MessageError
 from email.header import Header
 from email.headerregistry import Address
-from email.utils import format_datetime, formataddr, localtime, parseaddr
+from email.utils import format_datetime, formataddr, localtime, parseaddr, quote
 from typing import Final, Protocol
+
+import idna
 
 LONGEST_LINE: Final = 900  # long links stay whole
 LONGEST_WORD: Final = 75  # of those that are encoded (RFC 2047, 2)
@@ -78,8 +80,8 @@ def sender_of(mail_from: str, desk_name: str) -> Address:
     """MAIL_FROM, under the desk's name unless it has one of its own. Raises `Later`: a setting can be mended."""
     name, address = parseaddr(mail_from)
     try:
-        return Address(display_name=name or desk_name, addr_spec=address)
-    except (MessageError, ValueError, IndexError) as wrong:
+        return Address(display_name=name or desk_name, addr_spec=mailable(address))
+    except (MessageError, ValueError, IndexError, Undeliverable) as wrong:
         said = f"MAIL_FROM can't be used: {wrong}"
         raise Later(said, said) from wrong
 
@@ -112,17 +114,35 @@ def written(sender: Address, letter: Letter) -> bytes:
 
 
 @functools.lru_cache(1000)
+def mailable(address: str) -> str:
+    """An address as every mail server takes it, its domain in ASCII (RFC 5891); one that needs SMTPUTF8 stays as it is.
+
+    Raises `Undeliverable` when there is no such domain.
+    """
+    name, _, domain = address.rpartition("@")
+    if address.isascii() or not name.isascii():
+        return address
+    try:
+        return f"{name}@{idna.encode(domain, uts46=True).decode()}"
+    except idna.IDNAError as wrong:
+        raise Undeliverable(f"There is no such domain: {wrong}", "There is no such domain") from wrong
+
+
+@functools.lru_cache(1000)
 def _recipient(name: str, address: str) -> str:
     """Somebody in a header, if the address is one."""
-    to = Address(display_name=name, addr_spec=address)
-    return mailbox(to.display_name, to.addr_spec)
+    Address(display_name=name, addr_spec=address.encode("ascii", "replace").decode())  # which knows none beyond ASCII
+    return mailbox(name, address)
 
 
 def mailbox(name: str, address: str) -> str:
     """A name and an address, which stands there as it is beyond ASCII too, for servers that know SMTPUTF8."""
+    if name.isascii() and address.isascii():
+        return formataddr((name, address))
     if name.isascii():
-        return formataddr((name, address)) if address.isascii() else str(Address(name, addr_spec=address))
-    words = Header(name, header_name="From", maxlinelen=LONGEST_WORD).encode(linesep="")  # `formataddr` makes it one
+        words = f'"{quote(name)}"'
+    else:  # `formataddr` would make it one word, however long
+        words = Header(name, header_name="From", maxlinelen=LONGEST_WORD).encode(linesep="")
     return f"{words} <{address}>"
 
 

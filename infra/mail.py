@@ -12,7 +12,7 @@ from opentelemetry.trace import SpanKind
 
 from infra import tracing
 from infra.faults import told
-from infra.letters import Away, Carrier, Later, Letter, Undeliverable, sender_of, written
+from infra.letters import Away, Carrier, Later, Letter, Undeliverable, mailable, sender_of, written
 from infra.ses import Ses
 from infra.settings import Settings
 from infra.smtp import Smtp
@@ -41,11 +41,12 @@ class Mailer:
         """Hand a letter over, once a connection is free. `bulk`: one of so many that others, of which each has somebody
         who waits for it, are not to stand behind them.
 
-        Raises `Undeliverable` when one server refuses it for good, or `Later` when none takes it now.
+        Raises `Undeliverable` when its address is none or a server refuses it for good, `Later` when none takes it now.
         """
         if not self._carriers:
             raise Later("SMTP_URL is not set.", "SMTP_URL is not set")
         sender = sender_of(self._settings.mail_from, self._settings.desk_name)
+        letter = replace(letter, to=mailable(letter.to))
         message = written(sender, letter)
         refusals: list[Later] = []
         for carrier in self._in_order():

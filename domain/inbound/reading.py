@@ -94,7 +94,7 @@ def read(content: bytes, envelope_sender: str, recipient: str) -> Mail:
     bounce = _is_report(message) or address.lower().startswith(FROM_MACHINES)
     return Mail(
         digest=_digest(message, content, recipient),
-        sender=address.lower(),
+        sender=words.address(address) or address.lower(),
         sender_name=name,
         subject=words.visible(_header(message, "Subject")),
         text=quotes.written(words.visible(_text(message))),

@@ -118,6 +118,15 @@ async def test_an_answer_becomes_a_comment(send, reply_to, customer, database, a
     assert row == {"outcome": "COMMENTED", "person_id": customer.id, "ticket_id": ticket.uuid}
 
 
+async def test_a_sender_is_known_by_the_domain_in_ascii_too(send, reply_to, customer, database):
+    """As programs write it for servers that know nothing else."""
+    await database.rows("UPDATE people SET email = 'carla@exämple.de' WHERE id = :id", id=customer.id)
+
+    await send(mail("Carla <Carla@xn--exmple-cua.de>"), reply_to)
+
+    assert await outcomes(database) == ["COMMENTED"]
+
+
 async def test_an_answer_opens_what_was_resolved(send, reply_to, customer, agent, database, api, ticket):
     resolve = "mutation($input: ResolveTicketInput!) { resolveTicket(input: $input) { __typename } }"
     await api(agent, resolve, input={"ticketId": ticket.gid})

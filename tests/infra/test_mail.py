@@ -76,9 +76,9 @@ class Server:
 
 
 @asynccontextmanager
-async def listening(handler):
+async def listening(handler, **options):
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(handler, loop=loop, hostname="test"), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: SMTP(handler, loop=loop, hostname="test", **options), "127.0.0.1", 0)
     try:
         yield f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
@@ -326,6 +326,26 @@ def test_a_name_beyond_ascii_is_of_words_that_are_short_enough(name):
     read = email.message_from_bytes(text)
     for header, address in (("From", "desk@example.com"), ("To", letter.to)):
         assert str(make_header(decode_header(read[header]))) == f"{name} <{address}>"
+
+
+@pytest.mark.parametrize("name", ["Zoë", 'Carla "the" Customer', None])
+async def test_addresses_beyond_ascii_are_written_to(settings, server, name):
+    """Their domains are known to all servers in ASCII, names before them to those that know SMTPUTF8."""
+    await send(settings, replace(LETTER, to="customer@exämple.de", to_name=name))
+    beyond = replace(LETTER, to="käufer@exämple.de", to_name=name)
+    with pytest.raises(Undeliverable):
+        await send(settings, beyond)
+    async with listening(server, enable_SMTPUTF8=True) as url:
+        await send(settings.model_copy(update={"smtp_url": url}), beyond)
+    with pytest.raises(Undeliverable, match="no such domain"):
+        await send(settings, replace(LETTER, to="a@ä..de"))
+
+    sent = ["customer@xn--exmple-cua.de", "käufer@exämple.de"]
+    assert [envelope.rcpt_tos for envelope in server.envelopes] == [[address] for address in sent]
+    for message, address in zip(server.messages, sent, strict=True):
+        (to,) = message["To"].addresses
+        assert to.addr_spec.encode("utf-8", "surrogateescape").decode() == address
+        assert to.display_name == (name or "")
 
 
 async def test_no_server_no_answer_and_no_setting_mean_later(settings, server, monkeypatch):
