@@ -96,7 +96,7 @@ def _is_of_tickets(value: str) -> bool:
 
 
 def _is_domain(value: str) -> bool:
-    return re.fullmatch(r"[\w-]+(?:\.[\w-]+)*", value) is not None
+    return re.fullmatch(r"[\w-]+(?:\.[\w-]+)*", value, re.ASCII) is not None
 
 
 def _is_proxy(value: str) -> bool:
@@ -119,7 +119,7 @@ FORMS: dict[str, tuple[Callable[[str], bool], str]] = {
     "mail_from": (_is_address, "is one address, with a name or without: Support <support@example.com>"),
     "operator_email": (_is_bare_address, "is one address, such as operator@example.com"),
     "ticket_url": (_is_of_tickets, "has {number} or {id} in it, as https://desk.example.com/tickets/{number}"),
-    "reply_domain": (_is_domain, "is a domain, such as reply.example.com"),
+    "reply_domain": (_is_domain, "is a domain in ASCII, such as reply.example.com or xn--bcher-kva.example"),
     "forwarded_allow_ips": (_is_proxy, "has addresses and networks, such as 10.0.0.0/8, with commas between them"),
     "attachment_types": (_is_media_type, "has media types, such as image/*, with commas between them"),
     "sentry_dsn": (_is_dsn, "is what Sentry shows as a project's DSN: https://key@host/number"),

@@ -156,8 +156,11 @@ def test_origins_are_known_as_browsers_say_them(outside):
             for value in ("support", "Support <support>", "a@b, c@d")
         ),
         *(
-            ({"REPLY_DOMAIN": value}, "REPLY_DOMAIN: is a domain, such as reply.example.com")
-            for value in ("reply@example.com", "https://example.com", "no domain")
+            (
+                {"REPLY_DOMAIN": value},
+                "REPLY_DOMAIN: is a domain in ASCII, such as reply.example.com or xn--bcher-kva.example",
+            )
+            for value in ("reply@example.com", "https://example.com", "no domain", "bücher.example")
         ),
         *(
             (
@@ -222,7 +225,7 @@ def test_a_file_that_is_no_text_is_told_in_one_line(outside, tmp_path):
         {"SMTP_URL": "smtps://me%40example.com:p@mail:465 ses://eu-central-1", "MAIL_FROM": '"A, B" <a@b.example>'},
         {"FORWARDED_ALLOW_IPS": "10.0.0.0/8, 127.0.0.1, ::1, fd00::/8", "ALLOWED_ORIGINS": "http://localhost:5173/, *"},
         {"FORWARDED_ALLOW_IPS": "*", "STORAGE_URL": "s3://files/of@us", "TICKET_URL": "https://a.example/{number}"},
-        {"SENTRY_DSN": "https://key@sentry.example.net/1", "REPLY_DOMAIN": "antworten.über-uns.example"},
+        {"SENTRY_DSN": "https://key@sentry.example.net/1", "REPLY_DOMAIN": "antworten.xn--ber-uns-n2a.example"},
     ],
 )
 def test_addresses_of_all_kinds_are_taken(outside, variables):
