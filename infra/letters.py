@@ -137,13 +137,19 @@ def _recipient(name: str, address: str) -> str:
 
 def mailbox(name: str, address: str) -> str:
     """A name and an address, which stands there as it is beyond ASCII too, for servers that know SMTPUTF8."""
-    if name.isascii() and address.isascii():
+    plain = _goes_as_it_is(name)
+    if plain and address.isascii():
         return formataddr((name, address))
-    if name.isascii():
+    if plain:
         words = f'"{quote(name)}"'
     else:  # `formataddr` would make it one word, however long
-        words = Header(name, header_name="From", maxlinelen=LONGEST_WORD).encode(linesep="")
+        words = Header(name, "utf-8", header_name="From", maxlinelen=LONGEST_WORD).encode(linesep="")
     return f"{words} <{address}>"
+
+
+def _goes_as_it_is(text: str) -> bool:
+    """Whether a header can hold it unencoded: what looks encoded would be read as what it looks like."""
+    return text.isascii() and "=?" not in text
 
 
 def _header(name: str, value: str) -> str:
@@ -152,9 +158,9 @@ def _header(name: str, value: str) -> str:
         raise Undeliverable(f"A header can't be called {name!r}.")
     if any(mark in value for mark in "\r\n\0"):
         raise Undeliverable(f"The header {name} has a line break.")
-    if name not in {"From", "To"} and not (value.isascii() and len(value) < LONGEST_LINE):
-        longest = LONGEST_LINE if value.isascii() else LONGEST_WORD
-        value = Header(value, header_name=name, maxlinelen=longest).encode(linesep="\r\n")
+    if name not in {"From", "To"} and not (_goes_as_it_is(value) and len(value) < LONGEST_LINE):
+        charset, longest = (None, LONGEST_LINE) if _goes_as_it_is(value) else ("utf-8", LONGEST_WORD)
+        value = Header(value, charset, header_name=name, maxlinelen=longest).encode(linesep="\r\n")
     return f"{name}: {value.replace(BETWEEN_WORDS, FOLDED)}\r\n"
 
 

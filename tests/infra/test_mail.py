@@ -315,6 +315,15 @@ async def test_long_headers_and_lines_arrive_whole(settings, server):
     assert max(map(len, server.envelopes[0].original_content.split(b"\r\n"))) < 998
 
 
+async def test_what_looks_encoded_is_read_as_it_was_written(settings, server):
+    """Else a subject could say in people's mail what nobody sees anywhere else."""
+    said = "[#1] =?utf-8?q?Your_password?= =?utf-8?b?4oCuaGVyZQ==?="
+    await send(settings, replace(LETTER, subject=said, to_name="=?utf-8?q?Eve?="))
+
+    (message,) = server.messages
+    assert (message["Subject"], message["To"].addresses[0].display_name) == (said, "=?utf-8?q?Eve?=")
+
+
 @pytest.mark.parametrize("name", ["Александра Константиновна Преображенская", "😀" * 200, "é" + "a" * 150, "Ő Ű"])
 def test_a_name_beyond_ascii_is_of_words_that_are_short_enough(name):
     """Longer ones than 75 characters are not to be decoded (RFC 2047, 2), nor lines of more than 998 to be taken."""
