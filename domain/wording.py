@@ -4,6 +4,7 @@ English stands in the code, each text as the argument of `marked` or `said`. Tra
 `locales`, read as they are at the start.
 """
 
+import contextlib
 import datetime as dt
 import zoneinfo
 from functools import lru_cache
@@ -38,11 +39,13 @@ TRANSLATIONS = _read()  # the texts of each language besides English, by their E
 @lru_cache(maxsize=KEPT)
 def locale_of(wanted: str | None) -> Locale:
     """The language that somebody reads, with its region: theirs if we speak it, else the desk's."""
-    try:
-        locale = Locale.parse(wanted or DESK, sep="-")
-    except (ValueError, TypeError, UnknownLocaleError):
-        return Locale.parse(DESK)
-    return locale if locale.language == DESK or locale.language in TRANSLATIONS else Locale.parse(DESK)
+    tag = wanted or DESK
+    for each in (tag, tag.partition("-")[0]):  # of a region where few speak it, such as de-FR, nobody knows anything
+        with contextlib.suppress(ValueError, TypeError, UnknownLocaleError):
+            locale = Locale.parse(each, sep="-")
+            if locale.language in {DESK, *TRANSLATIONS}:
+                return locale
+    return Locale.parse(DESK)
 
 
 @lru_cache(maxsize=KEPT)

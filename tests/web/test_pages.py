@@ -86,7 +86,9 @@ async def test_a_link_is_good_while_its_person_has_the_address_that_it_went_to(h
         ("es-MX,es;q=0.9,en;q=0.8", "es-MX", "Este enlace no es correcto"),
         ("pt-BR, FR;q=0.5", "fr", "Ce lien n"),
         ("*", "en", "This link is not right"),
-        ("x" * 5000 + ",," + "de-" * 2000, "en", "This link is not right"),
+        ("x" * 5000 + ",," + "de-" * 2000, "de", "Dieser Link stimmt nicht"),
+        ("de-FR, fr;q=0.5", "de", "Dieser Link stimmt nicht"),
+        ("x" * 5000 + ",,", "en", "This link is not right"),
     ],
 )
 async def test_who_is_not_known_is_spoken_to_as_their_browser_asks(http, asked, language, said):
