@@ -92,7 +92,7 @@ async def _of_maintenance(unit: Unit, desk: Desk, message: Message, person: Pers
     if not records:
         return None
     said = said_of_maintenance(w, records[0])
-    own = await drafts.own_words(unit, NotificationKind.MAINTENANCE, w.tag)
+    own = await drafts.own_words(unit, NotificationKind.MAINTENANCE, person.locale)
     return None if said is None else about_maintenance(desk, records[0], said, person, own)
 
 
@@ -108,10 +108,8 @@ def said_of_maintenance(w: Wording, fact: Any) -> tuple[str, list[Block]] | None
     if fact["said"]:
         blocks.append(news.quoted(fact["said"], fact["said_html"]))
     elif fact["kind"] != HappeningKind.POSTED.name:
-        starts, ends = (saying.moment_of(fact[name]) for name in ("starts", "ends"))
         blocks.append(Block(saying.hinders_of(w, fact)))
-        text = saying.filled(w, fact["message"], starts, ends, fact["services"])
-        blocks.append(news.quoted(text, words.html(text)))
+        blocks.append(news.quoted(*saying.filled(w, fact)))
     return saying.title_of(w, fact), blocks
 
 
@@ -149,7 +147,7 @@ async def _of_review(unit: Unit, desk: Desk, message: Message, person: Person, w
     draft = Draft(subject, [Piece(fact["title"], blocks)], _to_desk(desk, w))
     kind = NotificationKind.REVIEW_REQUESTED
     drafts.add_way_out(draft, desk, person, kind, w)
-    return await drafts.worded(unit, desk, kind, draft, person, w)
+    return await drafts.worded(unit, desk, kind, draft, person)
 
 
 # --- Accounts ---------------------------------------------------------------------------------------------------------
@@ -209,11 +207,12 @@ def _about(
     )
     if (kind, MessageChannel.EMAIL) not in preferences.LOCKED:
         drafts.add_way_out(draft, desk, person, kind, w)
-    text = drafts.nearest([each for each in own if each.kind is kind], w.tag)
-    return draft if text is None else drafts.in_own_words(draft, text, _facts(found, person, desk, w, draft))
+    text = _own_words(kind, found, own, person)
+    return draft if text is None else drafts.in_own_words(draft, text, _facts(found[0], person, desk, w, draft))
 
 
 _RESOLVED = NotificationKind.TICKET_RESOLVED
+_OF_COMMENTS = {NotificationKind.COMMENT_ADDED, NotificationKind.MENTIONED}
 RATINGS = range(1, 6)
 MOST_TOLD = 100  # tickets of one email
 
@@ -252,9 +251,19 @@ def _threaded(ticket_id: UUID, desk: Desk) -> dict[str, str]:
     return {"In-Reply-To": root, "References": root}
 
 
-def _facts(found: list[Section], person: Person, desk: Desk, w: Wording, draft: Draft) -> dict[str, str]:
+def _own_words(
+    kind: NotificationKind, found: list[Section], own: list[MessageTemplate], person: Person
+) -> MessageTemplate | None:
+    """What the desk itself says. It speaks of one ticket, and of the comment that it is about: without them we do."""
+    if len(found) > 1 or (kind in _OF_COMMENTS and found[0].comment is None):
+        return None
+    return drafts.nearest([each for each in own if each.kind is kind], person.locale)
+
+
+def _facts(section: Section, person: Person, desk: Desk, w: Wording, draft: Draft) -> dict[str, str]:
     """What may stand in the desk's own words."""
-    fact = found[0].fact
+    fact, said = section.fact, section.comment or section.fact
+    files = [words.escaped(block.text) for block in news.with_files(said, w)]
     return {
         "name": person.name,
         "desk": desk.settings.desk_name,
@@ -264,8 +273,8 @@ def _facts(found: list[Section], person: Person, desk: Desk, w: Wording, draft: 
         "status": w.said(news.LABELS[TicketStatus[fact.status]]),
         "department": fact.department,
         "agent": fact.assignee or "",
-        "author": fact.author or desk.settings.desk_name,
-        "comment": "\n\n".join([fact.comment or "", *(block.text for block in news.with_files(fact, w))]).strip(),
+        "author": said.author or desk.settings.desk_name,
+        "comment": "\n\n".join([said.comment or "", *files]).strip(),
     }
 
 

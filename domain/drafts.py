@@ -59,7 +59,8 @@ class Draft:
     notes: list[str] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
     unsubscribe: Link | None = None
-    greeting: str | None = None  # None: the usual one
+    greeting: str | None = None  # None: the usual one; empty: none, as the text has its own
+    spoken: str | None = None  # the language of its text; None: its reader's
     named: bool = True  # whether its reader is called by the name that is known
     choices: Choices | None = None  # under the button, in HTML alone
 
@@ -75,6 +76,7 @@ def written(desk: Desk, message_id: UUID, person: Any, draft: Draft, *, answers:
         "language": w.tag,
         "greeting": greeting,
         "sections": draft.sections,
+        "spoken": draft.spoken or w.tag,
         "button": draft.button,
         "choices": draft.choices,
         "notes": draft.notes,
@@ -110,21 +112,25 @@ def all_own(kinds: Any) -> Select[MessageTemplate]:
     return select(MessageTemplate).where(kind == sa.func.any(kinds), MessageTemplate.use == MessageTemplateUse.EMAIL)
 
 
-async def own_words(unit: Unit, kind: NotificationKind, locale: str) -> MessageTemplate | None:
+async def own_words(unit: Unit, kind: NotificationKind, locale: str | None) -> MessageTemplate | None:
     """What the desk itself says in emails of this kind, in this language or else the desk's; None: what we say."""
     return nearest(await unit.read_all(all_own, [kind.name]), locale)
 
 
-def nearest(own: list[MessageTemplate], locale: str) -> MessageTemplate | None:
-    """Of what the desk says in several languages, that in this one, or else in the desk's."""
-    by_locale = {each.locale: each for each in own}
-    languages = (locale, locale.partition("-")[0], DESK)
+def nearest(own: list[MessageTemplate], locale: str | None) -> MessageTemplate | None:
+    """Of what the desk says in several languages, that in this one, or else in the desk's.
+
+    It may have words in languages that we have none in.
+    """
+    by_locale = {each.locale.lower(): each for each in own}
+    theirs = (locale or DESK).lower()
+    languages = (theirs, theirs.partition("-")[0], DESK)
     return next((by_locale[each] for each in languages if each in by_locale), None)
 
 
-async def worded(unit: Unit, desk: Desk, kind: NotificationKind, draft: Draft, person: Person, w: Wording) -> Draft:
+async def worded(unit: Unit, desk: Desk, kind: NotificationKind, draft: Draft, person: Person) -> Draft:
     """The same in the desk's own words, if it has some for what is not about tickets."""
-    own = await own_words(unit, kind, w.tag)
+    own = await own_words(unit, kind, person.locale)
     return draft if own is None else in_own_words(draft, own, usual(desk, person, draft))
 
 
@@ -135,9 +141,11 @@ def usual(desk: Desk, person: Any, draft: Draft) -> dict[str, str]:
 
 
 def in_own_words(draft: Draft, own: MessageTemplate, facts: dict[str, str]) -> Draft:
-    """The letter with the desk's text in place of ours; its link, thread and way out stay."""
-    body = templates.filled(own.body, facts)
-    draft.subject = " ".join(templates.filled(own.subject, facts).split()) if own.subject else draft.subject
-    draft.sections = [Piece(None, [Block(body, Markup(words.html(body)))])]  # noqa: S704 # sanitised there
-    draft.greeting = ""
+    """The letter with the desk's text in place of ours, unless nothing is left of that; link, thread, way out stay."""
+    if own.subject:
+        draft.subject = templates.line(own.subject, facts) or draft.subject
+    if body := templates.filled(own.body, facts).strip():
+        html = words.html(templates.written(own.body, facts))
+        draft.sections = [Piece(None, [Block(body, Markup(html))])]  # noqa: S704 # sanitised there
+        draft.greeting, draft.spoken = "", own.locale
     return draft

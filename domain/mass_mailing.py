@@ -97,11 +97,7 @@ async def _read(unit: Unit, desk: Desk, happening_id: UUID, message_ids: list[UU
     """All that is needed for these emails, by few statements however many they are."""
     facts = await unit.run(saying.of, EVERYTHING, happening_id)
     readers = {each["message_id"]: each for each in await unit.run(_readers, happening_id, message_ids)}
-    own: dict[str, MessageTemplate | None] = {}
-    for reader in readers.values():
-        tag = Wording(reader["locale"], reader["time_zone"]).tag
-        if tag not in own:
-            own[tag] = await drafts.own_words(unit, NotificationKind.MAINTENANCE, tag)
+    own = await unit.read_all(drafts.all_own, [NotificationKind.MAINTENANCE.name])
     return Sending(desk, happening_id, facts[0] if facts else None, readers, own, message_ids)
 
 
@@ -114,10 +110,10 @@ class Sending:
         happening_id: UUID,
         fact: Any,
         readers: dict[UUID, Any],
-        own: dict[str, MessageTemplate | None],
+        own: list[MessageTemplate],
         message_ids: Sequence[UUID],
     ) -> None:
-        """`fact`: what happened. `readers`: by the email that is for them. `own`: the desk's own words by language."""
+        """`fact`: what happened. `readers`: by the email that is for them. `own`: the desk's own words."""
         self.desk, self.happening_id, self.fact, self.readers, self.own = desk, happening_id, fact, readers, own
         self.said: dict[tuple[Any, Any], Any] = {}  # by language and zone: the same for all who share them
         self.waiting = deque(message_ids)
@@ -161,7 +157,8 @@ class Sending:
         said = self.said[key]
         if said is None:
             return None
-        draft = drafting.about_maintenance(self.desk, self.fact, said, person, self.own[Wording(*key).tag])
+        own = drafts.nearest(self.own, person.locale)
+        draft = drafting.about_maintenance(self.desk, self.fact, said, person, own)
         return drafts.written(self.desk, message_id, person, draft, answers=True)
 
     async def _settle(self, status: DeliveryStatus, message_id: UUID) -> None:

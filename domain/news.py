@@ -342,6 +342,7 @@ class Section(NamedTuple):
 
     fact: Fact  # of the last event
     blocks: list[Block]
+    comment: Fact | None = None  # of the last event that names one, if it is still there
 
 
 def _at_risk(fact: Fact, w: Wording) -> list[Block]:
@@ -359,9 +360,11 @@ def sections(
         fact = Fact(record, reader_id, desk_name)
         blocks = _at_risk(fact, w) if at_risk else SAID[fact.kind](fact, w)
         if blocks:
-            before = found[fact.ticket_id].blocks if fact.ticket_id in found else []
+            earlier = found.get(fact.ticket_id)
+            before = earlier.blocks if earlier else []
             if fact.kind == TicketReopened.__name__:  # the customer's reason is a comment, too, which is read once
                 said = {block.text for block in before}
                 blocks = [block for block in blocks if block.text not in said]
-            found[fact.ticket_id] = Section(fact, [*before, *blocks])
+            comment = fact if fact.comment is not None else earlier and earlier.comment
+            found[fact.ticket_id] = Section(fact, [*before, *blocks], comment)
     return list(found.values())

@@ -93,14 +93,14 @@ def subject_of(viewer: Viewer, notification: Any) -> Select[Ticket]:
 
 def own_words(viewer: Viewer, notification: Any, column: Any) -> Any:
     """A column of the desk's own text for this kind, in the viewer's language or else the desk's; NULL: it has none."""
-    theirs = locale(viewer)
+    theirs, named = func.lower(locale(viewer)), func.lower(MessageTemplate.locale)
     languages = (theirs, func.split_part(theirs, "-", 1), DESK)
     rows = select(column).where(
         MessageTemplate.use == MessageTemplateUse.IN_APP,
         MessageTemplate.kind == notification.kind,
-        MessageTemplate.locale.in_(languages),
+        named.in_(languages),
     )
-    nearest = sa.case(*((MessageTemplate.locale == each, place) for place, each in enumerate(languages)))
+    nearest = sa.case(*((named == each, place) for place, each in enumerate(languages)))
     return rows.order_by(nearest).limit(1).scalar_subquery()
 
 
@@ -182,7 +182,7 @@ def body_of(
     None without sight of it.
     """
     if own is not None and facts is not None:
-        return templates.plain(_filled(desk, own, facts, locale))
+        return templates.plain(templates.written(own, _known(desk, facts, locale)))
     if kind == MAINTENANCE.name:
         return saying.in_app(told, locale, zone)[1]
     return told if kind == REVIEW.name else gist.said(happened, desk.settings.desk_name, Wording(locale, zone))
@@ -192,20 +192,21 @@ def title_of(
     desk: Desk, kind: str, number: int, locale: str | None, own: str | None, facts: str | None, told: str | None
 ) -> str:
     """One line about it, in its reader's language or the desk's own words; `kind`: by its name."""
-    if own is not None and facts is not None:
-        return " ".join(_filled(desk, own, facts, locale).split())
+    if own is not None and facts is not None and (title := templates.line(own, _known(desk, facts, locale))):
+        return title
     if kind == MAINTENANCE.name:
         return saying.in_app(told, locale, None)[0]
     text = TITLES.get(NotificationKind[kind])
     return Wording(locale).said(text, number=number) if text else ""
 
 
-def _filled(desk: Desk, own: str, facts: str, locale: str | None) -> str:
+def _known(desk: Desk, facts: str, locale: str | None) -> dict[str, str]:
+    """What may stand in the desk's own words."""
     known: dict[str, str] = orjson.loads(facts)
     known |= {"desk": desk.settings.desk_name, "link": desk.settings.public_url}
     if "status" in known:
         known["status"] = Wording(locale).said(LABELS[TicketStatus[known["status"]]])
-    return templates.filled(own, known)
+    return known
 
 
 def happened(viewer: Viewer, notification: Any, own: Any) -> Any:

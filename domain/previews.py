@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from domain import access, templates, tickets
+from domain import access, news, templates, tickets
 from domain.access import Viewer
 from models import Comment, Department, Person, Role, Ticket
 
@@ -42,7 +42,7 @@ def preview(viewer: Viewer, ticket_id: Any, subject: Any, body: Any) -> Any:
         "agent": viewers,
         "comment": sa.func.coalesce(comment.order_by(Comment.id.desc()).limit(1).scalar_subquery(), ""),
         "author": viewers,
-        "status": sa.func.initcap(sa.func.replace(Ticket.status.cast(sa.Text()), "_", " ")),
+        "status": sa.case(*((Ticket.status == status, said) for status, said in news.LABELS.items())),
         "department": select(Department.name).where(Department.id == Ticket.department_id).scalar_subquery(),
         **{name: sa.literal(SAMPLE[name]) for name in templates.OF_NOTICES},
     }

@@ -48,6 +48,8 @@ PLACEHOLDERS: dict[NotificationKind | None, tuple[str, ...]] = {
     NotificationKind.MAINTENANCE: (*OF_EVERYONE, "subject"),
 }
 OF_NOTICES = ("startsAt", "endsAt", "services")  # what may stand in the message of a notice of maintenance
+AS_MARKDOWN = {"comment", "link"}  # what is filled in as it is; all else is plain text, whatever signs are in it
+FIRST = re.compile(r"^[ \t>*+\d.)-]*\{\{[ \t-]*(\w+)", re.MULTILINE)  # placeholders that begin a line
 KNOWN = tuple(dict.fromkeys(name for names in PLACEHOLDERS.values() for name in names))
 
 
@@ -101,6 +103,29 @@ def filled(text: str, facts: Mapping[str, str]) -> str:
     Raises ValueError for a text that is more than placeholders.
     """
     return _compiled(text).render(facts)[:MOST_FILLED]
+
+
+def written(text: str, facts: Mapping[str, str]) -> str:
+    """The same where the text is Markdown, in which nobody's name or subject is more than its words.
+
+    Raises ValueError for a text that is more than placeholders.
+    """
+    first = set(FIRST.findall(text))
+    return filled(
+        text,
+        {
+            name: fact if name in AS_MARKDOWN else words.escaped(fact, begins=name in first)
+            for name, fact in facts.items()
+        },
+    )
+
+
+def line(text: str, facts: Mapping[str, str]) -> str:
+    """The same as a subject or title; a long fact is cut short.
+
+    Raises ValueError for a text that is more than placeholders.
+    """
+    return words.beginning(" ".join(filled(text, facts).split()), MOST_SUBJECT)
 
 
 def plain(markdown: str) -> str:

@@ -28,6 +28,9 @@ _TURNING = re.compile(r"[\u202a-\u202e\u2066-\u2069]")  # which would turn aroun
 _UNSEEN = {"Cc", "Cf", "Zl", "Zp", "Zs"}
 _TAG = re.compile(r"<[^>]+>")
 _INLINE = re.compile(r"</?(?:a|code|del|em|s|strong)(?: [^>]*)?>")
+# What Markdown reads as more than the sign that it is; and the beginnings of lines that it reads so.
+_SPECIAL = re.compile(r"([\\`*_\[\]<>~|]|&(?=#?\w+;))")
+_AT_START = re.compile(r"^([ \t]*)(?:([#+-])|(\d+)([.)]))(?=\s)", re.MULTILINE)
 _BREAKS = re.compile(r"[\t\n\r\x85\u2028\u2029]+")
 # Domains of mail that never leaves its organisation, or a desk that is tried out: our mail server knows the way there.
 for inside in ("local", "test"):
@@ -163,6 +166,12 @@ def filename(path: str) -> str:
     return "" if name.strip() in {".", ".."} else name
 
 
+def escaped(plain: str, *, begins: bool = True) -> str:
+    """Plain text as Markdown that says the same; `begins`: whether it may stand at the beginning of a line."""
+    text = _SPECIAL.sub(r"\\\1", plain)
+    return _AT_START.sub(r"\1\3\\\2\4", text) if begins else text
+
+
 def html(markdown: str) -> str:
     """The Markdown as HTML that is safe to insert."""
     return _cleaner.clean(_renderer.markdown.render(markdown)).strip()
@@ -185,7 +194,8 @@ def beginning(plain: str, most: int) -> str:
     if len(plain) <= most:
         return plain
     cut = plain[: most - 1]
-    return cut[: cut.rfind(" ")].rstrip() + "…" if " " in cut else cut + "…"
+    end = cut.rfind(" ", most // 2)  # not long before: there are languages that have hardly any spaces
+    return (cut if end < 0 else cut[:end].rstrip()) + "…"
 
 
 def email(problems: Problems, field: str, value: str) -> str:

@@ -51,16 +51,20 @@ def _facts(desk: Desk, values: Sequence[str]) -> dict[str, str]:
     return own | dict(zip(NAMES, values, strict=True))
 
 
-def _filled(desk: Desk, text: str | None, *values: str) -> str | None:
-    return None if text is None else templates.filled(text, _facts(desk, values))
+def _subject(desk: Desk, text: str | None, *values: str) -> str | None:
+    return None if text is None else templates.line(text, _facts(desk, values))
+
+
+def _body(desk: Desk, text: str, *values: str) -> str:
+    return templates.written(text, _facts(desk, values))
 
 
 def _html(desk: Desk, text: str, *values: str) -> str:
-    return words.html(templates.filled(text, _facts(desk, values)))
+    return words.html(_body(desk, text, *values))
 
 
 def _text(desk: Desk, text: str, *values: str) -> str:
-    return templates.plain(templates.filled(text, _facts(desk, values)))
+    return templates.plain(_body(desk, text, *values))
 
 
 def _of(found: Any, function: Any, text: Any) -> Computed:
@@ -71,11 +75,11 @@ def _of(found: Any, function: Any, text: Any) -> Computed:
 class MessagePreview:
     @computed("Subject; null without one.")
     def subject(found: Any, viewer: Viewer) -> str | None:
-        return _of(found, _filled, found.subject)
+        return _of(found, _subject, found.subject)
 
     @computed("Body as Markdown, for inserting into a comment.")
     def body(found: Any, viewer: Viewer) -> str:
-        return _of(found, _filled, found.body)
+        return _of(found, _body, found.body)
 
     @computed("Body as HTML.")
     def body_html(found: Any, viewer: Viewer) -> str:

@@ -4,6 +4,8 @@ import re
 from collections import Counter
 from html.parser import HTMLParser
 
+from domain import words
+
 SKIPPED = {"head", "style", "script", "title", "template", "object", "svg", "math", "noscript"}
 VOID = {"br", "hr", "img", "meta", "link", "input", "area", "base", "col", "embed", "source", "track", "wbr"}
 BLOCKS = {
@@ -31,8 +33,6 @@ QUOTES = re.compile(
 )
 _UNSHOWN = re.compile(r"<!--|<!|<\?")
 _SPACE = re.compile(r"[ \t\n\r\f\v\xa0]+")
-_SPECIAL = re.compile(r"([\\`*_\[\]<>~|])")
-_AT_START = re.compile(r"^(\s*)([#+-]|\d+[.)])(?=\s)", re.MULTILINE)
 
 
 class _Reader(HTMLParser):
@@ -114,7 +114,7 @@ class _Reader(HTMLParser):
     def handle_data(self, data: str) -> None:
         """Text."""
         if not self.skipping:
-            self._add(_AT_START.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", _SPACE.sub(" ", data))))
+            self._add(words.escaped(_SPACE.sub(" ", data)))
 
     def _add(self, text: str) -> None:
         if not self.over:

@@ -74,7 +74,7 @@ def message_of(
     _desk: Desk, message: str, starts: float, ends: float, names: str, locale: str | None, zone: str | None
 ) -> str:
     """The message as Markdown, filled in for its reader."""
-    return filled(Wording(locale, zone), message, moment_of(starts), moment_of(ends), names)
+    return templates.written(message, _known(Wording(locale, zone), moment_of(starts), moment_of(ends), names))
 
 
 def html_of(desk: Desk, *columns: Any) -> str:
@@ -88,9 +88,14 @@ def _rendered(message: str) -> str:
     return words.html(message)
 
 
-def filled(w: Wording, message: str, starts_at: dt.datetime, ends_at: dt.datetime, names: str) -> str:
-    """A message with these facts in the reader's words."""
-    return templates.filled(message, {"startsAt": w.moment(starts_at), "endsAt": w.moment(ends_at), "services": names})
+def _known(w: Wording, starts_at: dt.datetime, ends_at: dt.datetime, names: str) -> dict[str, str]:
+    return {"startsAt": w.moment(starts_at), "endsAt": w.moment(ends_at), "services": names}
+
+
+def filled(w: Wording, fact: Any) -> tuple[str, str]:
+    """The notice's message in the reader's words, as text and as HTML; `fact`: a row of `of`."""
+    known = _known(w, moment_of(fact["starts"]), moment_of(fact["ends"]), fact["services"])
+    return templates.filled(fact["message"], known), _rendered(templates.written(fact["message"], known))
 
 
 # --- What happened to one ---------------------------------------------------------------------------------------------

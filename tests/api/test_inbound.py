@@ -858,6 +858,8 @@ def test_nothing_but_a_quote_is_left_whole():
         ("<!DOCTYPE html><!--[if mso]><p>a</p><![endif]--><![if !mso]><p>b</p><![endif]><?xml x?>Hi", "b\n\nHi"),
         ("<p>Hi</p>1 < 2 <!-- never closed <p>a", "Hi\n\n1 \\< 2"),
         ("<p>Hi</p>a <b", "Hi\n\na \\<b"),
+        ("<p>1. May</p><p>2) me</p><p># x</p>", "1\\. May\n\n2\\) me\n\n\\# x"),
+        ("A &amp;lt; B &amp; C&amp;D", "A \\&lt; B & C&D"),
     ],
 )
 def test_html_is_made_markdown(html, text):

@@ -156,6 +156,20 @@ async def test_placeholders_are_filled_in_for_each_reader(api, schedule, databas
     assert read["createdBy"] is None
 
 
+async def test_a_date_at_the_beginning_is_no_list(api, schedule, database, customer, work, mailbox, mail):
+    times = {"startsAt": "2101-06-01T10:00:00Z", "endsAt": "2101-06-01T12:30:00Z"}
+    await database.rows("UPDATE people SET locale = 'de' WHERE id = :id", id=customer.id)
+    made = await schedule(message="{{startsAt}}: all rests.", audience="EVERYONE", serviceIds=[mail.gid], **times)
+
+    read = (await api(customer, ONE, id=made["id"]))["maintenanceNotice"]
+    await work.run()
+    text, html = (mailbox.to(customer.email)[0].get_body((kind,)).get_content() for kind in ("plain", "html"))
+
+    assert "<p>1. Juni 2101, 10:00 UTC: all rests.</p>" in read["messageHtml"]
+    assert "<p>1. Juni 2101, 10:00 UTC: all rests.</p>" in html
+    assert "    1. Juni 2101, 10:00 UTC: all rests." in text
+
+
 @pytest.mark.parametrize(
     ("given", "fields"),
     [

@@ -298,8 +298,36 @@ async def test_what_is_written_into_a_ticket_is_safe_and_fills_in_nothing(api, a
 
     seen = (await api(agent, PREVIEW, body="{{subject}}", id=ticket["id"]))["messageTemplatePreview"]
 
-    assert seen["body"] == "<script>x</script> {{desk}} {{7*7}}"
+    assert seen["bodyText"] == "<script>x</script> {{desk}} {{7*7}}"
     assert "<script>" not in seen["bodyHtml"]
+
+
+async def test_what_is_no_markdown_stays_as_its_words(api, agent, submit, customer, problem):
+    """Else who words a ticket would word what the desk says: with a link under whatever words they like."""
+    subject = "1. [Sign in](https://evil.example) *now* &lt; a_b"
+    ticket = await submit(customer, problem, subject=subject)
+    body = "{{subject}}\n\n> {{ subject }}\n\n**{{status}}** on [{{subject}}]({{link}})"
+
+    seen = (await api(agent, PREVIEW, subject="{{subject}}", body=body, id=ticket["id"]))["messageTemplatePreview"]
+
+    assert (seen["subject"], ">Sign in</a>" in seen["bodyHtml"]) == (subject, False)
+    assert [line for line in seen["bodyText"].splitlines() if line][:2] == [subject, subject]
+    assert f"Open on {subject} (http://desk.test/t/" in seen["bodyText"]
+    assert seen["body"].startswith(r"1\. \[Sign in\](https://evil.example) \*now\* \&lt; a\_b")
+
+
+@pytest.mark.parametrize(("status", "said"), [("ON_HOLD", "On hold"), ("RESOLVED", "Solved")])
+async def test_a_preview_says_a_status_as_the_message_does(api, agent, database, ticket, status, said):
+    await database.rows(f"UPDATE tickets SET status = '{status}'")
+    seen = (await api(agent, PREVIEW, body="{{status}}", id=ticket.gid))["messageTemplatePreview"]
+    assert seen["bodyText"] == said
+
+
+async def test_a_subject_stays_a_line(api, agent, ticket):
+    text = "mutation ($id: ID!, $body: String!) { addComment(input: {ticketId: $id, body: $body}) { __typename } }"
+    await api(agent, text, id=ticket.gid, body="word\n" * 1000)
+    seen = (await api(agent, PREVIEW, subject="On {{comment}}", body="x", id=ticket.gid))["messageTemplatePreview"]
+    assert seen["subject"] == "On " + "word " * 38 + "word…"
 
 
 async def test_an_internal_comment_is_in_no_preview(api, agent, ticket):

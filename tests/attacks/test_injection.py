@@ -139,7 +139,7 @@ async def test_a_template_holds_placeholders_and_nothing_else(api, database, adm
 async def test_what_is_filled_in_is_not_a_template_itself(api, submit, customer, agent, problem):
     ticket = await submit(customer, problem, subject="{{agent}} {% for a in b %} {{ ''.__class__ }}")
     answer = await api(agent, PREVIEW, body="{{subject}}", id=ticket["id"])
-    assert answer["messageTemplatePreview"]["body"] == "{{agent}} {% for a in b %} {{ ''.__class__ }}"
+    assert answer["messageTemplatePreview"]["bodyText"] == "{{agent}} {% for a in b %} {{ ''.__class__ }}"
 
 
 async def test_a_long_word_in_many_places_is_no_flood(api, submit, customer, agent, problem):

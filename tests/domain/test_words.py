@@ -160,3 +160,24 @@ def test_the_beginning_of_a_line_ends_with_a_word():
     assert words.beginning("as it is", 8) == "as it is"
     assert words.beginning("longer than that", 12) == "longer…"
     assert words.beginning("longer", 5) == "long…"
+
+
+@pytest.mark.parametrize(
+    ("plain", "beginning"),
+    [
+        ("short", "short"),
+        ("a " * 20, "a a a a a a a a a…"),
+        ("x" * 30, "x" * 19 + "…"),
+        ("Hi " + "字" * 30, "Hi " + "字" * 16 + "…"),  # which has no words to end at
+    ],
+)
+def test_a_beginning_ends_with_a_word_where_there_are_words(plain, beginning):
+    assert words.beginning(plain, 20) == beginning
+
+
+@pytest.mark.parametrize(
+    "plain",
+    ["1. May", "23) x", "# x", "- x", "+ x", "> x", "*a* _b_ `c` ~~d~~ [e](f) | g", "&lt; &#60; AT&T", "\\", "a_b_c"],
+)
+def test_plain_text_is_the_same_as_markdown(plain):
+    assert words.line_of(words.html(words.escaped(plain))) == plain
