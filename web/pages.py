@@ -71,7 +71,7 @@ def _home(desk: Desk) -> Endpoint:
 
     async def answer(request: Request) -> Response:
         if desk.settings.introspection:
-            return RedirectResponse("/graphql", 307, HEADERS)
+            return RedirectResponse("graphql", 307, HEADERS)  # beside this, whatever stands before it
         w, name = wording_of(request), desk.settings.desk_name
         return page(desk, w, "gone.html", name, text=w.said(HOME, desk_name=name))
 

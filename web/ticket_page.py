@@ -49,7 +49,8 @@ TICKET = """query TicketPage($id: ID!) { viewer { person { locale timeZone } } t
   resolution { summaryHtml resolvedAt resolvedBy { name } state confirmBy rating feedback }
   category { name } triage { topic } department { name } assignee { name }
   attachments(first: 100) { nodes { filename sizeBytes url comment { id } } }
-  comments(last: 100) { nodes { bodyHtml createdAt author { name } attachments { filename sizeBytes url } } }
+  comments(last: 100) { pageInfo { hasPreviousPage }
+    nodes { bodyHtml createdAt author { name } attachments { filename sizeBytes url } } }
   events(last: 50) { nodes {
     __typename at actor { name }
     ... on TicketRouted { toDepartment { name } }
@@ -114,6 +115,7 @@ class Problem(NamedTuple):
 
     text: str
     language: str
+    field: str | None = None  # of the form, if that is where it lies
 
 
 def endpoint(desk: Desk, engine: Engine) -> Endpoint:
@@ -139,7 +141,7 @@ def endpoint(desk: Desk, engine: Engine) -> Endpoint:
             key = form.get("key") or key
             problem = await _done(engine, context, w, ticket_id, form | {"key": key})
             if problem is None:
-                return RedirectResponse(f"{request.url.path}?done={_deed(form)}#done", 303, HEADERS)
+                return RedirectResponse(f"?done={_deed(form)}#done", 303, HEADERS)  # from where people see this page
         found = await _found(desk, engine, context, w, ticket_id)
         if isinstance(found, Response):
             return found
@@ -147,7 +149,7 @@ def endpoint(desk: Desk, engine: Engine) -> Endpoint:
         w = Wording(reader["locale"], reader["timeZone"])
         if ticket is None:
             return gone(desk, w, 404, marked("Not here"), marked("There is no such ticket any more."))
-        told = DONE.get(request.query_params.get("done", ""))
+        told = DONE.get(request.query_params.get("done", "")) if problem is None else None
 
         def told_of(event: Event) -> str:
             names = {
@@ -213,13 +215,13 @@ async def _done(engine: Engine, context: Context, w: Wording, ticket_id: UUID, f
     if "rating" in asked:
         asked["rating"] = RATINGS.get(asked["rating"])
     kind = f"{name[0].upper()}{name[1:]}"
-    answer = "__typename ... on Refusal { message }"
+    answer = "__typename ... on Refusal { message } ... on InvalidInput { field }"
     text = f"mutation Answer($input: {kind}Input!) {{ {name}(input: $input) {{ {answer} }} }}"
     found = orjson.loads((await engine.query(text, {"input": asked}, None, context.viewer, context)).body)
     if "errors" in found:
         return Problem(w.said(NOT_SENT), w.tag)
     done = found["data"][name]
-    return None if done["__typename"] == f"{kind}Success" else Problem(done["message"], DESK)
+    return None if done["__typename"] == f"{kind}Success" else Problem(done["message"], DESK, done.get("field"))
 
 
 def _history(events: list[Event]) -> list[Event]:

@@ -92,6 +92,14 @@ async def test_emails_about_a_ticket_are_one_thread(on_hold, mailbox, work, tick
     assert first["Auto-Submitted"] == "auto-generated"
 
 
+async def test_each_text_has_its_own_direction_and_the_way_out_is_no_part_of_it(on_hold, database, customer):
+    await database.rows("UPDATE tickets SET subject = 'היצוא נעצר ב-90%!'")
+    letter = await on_hold(customer)
+    text, html = (letter.get_body((kind,)).get_content() for kind in ("plain", "html"))
+    assert re.search(r'<p dir="auto"><strong>#\d+ היצוא', html)
+    assert "\r\n-- \r\nNo more emails like this one: " in text  # by which programs know that more is no answer to quote
+
+
 async def test_one_click_turns_off_what_the_email_is_about(http, on_hold, database, customer):
     letter = await on_hold(customer)
     assert letter["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"

@@ -48,7 +48,7 @@ async def test_a_page_speaks_the_customers_language_and_tells_time_by_their_cloc
     assert "Wartet auf uns" in page.text
     assert "2. Juli 2026, 00:30 MESZ" in page.text
     refused = await http.post(link, data={"body": " "})
-    assert '<p role="alert" lang="en">' in refused.text
+    assert 'role="alert" lang="en">' in refused.text
 
 
 async def test_whoever_may_not_come_in_any_more_sees_nothing(http, link, database, customer):
@@ -180,7 +180,7 @@ async def test_whoever_has_the_link_answers_once(http, link, database, ticket, c
     for _ in range(2):
         sent = await http.post(link, data={"body": "It is still *on*.", "key": key})
         assert sent.status_code == 303
-        assert sent.headers["location"] == f"{link}?done=comment#done"
+        assert sent.headers["location"] == "?done=comment#done"
 
     rows = await database.rows("SELECT body, author_id, internal FROM comments")
     assert rows == [{"body": "It is still *on*.", "author_id": customer.id, "internal": False}]
@@ -207,10 +207,45 @@ async def test_who_has_sent_something_sees_at_once_what_came_of_it(http, link):
     assert shown.count("<form ") == shown.count('<form method="post" action="#answer">') == 2
 
     refused = (await http.post(link, data={"body": " "})).text
-    assert re.search(r'<div id="answer">\s*<p role="alert"', refused)
+    assert re.search(r'<div id="answer">\s*<p id="problem" role="alert"', refused)
 
     sent = await http.post(link, data={"body": "Hello"})
-    assert 'id="done"' in (await http.get(sent.headers["location"])).text
+    assert 'id="done"' in (await http.send(sent.next_request)).text
+
+
+async def test_what_was_refused_is_not_said_to_be_done(http, link):
+    """The address still tells of what was sent before."""
+    done, refused = await http.get(f"{link}?done=comment"), await http.post(f"{link}?done=comment", data={"body": " "})
+    assert ("Your answer is there." in done.text, "Your answer is there." in refused.text) == (True, False)
+
+
+@pytest.mark.parametrize(("deed", "field"), [("comment", "body"), ("reopen", "reason"), ("confirm", "feedback")])
+async def test_a_field_names_what_is_wrong_with_it(http, link, resolve, deed, field):
+    if deed != "comment":
+        await resolve()
+    refused = (await http.post(link, data={"do": deed, field: "x" * 20_001})).text
+
+    assert re.search(rf'<textarea [^>]*id="{field}" [^>]*aria-invalid="true" aria-describedby="problem"', refused)
+    assert refused.count("aria-invalid") == 1
+    assert "aria-invalid" not in (await http.get(link)).text
+
+
+async def test_the_page_says_that_there_is_more(http, link, desk, database, agent):
+    sql = """INSERT INTO comments (id, ticket_id, author_id, body, body_html, internal, channel, created_at)
+      SELECT uuidv7(), tickets.id, :agent, 'x', 'x', false, 'PORTAL', now() FROM tickets, generate_series(1, :count)"""
+    await database.rows(sql, agent=agent.id, count=100)
+    assert "What is older is not shown here." not in (await http.get(link)).text
+    await database.rows(sql, agent=agent.id, count=1)
+    assert "What is older is not shown here." in (await http.get(link)).text
+
+
+async def test_each_text_has_its_own_direction(http, link, database):
+    """Hebrew from right to left, with its full stop on the left, on a page in English."""
+    await database.rows("UPDATE tickets SET subject = 'היצוא נעצר ב-90%', body_html = '<p>שלום.</p>'")
+    page = (await http.get(link)).text
+    assert '<h1 dir="auto">היצוא' in page
+    assert '<div class="words" dir="auto"><p>שלום.' in page
+    assert '<textarea dir="auto" ' in page
 
 
 async def test_a_form_with_too_many_fields_is_as_an_empty_one(http, link, database):
@@ -268,8 +303,13 @@ RESOLVE = """mutation ($input: ResolveTicketInput!) { resolveTicket(input: $inpu
 
 
 @pytest.fixture
-async def resolved(api, agent, ticket, link):
-    await api(agent, RESOLVE, input={"ticketId": ticket.gid, "summary": "**Unplug** it."})
+def resolve(api, agent, ticket):
+    return lambda: api(agent, RESOLVE, input={"ticketId": ticket.gid, "summary": "**Unplug** it."})
+
+
+@pytest.fixture
+async def resolved(resolve, link):
+    await resolve()
     return link
 
 
@@ -320,7 +360,7 @@ async def test_the_customer_confirms_and_may_rate_anew(http, resolved, database)
     key = key_in(await http.get(resolved))
     for _ in range(2):
         sent = await http.post(resolved, data={"do": "confirm", "rating": "4", "feedback": "Fine & good", "key": key})
-        assert (sent.status_code, sent.headers["location"]) == (303, f"{resolved}?done=confirm#done")
+        assert (sent.status_code, sent.headers["location"]) == (303, "?done=confirm#done")
 
     page = await http.get(f"{resolved}?done=confirm")
     assert "You have confirmed that this is solved." in page.text
@@ -367,8 +407,8 @@ async def test_the_customer_says_that_it_is_not_solved(http, resolved, database)
 
     sent = await http.post(resolved, data={"do": "reopen", "reason": "It still burns."})
 
-    assert sent.headers["location"] == f"{resolved}?done=reopen#done"
-    page = await http.get(sent.headers["location"])
+    assert sent.headers["location"] == "?done=reopen#done"
+    page = await http.send(sent.next_request)
     assert "open again" in page.text
     assert "It still burns." in page.text
     assert "Opened again" in page.text
@@ -383,14 +423,15 @@ async def test_the_customer_withdraws_what_is_open_alone(http, link, resolved, d
 
     sent = await http.post(link, data={"do": "withdraw"})
 
-    assert "You have withdrawn this ticket" in (await http.get(sent.headers["location"])).text
+    assert "You have withdrawn this ticket" in (await http.send(sent.next_request)).text
     assert await database.rows("SELECT status FROM tickets") == [{"status": "CLOSED"}]
 
 
 async def test_the_address_that_emails_to_staff_name_leads_somewhere(http):
     page = await http.get("/")
 
-    assert (page.status_code, page.headers["location"]) == (307, "/graphql")
+    assert (page.status_code, page.headers["location"]) == (307, "graphql")
+    assert page.next_request.url.path == "/graphql"
     assert (await http.get("/nowhere")).status_code == 404
     assert (await http.post("/")).status_code == 405
 

@@ -1,0 +1,41 @@
+"""Pages on a phone: whatever long words stand on one, nothing of it lies beside the screen."""
+
+import asyncio
+import html
+import os
+import re
+import shutil
+
+import pytest
+
+from domain.messages import ticket_link
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+BROWSER = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--dump-dom")
+WIDTH = 360
+# A window of a browser without a screen has a width of its own; a frame in it has any.
+FRAME = """<!doctype html><title>?</title><iframe style="width:{width}px;height:800px;border:0" srcdoc="{page}"
+onload="document.title = 'wide ' + this.contentDocument.documentElement.scrollWidth"></iframe>"""
+
+
+@pytest.mark.skipif(BROWSER is None, reason=f"needs a browser: one of {', '.join(BROWSERS)}, or CHROMIUM")
+async def test_long_words_stay_on_a_narrow_page(http, submit, house, database, desk, problem, tmp_path):
+    person = await house.person("W" * 200, email="w@example.com")
+    ticket = await submit(person, problem, subject="S" * 200, body="B" * 300)
+    await database.rows("UPDATE departments SET name = repeat('D', 100)")
+    await database.rows("UPDATE categories SET name = repeat('C', 100)")
+    link = ticket_link("", desk.signer, ticket["id"].removeprefix("tkt_"), person.id, person.email)
+    await http.post(link, data={"body": "A"})
+    page = (await http.get(link)).text
+    (tmp_path / "page.html").write_text(FRAME.format(width=WIDTH, page=html.escape(page)))
+
+    browser = await asyncio.create_subprocess_exec(
+        *(BROWSER, *FLAGS, f"--user-data-dir={tmp_path}/profile", (tmp_path / "page.html").as_uri()),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    async with asyncio.timeout(60):
+        shown, _ = await browser.communicate()
+
+    assert int(re.search(r"<title>wide (\d+)", shown.decode())[1]) <= WIDTH
