@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, select
 
-from domain import account_letters, broadcasting, drafts, messages, news, preferences, tickets, words
+from domain import account_letters, broadcasting, drafts, messages, news, preferences, templates, tickets, words
 from domain.access import Viewer
 from domain.articles import reviews
 from domain.drafts import Choices, Draft, Link, Piece
@@ -212,7 +212,6 @@ def _about(
 
 
 _RESOLVED = NotificationKind.TICKET_RESOLVED
-_OF_COMMENTS = {NotificationKind.COMMENT_ADDED, NotificationKind.MENTIONED}
 RATINGS = range(1, 6)
 MOST_TOLD = 100  # tickets of one email
 
@@ -255,7 +254,7 @@ def _own_words(
     kind: NotificationKind, found: list[Section], own: list[MessageTemplate], person: Person
 ) -> MessageTemplate | None:
     """What the desk itself says. It speaks of one ticket, and of the comment that it is about: without them we do."""
-    if len(found) > 1 or (kind in _OF_COMMENTS and found[0].comment is None):
+    if len(found) > 1 or (kind in templates.ABOUT_COMMENTS and found[0].comment is None):
         return None
     return drafts.nearest([each for each in own if each.kind is kind], person.locale)
 

@@ -105,10 +105,13 @@ def own_words(viewer: Viewer, notification: Any, column: Any) -> Any:
 
 
 def facts(viewer: Viewer, notification: Any, own: Any) -> Any:
-    """What may stand in the desk's own text, as JSON in a text; NULL without one, or without sight of the ticket."""
+    """What may stand in the desk's own text, as JSON in a text; NULL without one, or without sight of the ticket, or of
+    the comment that it is about.
+    """
     rows = subject_of(viewer, notification).join(Department, Department.id == Ticket.department_id)
     rows = rows.outerjoin(Person, Person.id == Ticket.assignee_id)
     comment, author = _written(viewer, notification)
+    rows = rows.where(sa.or_(notification.kind.not_in(templates.ABOUT_COMMENTS), comment.is_not(None)))
     known = func.jsonb_build_object(
         *("number", sa.cast(Ticket.number, sa.Text), "subject", Ticket.subject),
         *("status", Ticket.status, "department", Department.name, "agent", func.coalesce(Person.name, "")),

@@ -38,12 +38,12 @@ ONLY_PLACEHOLDERS = "Only placeholders such as {{name}} are possible."
 OF_EVERYONE = ("name", "desk", "link")  # who reads it, what the desk is called, where to look
 OF_TICKETS = (*OF_EVERYONE, "number", "subject", "status", "department", "agent")  # the last: who has it
 OF_COMMENTS = (*OF_TICKETS, "comment", "author")
+ABOUT_COMMENTS = (NotificationKind.COMMENT_ADDED, NotificationKind.MENTIONED)
 # What may stand in a text, by the kind of message; None: in a reply.
 PLACEHOLDERS: dict[NotificationKind | None, tuple[str, ...]] = {
     None: OF_TICKETS,
     **dict.fromkeys(NotificationKind, OF_TICKETS),
-    NotificationKind.COMMENT_ADDED: OF_COMMENTS,
-    NotificationKind.MENTIONED: OF_COMMENTS,
+    **dict.fromkeys(ABOUT_COMMENTS, OF_COMMENTS),
     NotificationKind.REVIEW_REQUESTED: (*OF_EVERYONE, "subject"),
     NotificationKind.MAINTENANCE: (*OF_EVERYONE, "subject"),
 }

@@ -284,5 +284,5 @@ async def test_the_desks_own_words_quote_who_wrote(api, admin, customer, agent, 
     assert "Ada Agent: Is it <strong>red</strong>?" in letter.get_body(("html",)).get_content()
     await database.rows("UPDATE comments SET internal = true")
     assert (await api(customer, read))["viewer"]["notifications"]["nodes"] == [
-        {"title": f"on #{ticket.number}", "body": ":"}
+        {"title": f"New comment on ticket #{ticket.number}", "body": None}
     ]
