@@ -219,7 +219,7 @@ MOST_TOLD = 100  # tickets of one email
 def _of_answers(message: Message, fact: Fact, person: Person, desk: Desk, w: Wording) -> list[str]:
     """What becomes of an answer by mail, where one is taken; whoever works here must know who reads it."""
     over = fact.status in news.OVER and fact.into_id is None  # a solution asks for something else
-    if desk.settings.reply_domain is None or over:
+    if desk.settings.reply_domain is None or over or message.ticket_id is None:  # the last: it was to tell of several
         return []
     if fact.requester_id == person.id or not fact.works:
         return [w.said("You can simply answer this email.")]

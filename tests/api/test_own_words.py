@@ -115,6 +115,31 @@ async def test_an_email_of_many_tickets_tells_of_all(
     assert "You have Fire 0." in parts(alone)[0]
 
 
+async def test_what_is_left_of_an_email_of_many_promises_no_answer(
+    desk, work, mailbox, submit, agent, director, customer, problem, database
+):
+    """Nobody would know any more which of them an answer is for."""
+    made = [await submit(customer, problem, subject=f"Fire {number}") for number in range(2)]
+    await work.run()
+    mailbox.letters.clear()
+    async with desk.writes.begin() as unit:
+        for each in made:
+            row = await unit.lock(one, UUID(each["id"].removeprefix("tkt_")))
+            unit.change(row, assignee_id=agent.id)
+            history.record(unit, director.id, row, TicketAssigned(None, agent.id))
+    await work.run()
+    assert "An answer to this email" not in parts(mailbox.to(agent.email)[-1])[0]
+    await database.rows("UPDATE tickets SET assignee_id = NULL WHERE subject = 'Fire 1'")
+    sql = "UPDATE messages SET status = 'QUEUED', sent_at = NULL WHERE recipient_id = :id RETURNING id"
+    (waiting,) = await database.rows(sql, id=agent.id)
+    async with desk.writes.begin() as unit:
+        unit.enqueue(SendMessage(waiting["id"]))
+    await work.run()
+
+    text = parts(mailbox.to(agent.email)[-1])[0]
+    assert ("Fire 0" in text, "Fire 1" in text, "An answer to this email" in text) == (True, False, False)
+
+
 @pytest.mark.parametrize(
     ("reads", "said", "language"),
     [
