@@ -80,7 +80,7 @@ _SESSION = Text(
     ),
     marked("You can sign in again. If this happens more often, set another password, and tell us."),
 )
-_ROLES = {
+ROLES = {
     Role.CUSTOMER: marked("customer"),
     Role.AGENT: marked("agent"),
     Role.TEAM_LEAD: marked("team lead"),
@@ -119,5 +119,5 @@ async def text(unit: Unit, message: Message, person: Person, desk_name: str, w: 
         says = _HERE if message.address == person.email else _ELSEWHERE
     else:
         says = _SAID[message.kind]
-        facts["role"] = w.said(_ROLES[person.role])
+        facts["role"] = w.said(ROLES[person.role])
     return Text(*(w.said(each, **facts) for each in says))

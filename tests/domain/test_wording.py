@@ -2,6 +2,7 @@
 
 import ast
 import datetime as dt
+import re
 import string
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import jinja2
 import jinja2.nodes
 import pytest
 
-from domain import wording
+from domain import account_letters, news, wording
+from models import EscalationLevel, Role
 
 ROOT = Path(__file__).resolve().parents[2]
 LANGUAGES = ("de", "es", "fr")
@@ -68,6 +70,27 @@ def test_nothing_is_untranslated_or_left_over(language):
 def test_placeholders_are_those_of_the_english(language):
     for english, said in wording.TRANSLATIONS[language].items():
         assert placeholders(said) == placeholders(english), english
+
+
+@pytest.mark.parametrize("language", ["en", *LANGUAGES])
+@pytest.mark.parametrize("level", EscalationLevel)
+def test_a_role_is_called_the_same_wherever_it_is_named(language, level):
+    w = wording.Wording(language)
+    role = w.said(account_letters.ROLES[Role[level.name]])
+    assert role in w.said(news.LEVELS[level.name], name="Ada")
+
+
+def test_one_more_is_one():
+    more = wording.Wording("fr").said("And {count} more, in {desk_name}.", count=1, desk_name="Deskwire")
+    assert more == "Et 1 de plus, dans Deskwire."
+
+
+def test_nobody_is_addressed_in_two_ways_or_quoted_in_two_signs():
+    assert not [said for said in wording.TRANSLATIONS["fr"].values() if "'" in said]
+    informal = re.compile(r"\b(tú|tu|tus|te|ti|revisa|abre|responde|confirma)\b", re.IGNORECASE)
+    assert not [said for said in wording.TRANSLATIONS["es"].values() if informal.search(said)]
+    informal = re.compile(r"\b(du|dir|dich|dein\w*)\b", re.IGNORECASE)
+    assert not [said for said in wording.TRANSLATIONS["de"].values() if informal.search(said)]
 
 
 @pytest.mark.parametrize(
