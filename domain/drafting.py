@@ -280,13 +280,16 @@ def _facts(section: Section, person: Person, desk: Desk, w: Wording, draft: Draf
 # --- Answers to closed tickets ----------------------------------------------------------------------------------------
 
 
+NOT_ADDED = marked("It is closed and takes no answers any more: what you wrote was not added to it.")
+
+
 async def _closed(unit: Unit, desk: Desk, message: Message, person: Person, w: Wording) -> Draft | None:
     """That a ticket took no answer by mail; None when its reader does not see it any more, or it is open again."""
     ticket = await unit.read(tickets.one, Viewer(person.role, person.id), message.ticket_id)
     if ticket is None or ticket.status is not TicketStatus.CLOSED:
         return None
     name = f"#{ticket.number} {ticket.subject}"
-    happened = w.said("It is closed and takes no answers any more: what you wrote was not added to it.")
+    happened = w.said(NOT_ADDED)
     advice = w.said(
         "Do you still need help? Then submit a new ticket, and name the number #{number} in it.", number=ticket.number
     )

@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from domain import links, resolutions
 from domain.access import Viewer
+from domain.drafting import NOT_ADDED
 from domain.tickets.actions import AFTER_CLOSING
 from domain.wording import DESK, Wording, marked
 from infra.desk import Desk
@@ -149,7 +150,8 @@ def endpoint(desk: Desk, engine: Engine) -> Endpoint:
         w = Wording(reader["locale"], reader["timeZone"])
         if ticket is None:
             return gone(desk, w, 404, marked("Not here"), marked("There is no such ticket any more."))
-        told = DONE.get(request.query_params.get("done", "")) if problem is None else None
+        problem = _as_it_stands(problem, form, ticket, w)
+        told = DONE.get(request.query_params.get("done", "")) if request.method != "POST" else None
 
         def told_of(event: Event) -> str:
             names = {
@@ -222,6 +224,13 @@ async def _done(engine: Engine, context: Context, w: Wording, ticket_id: UUID, f
         return Problem(w.said(NOT_SENT), w.tag)
     done = found["data"][name]
     return None if done["__typename"] == f"{kind}Success" else Problem(done["message"], DESK, done.get("field"))
+
+
+def _as_it_stands(problem: Problem | None, form: dict[str, str], ticket: dict[str, Any], w: Wording) -> Problem | None:
+    """The same of a ticket that has been closed meanwhile: in its reader's words, and none for who wanted just that."""
+    if problem is None or ticket["status"] != "CLOSED" or _deed(form) == "confirm":
+        return problem
+    return None if _deed(form) == "withdraw" else Problem(w.said(NOT_ADDED), w.tag)
 
 
 def _history(events: list[Event]) -> list[Event]:

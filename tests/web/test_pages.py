@@ -264,8 +264,34 @@ async def test_a_closed_ticket_takes_no_answer(http, link, database):
     before = await database.counts()
 
     assert "<form" not in (await http.get(link)).text
-    assert "Submit a new one" in (await http.post(link, data={"body": "But"})).text
+    refused = await http.post(link, data={"body": "But <i>\n\nwhy?"})
+    assert refused.status_code == 422
+    assert "It is closed and takes no answers any more: what you wrote was not added to it." in refused.text
+    assert '<div class="words typed" dir="auto">But &lt;i&gt;\n\nwhy?</div>' in refused.text  # to be sent elsewhere
     assert await database.counts() == before
+
+
+async def test_what_was_typed_is_not_lost_to_what_happened_meanwhile(http, resolved, api, agent, ticket, database):
+    reopen = """mutation ($input: ReopenTicketInput!) { reopenTicket(input: $input) { __typename } }"""
+    kept = await http.post(resolved, data={"do": "reopen", "reason": "No. " + "x" * 2_000})
+    assert "typed" not in kept.text.split("</style>")[1]  # it stands where it was typed
+    await api(agent, reopen, input={"ticketId": ticket.gid, "reason": "Wrong one."})
+
+    for deed, field in (("confirm", "feedback"), ("reopen", "reason")):
+        refused = await http.post(resolved, data={"do": deed, field: "I typed this."})
+        assert refused.status_code == 422
+        assert '<div class="words typed" dir="auto">I typed this.</div>' in refused.text
+
+
+async def test_who_withdraws_twice_is_told_no_fault(http, link, database):
+    """As whoever presses twice does."""
+    await database.rows("UPDATE people SET locale = 'de' WHERE role = 'CUSTOMER'")
+    first, second = [await http.post(f"{link}?done=comment", data={"do": "withdraw"}) for _ in range(2)]
+
+    assert (first.status_code, second.status_code) == (303, 200)
+    assert "Dieses Ticket ist geschlossen." in second.text
+    assert ("alert" in second.text, 'id="done"' in second.text) == (False, False)
+    assert 'role="alert" lang="de">' in (await http.post(link, data={"body": "Doch"})).text
 
 
 async def test_a_link_that_was_not_made_here_takes_no_answer(http, link, database):
