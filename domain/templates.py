@@ -71,7 +71,9 @@ def names_in(text: str) -> list[str]:
     except (jinja2.TemplateSyntaxError, RecursionError, ValueError):  # of braces without end, of a number without end
         raise ValueError(ONLY_PLACEHOLDERS) from None
     found = [part for output in parsed.body for part in getattr(output, "nodes", [output])]
-    if "{#" in text or not all(isinstance(part, nodes.TemplateData | nodes.Name) for part in found):
+    if any(sign in text for sign in ("{#", "{%")) or not all(
+        isinstance(part, nodes.TemplateData | nodes.Name) for part in found
+    ):
         raise ValueError(ONLY_PLACEHOLDERS)
     names = [part.name for part in found if isinstance(part, nodes.Name)]
     if "self" in names:  # Jinja's own

@@ -97,6 +97,7 @@ async def test_each_kind_says_its_own_placeholders(save, kind):
         (REPLY | {"body": "{{ name() }}"}, ["body"]),
         (REPLY | {"body": "{% for x in name %}{{ x }}{% endfor %}"}, ["body"]),
         (REPLY | {"body": "{# hidden #}"}, ["body"]),
+        (REPLY | {"body": "{% raw %}{{name}}{% endraw %}"}, ["body"]),
         (REPLY | {"body": "{{name"}, ["body"]),
         (REPLY | {"body": "{{name}}" * 101}, ["body"]),
         (EMAIL | {"kind": None}, ["kind"]),
