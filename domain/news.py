@@ -236,7 +236,7 @@ def _handed_over(fact: Fact, w: Wording) -> list[Block]:
 
 
 def _commented(fact: Fact, w: Wording) -> list[Block]:
-    if fact.comment is None:  # deleted since
+    if not fact.comment and not fact.files:  # deleted since, or erased with whoever wrote it
         return []
     name = fact.author or fact.desk_name
     said = marked("{name} has written:")

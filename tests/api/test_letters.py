@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 import models
-from domain import drafts, happenings, history, messages
+from domain import drafts, erasing, happenings, history, messages
 from domain.happenings import SlaBreached, StatusChanged, TicketAssigned, TicketClosed, TicketResolved
 from domain.jobs import SendMessage
 from infra import jobs
@@ -399,3 +399,18 @@ async def test_a_slow_letter_keeps_no_other_from_being_settled(desk, work, mailb
     go.set()
     await performing
     assert await database.rows(sql, id=agent.id) == [{"status": "SENT"}]
+
+
+async def test_of_what_was_erased_no_letter_is_written(desk, api, work, mailbox, database, customer, agent, ticket):
+    await database.rows("UPDATE tickets SET assignee_id = :who", who=agent.id)
+    await work.run()
+    mailbox.letters.clear()
+    add = "mutation ($input: AddCommentInput!) { addComment(input: $input) { __typename } }"
+    await api(customer, add, input={"ticketId": ticket.gid, "body": "My name is Carla."})
+    await erasing.erase_person(desk, customer.id, lambda _: None)
+
+    await work.run()
+
+    assert mailbox.to(agent.email) == []
+    sql = "SELECT status FROM messages WHERE kind = 'COMMENT_ADDED'"
+    assert await database.rows(sql) == [{"status": "SKIPPED"}]
