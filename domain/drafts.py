@@ -12,7 +12,7 @@ from sqlalchemy import Select, select
 from domain import messages, templates, words
 from domain.inbound import addresses
 from domain.news import Block
-from domain.wording import DESK, Wording
+from domain.wording import DESK, Wording, direction_of
 from infra.desk import Desk
 from infra.letters import Letter
 from infra.unit import Unit
@@ -77,6 +77,7 @@ def written(desk: Desk, message_id: UUID, person: Any, draft: Draft, *, answers:
         "greeting": greeting,
         "sections": draft.sections,
         "spoken": draft.spoken or w.tag,
+        "direction": direction_of(draft.spoken or w.tag),
         "button": draft.button,
         "choices": draft.choices,
         "notes": draft.notes,

@@ -39,13 +39,22 @@ TRANSLATIONS = _read()  # the texts of each language besides English, by their E
 @lru_cache(maxsize=KEPT)
 def locale_of(wanted: str | None) -> Locale:
     """The language that somebody reads, with its region: theirs if we speak it, else the desk's."""
-    tag = wanted or DESK
+    locale = _known(wanted or DESK)
+    return locale if locale and locale.language in {DESK, *TRANSLATIONS} else Locale.parse(DESK)
+
+
+def _known(tag: str) -> Locale | None:
     for each in (tag, tag.partition("-")[0]):  # of a region where few speak it, such as de-FR, nobody knows anything
         with contextlib.suppress(ValueError, TypeError, UnknownLocaleError):
-            locale = Locale.parse(each, sep="-")
-            if locale.language in {DESK, *TRANSLATIONS}:
-                return locale
-    return Locale.parse(DESK)
+            return Locale.parse(each, sep="-")
+    return None
+
+
+@lru_cache(maxsize=KEPT)
+def direction_of(tag: str) -> str:
+    """Which way a language is written: `ltr` or `rtl`."""
+    locale = _known(tag)
+    return locale.text_direction if locale else "ltr"
 
 
 @lru_cache(maxsize=KEPT)

@@ -141,19 +141,26 @@ async def test_what_is_left_of_an_email_of_many_promises_no_answer(
 
 
 @pytest.mark.parametrize(
-    ("reads", "said", "language"),
+    ("reads", "said", "language", "way"),
     [
-        ("pt-BR", "Em brasileiro", "pt-BR"),
-        ("pt-PT", "Em geral", "pt"),
-        ("PT-br", "Em brasileiro", "pt-BR"),
-        ("de-FR", "Auf Deutsch", None),  # which is the language of all of it
-        ("it", "In English", None),
+        ("pt-BR", "Em brasileiro", "pt-BR", "ltr"),
+        ("pt-PT", "Em geral", "pt", "ltr"),
+        ("PT-br", "Em brasileiro", "pt-BR", "ltr"),
+        ("de-FR", "Auf Deutsch", None, None),  # which is the language of all of it
+        ("it", "In English", None, None),
+        ("he-IL", "OK: בעברית", "he", "rtl"),
     ],
 )
 async def test_they_may_be_in_a_language_that_we_do_not_speak(
-    worded, says, api, database, agent, customer, reads, said, language
+    worded, says, api, database, agent, customer, reads, said, language, way
 ):
-    for locale, text in (("pt-BR", "Em brasileiro"), ("pt", "Em geral"), ("DE", "Auf Deutsch"), ("en", "In English")):
+    for locale, text in (
+        ("pt-BR", "Em brasileiro"),
+        ("pt", "Em geral"),
+        ("DE", "Auf Deutsch"),
+        ("en", "In English"),
+        ("he", "OK: בעברית"),
+    ):
         await worded("COMMENT_ADDED", text, text, locale=locale)
         await worded("COMMENT_ADDED", text, text, locale=locale, use="IN_APP")
     await database.rows("UPDATE people SET locale = :locale WHERE id = :id", locale=reads, id=customer.id)
@@ -162,7 +169,7 @@ async def test_they_may_be_in_a_language_that_we_do_not_speak(
 
     assert letter["Subject"] == said
     html = parts(letter)[1]
-    assert (f'<div lang="{language}" dir="auto">' in html) == (language is not None)
+    assert (f'<div lang="{language}" dir="{way}">' in html) == (language is not None)
     told = (await api(customer, TOLD))["viewer"]["notifications"]["nodes"][0]
     assert told == {"title": said, "body": said}
 
