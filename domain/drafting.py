@@ -15,6 +15,7 @@ from domain.messages import front_end_link, sign_in_link, ticket_link
 from domain.news import Block, Fact, Section
 from domain.wording import Wording, marked
 from infra.desk import Desk
+from infra.settings import Settings
 from infra.unit import Unit
 from models import (
     HappeningKind,
@@ -199,7 +200,7 @@ def _about(
         notes.append(w.said(HINDERED, service=fact.hindered))
     draft = Draft(
         subject=_subject(kind, found, w),
-        sections=[Piece(f"#{each.fact.number} {each.fact.subject}", each.blocks) for each in found[:MOST_TOLD]],
+        sections=[_piece(each, settings, alone=len(found) == 1) for each in found[:MOST_TOLD]],
         button=button,
         choices=Choices(w.said("How was the help? 1 is poor, 5 is very good."), choices) if choices else None,
         notes=notes,
@@ -214,6 +215,12 @@ def _about(
 _RESOLVED = NotificationKind.TICKET_RESOLVED
 RATINGS = range(1, 6)
 MOST_TOLD = 100  # tickets of one email
+
+
+def _piece(section: Section, settings: Settings, *, alone: bool) -> Piece:
+    fact = section.fact
+    link = None if alone else front_end_link(settings, fact.number, fact.ticket_id)
+    return Piece(f"#{fact.number} {fact.subject}", section.blocks, link)
 
 
 def _of_answers(message: Message, fact: Fact, person: Person, desk: Desk, w: Wording) -> list[str]:

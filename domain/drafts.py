@@ -47,6 +47,7 @@ class Piece(NamedTuple):
 
     heading: str | None
     blocks: list[Block]
+    link: str | None = None  # to what it tells of, where the button leads elsewhere
 
 
 @dataclass(slots=True)

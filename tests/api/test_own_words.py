@@ -91,8 +91,10 @@ async def test_of_a_comment_that_is_gone_the_desk_says_nothing(
 
 
 async def test_an_email_of_many_tickets_tells_of_all(
-    worded, desk, work, mailbox, submit, agent, director, customer, problem
+    worded, desk, work, mailbox, submit, agent, director, customer, problem, monkeypatch
 ):
+    changed = desk.settings.model_copy(update={"ticket_url": "https://desk.example.com/{number}"})
+    monkeypatch.setattr(type(desk), "settings", property(lambda _: changed))
     await worded("TICKET_ASSIGNED", "You have {{subject}}.", "Yours: {{number}}")
     made = [await submit(customer, problem, subject=f"Fire {number}") for number in range(2)]
     await work.run()
@@ -110,6 +112,10 @@ async def test_an_email_of_many_tickets_tells_of_all(
     both, alone = await assign(*made), await assign(made[0])
 
     assert both["Subject"] == "News of 2 tickets"
+    for each in made:
+        link, heading = f"https://desk.example.com/{each['number']}", f"#{each['number']} {each['subject']}"
+        assert f"{heading}\r\n{link}\r\n\r\n" in parts(both)[0]
+        assert f'<a href="{link}" style="color:#1f5fd1">{heading}</a>' in parts(both)[1]
     assert all(f"Fire {number}" in part for number in range(2) for part in parts(both))
     assert alone["Subject"] == f"Yours: {made[0]['number']}"
     assert "You have Fire 0." in parts(alone)[0]
