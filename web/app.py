@@ -2,11 +2,10 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import Route
+from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from domain import refusals
@@ -15,12 +14,12 @@ from domain.attachments import Uploads
 from infra import garbage, tracing
 from infra.desk import Desk
 from infra.logs import configure, lifetime, report
-from infra.settings import Settings, load
+from infra.settings import InvalidSettingsError, Settings, load
 from planner.engine import Engine
 from resolvers.root import schema
 from web import files, gauges, graphiql, health, mailbox, pages, traces
 from web.cohorts import Cohorts
-from web.faults import Reported
+from web.faults import Reported, apology
 from web.graphql import GraphQL
 from web.identity import Identities
 from web.shares import Shares
@@ -36,19 +35,39 @@ class App:
         self._settings = settings
         self._graphql: ASGIApp | None = None
         self._sockets: ASGIApp | None = None
-        self._rest = Starlette(lifespan=lambda _: self.running(), middleware=[Middleware(Reported)])
-        self._rest.router.redirect_slashes = False  # it would lead to whatever host the request names
-        self._others: ASGIApp = self._rest
+        self._others: ASGIApp = Router()
+        self.routes: list[Route] = []
         self.desk: Desk | None = None
         self.engine: Engine | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "lifespan" and scope["path"] == ENDPOINT:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        if scope["path"] == ENDPOINT:
             app = self._graphql if scope["type"] == "http" else self._sockets
             if app is not None:
                 await app(scope, receive, send)
                 return
         await self._others(scope, receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """Serve until the server says that it ends, and tell it in a line why that can't be."""
+        phase = "startup"
+        try:
+            async with self.running():
+                await receive()
+                await send({"type": "lifespan.startup.complete"})
+                phase = "shutdown"
+                await receive()
+        except InvalidSettingsError as refused:
+            said = str(refused)
+        except Exception as error:  # noqa: BLE001 # whatever it is, the server has to hear of it
+            said = f"The {phase} failed: {report(error)}"
+        else:
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        await send({"type": f"lifespan.{phase}.failed", "message": said})
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -63,7 +82,7 @@ class App:
 
     @asynccontextmanager
     async def _serving(self, desk: Desk) -> AsyncIterator[None]:
-        settings, rest = self._settings, self._rest
+        settings = self._settings
         self.engine = engine = Engine(
             schema,
             desk.reads,
@@ -76,10 +95,7 @@ class App:
         desk.hub.start()
         identities.start()
         cohorts, self.shares = Cohorts(desk.hub), Shares(desk.settings)
-        self._graphql = traces.traced(GraphQL(desk, engine, identities, cohorts, self.shares), ENDPOINT)
-        self._others = traces.traced(rest)
-        self._sockets = Sockets(desk, engine, identities, cohorts, self.shares)
-        rest.router.routes += [
+        self.routes = [
             Route("/health/live", health.live),
             Route("/health/ready", health.ready(desk)),
             Route("/metrics", gauges.metrics(desk, engine)),
@@ -87,15 +103,19 @@ class App:
             *pages.routes(desk, engine),
         ]
         if settings.introspection:
-            rest.router.routes += graphiql.routes()
+            self.routes += graphiql.routes()
         if settings.embedded:
-            rest.router.routes += mailbox.routes(settings.data_dir / "mail")
+            self.routes += mailbox.routes(settings.data_dir / "mail")
+        rest = Router(self.routes, redirect_slashes=False)  # it would lead to whatever host the request names
+        self._graphql = traces.traced(GraphQL(desk, engine, identities, cohorts, self.shares), ENDPOINT)
+        self._sockets = Sockets(desk, engine, identities, cohorts, self.shares)
+        self._others = traces.traced(Reported(rest, partial(apology, desk)))
         try:
             async with watching(desk):
                 yield
         finally:
             self._graphql = self._sockets = None
-            self._others = rest
+            self._others = Router()
             await identities.stop()
             await engine.cards.close()
 

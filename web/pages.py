@@ -10,7 +10,6 @@ from domain import audit, messages, people, preferences, refusals, sessions
 from domain.wording import Wording, marked
 from infra.auditing import acting
 from infra.desk import Desk
-from infra.logs import report
 from infra.postgres import Unavailable
 from planner.engine import Engine
 from resolvers.sessions import COOKIE
@@ -42,25 +41,8 @@ def routes(desk: Desk, engine: Engine) -> list[Route]:
     }
     return [
         Route("/", _home(desk), methods=["GET"]),
-        *(Route(path, _apologising(desk, answer), methods=["GET", "POST"]) for path, answer in acted.items()),
+        *(Route(path, answer, methods=["GET", "POST"]) for path, answer in acted.items()),
     ]
-
-
-FAULT = marked("Something went wrong on our side. Try again later; under {id} we find what it was.")
-
-
-def _apologising(desk: Desk, endpoint: Endpoint) -> Endpoint:
-    """What nobody expected is reported, and said on a page: people come here, not programs."""
-
-    async def answer(request: Request) -> Response:
-        try:
-            return await endpoint(request)
-        except Exception as error:  # noqa: BLE001 # whatever it is
-            error_id = report(error, endpoint=endpoint.__qualname__)
-        w = wording_of(request)
-        return page(desk, w, "gone.html", w.said(NOT_NOW), 500, text=w.said(FAULT, id=error_id))
-
-    return answer
 
 
 HOME = marked("Programs ask {desk_name} at this address. The links in its emails lead to where people read and answer.")

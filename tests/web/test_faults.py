@@ -4,10 +4,8 @@ import json
 
 import httpx
 import pytest
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.responses import StreamingResponse
-from starlette.routing import Route
+from starlette.responses import JSONResponse, StreamingResponse
+from starlette.routing import Route, Router
 from structlog.testing import capture_logs
 
 from infra.faults import traced
@@ -34,7 +32,7 @@ async def begins_and_breaks(_request):
 async def client():
     """A client of an application whose routes break."""
     routes = [Route("/t/{link}", breaks), Route("/stream", begins_and_breaks)]
-    app = Starlette(routes=routes, middleware=[Middleware(Reported)])
+    app = Reported(Router(routes), lambda _, error_id: JSONResponse({"id": error_id}, 500))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://desk.test") as found:
         yield found
 
@@ -75,6 +73,10 @@ async def test_the_real_routes_are_reported_as_well(http, monkeypatch):
 
     assert (answer.status_code, [entry["event"] for entry in logs]) == (500, ["unexpected_error"])
     assert answer.json()["id"] == logs[0]["error_id"]
+
+    page = await http.get("/metrics", headers={"Accept": "text/html,*/*;q=0.8"})  # whoever comes by a browser
+    assert (page.status_code, page.headers["content-type"]) == (500, "text/html; charset=utf-8")
+    assert "Something went wrong on our side." in page.text
 
 
 async def test_a_fault_in_an_operation_is_reported_once(http, monkeypatch, sent):

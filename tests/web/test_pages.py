@@ -316,7 +316,7 @@ async def test_without_a_database_the_pages_say_so(http, link, desk, monkeypatch
     with monkeypatch.context() as patched:
         patched.setattr(type(desk.reads), "fetch", lambda *_: 1 / 0)
         with capture_logs() as logs:
-            page = await http.get(link, headers={"Accept-Language": "de"})
+            page = await http.get(link, headers={"Accept": "text/html", "Accept-Language": "de"})
         assert page.status_code == 500
         (entry,) = (entry for entry in logs if entry["event"] == "unexpected_error")
         assert (
