@@ -24,6 +24,9 @@ MODULES = {"builtins", "ssl", "socket", "redis.exceptions", "infra.postgres"}  #
 CLASSES = {"08", "40", "42", "53", "55", "57", "58", "XX"}
 
 
+MOST_ERRORS, MOST_FRAMES = 20, 60  # that a traceback tells of, and of each
+
+
 def told(error: BaseException) -> str:
     """The kind of an error, and its text where that can hold nobody's words."""
     name = type(error).__name__
@@ -61,16 +64,32 @@ def place(error: BaseException) -> str:
     return f"{frame.filename.removeprefix(ROOT)}:{frame.lineno} {frame.name}"
 
 
-def _lines(error: BaseException, seen: set[int]) -> Iterator[str]:
-    seen.add(id(error))
-    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    if before is not None and id(before) not in seen:
-        yield from _lines(before, seen)
-        yield "\nwhich led to:\n\n" if error.__cause__ else "\nand while that was handled:\n\n"
-    yield from traceback.format_tb(error.__traceback__)
-    yield f"{told(error)}\n"
-    if isinstance(error, BaseExceptionGroup):
-        for each in error.exceptions:
-            if id(each) not in seen:
+def _lines(error: BaseException, known: set[int]) -> Iterator[str]:
+    """What it was led to by comes first. Of more than can be read, what was raised at last is told."""
+    known.add(id(error))
+    chain = [error]
+    while (before := _before(chain[-1])) is not None and id(before) not in known and len(known) < MOST_ERRORS:
+        known.add(id(before))
+        chain.append(before)
+    for number, each in reversed(list(enumerate(chain))):
+        yield from _frames(each)
+        yield f"{told(each)}\n"
+        for inner in each.exceptions if isinstance(each, BaseExceptionGroup) else ():
+            if id(inner) not in known and len(known) < MOST_ERRORS:
                 yield "\nof which one is:\n\n"
-                yield from _lines(each, seen)
+                yield from _lines(inner, known)
+        if number:
+            yield "\nwhich led to:\n\n" if chain[number - 1].__cause__ else "\nand while that was handled:\n\n"
+
+
+def _before(error: BaseException) -> BaseException | None:
+    return error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def _frames(error: BaseException) -> list[str]:
+    """Where it was raised; of what calls itself without end the beginning and the end."""
+    lines = traceback.format_tb(error.__traceback__)
+    if len(lines) <= MOST_FRAMES:
+        return lines
+    half = MOST_FRAMES // 2
+    return [*lines[:half], f"  ({len(lines) - 2 * half} more)\n", *lines[-half:]]
