@@ -28,6 +28,21 @@ _REPORTED = "_reported_as"
 _listeners: list[Callable[["Fault"], None]] = []
 
 
+class _Output:
+    """Standard error. That its disk is full, or that nobody reads it any more, is no reason to fail at anything."""
+
+    def __init__(self) -> None:
+        self._stream = sys.stderr
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.flush()
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """An error that was reported: what may be told of it to those who keep the desk running."""
@@ -54,13 +69,15 @@ def configure(settings: Settings, process: str) -> None:
     )
     exceptions: list[Any] = [] if settings.log_format == "console" else [_traced]
     level = logging.getLevelNamesMapping()[settings.log_level]
+    output: Any = _Output()
     structlog.configure(
         processors=[*shared, *exceptions, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(output),
     )
     # What libraries say goes the same way.
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(output)
+    handler.addFilter(_is_news)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
@@ -71,6 +88,12 @@ def configure(settings: Settings, process: str) -> None:
     structlog.contextvars.bind_contextvars(process=process)
     if settings.sentry_dsn:
         send_errors(settings.sentry_dsn, settings.environment)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a library tells of anything but an error that was reported already."""
+    error = record.exc_info[1] if record.exc_info else None
+    return _REPORTED not in getattr(error, "__dict__", {})
 
 
 def _about() -> dict[str, Any]:

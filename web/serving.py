@@ -12,6 +12,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 
+from infra import logs
 from infra.settings import Settings
 
 DRAIN_SECONDS: Final = 12  # for requests that run when the process is told to stop
@@ -335,6 +336,7 @@ OPTIONS: Final[dict[str, Any]] = {
 
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT."""
+    logs.configure(settings, "api")
     uvicorn.run(
         "web.app:create",
         factory=True,
@@ -342,6 +344,7 @@ def serve(settings: Settings) -> None:
         port=settings.port,
         workers=settings.worker_count,
         forwarded_allow_ips=list(settings.forwarded_allow_ips),
-        log_level="warning",
+        log_config=None,  # what uvicorn says goes where all else does, in the same form
+        log_level=None,
         **OPTIONS,
     )

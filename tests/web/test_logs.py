@@ -158,3 +158,13 @@ def test_one_error_that_comes_to_many_is_one_fault(logged):
     assert report(error) == report(error)
     assert len(logged()) == 1
     assert report(ValueError(CANARY)) != report(error)
+
+
+def test_what_was_reported_is_not_told_again_by_a_library(logged):
+    known, other = ValueError(CANARY), ValueError(CANARY)
+    report(known)
+    for error in (known, other):
+        logging.getLogger("uvicorn.error").error("Exception in ASGI application", exc_info=error)
+
+    assert [entry["event"] for entry in logged()] == ["unexpected_error", "Exception in ASGI application"]
+    assert CANARY not in json.dumps(logged())
