@@ -186,6 +186,8 @@ class Settings(BaseSettings):
     otel_traces_sampler_arg: Annotated[float, Field(ge=0, le=1)] = 1.0  # the share that is traced
 
     worker_count: Count = 1  # processes that serve the API
+    # For which a process serves on, not ready, once it is told to end: until balancers have noticed.
+    shutdown_delay_seconds: Annotated[int, Field(ge=0, le=60)] = 0
     read_pool_size: Count = 10  # connections per process
     write_pool_size: Count = 10
     smtp_pool_size: Count = 20  # connections to the mail server per process, of which bulk mail takes three quarters

@@ -22,6 +22,7 @@ from web.cohorts import Cohorts
 from web.faults import Reported, apology
 from web.graphql import GraphQL
 from web.identity import Identities
+from web.leaving import Leaving
 from web.shares import Shares
 from web.sockets import Sockets
 
@@ -36,6 +37,7 @@ class App:
         self._graphql: ASGIApp | None = None
         self._sockets: ASGIApp | None = None
         self._others: ASGIApp = Router()
+        self._leaving = Leaving(settings.shutdown_delay_seconds)
         self.routes: list[Route] = []
         self.desk: Desk | None = None
         self.engine: Engine | None = None
@@ -77,7 +79,7 @@ class App:
             Desk.open(self._settings) as self.desk,
             self._serving(self.desk),
         ):
-            with lifetime():
+            with lifetime(), self._leaving.put_off():
                 yield
 
     @asynccontextmanager
@@ -97,7 +99,7 @@ class App:
         cohorts, self.shares = Cohorts(desk.hub), Shares(desk.settings)
         self.routes = [
             Route("/health/live", health.live),
-            Route("/health/ready", health.ready(desk)),
+            Route("/health/ready", health.ready(desk, self._leaving)),
             Route("/metrics", gauges.metrics(desk, engine)),
             *files.routes(settings, desk.files, desk.signer, Uploads(desk), self.shares),
             *pages.routes(desk, engine),

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from infra import checks, migrations
 from infra.desk import Desk
 from infra.postgres import Unavailable
+from web.leaving import Leaving
 
 ANSWER_SECONDS = 3
 FRESH_SECONDS = 30.0  # anybody may ask, and what is outside must not be asked as often
@@ -48,10 +49,10 @@ class Known:
             self._looking = None
 
 
-def ready(desk: Desk) -> Callable[[Request], Awaitable[Response]]:
-    """PostgreSQL answers, and is migrated. Redis, mail and files are told of but not needed.
+def ready(desk: Desk, leaving: Leaving) -> Callable[[Request], Awaitable[Response]]:
+    """PostgreSQL answers, and is migrated, and this process is to go on. Of Redis, mail and files is told.
 
-    Without them all that is read and written is answered, what is live waits for its sweep, mail waits in its table,
+    Without these all that is read and written is answered, what is live waits for its sweep, mail waits in its table,
     and files say that they are away.
     """
     settings = desk.settings
@@ -69,14 +70,14 @@ def ready(desk: Desk) -> Callable[[Request], Awaitable[Response]]:
             _migrated(desk), desk.bus.ready(), mail_known.well(), storage_known.well()
         )
         status = {
-            "status": "ready" if migrated else "unavailable",
+            "status": "leaving" if leaving.begun else "ready" if migrated else "unavailable",
             "database": migrated is not None,
             "migrated": migrated,
             "redis": redis,
             "mail": sends,
             "files": keeps,
         }
-        return JSONResponse(status, status_code=200 if migrated else 503)
+        return JSONResponse(status, status_code=200 if status["status"] == "ready" else 503)
 
     return answer
 

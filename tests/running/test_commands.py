@@ -6,9 +6,12 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
+import httpx
 import pytest
 
 from infra import embedded, processes
@@ -126,6 +129,80 @@ def test_the_log_tells_when_a_process_begins_and_ends(desk_says, environment, tm
     told = [(entry["event"], entry["process"], entry["pid"]) for entry in entries]
     assert told == [("process_begins", process, running.pid), ("process_ends", process, running.pid)]
     assert status in {0, -signal.SIGTERM}
+
+
+@pytest.fixture
+def served(desk_says, environment, tmp_path):
+    """Runs `desk serve` in a block: gives it, once it answers, with its `url`; it is killed at the end."""
+    assert desk_says("migrate")[0] == 0
+
+    @contextmanager
+    def serve(output, **variables):
+        port = embedded.free_port()
+        set_to = environment | {"PORT": str(port)} | variables
+        running = subprocess.Popen([sys.executable, str(ROOT / "desk.py"), "serve"], env=set_to, stderr=output)
+        running.url = f"http://127.0.0.1:{port}"
+        try:
+            assert processes.wait_until(lambda: status_of(f"{running.url}/health/live") == 200, seconds=30)
+            yield running
+        finally:
+            running.kill()
+            running.wait()
+
+    return serve
+
+
+def status_of(url):
+    """The status of an answer; None without one."""
+    try:
+        return httpx.get(url, timeout=5).status_code
+    except httpx.TransportError:
+        return None
+
+
+def test_what_the_server_itself_says_has_the_form_of_all_else(served, desk_says, tmp_path):
+    log = tmp_path / "log"
+    with log.open("wb") as output, served(output) as running:
+        with socket.create_connection(("127.0.0.1", httpx.URL(running.url).port)) as stranger:
+            stranger.sendall(b"GARBAGE\r\n\r\n")
+            assert stranger.recv(100).startswith(b"HTTP/1.1 400 ")
+        running.terminate()
+        running.wait(timeout=30)
+    said = [json.loads(line)["event"] for line in log.read_text().splitlines()]
+    assert said == ["process_begins", "Invalid HTTP request received.", "process_ends"]
+
+    status, _, lines = desk_says("serve", STORAGE_URL="file:///proc/nowhere")
+    said = [json.loads(line) for line in lines]
+    assert status == 3
+    assert said[0]["event"] == "STORAGE_URL: /proc/nowhere can't be made: No such file or directory"
+    assert {entry["event"] for entry in said[1:]} == {"Application startup failed. Exiting."}
+
+
+def test_who_takes_no_lines_of_the_log_does_not_stop_what_is_logged(served):
+    with open("/dev/full", "wb") as full, served(full, REDIS_URL="redis://127.0.0.1:1") as running:  # noqa: PTH123 # no file
+        asked = {"query": 'mutation { requestSignInLink(input: {email: "ann@example.net"}) { __typename } }'}
+        answer = httpx.post(f"{running.url}/graphql", json=asked).json()
+
+    assert answer["data"] == {"requestSignInLink": {"__typename": "RequestSignInLinkSuccess"}}
+
+
+def test_who_is_told_to_end_serves_until_nobody_is_sent_there(served):
+    with served(subprocess.DEVNULL, SHUTDOWN_DELAY_SECONDS="2") as running:
+        assert status_of(f"{running.url}/health/ready") == 200
+        began = time.monotonic()
+        running.terminate()
+        assert processes.wait_until(lambda: status_of(f"{running.url}/health/ready") == 503, seconds=1)
+        assert httpx.get(f"{running.url}/health/ready").json()["status"] == "leaving"
+        assert status_of(f"{running.url}/health/live") == 200  # over a new connection
+        running.wait(timeout=20)
+        assert time.monotonic() - began > 2
+        assert running.returncode == -signal.SIGTERM
+
+    with served(subprocess.DEVNULL, SHUTDOWN_DELAY_SECONDS="60") as impatient:
+        impatient.terminate()
+        assert processes.wait_until(lambda: status_of(f"{impatient.url}/health/ready") == 503, seconds=2)
+        impatient.terminate()
+        impatient.wait(timeout=20)
 
 
 def test_a_port_that_is_taken_is_told_in_a_line(desk_says):

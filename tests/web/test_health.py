@@ -11,6 +11,7 @@ from infra import embedded, migrations
 from infra.desk import Desk
 from web import health
 from web.health import Known
+from web.leaving import Leaving
 
 ALL = {"status": "ready", "database": True, "migrated": True, "redis": True, "mail": True, "files": True}
 
@@ -28,7 +29,7 @@ def asked(migrated, monkeypatch):
 
     async def ask(**changed):
         async with Desk.open(migrated.model_copy(update=changed)) as desk:
-            answer = await health.ready(desk)(None)
+            answer = await health.ready(desk, Leaving(0))(None)
         return answer.status_code, json.loads(answer.body)
 
     return ask
