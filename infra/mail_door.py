@@ -7,13 +7,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+import structlog
 from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP
 from opentelemetry.trace import SpanKind
 
 from infra import tracing
+from infra.faults import told
 from infra.logs import report
+from infra.postgres import Unavailable
 from infra.processes import StartError
+
+log = structlog.get_logger(__name__)
 
 MOST_BYTES: Final = 40 * 1024 * 1024
 TAKEN, LATER = "250 2.0.0 Taken", "451 4.3.0 This can't be taken now. Try again."
@@ -21,6 +26,15 @@ LONGEST_LINE: Final = 1024 * 1024  # programs break the standard's limit, and wh
 MOST_RECIPIENTS: Final = 100  # of one mail at once (RFC 5321, 4.5.3.1.8): for each it is read, and may be kept
 TOO_MANY = "452 4.5.3 Too many recipients. Send it to the others again."
 NOBODY = "550 5.1.1 Nobody here has this address."
+
+
+class NotNow(Exception):
+    """A mail can't be taken now, and that is nobody's fault: its sender tries again."""
+
+    def __init__(self, told: str) -> None:
+        """`told`: for the log."""
+        super().__init__(told)
+        self.told = told
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +100,9 @@ class Door:
                     await self._take(Incoming(envelope.original_content, sender, address))
             elif self._keep is not None:
                 self._keep(envelope.original_content)
+        except (NotNow, Unavailable) as error:
+            log.warning("mail_not_taken", error=told(error))
+            return LATER
         except Exception as error:  # noqa: BLE001 # whatever it was, the sender still has the mail
             report(error)
             return LATER

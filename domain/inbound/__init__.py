@@ -19,18 +19,36 @@ can write there holds the mail, and nothing else comes of what they write.
 
 from dataclasses import replace
 
+import structlog
+
 from domain.inbound import addresses, answers, arrivals, bounces, outcomes, strays
+from domain.inbound.arrivals import Arrival
 from domain.refusals import Conflict, RateLimited, Refusal
 from infra.desk import Desk
-from infra.mail_door import Incoming
+from infra.mail_door import Incoming, NotNow
 from models import InboundOutcome
+
+log = structlog.get_logger(__name__)
 
 
 async def take(desk: Desk, came: Incoming) -> None:
     """See to one mail; the same again changes nothing. What it raises, the sender should try again."""
     arrival = await arrivals.of(desk, came)
     if arrival is None:
+        log.info("mail_taken", outcome="KNOWN", size_bytes=len(came.content))
         return
+    try:
+        await _see_to(desk, arrival)
+    except RateLimited as fast:
+        raise NotNow("Too much comes from its sender.") from fast
+    async with desk.writes.begin() as unit:
+        row = await unit.read(arrivals.known, arrival.mail.digest)
+    if row is not None:
+        told = {"inbound_mail_id": str(row.id), "ticket_id": row.ticket_id and str(row.ticket_id)}
+        log.info("mail_taken", outcome=row.outcome.name, size_bytes=len(came.content), **told)
+
+
+async def _see_to(desk: Desk, arrival: Arrival) -> None:
     mail = arrival.mail
     if mail.bounce or (arrival.address is not None and arrival.address.purpose == addresses.BOUNCE):
         await bounces.tell(desk, arrival)

@@ -51,7 +51,8 @@ class Arrival:
         return "The sender is nobody that this was sent to."
 
 
-def _known(digest: Any) -> Select[InboundMail]:
+def known(digest: Any) -> Select[InboundMail]:
+    """The row of a mail that was seen to."""
     return select(InboundMail).where(InboundMail.digest == digest)
 
 
@@ -70,7 +71,7 @@ async def of(desk: Desk, came: Incoming, row_id: UUID | None = None) -> Arrival 
         mail = Mail(digest, came.sender.lower(), "", "", "", (), automatic=False, bounce=False)
     address = addresses.opened(desk.settings, desk.signer, came.recipient)
     async with desk.writes.begin() as unit:
-        if row_id is None and await unit.read(_known, mail.digest) is not None:
+        if row_id is None and await unit.read(known, mail.digest) is not None:
             return None
         answered = await unit.read(message, address.message_id) if address and address.message_id else None
         person = await unit.read(people.by_email_for_anyone, mail.sender) if mail.sender else None

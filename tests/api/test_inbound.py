@@ -9,11 +9,14 @@ from functools import partial
 from types import SimpleNamespace
 
 import pytest
+from structlog.testing import capture_logs
 
 from domain import attempts, inbound
 from domain.inbound import addresses, answers, arrivals, reading, strays
+from domain.refusals import RateLimited
 from infra import jobs, mail_door
 from infra.mail_door import Door, Incoming
+from infra.postgres import Unavailable
 from models import Role
 
 ADD = "mutation($input: AddCommentInput!) { addComment(input: $input) { __typename } }"
@@ -763,6 +766,45 @@ async def test_what_staff_alone_were_told_they_answer_among_themselves(send, des
 
     assert await database.rows("SELECT internal, author_id FROM comments") == [
         {"internal": True, "author_id": agent.id}
+    ]
+
+
+async def test_what_became_of_a_mail_is_logged_without_anybodys_words(send, reply_to, customer, ticket, database):
+    message = mail(customer.email, "I moved to Canary Street.")
+    with capture_logs() as logs:
+        for _ in range(2):
+            assert await send(message, reply_to) == 250
+
+    (row,) = await database.rows("SELECT id FROM inbound_mails")
+    taken = [entry for entry in logs if entry["event"] == "mail_taken"]
+    told = {"event": "mail_taken", "log_level": "info", "size_bytes": taken[0]["size_bytes"]}
+    assert told["size_bytes"] >= len(message.as_bytes())
+    assert taken == [
+        told | {"outcome": "COMMENTED", "inbound_mail_id": str(row["id"]), "ticket_id": str(ticket.uuid)},
+        told | {"outcome": "KNOWN"},
+    ]
+
+
+async def test_what_can_only_be_taken_later_is_no_fault_of_anybodys(
+    send, reply_to, customer, database, desk, monkeypatch
+):
+    def too_fast(*_):
+        raise RateLimited(60)
+
+    def away(*_):
+        raise Unavailable
+
+    before = await database.counts()
+    with monkeypatch.context() as patched, capture_logs() as logs:
+        patched.setattr(answers.comments, "add", too_fast)
+        assert await send(mail(customer.email), reply_to) == 451
+        patched.setattr(type(desk.writes), "begin", away)
+        assert await send(mail(customer.email), reply_to) == 451
+    assert await database.counts() == before
+
+    assert [(entry["event"], entry["error"].partition(":")[0]) for entry in logs] == [
+        ("mail_not_taken", "NotNow"),
+        ("mail_not_taken", "Unavailable"),
     ]
 
 
