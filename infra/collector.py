@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace import sampling as samplers
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.util.re import parse_env_headers
 
-from infra.settings import Settings
+from infra.settings import InvalidSettingsError, Settings
 
 log = structlog.get_logger(__name__)
 
@@ -81,14 +81,19 @@ class Collector(SpanExporter):
 
 
 def provider(settings: Settings, process: str) -> TracerProvider:
-    """What makes spans of this process (`api`, `worker`), and sends them now and then."""
-    made = TracerProvider(
-        sampler=SAMPLERS[settings.otel_traces_sampler](settings.otel_traces_sampler_arg),
-        resource=_resource(settings, process),
-        span_limits=SpanLimits(),
-        shutdown_on_exit=False,  # it would wait for half a minute
-    )
-    made.add_span_processor(BatchSpanProcessor(Collector(settings)))
+    """What makes spans of this process (`api`, `worker`), and sends them now and then. Raises InvalidSettingsError."""
+    collector = Collector(settings)
+    try:
+        made = TracerProvider(
+            sampler=SAMPLERS[settings.otel_traces_sampler](settings.otel_traces_sampler_arg),
+            resource=_resource(settings, process),
+            span_limits=SpanLimits(),
+            shutdown_on_exit=False,  # it would wait for half a minute
+        )
+        made.add_span_processor(BatchSpanProcessor(collector))
+    except ValueError as wrong:  # of limits, which it calls by their names
+        collector.shutdown()
+        raise InvalidSettingsError(f"OTEL_…: can't be used: {wrong}") from wrong
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # it says of every span that it was lost
     return made
 

@@ -21,6 +21,7 @@ from redis.exceptions import ConnectionError as LostConnection
 from redis.exceptions import RedisError
 
 from infra.faults import told
+from infra.settings import InvalidSettingsError
 
 log = structlog.get_logger(__name__)
 
@@ -59,12 +60,15 @@ class Bus:
     """
 
     def __init__(self, url: str) -> None:
-        """`url`: of a Redis that is connected to when it is needed."""
-        # Each use has one limit over all that it does, so nothing in there needs another.
-        pool: Any = pool_at(url, socket_connect_timeout=TELL_SECONDS)
-        self._redis: Any = Redis.from_pool(pool)
-        # redis-py's own pipeline costs five times as much: it packs in Python and takes a connection each time.
-        self._connection = pool.make_connection()
+        """`url`: of a Redis that is connected to when it is needed. Raises InvalidSettingsError."""
+        try:
+            # Each use has one limit over all that it does, so nothing in there needs another.
+            pool: Any = pool_at(url, socket_connect_timeout=TELL_SECONDS)
+            self._redis: Any = Redis.from_pool(pool)
+            # redis-py's own pipeline costs five times as much: it packs in Python and takes a connection each time.
+            self._connection = pool.make_connection()
+        except (TypeError, ValueError) as wrong:  # it tells of what stands behind the question mark by its name alone
+            raise InvalidSettingsError(f"REDIS_URL: can't be used: {wrong}") from wrong
         self._free = asyncio.Lock()
         self._next = Batch()
         self._untold: dict[tuple[str, str], None] = {}  # channels and messages

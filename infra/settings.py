@@ -40,6 +40,7 @@ BY_THEMSELVES = {"postgresql", "postgres", "redis", "rediss", "unix", "file", "m
 ORIGIN = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:[^/?#@\s:\[\]]+|\[[0-9a-f:.]+\])(?::(?P<port>\d{1,5}))?", re.ASCII
 )
+HEADER = re.compile(r"[\w!#$%&'*+.^`|~-]+[ \t]*=[ !#-:<-\[\]-~]*", re.ASCII)
 PORTS = {"http": "80", "https": "443"}
 ATTACHMENT_TYPES = (
     "image/*",
@@ -111,7 +112,12 @@ def _is_media_type(value: str) -> bool:
 
 
 def _is_dsn(value: str) -> bool:
-    return re.fullmatch(r"[a-z]+://[^\s@]+@[^\s/]+/\S+", value) is not None
+    return re.fullmatch(r"[a-z]+://[^\s@/]+@[^\s/]+/(?:[^\s/]+/)*\d+", value) is not None
+
+
+def _are_headers(value: str) -> bool:
+    """As OpenTelemetry reads them. It logs what it can't read, and that may be a key without its name."""
+    return all(HEADER.fullmatch(header.strip()) for header in value.split(",") if header)
 
 
 # What a value has to look like that would otherwise be taken, and then do nothing, or break what runs much later.
@@ -122,6 +128,8 @@ FORMS: dict[str, tuple[Callable[[str], bool], str]] = {
     "reply_domain": (_is_domain, "is a domain in ASCII, such as reply.example.com or xn--bcher-kva.example"),
     "forwarded_allow_ips": (_is_proxy, "has addresses and networks, such as 10.0.0.0/8, with commas between them"),
     "attachment_types": (_is_media_type, "has media types, such as image/*, with commas between them"),
+    "otel_exporter_otlp_headers": (_are_headers, "has name=value, with commas between them"),
+    "otel_exporter_otlp_traces_headers": (_are_headers, "has name=value, with commas between them"),
     "sentry_dsn": (_is_dsn, "is what Sentry shows as a project's DSN: https://key@host/number"),
 }
 

@@ -177,7 +177,18 @@ def test_origins_are_known_as_browsers_say_them(outside):
             for value in ("app.example.com", "https://app.example.com/desk", "https://a.example https://b.example")
         ),
         ({"ATTACHMENT_TYPES": "pdf"}, "ATTACHMENT_TYPES: has media types, such as image/*, with commas between them"),
-        ({"SENTRY_DSN": "hello"}, "SENTRY_DSN: is what Sentry shows as a project's DSN: https://key@host/number"),
+        *(
+            ({"SENTRY_DSN": value}, "SENTRY_DSN: is what Sentry shows as a project's DSN: https://key@host/number")
+            for value in ("hello", "https://key@host/project", "https://host/1")
+        ),
+        *(
+            (
+                {f"OTEL_EXPORTER_OTLP{of}_HEADERS": value},
+                f"OTEL_EXPORTER_OTLP{of}_HEADERS: has name=value, with commas between them",
+            )
+            for of in ("", "_TRACES")
+            for value in ("kept-secret", "api-key=a,kept-secret", 'api-key="kept"', "=kept")
+        ),
     ],
 )
 def test_a_bad_value_is_told_in_one_line_without_the_value(outside, variables, line):
