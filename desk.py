@@ -5,6 +5,7 @@ import errno
 import gc
 import os
 import sys
+import tomllib
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent
 LACKS_TABLES = "The database lacks tables that this version needs: run `desk migrate`."
 NO_MAIL = "No mail waits."
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 # Seldom: while modules are read nearly all that is made stays. What runs on sets its own (`infra/garbage.py`).
 gc.set_threshold(50_000)
@@ -37,8 +39,21 @@ app = typer.Typer(
 )
 
 
+def _version(wanted: bool) -> None:  # noqa: FBT001 # typer's own
+    if wanted:
+        about = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        typer.echo(f"Deskwire {about['version']}")
+        raise typer.Exit
+
+
 @app.callback()
-def join(context: typer.Context) -> None:
+def join(
+    context: typer.Context,
+    *,
+    _: Annotated[
+        bool, typer.Option("--version", help="Say which version this is.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
     """Every command but `up` works on the desk that runs in DATA_DIR, unless DATABASE_URL names another."""
     if context.invoked_subcommand != "up":
         supervisor.join(Path(os.environ.get("DATA_DIR") or ".data"))
@@ -183,7 +198,7 @@ def export(
             asyncio.run(exporting.export(settings, email, output, typer.echo))
     except Refusal as refused:
         _refuse(refused.message)
-    typer.echo(f"Written: {output}")
+    typer.echo(f"Written: {output.absolute()}")
 
 
 @app.command()
@@ -262,7 +277,7 @@ def report(
     shown = asyncio.run(page.written(_working(), days))
     with _written(path):
         path.write_text(shown)
-    typer.echo(f"Written: {path}")
+    typer.echo(f"Written: {path.absolute()}")
 
 
 @app.command(hidden=True)
@@ -372,9 +387,9 @@ def _written(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as failed:
-        if failed.filename is None and failed.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if failed.filename is None and failed.errno not in NO_ROOM:
             raise  # nothing to do with files
-        _refuse(f"{path} can't be written: {failed.strerror}.")
+        _refuse(f"{path.absolute()} can't be written: {failed.strerror}.")
 
 
 def _refuse(text: str) -> NoReturn:
@@ -397,10 +412,12 @@ def _fresh_database() -> Iterator[None]:
 
 
 def _of_outside(error: BaseException) -> str | None:
-    """What to say of an error in one line, where the database or the store went away meanwhile; None: else."""
+    """What to say of an error in one line, where the database, the store or the disk is the matter; None: else."""
     from infra.files import StoreUnavailable
     from infra.postgres import Unavailable
 
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        return f"{error.filename or 'What there was to say'} can't be written: {error.strerror}."
     if not isinstance(error, Unavailable):
         return None
     cause = error.__cause__

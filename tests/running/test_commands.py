@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -81,6 +82,36 @@ def test_without_a_database_a_command_says_why_in_a_line(desk_says, command, url
     assert (status, said) == (2, [])
     assert line.startswith(f"The database can't be reached: {why}")
     assert "hidden" not in line
+
+
+def test_which_version_this_is_can_be_asked_without_settings(desk_says):
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+    assert desk_says("--version", DATABASE_URL="", SECRET_KEY="") == (0, [f"Deskwire {version}"], [])
+
+
+def test_what_cannot_be_said_is_no_reason_for_a_traceback(environment):
+    with open("/dev/full", "wb") as full:  # noqa: PTH123 # no file
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "desk.py"), "check"],
+            env=environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert done.returncode in {2, 120}  # the latter Python's own, which tries once more
+    assert done.stderr.splitlines()[0] == "What there was to say can't be written: No space left on device."
+    assert "Traceback" not in done.stderr
+
+
+def test_where_a_file_is_written_is_told_in_full(desk_says, tmp_path):
+    assert desk_says("migrate")[0] == 0
+
+    assert desk_says("report figures.html")[:2] == (0, [f"Written: {tmp_path}/figures.html"])
+    status, _, lines = desk_says("report nowhere/figures.html")
+    assert (status, lines) == (2, [f"{tmp_path}/nowhere/figures.html can't be written: No such file or directory."])
 
 
 def test_what_is_logged_meanwhile_is_no_part_of_what_is_said(desk_says):
