@@ -1,5 +1,6 @@
 """What may be set from outside: environment variables, files of the same name in `SECRETS_DIR`, or a secret at AWS."""
 
+import importlib
 import ipaddress
 import os
 import re
@@ -20,6 +21,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+AWS_SECONDS = 10  # for each of two attempts to read a secret
 DAY = 24 * 60 * 60
 SCHEMES = {
     "public_url": ("http", "https"),
@@ -262,6 +264,7 @@ class Settings(BaseSettings):
         secret = os.environ.get("AWS_SECRET_ID")
         if not secret:
             return here
+        _bound_aws()
         return *here, AWSSecretsManagerSettingsSource(settings_cls, secret, case_sensitive=False)
 
     @model_validator(mode="before")
@@ -348,6 +351,15 @@ class Settings(BaseSettings):
         return self
 
 
+def _bound_aws() -> None:
+    """Have AWS's library give up on who says nothing within half a minute; by itself it would take more than five."""
+    boto3, config = importlib.import_module("boto3"), importlib.import_module("botocore.config")
+    session = importlib.import_module("botocore.session").get_session()
+    limits = {"connect_timeout": AWS_SECONDS, "read_timeout": AWS_SECONDS, "retries": {"total_max_attempts": 2}}
+    session.set_default_client_config(config.Config(**limits))
+    boto3.setup_default_session(botocore_session=session)
+
+
 def _urls(name: str, value: str | tuple[str, ...] | None) -> tuple[str, ...]:
     """The addresses that a setting holds. A folder's may have spaces."""
     if isinstance(value, tuple):
@@ -391,7 +403,7 @@ def read(**given: Any) -> Settings:
     except Exception as failed:
         if not os.environ.get("AWS_SECRET_ID"):
             raise
-        code = getattr(failed, "response", {}).get("Error", {}).get("Code", type(failed).__name__)
+        code = (getattr(failed, "response", None) or {}).get("Error", {}).get("Code", type(failed).__name__)
         raise InvalidSettingsError(f"AWS_SECRET_ID: can't be read: {code}") from failed
 
 

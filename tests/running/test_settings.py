@@ -2,13 +2,17 @@
 
 import json
 import re
+import socket
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import boto3
 import pytest
 from pydantic import ValidationError
 
+import infra.settings
 from infra.settings import InvalidSettingsError, Settings, read
 from web import serving
 
@@ -366,7 +370,7 @@ def secrets_manager(monkeypatch):
         assert service == "secretsmanager"
         return Client()
 
-    monkeypatch.setitem(sys.modules, "boto3", SimpleNamespace(client=client))
+    monkeypatch.setitem(sys.modules, "boto3", SimpleNamespace(client=client, setup_default_session=lambda **_: None))
     return kept
 
 
@@ -392,3 +396,23 @@ def test_a_secret_at_aws_that_cannot_be_read_is_told_in_one_line(outside, secret
     with pytest.raises(InvalidSettingsError) as refused:
         read()
     assert str(refused.value) == "AWS_SECRET_ID: needs the package boto3, which is not installed"
+
+
+def test_a_secrets_manager_that_says_nothing_is_not_waited_for(outside, monkeypatch):
+    monkeypatch.setattr(infra.settings, "AWS_SECONDS", 0.2)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        outside(
+            AWS_SECRET_ID="desk",
+            AWS_ENDPOINT_URL=f"http://127.0.0.1:{silent.getsockname()[1]}",
+            AWS_REGION="eu-central-1",
+            AWS_DEFAULT_REGION="eu-central-1",
+            AWS_ACCESS_KEY_ID="id",
+            AWS_SECRET_ACCESS_KEY="key",
+        )
+        began = time.monotonic()
+        with pytest.raises(InvalidSettingsError) as refused:
+            read()
+
+    assert str(refused.value) == "AWS_SECRET_ID: can't be read: ReadTimeoutError"
+    assert time.monotonic() - began < 10
