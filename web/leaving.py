@@ -1,6 +1,8 @@
 """A process that is told to end, and goes on serving until nobody is sent here any more."""
 
 import asyncio
+import contextvars
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,9 +28,10 @@ class Leaving:
             yield
             return
         loop, before = asyncio.get_running_loop(), signal.getsignal(signal.SIGTERM)
+        here = contextvars.copy_context()  # a signal comes amid anything, whose ids are not its own
 
         def begin() -> None:
-            log.info("process_leaves", seconds=self._seconds)
+            log.info("process_leaves", pid=os.getpid(), seconds=self._seconds)
             loop.call_later(self._seconds, end)
 
         def end() -> None:
@@ -40,7 +43,7 @@ class Leaving:
                 end()
             else:
                 self.begun = True
-                loop.call_soon_threadsafe(begin)
+                loop.call_soon_threadsafe(begin, context=here)
 
         signal.signal(signal.SIGTERM, told)
         try:

@@ -217,8 +217,9 @@ def test_who_takes_no_lines_of_the_log_does_not_stop_what_is_logged(served):
     assert answer["data"] == {"requestSignInLink": {"__typename": "RequestSignInLinkSuccess"}}
 
 
-def test_who_is_told_to_end_serves_until_nobody_is_sent_there(served):
-    with served(subprocess.DEVNULL, SHUTDOWN_DELAY_SECONDS="2") as running:
+def test_who_is_told_to_end_serves_until_nobody_is_sent_there(served, tmp_path):
+    log = tmp_path / "log"
+    with log.open("wb") as output, served(output, SHUTDOWN_DELAY_SECONDS="2") as running:
         assert status_of(f"{running.url}/health/ready") == 200
         began = time.monotonic()
         running.terminate()
@@ -228,6 +229,8 @@ def test_who_is_told_to_end_serves_until_nobody_is_sent_there(served):
         running.wait(timeout=20)
         assert time.monotonic() - began > 2
         assert running.returncode == -signal.SIGTERM
+    told = [(entry["event"], entry["process"]) for entry in map(json.loads, log.read_text().splitlines())]
+    assert told == [("process_begins", "api"), ("process_leaves", "api"), ("process_ends", "api")]
 
     with served(subprocess.DEVNULL, SHUTDOWN_DELAY_SECONDS="60") as impatient:
         impatient.terminate()
