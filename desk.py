@@ -108,6 +108,7 @@ def migrate() -> None:
 
     from alembic import command
     from alembic.util import CommandError
+    from sqlalchemy.exc import DBAPIError
 
     alembic = _alembic()
     alembic.attributes["said"] = typer.echo
@@ -115,6 +116,9 @@ def migrate() -> None:
         command.upgrade(alembic, "head")
     except CommandError as refused:
         _refuse(str(refused))
+    except DBAPIError as failed:
+        cause = (failed.orig and failed.orig.__cause__) or failed
+        _refuse(f"The database does not take the migration: {type(cause).__name__}: {cause}")
     if newer := alembic.attributes.get("newer"):
         typer.echo(f"The database is at migration {newer}, of a later version than this: it is left as it is")
     else:

@@ -1,5 +1,6 @@
 """What commands say when they can do nothing, or have nothing to do."""
 
+import asyncio
 import json
 import os
 import signal
@@ -82,6 +83,21 @@ def test_without_a_database_a_command_says_why_in_a_line(desk_says, command, url
     assert (status, said) == (2, [])
     assert line.startswith(f"The database can't be reached: {why}")
     assert "hidden" not in line
+
+
+async def test_a_database_that_takes_no_migration_of_ours_is_told_in_a_line(desk_says, database_url):
+    name, server = f"stranger_{os.getpid()}", await asyncpg.connect(database_url)
+    await server.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'hidden'; CREATE SCHEMA {name}")
+    await server.execute(f"ALTER ROLE {name} SET search_path = {name}; GRANT USAGE ON SCHEMA {name} TO {name}")
+    url = f"postgresql://{name}:hidden@{database_url.rpartition('@')[2]}"
+    try:
+        status, _, lines = await asyncio.to_thread(desk_says, "migrate", DATABASE_URL=url)
+    finally:
+        await server.execute(f"DROP SCHEMA {name}; DROP OWNED BY {name}; DROP ROLE {name}")
+        await server.close()
+
+    why = f"InsufficientPrivilegeError: permission denied for schema {name}"
+    assert (status, lines) == (2, [f"The database does not take the migration: {why}"])
 
 
 def test_which_version_this_is_can_be_asked_without_settings(desk_says):
