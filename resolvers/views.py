@@ -1,14 +1,16 @@
 """Saved lists of tickets: keeping them."""
 
 import strawberry
+from strawberry.utils.str_converters import to_camel_case
 
 import models
 from domain import views
 from infra.unit import Unit
 from planner.nodes import global_id
-from resolvers.writing import key_of, mutation, optional_key
+from resolvers.writing import key_of, keys_of, mutation, optional_key
 from schema.context import Context
 from schema.inputs import given
+from schema.tickets import NAMED
 from schema.views import (
     DeleteTicketViewInput,
     DeleteTicketViewResult,
@@ -23,6 +25,8 @@ from schema.views import (
 
 @mutation("Saves a list of tickets under a name. Staff; shared ones: leads of the department.")
 async def save_ticket_view(unit: Unit, context: Context, input: SaveTicketViewInput) -> SaveTicketViewResult:
+    for name, (_, model) in NAMED.items():
+        keys_of(getattr(input.filter, name), model, f"filter.{to_camel_case(name)}")
     order = given(input.order_by)
     form = views.Form(
         name=input.name,

@@ -4,6 +4,7 @@ import dataclasses
 import inspect
 import typing
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from strawberry.utils.str_converters import to_camel_case
 
 from domain import access, audit, idempotency, refusals, visitors
 from infra.auditing import acting
+from infra.ids import new_id
 from infra.postgres import Overtaken
 from infra.unit import Unit
 from planner.errors import BadRequest
@@ -23,6 +25,8 @@ from schema.context import Context
 from schema.inputs import given
 
 TRIES = 3  # of a unit that met another one in its way
+# Which fields of the input that is being read hold no id, and why: told with all else that is wrong with the form.
+_no_ids: ContextVar[dict[str, str]] = ContextVar("no_ids")
 
 
 def mutation(description: str, *, everyone: bool = False) -> Callable[[Callable[..., Awaitable[Any]]], Any]:
@@ -93,7 +97,7 @@ async def _once(
 ) -> Any:
     key = given(getattr(input, "idempotency_key", None))
     if key is None:
-        return await perform(unit, context, input)
+        return await _performed(unit, perform, context, input)
     if context.arrived:
         context.viewer = visitors.newcomer(context.network, key)
     if context.viewer.id is None:
@@ -101,9 +105,33 @@ async def _once(
     row, answer = await idempotency.claim(unit, context.viewer.id, perform.__name__, key, input)
     if answer is not None:
         return await _again(unit, context, answer, possible)
-    success = await perform(unit, context, input)
+    success = await _performed(unit, perform, context, input)
     fields = {f.name: _kept(getattr(success, f.name)) for f in dataclasses.fields(success)}
     idempotency.remember(unit, row, {"type": type(success).__name__, "fields": fields})
+    return success
+
+
+async def _performed(unit: Unit, perform: Callable[..., Awaitable[Any]], context: Context, input: Any) -> Any:
+    """The Success. Raises what `perform` does, and InvalidInput, with all problems together, when something is no id.
+
+    Until it is known what else is wrong, a key that nothing has stands for it, so all that comes of that is undone.
+    """
+    no_ids: dict[str, str] = {}
+    token = _no_ids.set(no_ids)
+    problems: list[tuple[str, str]] = []
+    try:
+        success = await perform(unit, context, input)
+    except refusals.InvalidInput as refusal:
+        problems = [problem for problem in refusal.problems if problem[0] not in no_ids]
+        if not no_ids:
+            raise
+    except (refusals.NotFound, refusals.Conflict):
+        if not no_ids:
+            raise
+    finally:
+        _no_ids.reset(token)
+    if no_ids:
+        raise refusals.InvalidInput(*no_ids.items(), *problems)
     return success
 
 
@@ -133,13 +161,15 @@ async def _again(unit: Unit, context: Context, answer: dict[str, Any], possible:
 
 
 def key_of(text: str | None, model: type, field: str) -> UUID:
-    """The key in a global id. Raises InvalidInput for what is not an id of this model."""
-    if not text:  # nothing was chosen: for people to read, not for programmers
-        raise refusals.InvalidInput((field, "This can't be empty."))
-    try:
-        return parse_id(text, model)
-    except BadRequest as error:
-        raise refusals.InvalidInput((field, str(error))) from None
+    """The key in a global id. What is not an id of this model is refused once all else was looked at."""
+    if text:
+        try:
+            return parse_id(text, model)
+        except BadRequest as error:
+            _no_ids.get()[field] = str(error)
+    else:  # nothing was chosen: for people to read, not for programmers
+        _no_ids.get()[field] = "This can't be empty."
+    return new_id()
 
 
 def optional_key(text: str | None, model: type, field: str) -> UUID | None:

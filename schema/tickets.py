@@ -219,6 +219,16 @@ class TicketOrder:
     direction: OrderDirection = required("Which way.")
 
 
+# What the filter names by ids: its fields, and the column of a ticket that is one of them.
+NAMED: dict[str, tuple[str, type]] = {
+    "category_ids": ("category_id", models.Category),
+    "department_ids": ("department_id", models.Department),
+    "service_ids": ("service_id", models.Service),
+    "requester_ids": ("requester_id", models.Person),
+    "assignee_ids": ("assignee_id", models.Person),
+}
+
+
 @strawberry.input(
     description="Which tickets to list. All conditions given must hold; within a list of values, one is enough. "
     "Lists of at most 50."
@@ -254,13 +264,6 @@ class TicketFilter:
 
     def conditions(self) -> lists.Conditions:
         """The conditions that are given."""
-        ids = {
-            "category_id": (self.category_ids, models.Category),
-            "department_id": (self.department_ids, models.Department),
-            "service_id": (self.service_ids, models.Service),
-            "requester_id": (self.requester_ids, models.Person),
-            "assignee_id": (self.assignee_ids, models.Person),
-        }
         text: Any = given(self.text)
         levels = given(self.escalation_levels)
         return lists.Conditions(
@@ -270,7 +273,9 @@ class TicketFilter:
             priorities=given(self.priorities),
             channels=given(self.channels),
             any_of={
-                name: found.of(model) for name, (asked, model) in ids.items() if (found := given(asked)) is not None
+                column: found.of(model)
+                for name, (column, model) in NAMED.items()
+                if (found := given(getattr(self, name))) is not None
             },
             escalation_ranks=None if levels is None else [level.value for level in levels],
             tags=given(self.tags),

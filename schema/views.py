@@ -16,7 +16,7 @@ from domain import views
 from domain.access import Viewer
 from domain.tickets.lists import TicketOrderField
 from infra.desk import Desk
-from planner.arguments import keep_to, not_an_id
+from planner.arguments import keep_to
 from planner.errors import BadRequest
 from planner.fields import CONFIG, LIMITS, Computed, Later, Limits, Payload, attribute, computed, payload, planned
 from planner.nodes import Node, stored
@@ -72,19 +72,16 @@ def written(value: Any) -> Any:
 
 
 def faults(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    """What is wrong with a filter: the field's path and a sentence."""
+    """What is wrong with a filter, but for ids that are none: the field's path and a sentence."""
     for name, item, limits in _given(value):
         where = f"{path}.{name}"
         if dataclasses.is_dataclass(item):
             yield from faults(item, where)
             continue
-        wrong = not_an_id(item) if name.endswith("Ids") else None
         try:
             keep_to(limits._replace(plain=False), item, "")
         except BadRequest as refusal:
-            wrong = str(refusal).removeprefix(": ").capitalize()
-        if wrong:
-            yield where, wrong
+            yield where, str(refusal).removeprefix(": ").capitalize()
 
 
 def _given(value: Any) -> Iterator[tuple[str, Any, Limits]]:

@@ -117,7 +117,12 @@ async def test_of_a_shared_view_everyone_sees_what_they_may(
         ({"filter": {"text": "x" * 201}}, ["filter.text"]),
         ({"filter": {"tags": ["x"] * 51}}, ["filter.tags"]),
         ({"filter": {"tags": ["x" * 51]}}, ["filter.tags"]),
-        ({"filter": {"departmentIds": ["x"]}}, ["filter.departmentIds"]),
+        ({"filter": {"departmentIds": ["x"]}}, ["filter.departmentIds.0"]),
+        ({"filter": {"assigneeIds": [f"per_{NOWHERE}", f"cat_{NOWHERE}"]}}, ["filter.assigneeIds.1"]),
+        (
+            {"name": "", "departmentId": "x", "filter": {"serviceIds": [""]}},
+            ["filter.serviceIds.0", "departmentId", "name"],
+        ),
         ({"orderBy": {"field": "RELEVANCE", "direction": "DESC"}}, ["orderBy.field"]),
         ({"filter": {"text": " "}, "orderBy": {"field": "RELEVANCE", "direction": "DESC"}}, ["orderBy.field"]),
     ],
