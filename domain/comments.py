@@ -81,7 +81,7 @@ class Words:
     upload_ids: tuple[UUID, ...] = ()
     if_seq: int | None = None
     then: TicketStatus | None = None  # the status afterwards
-    channel: TicketChannel = TicketChannel.PORTAL
+    channel: TicketChannel | None = None  # None: as the viewer came in
 
 
 async def add(unit: Unit, viewer: Viewer, said: Words) -> Comment:
@@ -144,9 +144,10 @@ async def write(
     uploads: Sequence[Upload] = (),
     *,
     internal: bool = False,
-    channel: TicketChannel = TicketChannel.PORTAL,
+    channel: TicketChannel | None = None,
 ) -> Comment:
     """Put checked words on a locked ticket, with what follows from that; its status stays."""
+    usual = TicketChannel.PORTAL if viewer.scope is None else TicketChannel.API
     comment = unit.insert(
         Comment,
         ticket_id=ticket.id,
@@ -154,7 +155,7 @@ async def write(
         body=body,
         body_html=await words.beside(words.html, body),
         internal=internal,
-        channel=channel,
+        channel=channel or usual,
         created_at=unit.now,
         edited_at=None,
         deleted_at=None,

@@ -137,6 +137,8 @@ def _checked(said: Submission) -> tuple[str, str, str | None, list[str]]:
 def _channel(viewer: Viewer, said: Submission, requester: Person) -> TicketChannel:
     if said.by_email:
         return TicketChannel.EMAIL
+    if viewer.scope is not None:
+        return TicketChannel.API
     return TicketChannel.PORTAL if requester.id == viewer.id else TicketChannel.AGENT
 
 

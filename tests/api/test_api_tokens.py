@@ -289,3 +289,21 @@ async def test_what_ended_long_ago_is_forgotten(desk, create, database, agent):
     await api_tokens.sweep(desk)
 
     assert len(await database.rows("SELECT id FROM api_tokens")) == 1
+
+
+async def test_what_a_program_writes_came_in_by_one(api, create, submit, agent, customer, problem):
+    program = Program((await create(agent, scope="WRITE"))["token"])
+    add = """mutation($input: AddCommentInput!) { addComment(input: $input) {
+      ... on AddCommentSuccess { comment { channel } } } }"""
+    listed = "{ tickets(filter: {channels: [API]}) { nodes { id channel events { nodes { ... on TicketSubmitted { channel } } } } } }"
+
+    await submit(agent, problem, requesterId=customer.gid)
+    theirs = await submit(program, problem, requesterId=customer.gid)
+    own = await submit(program, problem)
+
+    found = (await api(agent, listed))["tickets"]["nodes"]
+    assert {each["id"] for each in found} == {theirs["id"], own["id"]}
+    assert {each["channel"] for each in found} == {each["events"]["nodes"][0]["channel"] for each in found} == {"API"}
+    comment = {"ticketId": theirs["id"], "body": "Seen."}
+    assert (await api(program, add, input=comment))["addComment"]["comment"] == {"channel": "API"}
+    assert (await api(agent, add, input=comment))["addComment"]["comment"] == {"channel": "PORTAL"}
