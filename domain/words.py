@@ -11,6 +11,7 @@ from html import unescape
 from typing import Any
 
 import nh3
+import sqlalchemy as sa
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 from linkify_it import LinkifyIt
 from markdown_it import MarkdownIt
@@ -217,12 +218,20 @@ def address(value: str) -> str | None:
 def tags(problems: Problems, field: str, values: list[str], *, most: int = MOST_TAGS) -> list[str]:
     """Tags in lower case, each once, in the order given: at most 20, of 1 to 50 characters."""
     found = [
-        line(problems, f"{field}.{n}", value, most=MOST_TAG, what="A tag").lower() for n, value in enumerate(values)
+        line(problems, f"{field}.{n}", value.lower(), most=MOST_TAG, what="A tag") for n, value in enumerate(values)
     ]
     unique = list(dict.fromkeys(found))
     if len(unique) > most:
         problems.add(field, f"At most {most} tags are possible.")
     return unique
+
+
+def as_tags(asked: Any) -> Any:
+    """An array of words that tags are looked for by, in SQL: in lower case, as tags are kept. None stays so."""
+    if asked is None:
+        return None
+    # As one text, since a loop over its words would be looked at as a query of its own.
+    return sa.cast(sa.func.lower(sa.cast(sa.cast(asked, sa.ARRAY(sa.Text())), sa.Text())), sa.ARRAY(sa.Text()))
 
 
 def too_long_for_tags(values: list[str]) -> str | None:

@@ -224,7 +224,7 @@ class ArticleFilter:
             category_ids=None if ids is None else ids.of(models.ArticleCategory),
             statuses=given(self.statuses),
             audiences=given(self.audiences),
-            tags=given(self.tags),
+            tags=words.as_tags(given(self.tags)),
             locale=given(self.locale),
             in_review=given(self.in_review),
         )

@@ -278,7 +278,7 @@ class TicketFilter:
                 if (found := given(getattr(self, name))) is not None
             },
             escalation_ranks=None if levels is None else [level.value for level in levels],
-            tags=given(self.tags),
+            tags=words.as_tags(given(self.tags)),
             unassigned=given(self.unassigned),
             mine=given(self.mine),
             needs_triage=given(self.needs_triage),

@@ -63,7 +63,7 @@ def listed(viewer: Viewer, asked: Conditions) -> Select[*tuple[Any, ...]]:
     if asked.audiences is not None:
         rows = rows.where(Article.audience.in_(asked.audiences))
     if asked.tags is not None:
-        rows = rows.where(Article.tags.op("&&")(sa.cast(asked.tags, sa.ARRAY(sa.Text()))))
+        rows = rows.where(Article.tags.op("&&")(asked.tags))
     if asked.in_review is not None:
         under = sa.exists().where(ArticleReview.article_id == Article.id, reviews.is_open(ArticleReview))
         rows = rows.where(under if asked.in_review else sa.not_(under))

@@ -133,7 +133,7 @@ async def test_conditions_and_orders(publish, titles, category, lead):
     assert await titles(lead, {"field": "UPDATED_AT", "direction": "DESC"}) == ["A", "B", "C"]
     assert await titles(lead, categoryIds=[first]) == ["A", "C"]
     assert await titles(lead, audiences=["CUSTOMERS"]) == ["A"]
-    assert await titles(lead, tags=["x", "y"]) == ["C"]
+    assert await titles(lead, tags=["X", "y"]) == ["C"]
     assert await titles(lead, locale="DE") == ["B"]
     assert await titles(lead, statuses=["DRAFT"]) == []
     assert await titles() == ["C", "B"]

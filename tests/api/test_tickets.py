@@ -92,7 +92,7 @@ def filters(scene):
         "unassigned": (True, "BDEF"),
         "mine": (True, "AD"),
         "needsTriage": (True, "F"),
-        "tags": (["vip", "unknown"], "AB"),
+        "tags": (["VIP", 'un"kn{ö}wn\\', "NULL"], "AB"),
         "channels": (["EMAIL"], "D"),
         "created": ({"from": "2026-01-02T12:00:00Z"}, "CDEF"),
         "updated": ({"from": "2026-01-05T12:00:00Z", "to": "2026-01-06T12:00:00Z"}, "CD"),
