@@ -242,7 +242,11 @@ def too_long_for_tags(values: list[str]) -> str | None:
 
 
 def locale(problems: Problems, field: str, value: str | None) -> str | None:
-    """A language by BCP 47, such as en or pt-BR."""
-    if value is not None and not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}", value):
+    """A language by BCP 47, such as en or pt-BR, in the case that it recommends, so that one language has one name."""
+    if value is None:
+        return None
+    if not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}", value):
         problems.add(field, "This is not a language. Name one such as en or pt-BR.")
-    return value
+    language, *others = value.lower().split("-")
+    cased = {2: str.upper, 4: str.title}  # regions, scripts
+    return "-".join([language, *(cased.get(len(part), str)(part) for part in others)])

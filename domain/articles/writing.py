@@ -56,7 +56,7 @@ async def create(unit: Unit, viewer: Viewer, said: Beginning) -> UUID:
     problems = Problems()
     text = await _text(problems, {"title": said.title, "summary": said.summary, "body": said.body})
     tags = words.tags(problems, "tags", said.tags)
-    words.locale(problems, "locale", said.locale)
+    locale = words.locale(problems, "locale", said.locale) or said.locale
     problems.refuse()
     await _usable(unit, viewer, said.category_id)
     if said.from_ticket_id is not None:
@@ -70,8 +70,8 @@ async def create(unit: Unit, viewer: Viewer, said: Beginning) -> UUID:
         tags=tags,
         status=ArticleStatus.DRAFT,
         audience=said.audience,
-        locale=said.locale,
-        language=texts.language(said.locale),
+        locale=locale,
+        language=texts.language(locale),
         author_id=viewer.id,
         from_ticket_id=said.from_ticket_id,
         number=0,

@@ -295,7 +295,8 @@ async def test_what_a_program_writes_came_in_by_one(api, create, submit, agent, 
     program = Program((await create(agent, scope="WRITE"))["token"])
     add = """mutation($input: AddCommentInput!) { addComment(input: $input) {
       ... on AddCommentSuccess { comment { channel } } } }"""
-    listed = "{ tickets(filter: {channels: [API]}) { nodes { id channel events { nodes { ... on TicketSubmitted { channel } } } } } }"
+    listed = """{ tickets(filter: {channels: [API]}) { nodes {
+      id channel events { nodes { ... on TicketSubmitted { channel } } } } } }"""
 
     await submit(agent, problem, requesterId=customer.gid)
     theirs = await submit(program, problem, requesterId=customer.gid)

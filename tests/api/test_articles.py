@@ -189,6 +189,11 @@ async def test_categories_are_for_leads_to_keep(api, save_category, agent, custo
 # --- Writing ----------------------------------------------------------------------------------------------------------
 
 
+async def test_a_language_has_one_name(create):
+    for given, kept in (("EN", "en"), ("ZH-hant-tw", "zh-Hant-TW"), ("de-at", "de-AT"), ("sl-Rozaj", "sl-rozaj")):
+        assert (await create(locale=given))["locale"] == kept
+
+
 async def test_an_article_begins_as_a_draft(create):
     made = await create(tags=["Login", "login"])
 

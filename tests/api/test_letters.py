@@ -299,6 +299,7 @@ async def test_sign_in_mail_has_no_thread_and_no_way_out(api, work, mailbox, cus
 
 async def test_the_desks_own_words_replace_ours(desk, on_hold, speaks, customer, ticket):
     texts = {"en": "English", "de": "Ticket {{number}}\n{{ subject }} **{{status}}** {{unknown}} {{name}} <b>"}
+    texts["pl"] = "Polski"  # which we don't speak
     async with desk.writes.begin() as unit:
         for locale, body in texts.items():
             unit.insert(
@@ -323,6 +324,8 @@ async def test_the_desks_own_words_replace_ours(desk, on_hold, speaks, customer,
     assert letter["List-Unsubscribe"]
     await speaks(customer, "es")
     assert "English" in words_of(await on_hold(customer))[0]
+    await speaks(customer, "pl-PL")
+    assert "Polski" in words_of(await on_hold(customer))[0]
 
 
 async def test_mail_that_is_not_to_go_out_yet_waits(desk, work, mailbox, database, customer, ticket):

@@ -135,7 +135,10 @@ async def test_a_name_is_taken_once_and_so_is_a_kind_in_a_language(save, databas
     german = EMAIL | {"locale": "de"}
     assert await save(**german) == taken
     assert await database.counts() == before
-    assert (await save(**EMAIL | {"name": "Other", "locale": "de"}))["locale"] == "de"
+    assert (await save(**EMAIL | {"name": "Other", "locale": "DE"}))["locale"] == "de"
+    before = await database.counts()
+    assert await save(**EMAIL | {"name": "Third", "locale": "dE"}) == taken
+    assert await database.counts() == before
     assert (await save(**EMAIL | {"name": "In the app", "use": "IN_APP"}))["use"] == "IN_APP"
 
 

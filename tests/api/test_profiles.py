@@ -65,7 +65,7 @@ async def rows(database):
 
 
 async def test_people_say_what_they_are_called_and_where_they_are(profile, customer):
-    told = await profile(customer, name=" Carla  C. ", locale="pt-BR", timeZone="Europe/Lisbon")
+    told = await profile(customer, name=" Carla  C. ", locale="PT-br", timeZone="Europe/Lisbon")
 
     assert told == {"name": "Carla  C.", "locale": "pt-BR", "timeZone": "Europe/Lisbon", "avatarUrl": None}
     assert (await profile(customer))["name"] == "Carla  C."  # what is left out stays
