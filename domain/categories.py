@@ -41,6 +41,13 @@ def some(category_ids: Any) -> Select[Category]:
     return select(Category).where(Category.id == func.any(category_ids)).order_by(Category.position, Category.id)
 
 
+def place(category: Any) -> Any:
+    """Its place in the form; that for everything else comes after all others, archived ones included."""
+    others = sa.alias(Category.__table__, "others")
+    count = select(func.count()).select_from(others).where(~others.c.is_other).scalar_subquery()
+    return sa.case((category.is_other, count), else_=category.position)
+
+
 def _all_in_order() -> Select[Category]:
     return select(Category).where(~Category.is_other).order_by(Category.position, Category.id)
 

@@ -7,7 +7,8 @@ import strawberry
 
 import models
 from domain import categories
-from planner.fields import Payload, attribute, payload
+from domain.access import Viewer
+from planner.fields import Payload, attribute, payload, planned
 from planner.nodes import Node, stored
 from schema.departments import Department
 from schema.enums import described
@@ -32,7 +33,11 @@ class Category(Node):
     department: Department = attribute("Where its tickets go unless a rule says otherwise.")
     default_priority: models.TicketPriority = attribute("Priority of its tickets unless they or a rule say otherwise.")
     is_other: bool = attribute("True for the one category for everything else, whose tickets need triage.")
-    position: int = attribute("Place in the form, from 0.")
+
+    @planned("Place in the form, from 0.")
+    def position(category: models.Category, viewer: Viewer) -> int:
+        return categories.place(category)
+
     archived_at: dt.datetime | None = attribute("When it was archived; null while in use.")
 
 

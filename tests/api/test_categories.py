@@ -40,7 +40,7 @@ def listed(api):
 
 @pytest.fixture
 async def abc(save):
-    """Three categories, and the one for everything else, which is no part of their order."""
+    """Three categories; the one for everything else comes after them."""
     return {name: (await save(name=name))["id"] for name in "ABC"}
 
 
@@ -58,7 +58,7 @@ async def test_an_admin_makes_a_category_and_everyone_can_choose_it(save, listed
         "archivedAt": None,
     }
     for viewer in (customer, None):
-        assert await listed(viewer) == [("Hardware", 0), ("Other", 0)]
+        assert await listed(viewer) == [("Hardware", 0), ("Other", 1)]
 
 
 async def test_saving_takes_the_whole_form(save, billing):
@@ -84,7 +84,7 @@ async def test_saving_takes_the_whole_form(save, billing):
 async def test_a_new_one_moves_the_others_along(save, listed, abc, other, customer, position, order):
     await save(name="D", position=position)
 
-    assert await listed(customer) == [*zip(order, range(4), strict=True), ("Other", 0)]
+    assert await listed(customer) == [*zip(order, range(4), strict=True), ("Other", 4)]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ async def test_one_that_moves_makes_the_others_close_up(save, listed, abc, other
         saved = await save(categoryId=abc[moved], name=moved, position=position)
 
         assert saved["position"] == order.index(moved)
-        assert await listed(customer) == [*zip(order, range(3), strict=True), ("Other", 0)]
+        assert await listed(customer) == [*zip(order, range(3), strict=True), ("Other", 3)]
 
 
 async def test_the_one_for_everything_else_stays_last_and_in_use(save, listed, abc, other, customer, billing):
