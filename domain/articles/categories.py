@@ -146,12 +146,15 @@ def _height(tree: dict[UUID, ArticleCategory], category_id: UUID) -> int:
 
 
 def _put_in_order(unit: Unit, tree: dict[UUID, ArticleCategory], row: ArticleCategory, position: int | None) -> None:
-    """Give the row its place among its siblings, and all rows the paths that follow."""
+    """Give the row its place among its siblings, close the gap that it left, and give all the paths that follow."""
     below: dict[UUID | None, list[ArticleCategory]] = defaultdict(list)
     for other in tree.values():
         below[other.parent_id].append(other)
     for siblings in below.values():
         siblings.sort(key=lambda each: (each.position, each.id))
+        for number, each in enumerate(siblings):
+            if each.position != number and each.parent_id != row.parent_id:
+                unit.change(each, position=number)
     positions.place(unit, [each for each in below[row.parent_id] if each.id != row.id], row, position)
 
     def walk(parent_id: UUID | None, path: str) -> None:

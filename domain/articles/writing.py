@@ -108,7 +108,7 @@ async def save_draft(
     for name, (field, what) in STAYING.items():
         if name in given and given[name] is None:
             problems.add(field, f"{what} can't be taken away.")
-    problems.refuse()
+    given = {name: value for name, value in given.items() if value is not None or name not in STAYING}
     before = draft or article
     wanted = {name: given.get(name, getattr(before, name)) for name in TEXT}
     if "summary" not in given and before.summary == texts.summary(before.body_html):

@@ -144,7 +144,7 @@ def _wanted(unit: Unit, notice: MaintenanceNotice, wanted: dict[str, Any]) -> tu
     for name, field in EMPTY.items():
         if name in wanted and wanted[name] is None:
             problems.add(field, "This can't be empty.")
-    problems.refuse()
+            del values[name]
     service_ids = values.pop("service_ids", None)
     if "title" in values:
         values["title"] = _title(problems, values["title"])

@@ -128,6 +128,17 @@ async def test_categories_stand_in_their_order_as_a_tree(api, save_category):
     assert [node["position"] for node in found] == [0, 0, 1, 2]
 
 
+async def test_one_that_goes_elsewhere_leaves_no_gap(api, save_category):
+    top = await save_category(name="Top")
+    below = {name: await save_category(name=name, parentId=top["id"]) for name in "ABC"}
+
+    moved = await save_category(articleCategoryId=below["A"]["id"], name="A")
+
+    assert (moved["position"], moved["parent"]) == (1, None)
+    found = (await api(None, CATEGORIES))["articleCategories"]["nodes"]
+    assert [(node["name"], node["position"]) for node in found] == [("Top", 0), ("B", 0), ("C", 1), ("A", 1)]
+
+
 async def test_categories_are_at_most_three_deep_and_never_below_themselves(save_category, database):
     one = await save_category(name="1")
     two = await save_category(name="2", parentId=one["id"])
@@ -329,9 +340,9 @@ async def test_what_must_be_there_can_not_be_taken_away(published, do, agent, da
     before = await database.counts()
 
     names = ("title", "summary", "body", "categoryId", "position", "audience")
-    refused = await do(agent, SAVE, articleId=article["id"], **dict.fromkeys(names))
+    refused = await do(agent, SAVE, articleId=article["id"], **dict.fromkeys(names), tags=[str(n) for n in range(21)])
 
-    assert [problem["field"] for problem in refused["problems"]] == list(names)
+    assert [problem["field"] for problem in refused["problems"]] == [*names, "tags"]
     assert await database.counts() == before
 
 

@@ -261,6 +261,8 @@ async def test_what_can_not_be_changed(schedule, update, post, database, manager
     empty = ("title", "message", "severity", "serviceIds", "startsAt", "endsAt", "automatic")
     refusal = await update(made, **dict.fromkeys(empty))
     assert [problem["field"] for problem in refusal["problems"]] == list(empty)
+    refusal = await update(made, title=None, message="{{x}}", remindBeforeSeconds=1)
+    assert [problem["field"] for problem in refusal["problems"]] == ["title", "message", "remindBeforeSeconds"]
     for given, field in (
         ({"startsAt": at(hours=-1)}, "startsAt"),
         ({"endsAt": at(hours=1)}, "endsAt"),
