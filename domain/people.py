@@ -32,6 +32,8 @@ from models import (
 from models.base import CONFIGURATION
 from models.people import WORDS_OF_PERSON
 
+MOST_DEPARTMENTS = 20
+
 # --- Reading ----------------------------------------------------------------------------------------------------------
 
 
@@ -155,7 +157,7 @@ def departments_of(person: Any) -> Select[Department]:
         .join(Membership, Membership.department_id == Department.id)
         .where(Membership.person_id == person.id)
         .order_by(Department.name)
-        .limit(20)
+        .limit(MOST_DEPARTMENTS)
     )
 
 
@@ -201,21 +203,14 @@ async def create(unit: Unit, viewer: Viewer, newcomer: Newcomer) -> UUID:
         access.require(viewer, Role.ADMIN)
     if newcomer.department_ids and not viewer.has(Role.ADMIN):
         raise NotAllowed
-    await _known_departments(unit, viewer, newcomer)
     person_id = await add(unit, newcomer)
+    await _known_departments(unit, viewer, newcomer.department_ids)
     if newcomer.invite and not viewer.has(Role.ADMIN):
         await attempts.count(unit, attempts.INVITATION_BY_STAFF, str(viewer.id))
     return person_id
 
 
-async def _known_departments(unit: Unit, viewer: Viewer, newcomer: Newcomer) -> None:
-    wanted = newcomer.department_ids
-    if not wanted:
-        return
-    if newcomer.role is Role.CUSTOMER:
-        raise InvalidInput(("departmentIds", "Customers don't work in departments."))
-    if len(wanted) > 20:  # noqa: PLR2004 # the contract's own number, told in the message
-        raise InvalidInput(("departmentIds", "At most 20 departments are possible."))
+async def _known_departments(unit: Unit, viewer: Viewer, wanted: list[UUID]) -> None:
     known = {row.id for row in await unit.read_all(departments.some, viewer, wanted)}
     for number, department_id in enumerate(wanted):
         access.found(department_id if department_id in known else None, f"departmentIds.{number}", "department")
@@ -247,6 +242,10 @@ async def add_row(unit: Unit, newcomer: Newcomer) -> Person:
     name = words.line(problems, "name", newcomer.name, most=words.MOST_NAME, what="The name")
     email = words.email(problems, "email", newcomer.email)
     locale = words.locale(problems, "locale", newcomer.locale)
+    if newcomer.department_ids and newcomer.role is Role.CUSTOMER:
+        problems.add("departmentIds", "Customers don't work in departments.")
+    if len(newcomer.department_ids) > MOST_DEPARTMENTS:
+        problems.add("departmentIds", f"At most {MOST_DEPARTMENTS} departments are possible.")
     problems.refuse()
     taken = Conflict(ConflictReason.TAKEN, "Somebody with this email address is known already.")
     unit.translate("people_email_key", taken)

@@ -18,7 +18,6 @@ from infra.unit import Unit
 from models import Membership, MessageKind, Person, Role, Upload
 
 MOST_AVATAR_BYTES: Final = 2 * 1024 * 1024
-MOST_DEPARTMENTS: Final = 20
 FOR_STAFF: Final = frozenset({"name", "locale"})  # of customers; all else is for admins
 LAST_ADMIN: Final = "The last active admin stays one."
 NEVER_EMPTY: Final = {
@@ -191,8 +190,8 @@ async def _checked(unit: Unit, person: Person, given: dict[str, Any]) -> dict[st
     ids = given.get("department_ids") or []
     if ids and values.get("role", person.role) is Role.CUSTOMER:
         problems.add("departmentIds", "Customers don't work in departments.")
-    if len(ids) > MOST_DEPARTMENTS:
-        problems.add("departmentIds", f"At most {MOST_DEPARTMENTS} departments are possible.")
+    if len(ids) > people.MOST_DEPARTMENTS:
+        problems.add("departmentIds", f"At most {people.MOST_DEPARTMENTS} departments are possible.")
     problems.refuse()
     values = {name: value for name, value in values.items() if getattr(person, name) != value}
     if "email" in values:

@@ -10,7 +10,7 @@ from sqlalchemy import Select, func, select
 from domain import access, escalations, history, sla, tickets
 from domain.access import Viewer
 from domain.happenings import TicketLinked, TicketMerged, TicketUnlinked
-from domain.refusals import Conflict, ConflictReason, InvalidInput, NotFound
+from domain.refusals import Conflict, ConflictReason, InvalidInput, NotFound, Problems
 from domain.tickets import actions, search, statuses, watching
 from domain.tickets.actions import TicketAction
 from infra.unit import Unit
@@ -181,10 +181,11 @@ def _fitting(into: Ticket, sources: list[Ticket], ticket_ids: list[UUID]) -> Non
         if ticket.status is TicketStatus.CLOSED:
             message = f"Ticket #{ticket.number} is closed."
             raise Conflict(ConflictReason.WRONG_STATE, message, current=(Ticket, ticket.id))
+    problems = Problems()
     for source in sources:
         if source.requester_id != into.requester_id:
-            place = ticket_ids.index(source.id)
-            raise InvalidInput((f"ticketIds.{place}", "This is the ticket of another customer."))
+            problems.add(f"ticketIds.{ticket_ids.index(source.id)}", "This is the ticket of another customer.")
+    problems.refuse()
 
 
 async def _take_in(unit: Unit, viewer: Viewer, into: Ticket, source: Ticket, *, answered_by_id: UUID | None) -> None:

@@ -47,7 +47,8 @@ async def submit(unit: Unit, viewer: Viewer, said: Submission) -> UUID:
     """
     access.require_account(viewer)
     _require_fields(viewer, said)
-    subject, body, topic, tags = _checked(said)
+    problems = Problems()
+    subject, body, topic, tags = _checked(problems, said)
     tried = attempts.Attempts(unit, attempts.SUBMIT_BY_PERSON, str(viewer.id))
     [usable, people, found, *asked, rules] = await unit.read_together(
         (categories.usable, viewer, said.category_id),
@@ -56,9 +57,10 @@ async def submit(unit: Unit, viewer: Viewer, said: Submission) -> UUID:
         *sla.at_first(said.category_id),
         (routing.active,),
     )
-    category = access.found(next(iter(usable), None), "categoryId", "category")
-    if not said.by_email:
-        _check_topic(category, topic)
+    if usable and not said.by_email:
+        _check_topic(problems, usable[0], topic)
+    problems.refuse()
+    category: Category = access.found(next(iter(usable), None), "categoryId", "category")
     if said.service_id is not None:
         access.found(await unit.read(services.usable, viewer, said.service_id), "serviceId", "service")
     requester = _requester(viewer, next(iter(people), None))
@@ -124,13 +126,11 @@ def _require_fields(viewer: Viewer, said: Submission) -> None:
         raise NotAllowed("Only staff set this priority.")
 
 
-def _checked(said: Submission) -> tuple[str, str, str | None, list[str]]:
-    problems = Problems()
+def _checked(problems: Problems, said: Submission) -> tuple[str, str, str | None, list[str]]:
     subject = words.line(problems, "subject", said.subject, most=words.MOST_SUBJECT, what="The subject")
     body = words.body(problems, "body", said.body)
     topic = words.optional_line(problems, "otherTopic", said.other_topic, most=words.MOST_TOPIC, what="The topic")
     tags = words.tags(problems, "tags", said.tags or [])
-    problems.refuse()
     return subject, body, topic, tags
 
 
@@ -142,11 +142,11 @@ def _channel(viewer: Viewer, said: Submission, requester: Person) -> TicketChann
     return TicketChannel.PORTAL if requester.id == viewer.id else TicketChannel.AGENT
 
 
-def _check_topic(category: Category, topic: str | None) -> None:
+def _check_topic(problems: Problems, category: Category, topic: str | None) -> None:
     if category.is_other and topic is None:
-        raise InvalidInput(("otherTopic", "Say in a few words what it is about."))
+        problems.add("otherTopic", "Say in a few words what it is about.")
     if not category.is_other and topic is not None:
-        raise InvalidInput(("otherTopic", "A topic goes only with the category for everything else."))
+        problems.add("otherTopic", "A topic goes only with the category for everything else.")
 
 
 def _customer(person_id: Any) -> Select[Person]:

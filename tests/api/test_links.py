@@ -12,7 +12,8 @@ from domain.messages import ticket_link
 from models import Role
 
 REFUSED = (
-    "... on Refusal { message } ... on InvalidInput { field } ... on NotFound { field } ... on Conflict { reason }"
+    "... on Refusal { message } ... on InvalidInput { field problems { field } } ... on NotFound { field } "
+    "... on Conflict { reason }"
 )
 FEWER = "... on Refusal { message } ... on NotFound { field }"
 MISSING = "tkt_0193a000-0000-7000-8000-000000000000"
@@ -375,4 +376,8 @@ async def test_what_can_not_be_merged(
         (billing_agent, {"ticketIds": [hidden["id"]]}, "NotFound"),
     ):
         assert (await do(viewer, "mergeTickets", intoTicketId=ticket.gid, **given))["__typename"] == kind
+    several = [theirs["id"], (await submit(customer, problem))["id"], (await submit(stranger, problem))["id"]]
+    before = await database.counts()
+    refusal = await do(agent, "mergeTickets", intoTicketId=ticket.gid, ticketIds=several)
+    assert [problem["field"] for problem in refusal["problems"]] == ["ticketIds.0", "ticketIds.2"]
     assert await database.counts() == before

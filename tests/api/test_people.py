@@ -203,9 +203,10 @@ async def test_only_an_admin_says_who_works_where(create, database, agent, suppo
 async def test_customers_work_in_no_department(create, database, admin, support):
     before = await database.counts()
 
-    answer = await create(admin, departmentIds=[support.gid])
+    answer = await create(admin, name="", departmentIds=[support.gid])
 
-    assert (answer["__typename"], answer["field"]) == ("InvalidInput", "departmentIds")
+    assert (answer["__typename"], answer["field"]) == ("InvalidInput", "name")
+    assert [problem["field"] for problem in answer["problems"]] == ["name", "departmentIds"]
     assert await database.counts() == before
 
 

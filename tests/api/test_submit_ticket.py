@@ -97,7 +97,7 @@ async def test_what_is_wrong_with_an_id_can_be_read(api, customer, problem, give
     assert (await api(customer, ask, input=form))["submitTicket"] == {"message": said}
 
 
-async def test_all_that_is_wrong_is_said_together_what_is_no_id_first(api, database, customer, agent):
+async def test_all_that_is_wrong_is_said_together_what_is_no_id_first(api, database, customer, agent, other):
     before = await database.counts()
     ask = """mutation ($input: SubmitTicketInput!) { submitTicket(input: $input) {
       ... on InvalidInput { field message problems { field message } } ... on NotAllowed { message } } }"""
@@ -108,6 +108,8 @@ async def test_all_that_is_wrong_is_said_together_what_is_no_id_first(api, datab
     fields = ["categoryId", "serviceId", "uploadIds.0", "subject", "body"]
     assert [problem["field"] for problem in refusal["problems"]] == fields
     assert {"field": refusal["field"], "message": refusal["message"]} == refusal["problems"][0]
+    refusal = (await api(customer, ask, input={"subject": "", "body": "?", "categoryId": other.gid}))["submitTicket"]
+    assert [problem["field"] for problem in refusal["problems"]] == ["subject", "otherTopic"]
     refusal = (await api(customer, ask, input=form | {"requesterId": agent.gid}))["submitTicket"]
     assert refusal == {"message": "Only staff submit tickets for others."}  # whatever they filled in
     assert await database.counts() == before
