@@ -15,7 +15,6 @@ from infra.unit import Unit
 from models import Person, Role, RoutingRule, TicketPriority
 
 MOST_CONDITIONS = 50
-_DOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
 
 # --- Reading ----------------------------------------------------------------------------------------------------------
 
@@ -153,10 +152,7 @@ def _checked(form: Form) -> dict[str, Any]:
             problems.add(name, f"At most {MOST_CONDITIONS} are possible.")
     if form.position is not None and form.position < 0:
         problems.add("position", "Places are counted from 0.")
-    domains = [domain.strip().lower().removeprefix("@") for domain in form.email_domains]
-    for number, domain in enumerate(domains):
-        if not _DOMAIN.fullmatch(domain):
-            problems.add(f"emailDomains.{number}", "This is not a domain. Name one such as example.com.")
+    domains = [words.domain(problems, f"emailDomains.{n}", domain) for n, domain in enumerate(form.email_domains)]
     values = {
         "name": words.line(problems, "name", form.name, most=100, what="The name"),
         "active": form.active,

@@ -215,6 +215,15 @@ def address(value: str) -> str | None:
         return None
 
 
+def domain(problems: Problems, field: str, value: str) -> str:
+    """The domain of email addresses, as those have it that are kept; adds a problem when it is none."""
+    wrong = Problems()
+    address = email(wrong, field, f"anybody@{value.strip().removeprefix('@')}")
+    if wrong:
+        problems.add(field, "This is not a domain. Name one such as example.com.")
+    return address.rpartition("@")[2]
+
+
 def tags(problems: Problems, field: str, values: list[str], *, most: int = MOST_TAGS) -> list[str]:
     """Tags in lower case, each once, in the order given: at most 20, of 1 to 50 characters."""
     found = [

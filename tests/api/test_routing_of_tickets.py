@@ -128,6 +128,17 @@ async def test_domains_hold_with_what_is_below_them(routed, rule, house, billing
     assert went_to(await routed(viewer)) == (("Billing", "Acme") if holds else ("Technical Support", None))
 
 
+@pytest.mark.parametrize("domain", ["@MÜNCHEN.example", "xn--mnchen-3ya.example"])
+@pytest.mark.parametrize("email", ["who@münchen.example", "who@mail.XN--mnchen-3ya.example"])
+async def test_a_domain_is_the_same_in_its_own_letters_and_in_those_of_the_network(
+    routed, rule, house, billing, email, domain
+):
+    await rule("Munich", emailDomains=[domain], departmentId=billing.gid)
+    viewer = await house.person("Wendy Who", email=email)
+
+    assert went_to(await routed(viewer)) == ("Billing", "Munich")
+
+
 async def test_it_is_the_customers_domain_that_counts(routed, rule, house, agent, billing):
     await rule("Acme", emailDomains=["acme.example"], departmentId=billing.gid)
     requester = await house.person("Wendy Who", email="who@acme.example")
