@@ -77,11 +77,19 @@ def listed(viewer: Viewer, asked: Conditions) -> Select[MaintenanceNotice]:
         rows = rows.where(notice.severity.in_(asked.severities))
     if asked.service_ids is not None:
         rows = rows.where(concerns(notice, asked.service_ids))
-    if asked.since is not None:  # what has ended ended then, whatever was planned
-        rows = rows.where(func.coalesce(notice.ended_at, notice.ends_at) > asked.since)
+    if asked.since is not None:
+        rows = rows.where(_lasts_until(notice) > asked.since)
     if asked.until is not None:
         rows = rows.where(func.coalesce(notice.started_at, notice.starts_at) < asked.until)
     return rows
+
+
+def _lasts_until(notice: Any) -> Any:
+    """When what has begun ended, whatever was planned, or when it will: not before now. For the rest what was planned,
+    also where it was cancelled before.
+    """
+    going_on = func.coalesce(notice.ended_at, func.greatest(notice.ends_at, func.now()))
+    return sa.case((notice.started_at.is_(None), notice.ends_at), else_=going_on)
 
 
 def concerns(notice: Any, service_ids: Any) -> ColumnElement[bool]:

@@ -393,6 +393,16 @@ async def test_what_is_for_staff_shows_in_no_status(api, schedule, post, custome
     assert (await api(agent, query))["services"]["nodes"] == [{"status": "OPERATIONAL"}]
 
 
+async def test_what_takes_longer_than_planned_lasts_until_now(schedule, post, seen, database, manager):
+    await post(await schedule(title="Long", automatic=False), status="IN_PROGRESS")
+    began = "now() - interval '3 hours'"
+    times = f"starts_at = {began}, started_at = {began}, ends_at = {began} + interval '1 hour'"
+    await database.rows(f"UPDATE maintenance_notices SET {times}")
+
+    assert await seen(manager, window={"from": at(hours=-1)}) == ["Long"]
+    assert await seen(manager, window={"from": at(hours=1)}) == []
+
+
 async def test_lists_are_filtered_and_in_pages(api, schedule, post, seen, manager, mail, web):
     late = await schedule(title="Late", startsAt=at(days=3), endsAt=at(days=4), severity="INFO")
     soon = await schedule(title="Soon", startsAt=at(hours=30), endsAt=at(hours=31), serviceIds=[web.gid])
@@ -408,6 +418,9 @@ async def test_lists_are_filtered_and_in_pages(api, schedule, post, seen, manage
     assert await seen(manager, window={"from": at(days=2)}) == ["Late"]
     assert await seen(manager, window={"from": at(hours=30, minutes=30), "to": late["startsAt"]}) == ["Soon"]
     assert await seen(manager, window={"to": at(hours=1)}) == []
+    gone = await schedule(title="Gone", startsAt=at(days=3), endsAt=at(days=4))
+    await post(gone, status="CANCELLED")
+    assert await seen(manager, window={"from": at(days=2)}, statuses=["SCHEDULED", "CANCELLED"]) == ["Late", "Gone"]
     page = (await api(manager, LIST, first=1))["maintenanceNotices"]
     assert (page["nodes"][0]["title"], page["totalCount"], page["pageInfo"]["hasNextPage"]) == ("Soon", 2, True)
     page = (await api(manager, LIST, first=1, after=page["pageInfo"]["endCursor"]))["maintenanceNotices"]
