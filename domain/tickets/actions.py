@@ -106,7 +106,9 @@ RULES: dict[TicketAction, Rule] = {
         asking=States((TicketStatus.RESOLVED,)),
         in_session=True,
     ),
-    TicketAction.CLOSE: Rule("This ticket is closed already.", working=States(NOT_CLOSED), asking=UNSOLVED),
+    TicketAction.CLOSE: Rule(
+        "This ticket is closed already.", working=States(NOT_CLOSED), asking=UNSOLVED, in_session=True
+    ),
     TicketAction.ESCALATE: Rule(
         "This ticket can't be escalated any further.",
         working=States(UNRESOLVED, tests=(("escalation_rank", lambda rank: rank < EscalationLevel.DIRECTOR.value),)),
