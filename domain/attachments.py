@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Select, func, select
 
 from domain import access, attempts, words
 from domain.access import Viewer
@@ -18,7 +19,7 @@ from infra.ids import new_id
 from infra.media_types import UNKNOWN, accepted, usual
 from infra.settings import Settings
 from infra.unit import Unit, now
-from models import Attachment, Ticket, Upload
+from models import Attachment, Comment, Ticket, TicketChannel, Upload
 
 MOST_FILES = 10
 MOST_FILENAME = 255
@@ -45,6 +46,15 @@ def _upload(upload_id: Any) -> Select[Upload]:
 def of_comment(comment: Any) -> Select[Attachment]:
     """The files that came with a comment, for whoever reads it."""
     return select(Attachment).where(Attachment.comment_id == comment.id).order_by(Attachment.id)
+
+
+def came_by_mail(attachment: Any) -> ColumnElement[bool]:
+    """Whether nobody uploaded it, since it came with a mail: that is its comment, or the ticket itself."""
+    comment, ticket = (
+        sa.exists().where(model.id == key, model.channel == TicketChannel.EMAIL)
+        for model, key in ((Comment, attachment.comment_id), (Ticket, attachment.ticket_id))
+    )
+    return sa.case((attachment.comment_id.is_(None), ticket), else_=comment)
 
 
 # --- Writing ----------------------------------------------------------------------------------------------------------

@@ -3,13 +3,15 @@
 import datetime as dt
 from typing import TYPE_CHECKING, Annotated, Union
 
+import sqlalchemy as sa
 import strawberry
 
 import models
+from domain import attachments
 from domain.access import Viewer
 from infra.desk import Desk
 from infra.files import download_url
-from planner.fields import Computed, attribute, computed
+from planner.fields import Computed, When, attribute, computed, planned
 from planner.nodes import Node, stored
 from planner.scalars import URL
 from schema.inputs import required
@@ -35,7 +37,11 @@ class Attachment(Node):
     comment: Annotated["Comment", strawberry.lazy("schema.comments")] | None = attribute(
         "The comment it came with; null when it came with the ticket itself."
     )
-    uploaded_by: Person | None = attribute("Who uploaded it; null when it came by email.")
+
+    @planned("Who uploaded it; null when it came by email.")
+    def uploaded_by(attachment: models.Attachment, viewer: Viewer) -> Person | None:
+        return When(sa.not_(attachments.came_by_mail(attachment)), attachment.uploaded_by)
+
     created_at: dt.datetime = attribute("When it was attached.")
 
     @computed("Where to fetch it, for 10 minutes, without further proof of rights.")

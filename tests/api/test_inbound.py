@@ -151,7 +151,7 @@ async def test_each_mail_counts_once_even_at_once(send, reply_to, customer, data
     assert await database.rows("SELECT 1 FROM events WHERE kind = 'CommentAdded'") == [{"?column?": 1}]
 
 
-async def test_files_come_along_within_the_limits(send, reply_to, customer, database, desk, monkeypatch):
+async def test_files_come_along_within_the_limits(api, send, reply_to, ticket, customer, agent, database):
     message = mail(customer.email, "See the picture.")
     message.add_attachment(b"\x89PNG\r\n\x1a\n" + b"x" * 50, maintype="image", subtype="png", filename="cat.png")
     message.add_attachment(
@@ -171,6 +171,12 @@ async def test_files_come_along_within_the_limits(send, reply_to, customer, data
         }
     ]
     assert await bodies(database) == ["See the picture.\n\n(Not taken: a.exe)"]
+    read = (
+        """query ($id: ID!) { ticket(id: $id) { attachments { nodes { uploadedBy { name } comment { channel } } } } }"""
+    )
+    for viewer in (customer, agent):
+        found = (await api(viewer, read, id=ticket.gid))["ticket"]["attachments"]["nodes"]
+        assert found == [{"uploadedBy": None, "comment": {"channel": "EMAIL"}}]
 
 
 async def test_words_that_are_too_many_are_a_file_as_well(send, reply_to, customer, database, desk):
