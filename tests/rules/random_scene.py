@@ -13,6 +13,7 @@ from random_rows import START, VISITOR, Rows
 import models
 from domain.access import NOBODY, Viewer
 from domain.notifications import TITLES
+from domain.templates import ABOUT_COMMENTS
 from models import Role
 
 WORD, NUMBER = re.compile(r"zq\d{4}q"), re.compile(r"(?<![0-9a-f-])[57]00\d{4}(?![0-9a-f-])")
@@ -184,8 +185,17 @@ class Reader:
                     [numbers[entry.ticket_id]] if entry.ticket_id and "{number}" in TITLES.get(entry.kind, "") else []
                 )
                 for template in own if entry.ticket_id in seen or (entry.cause_id in reviews and self.staff) else []:
-                    if template.kind is entry.kind and template.locale == "en":
+                    if template.kind is entry.kind and template.locale == "en" and self.reads_subject(entry):
                         yield from WORD.findall(template.subject + template.body)
+
+    def reads_subject(self, entry: Any) -> bool:
+        """Whether they may read the comment that they are told of, if it is of one."""
+        if entry.kind not in ABOUT_COMMENTS:
+            return True
+        works = any(row.id == entry.ticket_id and self.works_on(row) for row in self.rows.rows[models.Ticket])
+        named = {row.data.get("comment_id") for row in self.rows.rows[models.Event] if row.id == entry.cause_id}
+        there = [row for row in self.rows.rows[models.Comment] if str(row.id) in named and row.body is not None]
+        return any(works or not row.internal for row in there)
 
     def of_maintenance(self) -> Iterable[str]:
         """Notices in whose audience they are, or of which they were told; who did it for staff alone."""
