@@ -48,6 +48,14 @@ def place(category: Any) -> Any:
     return sa.case((category.is_other, count), else_=category.position)
 
 
+def suggested(ticket: Any, works: access.Works) -> Select[Category] | None:
+    """The category that fitted a ticket best as it came in, for whoever works on it; nothing once it is archived."""
+    if works is False:
+        return None
+    rows = select(Category).where(Category.id == ticket.suggested_category_id, Category.archived_at.is_(None))
+    return rows if works is True else rows.where(works)
+
+
 def _all_in_order() -> Select[Category]:
     return select(Category).where(~Category.is_other).order_by(Category.position, Category.id)
 

@@ -7,7 +7,18 @@ import sqlalchemy as sa
 import strawberry
 
 import models
-from domain import access, attachments, comments, escalations, history, notifications, resolutions, tickets, words
+from domain import (
+    access,
+    attachments,
+    categories,
+    comments,
+    escalations,
+    history,
+    notifications,
+    resolutions,
+    tickets,
+    words,
+)
 from domain.access import Viewer
 from domain.articles import search as article_search
 from domain.tickets import actions, linking, lists, search
@@ -58,10 +69,7 @@ class Triage:
 
     @planned("The category that fits best by the ticket's words; null when none comes near. Staff.")
     def suggested_category(ticket: models.Ticket, viewer: Viewer) -> Category | None:
-        works = access.works_on(viewer, ticket)
-        if isinstance(works, bool):
-            return ticket.suggested_category if works else None
-        return When(works, ticket.suggested_category)
+        return categories.suggested(ticket, access.works_on(viewer, ticket))
 
 
 @stored(models.Ticket, "tkt")

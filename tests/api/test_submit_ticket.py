@@ -138,6 +138,17 @@ async def test_a_category_is_suggested_to_staff_alone(api, submit, customer, age
     assert seen[1] == {"topic": "A refund", "pending": True, "suggestedCategory": {"name": "Invoices"}}
 
 
+async def test_what_was_archived_since_is_suggested_no_more(
+    api, submit, database, customer, agent, director, other, invoices
+):
+    ticket = await submit(customer, other, otherTopic="A refund", subject="Charged twice", body="Please look.")
+    await database.rows("UPDATE categories SET archived_at = now() WHERE id = :id", id=invoices.id)
+
+    seen = [(await api(viewer, SEEN, id=ticket["id"]))["ticket"]["triage"] for viewer in (agent, director)]
+
+    assert seen == [{"topic": "A refund", "pending": True, "suggestedCategory": None}] * 2
+
+
 async def test_staff_elsewhere_see_their_own_ticket_as_customers_do(api, submit, billing_agent, other, invoices):
     ticket = await submit(billing_agent, other, otherTopic="An invoice", tags=["mine"])
 
