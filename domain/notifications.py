@@ -187,7 +187,7 @@ def body_of(
     if own is not None and facts is not None:
         return templates.plain(templates.written(own, _known(desk, facts, locale)))
     if kind == MAINTENANCE.name:
-        return saying.in_app(told, locale, zone)[1]
+        return saying.body_in_app(told, locale, zone)
     return told if kind == REVIEW.name else gist.said(happened, desk.settings.desk_name, Wording(locale, zone))
 
 
@@ -198,7 +198,7 @@ def title_of(
     if own is not None and facts is not None and (title := templates.line(own, _known(desk, facts, locale))):
         return title
     if kind == MAINTENANCE.name:
-        return saying.in_app(told, locale, None)[0]
+        return saying.title_in_app(told, locale)
     text = TITLES.get(NotificationKind[kind])
     return Wording(locale).said(text, number=number) if text else ""
 

@@ -40,6 +40,8 @@ HINDERS = {
     MaintenanceSeverity.MAJOR: marked("Important things will not work."),
     MaintenanceSeverity.CRITICAL: marked("Nothing will work."),
 }
+MOST_SAID = 200  # characters of a message that a notification quotes
+MOST_READ = 1_000  # of its Markdown, which has more of them
 MOST_RENDERED = 100  # messages as HTML, each of some 10,000 characters at most
 UNSEEN = marked("Maintenance")  # to whoever may not see any more what it was
 
@@ -152,11 +154,21 @@ def hinders_of(w: Wording, fact: Any) -> str:
     return w.said(HINDERS[MaintenanceSeverity[fact["severity"]]])
 
 
-def in_app(about: str | None, locale: str | None, zone: str | None) -> tuple[str, str | None]:
-    """Title and text of a notification."""
-    w = Wording(locale, zone)
+def title_in_app(about: str | None, locale: str | None) -> str:
+    """The title of a notification."""
+    w = Wording(locale)
+    return w.said(UNSEEN) if about is None else title_of(w, orjson.loads(about))
+
+
+def body_in_app(about: str | None, locale: str | None, zone: str | None) -> str | None:
+    """Its text: what an email says, but of the notice's message the beginning; None without sight of it."""
     if about is None:
-        return w.said(UNSEEN), None
-    fact = orjson.loads(about)
-    said = f"\n{templates.plain(fact['said'])}" if fact["said"] else ""
-    return title_of(w, fact), f"{times_of(w, fact)}{said}"
+        return None
+    w, fact = Wording(locale, zone), orjson.loads(about)
+    lines = [times_of(w, fact)]
+    if fact["said"]:
+        lines.append(templates.plain(fact["said"]))
+    elif fact["kind"] != HappeningKind.POSTED.name:
+        _, html = filled(w, fact | {"message": fact["message"][:MOST_READ]})
+        lines += [hinders_of(w, fact), words.beginning(words.line_of(html), MOST_SAID)]
+    return "\n".join(lines)

@@ -100,7 +100,11 @@ async def test_the_audience_is_told_in_its_own_words(
     assert "Canary zq1q, <strong>Mail</strong> rests until 1. Juni 2101, 14:30 MESZ. &lt;i&gt;x&lt;/i&gt;" in shown
     (entry,) = await feed(customer)
     assert (entry["kind"], entry["title"]) == ("MAINTENANCE", "Geplante Wartung: New disks")
-    assert plain(entry["body"]).startswith("Von 1. Juni 2101, 12:00 MESZ bis")
+    assert plain(entry["body"]).splitlines() == [
+        "Von 1. Juni 2101, 12:00 MESZ bis 1. Juni 2101, 14:30 MESZ. Dienste: Mail.",
+        "Wichtiges wird nicht funktionieren.",
+        "Canary zq1q, Mail rests until 1. Juni 2101, 14:30 MESZ. <i>x</i>",
+    ]
     assert entry["subject"]["__typename"] == "MaintenanceNotice"
     assert entry["actor"] is None
     (letter,) = mailbox.to(agent.email)
