@@ -85,7 +85,7 @@ ESCALATED = NotificationKind.TICKET_ESCALATED
 TABLE: dict[type[Happening], list[Told]] = {
     # Whoever has it by now hears of that by its own event.
     TicketSubmitted: [RECEIVED, Told(NEWCOMER, but_assignee(department))],
-    TicketRouted: [Told(NEWCOMER, of_later(but_assignee(department)))],
+    TicketRouted: [Told(ESCALATED, named), Told(NEWCOMER, of_later(but_assignee(department)))],
     TicketAssigned: [Told(NotificationKind.TICKET_ASSIGNED, named)],
     RequesterChanged: [RECEIVED],
     CommentAdded: [

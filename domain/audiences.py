@@ -114,6 +114,11 @@ def if_moved_away(audience: Audience) -> Audience:
     return lambda about: () if about.data["took_in"] else audience(about)
 
 
+def came_along(about: About) -> Iterable[UUID | None]:
+    """Those who followed the ticket that went into this one, and follow this one since."""
+    return [UUID(person_id) for person_id in about.data.get("follower_ids", ())]
+
+
 def unless_passed(audience: Audience) -> Audience:
     """These, unless the ticket went on to a higher level at once, as nobody was there: that is told as its own news."""
     last = EscalationLevel.DIRECTOR.name

@@ -195,8 +195,8 @@ def _events(ticket: dict[str, Any], policy_id: UUID | None) -> Iterator[Happened
         "channel": ticket["channel"],
     }
     yield Happened(at, "TicketSubmitted", ticket["requester_id"], submitted)
-    routed = {"from_department_id": None, "to_department_id": ticket["department_id"], "rule_id": None}
-    yield Happened(at, "TicketRouted", None, routed)
+    routed = {"from_department_id": None, "to_department_id": ticket["department_id"]}
+    yield Happened(at, "TicketRouted", None, routed | {"rule_id": None, "escalation_id": None})
     if assignee_id := ticket["assignee_id"]:
         given = {"from_assignee_id": None, "to_assignee_id": assignee_id}
         yield Happened(at, "TicketAssigned", assignee_id, given)

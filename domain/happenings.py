@@ -1,7 +1,7 @@
 """What can happen to a ticket: ids, enums and numbers; people's words go into `texts`."""
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 from uuid import UUID
 
@@ -58,6 +58,7 @@ class TicketRouted(Happening):
     from_department_id: UUID | None
     to_department_id: UUID
     rule_id: UUID | None
+    escalation_id: UUID | None = None  # in force, if it went along to people of this department
 
 
 @dataclass(frozen=True, slots=True)

@@ -220,7 +220,10 @@ def _submitted(fact: Fact, w: Wording) -> list[Block]:
 
 
 def _routed(fact: Fact, w: Wording) -> list[Block]:
-    return [Block(w.said("It is with {department} now.", department=fact.department))]
+    blocks = [Block(w.said("It is with {department} now.", department=fact.department))]
+    if fact.data.get("escalation_id") and fact.escalation_ended_at is None:
+        blocks += [Block(w.said("It is escalated.")), *_why_escalated(fact)]
+    return blocks
 
 
 def _assigned(fact: Fact, w: Wording) -> list[Block]:
@@ -311,8 +314,12 @@ def _reopened(fact: Fact, w: Wording) -> list[Block]:
 def _escalated(fact: Fact, w: Wording) -> list[Block]:
     if fact.escalation_ended_at is not None:
         return []
-    blocks = [Block(w.said(LEVELS[fact.data["level"]], name=fact.actor))]
-    return blocks + ([quoted(fact.escalation_reason)] if fact.works and fact.escalation_reason else [])
+    return [Block(w.said(LEVELS[fact.data["level"]], name=fact.actor)), *_why_escalated(fact)]
+
+
+def _why_escalated(fact: Fact) -> list[Block]:
+    """The reason, for the desk."""
+    return [quoted(fact.escalation_reason)] if fact.works and fact.escalation_reason else []
 
 
 def _breached(fact: Fact, w: Wording) -> list[Block]:

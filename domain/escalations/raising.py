@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import Select, select
 
-from domain import history
+from domain import escalations, history
 from domain.happenings import EscalationEnded, TicketEscalated
 from infra.unit import Unit
 from models import Escalation, EscalationLevel, Membership, Person, Role, Ticket
@@ -113,3 +113,18 @@ def _up(unit: Unit, each: Raise, before: Escalation | None, people: People) -> E
             unit.change(ticket, escalation_rank=level.value)
             return before
         level = EscalationLevel(level.value + 1)
+
+
+async def go_along(unit: Unit, ticket: Ticket) -> UUID | None:
+    """The escalation in force of a locked ticket that came to another department goes to those of its level there, too;
+    gives its id, if that is news to somebody.
+    """
+    escalation = await unit.lock(escalations.in_force, ticket.id) if ticket.escalation_rank else None
+    if escalation is None:
+        return None
+    people = await _people(unit, [ticket.department_id])
+    there, before = people.of(escalation.level, ticket.department_id), escalation.escalated_to_ids
+    if set(there) <= set(before):
+        return None
+    unit.change(escalation, escalated_to_ids=list(dict.fromkeys([*there, *before]))[:MOST_TOLD])
+    return escalation.id

@@ -8,6 +8,7 @@ from sqlalchemy import Select, select
 
 from domain import access, departments, history, routing, sla
 from domain.access import Viewer
+from domain.escalations import raising
 from domain.happenings import TicketRouted
 from domain.jobs import LeaveArchived
 from domain.tickets import assigning
@@ -83,7 +84,8 @@ async def _arrive(
     if department_id != before:
         unit.change(ticket, department_id=department_id)
         by_rule = decision.rule_id if decision.department_id == department_id else None
-        history.record(unit, actor_id, ticket, TicketRouted(before, department_id, by_rule))
+        escalation_id = await raising.go_along(unit, ticket)
+        history.record(unit, actor_id, ticket, TicketRouted(before, department_id, by_rule, escalation_id))
     has_it = ticket.assignee_id
     if has_it is not None and (
         department_id == before or await unit.read(routing.agent_of, has_it, department_id) is not None

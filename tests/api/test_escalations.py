@@ -244,6 +244,45 @@ async def test_a_lead_who_came_later_is_not_among_those_it_was_escalated_to(
     assert "SETTLE_ESCALATION" not in (await api(late, CAN, id=ticket.gid))["ticket"]["viewerCan"]
 
 
+MOVE = "mutation ($input: UpdateTicketInput!) { updateTicket(input: $input) { __typename } }"
+
+
+async def test_it_goes_with_the_ticket_to_those_of_its_level_in_another_department(
+    api, escalate, acknowledge, house, work, mailbox, database, people, billing, ticket
+):
+    there = await house.person("Lou Lead", Role.TEAM_LEAD, billing)
+    made = await escalate()
+    await work.run()
+    mailbox.letters.clear()
+
+    await api(people.director, MOVE, input={"ticketId": ticket.gid, "departmentId": billing.gid})
+    await work.run()
+
+    assert "SETTLE_ESCALATION" in (await api(there, CAN, id=ticket.gid))["ticket"]["viewerCan"]
+    told = await database.rows("SELECT kind FROM notifications WHERE person_id = :id", id=there.id)
+    assert [row["kind"] for row in told] == ["TICKET_ESCALATED"]
+    (letter,) = mailbox.to(there.email)
+    text = letter.get_body(("plain",)).get_content()
+    assert [each in text for each in ("It is with Billing now.", "It is escalated.", "They threaten to leave.")] == [
+        True
+    ] * 3
+    assert mailbox.to(people.lead.email) == []
+    done = await acknowledge(there, made["id"])
+    assert done["acknowledgedBy"] == {"name": "Lou Lead"}
+    assert named(done["escalatedTo"]) == ["Leo Lead", "Lia Lead", "Lou Lead"]
+
+
+async def test_it_stays_with_whom_it_was_escalated_to_where_nobody_is_of_its_level(
+    api, escalate, acknowledge, people, billing, ticket
+):
+    made = await escalate()
+    await api(people.director, MOVE, input={"ticketId": ticket.gid, "departmentId": billing.gid})
+
+    assert (await acknowledge(people.lead, made["id"]))["__typename"] == "NotFound"  # who sees it no more
+    done = await acknowledge(people.other_manager, made["id"])
+    assert named(done["escalatedTo"]) == ["Leo Lead", "Lia Lead"]
+
+
 async def test_an_escalation_is_acknowledged_once(api, escalate, acknowledge, database, people, ticket):
     made = await escalate()
 
