@@ -15,6 +15,7 @@ from domain.audiences import (
     Known,
     assignee,
     but_assignee,
+    came_along,
     department,
     if_moved_away,
     leads,
@@ -96,7 +97,10 @@ TABLE: dict[type[Happening], list[Told]] = {
     StatusChanged: STATUS,
     TicketResolved: [Told(NotificationKind.TICKET_RESOLVED, requester), *STATUS],
     TicketClosed: STATUS,
-    TicketMerged: [Told(each.kind, if_moved_away(each.audience)) for each in STATUS],
+    TicketMerged: [
+        *(Told(each.kind, if_moved_away(each.audience)) for each in STATUS),
+        Told(NotificationKind.STATUS_CHANGED, came_along),
+    ],
     TicketReopened: [
         *(Told(REOPENED, audience) for audience in (requester, assignee, watchers)),
         Told(REOPENED, unless_assigned(department), mail=False),

@@ -33,7 +33,6 @@ SAID = {
     TicketResolved.__name__: news.SOLVED,
     TicketReopened.__name__: news.REOPENED,
     ResolutionConfirmed.__name__: news.CONFIRMED,
-    TicketMerged.__name__: news.MERGED,
 }
 
 # --- Reading ----------------------------------------------------------------------------------------------------------
@@ -105,14 +104,26 @@ def _happened(fact: dict[str, Any], name: str, w: Wording) -> str:
     """A sentence of ours, or the statuses that it went between; nothing where there is none."""
     kind, data = fact["kind"], fact["data"]
     if kind == StatusChanged.__name__:
-        return " → ".join(w.said(news.LABELS[TicketStatus[data[f"{side}_status"]]]) for side in ("from", "to"))
+        return _moved(data, w)
     if kind == SlaBreached.__name__:
         return w.said(news.TARGETS[data["target"]], moment=w.moment(dt.datetime.fromisoformat(data["due_at"])))
     text, rating = SAID.get(kind), None
     if kind == TicketEscalated.__name__:
         text = news.LEVELS[data["level"]]
+    elif kind == TicketMerged.__name__:
+        text = news.TOOK_IN if data["took_in"] else news.MERGED
     elif kind == TicketClosed.__name__:
         text = news.EXPIRED if data["expired"] else news.CLOSED
     elif kind == ResolutionConfirmed.__name__ and fact["rated"] and (rating := data["rating"]) is not None:
         text = news.RATED
     return w.said(text, name=name, rating=rating) if text else ""
+
+
+def _moved(data: dict[str, Any], w: Wording) -> str:
+    """Between which statuses it went, or in which it stays, and until when."""
+    statuses = dict.fromkeys((data["from_status"], data["to_status"]))
+    moved = " → ".join(w.said(news.LABELS[TicketStatus[status]]) for status in statuses)
+    if not data["resumes_at"]:
+        return moved
+    moment = w.moment(dt.datetime.fromisoformat(data["resumes_at"]))
+    return f"{moved}. {w.said(news.RESUMES, moment=moment)}"

@@ -306,6 +306,7 @@ class TicketMerged(Happening):
     other_id: UUID
     took_in: bool
     answered_by_id: UUID | None = None  # whose answer, the first one in public, came along
+    follower_ids: list[UUID] = field(default_factory=list)  # who followed the other one until now, and is told here
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,9 @@ CONFIRMED = marked("{name} has confirmed that it is solved.")
 RATED = marked("{name} rates the help with {rating} of 5.")
 CLOSED = marked("{name} has closed it.")
 EXPIRED = marked("It is closed, since nobody has said that anything is left to do.")
+RESUMES = marked("It goes on on {moment}.")
 MERGED = marked("It was merged with another one, where it goes on.")
+TOOK_IN = marked("A ticket that you follow was merged with this one, where it goes on.")
 LONGEST_ARTICLE = 20_000  # characters that an email quotes whole
 OVER = ("RESOLVED", "CLOSED")
 TO_CUSTOMERS = {
@@ -261,7 +263,7 @@ def _moved(fact: Fact, w: Wording) -> list[Block]:
     blocks = [Block(w.said((TO_STAFF if fact.works else TO_CUSTOMERS)[status]))]
     if resumes_at := fact.data["resumes_at"]:
         moment = w.moment(dt.datetime.fromisoformat(resumes_at))
-        blocks.append(Block(w.said("It goes on on {moment}.", moment=moment)))
+        blocks.append(Block(w.said(RESUMES, moment=moment)))
     return [*blocks, *(fact.written("reason") if fact.works else [])]
 
 
@@ -300,6 +302,8 @@ def _closed(fact: Fact, w: Wording) -> list[Block]:
 
 
 def _merged(fact: Fact, w: Wording) -> list[Block]:
+    if fact.data["took_in"]:
+        return [Block(w.said(TOOK_IN))]
     if fact.into_number:  # of which its reader may know
         return [Block(w.said("It was merged with #{number}, where it goes on.", number=fact.into_number))]
     return [Block(w.said(MERGED))]

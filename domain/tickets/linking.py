@@ -139,7 +139,8 @@ def _first_answer(from_ids: Any, since: Any, requester_id: Any) -> Select[Commen
 async def merge(unit: Unit, viewer: Viewer, into_id: UUID, ticket_ids: list[UUID]) -> UUID:
     """Take tickets of the same customer into one: comments, files and watchers move there, the others are closed.
 
-    What the desk has answered there since this one came in is an answer to it, too.
+    What the desk has answered there since this one came in is an answer to it, too. One that waits for its customer
+    opens where they wait for an answer to another.
 
     Raises InvalidInput, NotFound, NotAllowed, Conflict WRONG_STATE.
     """
@@ -165,15 +166,25 @@ async def merge(unit: Unit, viewer: Viewer, into_id: UUID, ticket_ids: list[UUID
         answer = await unit.read(_first_answer, wanted, into.created_at, into.requester_id)
     await unit.run(_move_comments, wanted, into.id)
     await unit.run(_move_files, wanted, into.id)
-    await watching.move(unit, viewer, sources, into)
+    followers = await watching.move(unit, viewer, sources, into)
     await search.move(unit, wanted, into)
     if answer is not None:
         unit.change(into, first_responded_at=answer.created_at)
+    opens = into.status is TicketStatus.PENDING and any(_waits(source) for source in sources)
     for source in sources:
         answered_by_id = answer.author_id if answer is not None and answer.ticket_id == source.id else None
-        await _take_in(unit, viewer, into, source, answered_by_id=answered_by_id)
+        # Who asked for it or has it is told that it went.
+        told = [each for each in followers[source.id] if each not in (source.requester_id, source.assignee_id)]
+        await _take_in(unit, viewer, source, into, TicketMerged(source.id, True, answered_by_id, told))
+    if opens:
+        await statuses.move(unit, viewer.id, into, TicketStatus.OPEN)
     await sla.follow(unit, into)
     return into.id
+
+
+def _waits(ticket: Ticket) -> bool:
+    """Whether its customer waits for the desk, and not the desk for them."""
+    return ticket.waiting_since is not None and ticket.status is not TicketStatus.PENDING
 
 
 def _fitting(into: Ticket, sources: list[Ticket], ticket_ids: list[UUID]) -> None:
@@ -188,7 +199,7 @@ def _fitting(into: Ticket, sources: list[Ticket], ticket_ids: list[UUID]) -> Non
     problems.refuse()
 
 
-async def _take_in(unit: Unit, viewer: Viewer, into: Ticket, source: Ticket, *, answered_by_id: UUID | None) -> None:
+async def _take_in(unit: Unit, viewer: Viewer, source: Ticket, into: Ticket, merged: TicketMerged) -> None:
     await escalations.end_in_force(unit, viewer.id, source)
     if source.status is TicketStatus.RESOLVED:
         await statuses.give_up_waiting(unit, source)
@@ -204,5 +215,5 @@ async def _take_in(unit: Unit, viewer: Viewer, into: Ticket, source: Ticket, *, 
         resumes_at=None,
     )
     history.record(unit, viewer.id, source, TicketMerged(into.id, took_in=False))
-    history.record(unit, viewer.id, into, TicketMerged(source.id, took_in=True, answered_by_id=answered_by_id))
+    history.record(unit, viewer.id, into, merged)
     await sla.follow(unit, source)

@@ -77,8 +77,8 @@ async def leave(unit: Unit, actor_id: UUID | None, some: list[Ticket], person_id
         history.record(unit, actor_id, by_id[row.ticket_id], WatchersChanged([], [person_id]), internal=True)
 
 
-async def move(unit: Unit, viewer: Viewer, sources: list[Ticket], into: Ticket) -> None:
-    """Whoever follows one of these locked tickets follows the other in its place."""
+async def move(unit: Unit, viewer: Viewer, sources: list[Ticket], into: Ticket) -> dict[UUID, list[UUID]]:
+    """Whoever follows one of these locked tickets follows the other in its place; gives who did, by ticket."""
     source_ids = [source.id for source in sources]
     following: dict[tuple[UUID, bool], dict[UUID, None]] = defaultdict(dict)  # by ticket, customers and staff apart
     for ticket_id, person_id, staff in await unit.run(_watchers, [into.id, *source_ids]):
@@ -93,6 +93,7 @@ async def move(unit: Unit, viewer: Viewer, sources: list[Ticket], into: Ticket) 
             _tell(unit, viewer, source, list(left), came=False, staff=staff)
         came = [person_id for person_id in moved if person_id not in following[into.id, staff]]
         _tell(unit, viewer, into, came, came=True, staff=staff)
+    return {source.id: [*following[source.id, False], *following[source.id, True]] for source in sources}
 
 
 def _tell(unit: Unit, viewer: Viewer, ticket: Ticket, person_ids: list[UUID], *, came: bool, staff: bool) -> None:

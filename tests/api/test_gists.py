@@ -89,6 +89,28 @@ async def test_of_a_status_from_which_to_which(do, newest, database, customer, a
     assert (await newest(customer))[1] == "Printer on fire · Offen → Ruht"
 
 
+async def test_of_a_status_that_stays_until_when(do, newest, customer, agent, ticket):
+    for day in (1, 2):
+        moment = f"2027-03-0{day}T22:30:00Z"
+        await do(agent, "changeTicketStatus", ticketId=ticket.gid, status="ON_HOLD", resumesAt=moment)
+    said = (await newest(customer))[1].replace("\N{NARROW NO-BREAK SPACE}", " ")
+    assert said == "Printer on fire · On hold. It goes on on March 2, 2027, 10:30 PM UTC."
+
+    await do(agent, "changeTicketStatus", ticketId=ticket.gid, status="ON_HOLD")
+    assert (await newest(customer))[1] == "Printer on fire · On hold"
+
+
+async def test_of_a_merge_that_it_goes_on(api, do, newest, submit, customer, stranger, agent, problem, ticket):
+    source = await submit(customer, problem, subject="Same fire")
+    await do(agent, "watchTicket", ticketId=source["id"], personId=stranger.gid)
+    await do(agent, "mergeTickets", intoTicketId=ticket.gid, ticketIds=[source["id"]])
+
+    moved = "Same fire · It was merged with another one, where it goes on."
+    assert await newest(customer) == ("STATUS_CHANGED", moved)
+    told = "Printer on fire · A ticket that you follow was merged with this one, where it goes on."
+    assert await newest(stranger) == ("STATUS_CHANGED", told)
+
+
 async def test_of_an_escalation_the_level_and_for_staff_the_reason(do, newest, customer, agent, lead, ticket):
     await do(agent, "escalateTicket", ticketId=ticket.gid, level="TEAM_LEAD", reason="It burns\nstill.")
 

@@ -306,6 +306,61 @@ async def test_nobody_waits_on_a_resolved_ticket_that_takes_one_in(do, submit, a
     assert answer["ticket"]["waitingSince"] is None
 
 
+async def test_what_waits_for_its_customer_opens_where_they_wait_in_another(
+    do, read, submit, agent, customer, problem, ticket
+):
+    source = await submit(customer, problem, subject="Same fire")
+    await do(agent, "changeTicketStatus", ticketId=ticket.gid, status="PENDING")
+
+    await do(agent, "mergeTickets", intoTicketId=ticket.gid, ticketIds=[source["id"]])
+
+    into = await read(agent)
+    assert (into["status"], into["events"]["nodes"][-1]["__typename"]) == ("OPEN", "StatusChanged")
+
+
+@pytest.mark.parametrize(("into", "source"), [("PENDING", "PENDING"), ("ON_HOLD", "OPEN"), ("OPEN", "OPEN")])
+async def test_else_a_ticket_stays_as_it_was_when_it_takes_one_in(
+    do, read, submit, database, agent, customer, problem, ticket, into, source
+):
+    other = await submit(customer, problem, subject="Same fire")
+    for gid, status in ((ticket.gid, into), (other["id"], source)):
+        await do(agent, "changeTicketStatus", ticketId=gid, status=status)
+
+    await do(agent, "mergeTickets", intoTicketId=ticket.gid, ticketIds=[other["id"]])
+
+    assert (await read(agent))["status"] == into
+
+
+async def test_who_followed_one_is_told_in_the_other(
+    do, submit, work, mailbox, house, database, agent, customer, stranger, billing_agent, problem, ticket
+):
+    source = await submit(customer, problem, subject="Same fire")
+    follows_both = await house.person("Bea Both")
+    for person, gid in ((stranger, source["id"]), (follows_both, source["id"]), (follows_both, ticket.gid)):
+        await do(agent, "watchTicket", ticketId=gid, personId=person.gid)
+    await do(agent, "watchTicket", ticketId=source["id"], personId=billing_agent.gid)
+    await do(agent, "watchTicket", ticketId=source["id"])
+    follows_this = await house.person("Tim This")
+    await do(agent, "watchTicket", ticketId=ticket.gid, personId=follows_this.gid)
+    await work.run()
+    mailbox.letters.clear()
+    await database.rows("DELETE FROM notifications")
+
+    await do(agent, "mergeTickets", intoTicketId=ticket.gid, ticketIds=[source["id"]])
+    await work.run()
+
+    said = "A ticket that you follow was merged with this one, where it goes on."
+    for person in (stranger, follows_both, billing_agent):
+        (letter,) = mailbox.to(person.email)
+        assert letter["Subject"] == f"Re: [#{ticket.number}] Printer on fire"
+        assert said in letter.get_body(("plain",)).get_content()
+    assert mailbox.to(follows_this.email) == mailbox.to(agent.email) == []
+    (letter,) = mailbox.to(customer.email)  # of the one that went
+    assert said not in letter.get_body(("plain",)).get_content()
+    told = await database.rows("SELECT person_id FROM notifications WHERE ticket_id = :id", id=ticket.uuid)
+    assert {row["person_id"] for row in told} == {stranger.id, follows_both.id, billing_agent.id}
+
+
 async def test_who_asked_is_led_to_where_it_goes_on(
     api, desk, do, submit, work, mailbox, http, database, agent, billing_agent, customer, problem, ticket
 ):
