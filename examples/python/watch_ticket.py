@@ -6,6 +6,7 @@ python watch_ticket.py http://127.0.0.1:8000 customer@example.com deskwire-demo
 
 import asyncio
 import sys
+from contextlib import aclosing
 from uuid import uuid4
 
 from gql import Client, GraphQLRequest
@@ -63,9 +64,10 @@ class Desk:
         place, failures = None, 0
         while True:
             try:
-                async for edge in self._events_after(ticket_id, place):
-                    place, failures = edge["cursor"], 0
-                    yield edge["node"]
+                async with aclosing(self._events_after(ticket_id, place)) as edges:
+                    async for edge in edges:
+                        place, failures = edge["cursor"], 0
+                        yield edge["node"]
             except (TransportError, OSError) as lost:
                 if failures == len(PAUSES):
                     raise
@@ -97,12 +99,13 @@ async def main(url, email, password):
     given["idempotencyKey"] = str(uuid4())
     ticket = success(await desk.ask(SUBMIT, input=given), "submitTicket", "ticket")
     print(f"#{ticket['number']} {ticket['id']}", flush=True)
-    async for event in desk.events(ticket["id"]):
-        actor = event["actor"]
-        print(f"{event['at']} {event['__typename']} {actor['name'] if actor else '-'}", flush=True)
-        if event["__typename"] == "CommentAdded" and actor["id"] != me["id"]:
-            print(event["comment"]["body"])
-            return
+    async with aclosing(desk.events(ticket["id"])) as events:  # which hangs up when nobody listens any more
+        async for event in events:
+            actor = event["actor"]
+            print(f"{event['at']} {event['__typename']} {actor['name'] if actor else '-'}", flush=True)
+            if event["__typename"] == "CommentAdded" and actor["id"] != me["id"]:
+                print(event["comment"]["body"])
+                return
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ async def test_a_ticket_is_watched_until_somebody_answers(live_server):
         assert said.json()["data"]["addComment"]["__typename"] == "AddCommentSuccess"
         told, complained = await process.communicate()
     lines = told.decode().splitlines()
-    assert process.returncode == 0, complained.decode()
+    assert (process.returncode, complained.decode()) == (0, "")
     assert lines[-1] == "Have you tried water?"
     assert lines[0].split()[1] == "TicketSubmitted"
     assert lines[-2].split()[1] == "CommentAdded"
