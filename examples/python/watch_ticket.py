@@ -5,7 +5,9 @@ python watch_ticket.py http://127.0.0.1:8000 customer@example.com deskwire-demo
 """
 
 import asyncio
+import datetime as dt
 import sys
+import time
 from contextlib import aclosing
 from uuid import uuid4
 
@@ -14,10 +16,14 @@ from gql.transport.exceptions import TransportError
 from gql.transport.httpx import HTTPXAsyncTransport
 from gql.transport.websockets import WebsocketsTransport
 
-SIGN_IN = """mutation ($email: String!, $password: String!) {
-  signIn(input: {email: $email, password: $password}) {
-    ... on SignInSuccess { session { accessToken viewer { person { id name } } } }
-    ... on Refusal { message } } }"""
+SESSION = "session { accessToken accessTokenExpiresAt refreshToken viewer { person { id name } } }"
+SIGN_IN = f"""mutation ($email: String!, $password: String!) {{
+  signIn(input: {{email: $email, password: $password}}) {{
+    ... on SignInSuccess {{ {SESSION} }}
+    ... on Refusal {{ message }} }} }}"""
+REFRESH = f"""mutation ($token: String) {{ refreshSession(input: {{refreshToken: $token}}) {{
+  ... on RefreshSessionSuccess {{ {SESSION} }}
+  ... on Refusal {{ message }} }} }}"""
 CATEGORIES = "{ categories(first: 20) { nodes { id name } } }"
 SUBMIT = """mutation ($input: SubmitTicketInput!) { submitTicket(input: $input) {
   ... on SubmitTicketSuccess { ticket { id number } }
@@ -25,6 +31,7 @@ SUBMIT = """mutation ($input: SubmitTicketInput!) { submitTicket(input: $input) 
   ... on Refusal { message } } }"""
 EVENTS = """subscription ($id: ID!, $after: String) { ticketEvents(ticketId: $id, after: $after) {
   cursor node { __typename at actor { id name } ... on CommentAdded { comment { body } } } } }"""
+SOON = dt.timedelta(minutes=1)  # before its end a token is traded for a new one
 PAUSES = (0.5, 1, 2, 5, 10)  # seconds, between one lost connection and the next try
 
 
@@ -45,7 +52,7 @@ class Desk:
     """A desk as one person uses it."""
 
     def __init__(self, url):
-        self.url, self.token = f"{url.rstrip('/')}/graphql", None
+        self.url, self.token, self.session = f"{url.rstrip('/')}/graphql", None, None
 
     async def ask(self, text, **variables):
         """The data of an answer."""
@@ -55,20 +62,33 @@ class Desk:
 
     async def sign_in(self, email, password):
         """Who that is."""
-        session = success(await self.ask(SIGN_IN, email=email, password=password), "signIn", "session")
-        self.token = session["accessToken"]
-        return session["viewer"]["person"]
+        self._keep(success(await self.ask(SIGN_IN, email=email, password=password), "signIn", "session"))
+        return self.session["viewer"]["person"]
+
+    async def stay_signed_in(self):
+        """Trade the tokens for new ones when the first ends soon, or has ended. Raises Refused: sign in anew."""
+        if dt.datetime.fromisoformat(self.session["accessTokenExpiresAt"]) < dt.datetime.now(dt.UTC) + SOON:
+            self.token = None  # one that has ended is refused, whatever is asked
+            answer = await self.ask(REFRESH, token=self.session["refreshToken"])
+            self._keep(success(answer, "refreshSession", "session"))
+
+    def _keep(self, session):
+        self.session, self.token = session, session["accessToken"]
 
     async def events(self, ticket_id):
         """What happens to a ticket, from its beginning on: each event once, in order, for ever."""
         place, failures = None, 0
         while True:
+            began = time.monotonic()
             try:
+                await self.stay_signed_in()
                 async with aclosing(self._events_after(ticket_id, place)) as edges:
                     async for edge in edges:
                         place, failures = edge["cursor"], 0
                         yield edge["node"]
             except (TransportError, OSError) as lost:
+                if time.monotonic() - began > PAUSES[-1]:  # it held for a while, as until the end of its token
+                    failures = 0
                 if failures == len(PAUSES):
                     raise
                 print(f"Again in {PAUSES[failures]} s: {lost!r}", file=sys.stderr)

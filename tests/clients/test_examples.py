@@ -1,11 +1,13 @@
 """The examples do what they say, against a running desk."""
 
 import asyncio
+import importlib.util
 import json
 import re
 import shutil
 import subprocess
 import sys
+from contextlib import aclosing
 from pathlib import Path
 
 import httpx
@@ -42,6 +44,30 @@ async def test_a_ticket_is_watched_until_somebody_answers(live_server):
     assert lines[0].split()[1] == "TicketSubmitted"
     assert lines[-2].split()[1] == "CommentAdded"
     assert len(lines) == len(set(lines))
+
+
+@pytest.fixture
+def watcher():
+    """The example as a module."""
+    spec = importlib.util.spec_from_file_location(WATCH.stem, WATCH)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+async def test_a_ticket_is_watched_on_when_the_token_has_ended(live_server, watcher):
+    desk = watcher.Desk(live_server)
+    await desk.sign_in("customer@example.com", "deskwire-demo")
+    found = await desk.ask("{ tickets(first: 1) { nodes { id } } }")
+    desk.token, desk.session["accessTokenExpiresAt"] = "ended", "2026-01-01T00:00:00.000Z"
+
+    async with asyncio.timeout(PATIENCE_SECONDS), aclosing(desk.events(found["tickets"]["nodes"][0]["id"])) as events:
+        assert (await anext(events))["__typename"] == "TicketSubmitted"
+
+    assert desk.token != "ended"
+    desk.session |= {"accessTokenExpiresAt": "2026-01-01T00:00:00.000Z", "refreshToken": "nonsense"}
+    with pytest.raises(watcher.Refused):
+        await desk.stay_signed_in()
 
 
 async def test_a_refusal_is_said_in_words(live_server):
