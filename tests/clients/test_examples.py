@@ -108,6 +108,7 @@ async def test_the_ticket_page_is_live(page, run):
         "comments": ["<p>Is <em>anybody</em> there?</p>", "<p>Hello?</p>"],
         "empty": "The comment can't be empty.",
         "hidden": [],
+        "ended": ["<p>Still there?</p>", "<p>And now?</p>"],
         "latest": True,
     }
 
@@ -117,7 +118,7 @@ def test_the_ticket_page_asks_for_what_there_is():
     written = "".join(path.read_text() for path in sorted((PAGE / "src").glob("*.ts")))
     operations = re.findall(r"graphql\(`(.*?)`\)", written, re.DOTALL)
     typed = (PAGE / "src/gql/gql.ts").read_text()
-    assert len(operations) == 4
+    assert len(operations) == 5
     for operation in operations:
         assert validate(SCHEMA, parse(operation)) == []
         assert f"export function graphql(source: {json.dumps(operation)})" in typed

@@ -38,4 +38,14 @@ for await (const ticket of states(desk, id)) {
 const empty = await refused(() => say(desk, id, " ", randomUUID()));
 const hidden = [];
 for await (const ticket of states(desk, "tkt_00000000-0000-7000-8000-000000000000")) hidden.push(ticket);
-console.log(JSON.stringify({ name, wrong, first: counts[0], comments, empty, hidden, latest: (await latest(desk)) === id }));
+// Tokens that have ended are traded for new ones, once for all that is asked at the same time.
+Object.assign(desk.session, { accessToken: "ended", accessTokenExpiresAt: "2026-01-01T00:00:00.000Z" });
+await Promise.all([say(desk, id, "Still there?", randomUUID()), latest(desk)]);
+Object.assign(desk.session, { accessToken: "ended", accessTokenExpiresAt: "2026-01-01T00:00:00.000Z" });
+let ended;
+for await (const ticket of states(desk, id)) {
+  ended = ticket.comments.nodes.slice(2).map((comment) => comment.bodyHtml);
+  if (ended.length === 2) break;
+  await say(desk, id, "And now?", randomUUID());
+}
+console.log(JSON.stringify({ ended, name, wrong, first: counts[0], comments, empty, hidden, latest: (await latest(desk)) === id }));

@@ -16,11 +16,28 @@ const SIGN_IN = graphql(`
   mutation SignIn($email: String!, $password: String!) {
     signIn(input: { email: $email, password: $password }) {
       __typename
-      ... on SignInSuccess { session { accessToken accessTokenExpiresAt viewer { person { id name } } } }
+      ... on SignInSuccess { session { accessToken accessTokenExpiresAt refreshToken viewer { person { id name } } } }
       ... on Refusal { message }
     }
   }
 `);
+
+const REFRESH = graphql(`
+  mutation Refresh($refreshToken: String) {
+    refreshSession(input: { refreshToken: $refreshToken }) {
+      __typename
+      ... on RefreshSessionSuccess { session { accessToken accessTokenExpiresAt refreshToken } }
+      ... on Refusal { message }
+    }
+  }
+`);
+const SOON = 60_000; // milliseconds before its end in which a token is traded for a new one
+
+interface Session {
+  accessToken: string;
+  accessTokenExpiresAt: string;
+  refreshToken: string | null;
+}
 
 /** What the desk says, in words for people. */
 export class Refused extends Error {}
@@ -34,11 +51,17 @@ export class Failed extends Error {
 
 export class Desk {
   private readonly client: Client;
-  private token: string | undefined;
+  private session: Session | undefined; // in memory: a page that is loaded anew signs in anew
+  private renewing: Promise<void> | undefined;
 
   constructor(url: string) {
-    const headers = (): Record<string, string> => (this.token ? { Authorization: `Bearer ${this.token}` } : {});
-    const streams = createClient({ url, headers, retryAttempts: 10 }); // a lost connection is made again
+    const headers = (): Record<string, string> =>
+      this.session ? { Authorization: `Bearer ${this.session.accessToken}` } : {};
+    const fresh = async () => {
+      await this.staySignedIn();
+      return headers();
+    };
+    const streams = createClient({ url, headers: fresh, retryAttempts: 10 }); // a lost connection is made again
     this.client = new Client({
       url,
       fetchOptions: () => ({ headers: headers() }),
@@ -60,6 +83,7 @@ export class Desk {
     query: TypedDocumentNode<Data, Variables>,
     variables: Variables,
   ): Promise<Data> {
+    await this.staySignedIn();
     return answered(await this.client.query(query, variables).toPromise());
   }
 
@@ -67,6 +91,7 @@ export class Desk {
     mutation: TypedDocumentNode<Data, Variables>,
     variables: Variables,
   ): Promise<Data> {
+    await this.staySignedIn();
     return answered(await this.client.mutation(mutation, variables).toPromise());
   }
 
@@ -75,8 +100,16 @@ export class Desk {
     subscription: TypedDocumentNode<Data, Variables>,
     variables: Variables,
   ): AsyncGenerator<Data, void> {
-    for await (const result of toAsyncIterable(this.client.subscription(subscription, variables))) {
-      yield answered(result);
+    for (;;) {
+      try {
+        for await (const result of toAsyncIterable(this.client.subscription(subscription, variables))) {
+          yield answered(result);
+        }
+        return;
+      } catch (error) {
+        if (!(this.session || this.renewing) || !(error instanceof Failed) || error.code !== "UNAUTHENTICATED") throw error;
+        await this.renew(); // the token has ended, and the stream with it
+      }
     }
   }
 
@@ -84,8 +117,33 @@ export class Desk {
   async signIn(email: string, password: string): Promise<{ id: string; name: string }> {
     const { signIn } = await this.change(SIGN_IN, { email, password });
     if (signIn?.__typename !== "SignInSuccess") throw new Refused(signIn?.message ?? "");
-    this.token = signIn.session.accessToken;
+    this.session = signIn.session;
     return signIn.session.viewer.person;
+  }
+
+  private async staySignedIn(): Promise<void> {
+    const soon = this.session && Date.parse(this.session.accessTokenExpiresAt) < Date.now() + SOON;
+    if (soon || this.renewing) await this.renew();
+  }
+
+  /** Trades the tokens for new ones, once for all who want that at the same time: one that comes back ends the session. */
+  private renew(): Promise<void> {
+    this.renewing ??= this.refresh().finally(() => (this.renewing = undefined));
+    return this.renewing;
+  }
+
+  private async refresh(): Promise<void> {
+    const before = this.session;
+    this.session = undefined; // a token that has ended is refused, whatever is asked with it
+    try {
+      const refreshToken = before?.refreshToken ?? null;
+      const { refreshSession } = answered(await this.client.mutation(REFRESH, { refreshToken }).toPromise());
+      if (refreshSession?.__typename !== "RefreshSessionSuccess") throw new Refused(refreshSession?.message ?? "");
+      this.session = refreshSession.session;
+    } catch (error) {
+      this.session = before;
+      throw error;
+    }
   }
 }
 
