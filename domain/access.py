@@ -99,6 +99,20 @@ def permissions(viewer: Viewer) -> list[Permission]:
     return [permission for permission in found if permission not in FOR_PEOPLE_ALONE]
 
 
+# What whoever may not do something is told: whom it is for, by the names that the schema's descriptions have for them.
+ALONE = {
+    Role.AGENT: "Only staff may do this.",
+    Role.TEAM_LEAD: "Only leads may do this.",
+    Role.MANAGER: "Only managers may do this.",
+    Role.DIRECTOR: "Only directors may do this.",
+    Role.ADMIN: "Only admins may do this.",
+}
+WORKING = "Only those who work on this ticket may do this."
+ASKING = "Only whoever asked for this ticket may do this."
+CONCERNED = "Only whoever asked for this ticket, and those who work on it, may do this."
+ONE_TICKET = "A link in an email is for its ticket alone. Sign in for this."
+
+
 def sign_in_required(viewer: Viewer) -> None:
     """Raises Unauthenticated when nobody is signed in."""
     if viewer.role is None:
@@ -108,15 +122,17 @@ def sign_in_required(viewer: Viewer) -> None:
 def require(viewer: Viewer, role: Role) -> None:
     """Raises Unauthenticated or NotAllowed unless the viewer has this role's rights."""
     sign_in_required(viewer)
+    if viewer.ticket_id is not None:
+        raise NotAllowed(ONE_TICKET)
     if not viewer.has(role):
-        raise NotAllowed
+        raise NotAllowed(ALONE[role])
 
 
 def require_account(viewer: Viewer) -> None:
     """Raises Unauthenticated or NotAllowed unless the session is a person's own, not one for a single ticket."""
     sign_in_required(viewer)
     if viewer.ticket_id is not None:
-        raise NotAllowed
+        raise NotAllowed(ONE_TICKET)
 
 
 def require_person(viewer: Viewer) -> None:

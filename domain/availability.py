@@ -90,7 +90,7 @@ async def save(unit: Unit, viewer: Viewer, person_id: UUID | None, form: Form) -
     if person.id != viewer.id and not viewer.has(Role.DIRECTOR):
         access.require(viewer, Role.TEAM_LEAD)
         if not theirs & {record[0] for record in await unit.run(_departments, viewer.id)}:
-            raise NotAllowed
+            raise NotAllowed("Only leads of their departments may do this.")
     if person.role is Role.CUSTOMER:
         raise InvalidInput(("personId", "Customers are given no tickets."))
     problems = Problems()

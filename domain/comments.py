@@ -110,12 +110,10 @@ async def add_internal(unit: Unit, viewer: Viewer, said: Words) -> Comment:
 
     Raises InvalidInput, NotFound, NotAllowed, Conflict, RateLimited.
     """
-    access.sign_in_required(viewer)
-    if not viewer.is_staff:
-        raise NotAllowed
+    access.require(viewer, Role.AGENT)
     ticket, works = await tickets.counted(unit, viewer, said.ticket_id, attempts.COMMENT_BY_STAFF)
     if not works:
-        raise NotAllowed
+        raise NotAllowed(access.WORKING)
     return await _write(unit, viewer, ticket, said, internal=True)
 
 

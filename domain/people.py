@@ -12,7 +12,7 @@ from sqlalchemy.orm import aliased
 
 from domain import access, attempts, availability, departments, links, messages, words
 from domain.access import Viewer
-from domain.refusals import Conflict, ConflictReason, InvalidInput, NotAllowed, Problems
+from domain.refusals import Conflict, ConflictReason, InvalidInput, Problems
 from domain.wording import Wording
 from infra.desk import Desk
 from infra.settings import Settings
@@ -199,10 +199,8 @@ async def create(unit: Unit, viewer: Viewer, newcomer: Newcomer) -> UUID:
     """
     access.require_person(viewer)
     access.require(viewer, Role.AGENT)
-    if newcomer.role is not Role.CUSTOMER:
+    if newcomer.role is not Role.CUSTOMER or newcomer.department_ids:
         access.require(viewer, Role.ADMIN)
-    if newcomer.department_ids and not viewer.has(Role.ADMIN):
-        raise NotAllowed
     person_id = await add(unit, newcomer)
     await _known_departments(unit, viewer, newcomer.department_ids)
     if newcomer.invite and not viewer.has(Role.ADMIN):

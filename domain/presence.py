@@ -73,7 +73,7 @@ async def save(unit: Unit, viewer: Viewer, ticket_id: UUID, activity: PresenceAc
     await attempts.count(unit, attempts.PRESENCE_BY_PERSON, str(viewer.id))
     ticket = access.found(await unit.read(_seen, viewer, ticket_id), "ticketId", "ticket")
     if not await tickets.is_worked_on(unit, viewer, ticket):
-        raise NotAllowed
+        raise NotAllowed(access.WORKING)
     if activity is None:
         await unit.run(_left, ticket.id, viewer.id)
     else:

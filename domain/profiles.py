@@ -130,8 +130,8 @@ async def update(unit: Unit, viewer: Viewer, person_id: UUID, given: dict[str, A
     else:
         found = await unit.lock(people.one, viewer, person_id)
     person = access.found(found, "personId", "person")
-    if not viewer.has(Role.ADMIN) and (person.role is not Role.CUSTOMER or given.keys() - FOR_STAFF):
-        raise NotAllowed
+    if person.role is not Role.CUSTOMER or given.keys() - FOR_STAFF:
+        access.require(viewer, Role.ADMIN)
     values = await _checked(unit, person, given)
     stops = values.get("active", person.active) is False or values.get("role", person.role) is not Role.ADMIN
     if stops and person.role is Role.ADMIN and person.active and not _others(together, person):

@@ -190,7 +190,7 @@ async def reopen(unit: Unit, viewer: Viewer, ticket_id: UUID, *, reason: str) ->
     access.sign_in_required(viewer)
     ticket, works = await tickets.locked(unit, viewer, ticket_id)
     if not works and ticket.requester_id != viewer.id:
-        raise NotAllowed
+        raise NotAllowed(access.CONCERNED)
     if ticket.status in UNRESOLVED:
         raise _conflict(ticket, "This ticket is open.")
     if ticket.merged_into_id is not None or (not works and ticket.status is TicketStatus.CLOSED):
@@ -213,7 +213,7 @@ async def close(unit: Unit, viewer: Viewer, ticket_id: UUID, *, reason: str | No
     access.sign_in_required(viewer)
     ticket, works = await tickets.locked(unit, viewer, ticket_id)
     if not works and ticket.requester_id != viewer.id:
-        raise NotAllowed
+        raise NotAllowed(access.CONCERNED)
     if ticket.status is TicketStatus.CLOSED:
         raise _conflict(ticket, "This ticket is closed already.", ConflictReason.ALREADY_DONE)
     if not works and ticket.status is TicketStatus.RESOLVED:
@@ -232,7 +232,7 @@ async def _of_requester(unit: Unit, viewer: Viewer, ticket_id: UUID) -> Ticket:
     access.sign_in_required(viewer)
     ticket = access.found(await unit.lock(tickets.one, viewer, ticket_id), "ticketId", "ticket")
     if ticket.requester_id != viewer.id:
-        raise NotAllowed
+        raise NotAllowed(access.ASKING)
     return ticket
 
 

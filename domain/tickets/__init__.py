@@ -94,7 +94,7 @@ async def locked_to_work_on(unit: Unit, viewer: Viewer, ticket_id: UUID) -> Tick
     """As `locked`. Raises also NotAllowed for whoever sees it, but does not work on it."""
     ticket, works = await locked(unit, viewer, ticket_id)
     if not works:
-        raise NotAllowed
+        raise NotAllowed(access.WORKING)
     return ticket
 
 

@@ -181,8 +181,10 @@ def require(viewer: Viewer, ticket: Ticket, action: TicketAction, *, works: bool
         )
         if may and states is not None
     ]
-    if not roads or (viewer.ticket_id is not None and not rule.in_session):
-        raise NotAllowed
+    if viewer.ticket_id is not None and not rule.in_session:
+        raise NotAllowed(access.ONE_TICKET)
+    if not roads:
+        raise NotAllowed(access.CONCERNED if rule.asking and rule.working else access.WORKING)
     if not any(states.holds(ticket, now) for states in roads):
         said = CLOSED if ticket.status is TicketStatus.CLOSED else rule.otherwise
         raise Conflict(ConflictReason.WRONG_STATE, said, current=(Ticket, ticket.id))

@@ -33,9 +33,7 @@ async def escalate(unit: Unit, viewer: Viewer, wish: Wish) -> Escalation:
 
     Raises InvalidInput, NotFound, NotAllowed, Conflict.
     """
-    access.sign_in_required(viewer)
-    if not viewer.is_staff:
-        raise NotAllowed
+    access.require(viewer, Role.AGENT)
     problems = Problems()
     reason = words.line(problems, "reason", wish.reason, most=MOST_REASON, what="The reason")
     problems.refuse()

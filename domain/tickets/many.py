@@ -57,7 +57,7 @@ async def _one(unit: Unit, viewer: Viewer, ticket_id: UUID, path: str, changes: 
     if changes.wanted.keys() - {"assignee_id", "status"}:
         actions.require(viewer, ticket, TicketAction.UPDATE, works=works, now=unit.now)
         if not works:  # its requester changes the subject, which is none of these
-            raise NotAllowed
+            raise NotAllowed(access.WORKING)
         changed = await changing.apply(unit, viewer, ticket, changes)
     if "assignee_id" in changes.wanted:
         actions.require(viewer, ticket, TicketAction.ASSIGN, works=works, now=unit.now)

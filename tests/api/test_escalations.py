@@ -183,7 +183,7 @@ async def test_who_may_not_escalate_can_not_tell(api, http, desk, escalate, data
     for viewer in (people.customer, people.stranger):
         for ticket_id in (ticket.gid, missing):
             answer = await escalate(viewer, ticketId=ticket_id)
-            assert answer == {"__typename": "NotAllowed", "message": "You may not do this."}
+            assert answer == {"__typename": "NotAllowed", "message": "Only staff may do this."}
     for viewer in (people.billing_agent, people.other_manager):
         for ticket_id in (ticket.gid, missing):
             assert await escalate(viewer, ticketId=ticket_id) == {"__typename": "NotFound", "field": "ticketId"}

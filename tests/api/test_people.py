@@ -19,7 +19,8 @@ CREATE = """mutation($input: CreatePersonInput!) { createPerson(input: $input) {
   ... on Conflict { reason current { id } } ... on Refusal { message } } }"""
 SIGN_IN = """mutation($token: String!) { signInWithLink(input: {token: $token}) { __typename
   ... on SignInWithLinkSuccess { session { viewer { person { name role } } } } } }"""
-NOT_ALLOWED = {"__typename": "NotAllowed", "message": "You may not do this."}
+FOR_STAFF = {"__typename": "NotAllowed", "message": "Only staff may do this."}
+FOR_ADMINS = {"__typename": "NotAllowed", "message": "Only admins may do this."}
 
 
 @pytest.fixture
@@ -123,16 +124,16 @@ async def test_staff_add_customers_only(create, database, house, creator, role):
     viewer = await house.person("Stan Staff", creator)
     before = await database.counts()
 
-    assert await create(viewer, role=role) == NOT_ALLOWED
+    assert await create(viewer, role=role) == FOR_ADMINS
     assert await database.counts() == before
 
 
 async def test_customers_add_nobody_and_learn_nothing_of_who_is_known(create, database, customer, stranger):
     before = await database.counts()
 
-    assert await create(customer) == NOT_ALLOWED
-    assert await create(customer, email=stranger.email) == NOT_ALLOWED
-    assert await create(customer, email="not an address") == NOT_ALLOWED
+    assert await create(customer) == FOR_STAFF
+    assert await create(customer, email=stranger.email) == FOR_STAFF
+    assert await create(customer, email="not an address") == FOR_STAFF
     assert await database.counts() == before
 
 
@@ -196,7 +197,7 @@ async def test_all_that_is_wrong_is_said_at_once_and_nothing_comes_of_it(create,
 async def test_only_an_admin_says_who_works_where(create, database, agent, support):
     before = await database.counts()
 
-    assert await create(agent, departmentIds=[support.gid]) == NOT_ALLOWED
+    assert await create(agent, departmentIds=[support.gid]) == FOR_ADMINS
     assert await database.counts() == before
 
 

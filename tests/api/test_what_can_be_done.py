@@ -79,3 +79,35 @@ async def test_what_can_be_done_can_be_done(state, api, desk, database, do, peop
             wrong.append((who, action, said, done))
     assert wrong == []
     assert able
+
+
+FOR_STAFF = "Only staff may do this."
+FOR_WORKERS = "Only those who work on this ticket may do this."
+FOR_ALL_CONCERNED = "Only whoever asked for this ticket, and those who work on it, may do this."
+FOR_WHOM = {
+    ("watcher", "RESOLVE"): FOR_WORKERS,
+    ("customer", "RESOLVE"): FOR_WORKERS,
+    ("watcher", "UPDATE"): FOR_ALL_CONCERNED,
+    ("watcher", "CLOSE"): FOR_ALL_CONCERNED,
+    ("watcher", "REOPEN"): FOR_ALL_CONCERNED,
+    ("agent", "CONFIRM"): "Only whoever asked for this ticket may do this.",
+    ("customer", "ESCALATE"): FOR_STAFF,
+    ("customer", "COMMENT_INTERNALLY"): FOR_STAFF,
+    ("outsider", "COMMENT_INTERNALLY"): FOR_WORKERS,
+    ("outsider", "ESCALATE"): FOR_WORKERS,
+}
+
+
+async def test_who_may_not_do_something_is_told_who_may(api, people, billing_agent, ticket):
+    viewers = people | {"outsider": billing_agent}
+    watch = "mutation ($input: WatchTicketInput!) { watchTicket(input: $input) { __typename } }"
+    for who in ("watcher", "outsider"):
+        await api(people["agent"], watch, input={"ticketId": ticket.gid, "personId": viewers[who].gid})
+    told = {}
+    for who, action in FOR_WHOM:
+        mutation, given = ACTIONS[action]
+        kind = f"{mutation[0].upper()}{mutation[1:]}"
+        text = f"""mutation ($input: {kind}Input!) {{ {mutation}(input: $input) {{
+          ... on NotAllowed {{ message }} }} }}"""
+        told[who, action] = (await api(viewers[who], text, input={"ticketId": ticket.gid} | given))[mutation]["message"]
+    assert told == FOR_WHOM

@@ -293,7 +293,9 @@ async def test_a_refusal_tells_nothing_of_what_is_there(api, database, scene, mu
         if who is Role.ADMIN:
             continue
         answer = await api.answer(viewer, query)
-        refused = {mutation: {"__typename": "NotAllowed", "message": "You may not do this."}}
+        one = "A link in an email is for its ticket alone. Sign in for this."
+        why = one if who == "session" else "Only admins may do this."
+        refused = {mutation: {"__typename": "NotAllowed", "message": why}}
         assert answer["data"] == ({mutation: None} if who is None else refused), who
         assert not read(answer), who
     assert await database.counts() == before
