@@ -108,6 +108,7 @@ async def test_the_ticket_page_is_live(page, run):
         "comments": ["<p>Is <em>anybody</em> there?</p>", "<p>Hello?</p>"],
         "empty": "The comment can't be empty.",
         "hidden": [],
+        "solutions": ["<p>New</p>", None, None],
         "ended": ["<p>Still there?</p>", "<p>And now?</p>"],
         "latest": True,
     }

@@ -3,7 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { parse } from "graphql";
 import { Desk, Refused } from "./examples/typescript/dist/desk.js";
-import { latest, say, states } from "./examples/typescript/dist/ticket.js";
+import { latest, say, solution, states } from "./examples/typescript/dist/ticket.js";
 
 const desk = new Desk(`${process.argv[2]}/graphql`);
 const refused = async (doing) => {
@@ -48,4 +48,6 @@ for await (const ticket of states(desk, id)) {
   if (ended.length === 2) break;
   await say(desk, id, "And now?", randomUUID());
 }
-console.log(JSON.stringify({ ended, name, wrong, first: counts[0], comments, empty, hidden, latest: (await latest(desk)) === id }));
+const solutions = ["AWAITING", "REJECTED"].map((state) => solution({ resolution: { state, summaryHtml: "<p>New</p>" } }));
+solutions.push(solution({ resolution: null }));
+console.log(JSON.stringify({ ended, solutions, name, wrong, first: counts[0], comments, empty, hidden, latest: (await latest(desk)) === id }));

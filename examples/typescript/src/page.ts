@@ -1,7 +1,7 @@
 // The page: signs in, shows the newest ticket, and keeps it as it is.
 
 import { Desk, Refused } from "./desk.js";
-import { latest, say, states, type Ticket } from "./ticket.js";
+import { latest, say, solution, states, type Ticket } from "./ticket.js";
 
 const desk = new Desk("/graphql");
 const part = <Kind extends HTMLElement>(id: string) => document.getElementById(id) as Kind;
@@ -37,7 +37,8 @@ function draw(ticket: Ticket): void {
       parts.push(link);
     }
   }
-  if (ticket.resolution) parts.push(element("h2", "Solved"), written(ticket.resolution.summaryHtml ?? ""));
+  const solved = solution(ticket);
+  if (solved !== undefined) parts.push(element("h2", "Solved"), written(solved));
   part("ticket").replaceChildren(...parts);
 }
 

@@ -41,6 +41,11 @@ export async function* states(desk: Desk, id: string): AsyncGenerator<Ticket, vo
   for await (const { ticketUpdated } of desk.watch(WATCH, { id })) yield ticketUpdated;
 }
 
+/** How it was solved, as HTML; undefined when it wasn't, or its customer says so. */
+export function solution({ resolution }: Pick<Ticket, "resolution">): string | undefined {
+  return resolution && resolution.state !== "REJECTED" ? (resolution.summaryHtml ?? "") : undefined;
+}
+
 /** Say something. The same `key` again, after an answer that was lost, says it once. Throws Refused. */
 export async function say(desk: Desk, ticketId: string, body: string, key: string): Promise<void> {
   const { addComment } = await desk.change(COMMENT, { input: { ticketId, body, idempotencyKey: key } });
