@@ -1,11 +1,9 @@
 """What may be set from outside: environment variables, files of the same name in `SECRETS_DIR`, or a secret at AWS."""
 
 import importlib
-import ipaddress
 import os
 import re
 from collections.abc import Callable
-from email.utils import getaddresses
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -21,29 +19,10 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from infra.forms import FORMS, as_browsers_say, wrong_addresses
+
 AWS_SECONDS = 10  # for each of two attempts to read a secret
 DAY = 24 * 60 * 60
-SCHEMES = {
-    "public_url": ("http", "https"),
-    "ticket_url": ("http", "https"),
-    "database_url": ("postgresql", "postgres"),
-    "replica_urls": ("postgresql", "postgres"),
-    "redis_url": ("redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster", "unix"),
-    "smtp_url": ("smtp", "smtp+starttls", "smtps", "ses"),
-    "oidc_issuer": ("https", "http"),
-    "storage_url": ("file", "s3", "gs", "memory"),
-    "sentry_dsn": ("http", "https"),
-    "otel_exporter_otlp_endpoint": ("http", "https"),
-    "otel_exporter_otlp_traces_endpoint": ("http", "https"),
-}
-WITH_PASSWORDS = {"database_url", "replica_urls", "redis_url", "smtp_url"}
-# These lead somewhere without a host.
-BY_THEMSELVES = {"postgresql", "postgres", "redis", "rediss", "unix", "file", "memory"}
-ORIGIN = re.compile(
-    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:[^/?#@\s:\[\]]+|\[[0-9a-f:.]+\])(?::(?P<port>\d{1,5}))?", re.ASCII
-)
-HEADER = re.compile(r"[\w!#$%&'*+.^`|~-]+[ \t]*=[ !#-:<-\[\]-~]*", re.ASCII)
-PORTS = {"http": "80", "https": "443"}
 ATTACHMENT_TYPES = (
     "image/*",
     "text/*",
@@ -84,56 +63,6 @@ class InvalidSettingsError(Exception):
 def _from(derive: Callable[[dict[str, Any]], Any], *, secret: bool = False) -> Any:
     """A field whose default follows from the fields above it."""
     return Field(default_factory=derive, repr=not secret)
-
-
-def _is_address(value: str) -> bool:
-    return [bool(re.fullmatch(r"[^\s@]+@[^\s@]+", address)) for _, address in getaddresses([value])] == [True]
-
-
-def _is_bare_address(value: str) -> bool:
-    return value.count("@") == 1 and not any(letter.isspace() for letter in value)
-
-
-def _is_of_tickets(value: str) -> bool:
-    return re.fullmatch(r"[^{}\s]+(?:\{(?:number|id)\}[^{}\s]*)+", value) is not None
-
-
-def _is_domain(value: str) -> bool:
-    return re.fullmatch(r"[\w-]+(?:\.[\w-]+)*", value, re.ASCII) is not None
-
-
-def _is_proxy(value: str) -> bool:
-    try:
-        return value == "*" or bool(ipaddress.ip_network(value))
-    except ValueError:
-        return False
-
-
-def _is_media_type(value: str) -> bool:
-    return re.fullmatch(r"[^\s/]+/[^\s/]+", value) is not None
-
-
-def _is_dsn(value: str) -> bool:
-    return re.fullmatch(r"[a-z]+://[^\s@/]+@[^\s/]+/(?:[^\s/]+/)*\d+", value) is not None
-
-
-def _are_headers(value: str) -> bool:
-    """As OpenTelemetry reads them. It logs what it can't read, and that may be a key without its name."""
-    return all(HEADER.fullmatch(header.strip()) for header in value.split(",") if header)
-
-
-# What a value has to look like that would otherwise be taken, and then do nothing, or break what runs much later.
-FORMS: dict[str, tuple[Callable[[str], bool], str]] = {
-    "mail_from": (_is_address, "is one address, with a name or without: Support <support@example.com>"),
-    "operator_email": (_is_bare_address, "is one address, such as operator@example.com"),
-    "ticket_url": (_is_of_tickets, "has {number} or {id} in it, as https://desk.example.com/tickets/{number}"),
-    "reply_domain": (_is_domain, "is a domain in ASCII, such as reply.example.com or xn--bcher-kva.example"),
-    "forwarded_allow_ips": (_is_proxy, "has addresses and networks, such as 10.0.0.0/8, with commas between them"),
-    "attachment_types": (_is_media_type, "has media types, such as image/*, with commas between them"),
-    "otel_exporter_otlp_headers": (_are_headers, "has name=value, with commas between them"),
-    "otel_exporter_otlp_traces_headers": (_are_headers, "has name=value, with commas between them"),
-    "sentry_dsn": (_is_dsn, "is what Sentry shows as a project's DSN: https://key@host/number"),
-}
 
 
 def reachable(host: str) -> str:
@@ -288,23 +217,15 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
 
-    @field_validator("public_url", "allowed_origins")
+    @field_validator("public_url")
     @classmethod
-    def _without_slash(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
-        return value.rstrip("/") if isinstance(value, str) else tuple(word.rstrip("/") for word in value)
+    def _without_slash(cls, value: str) -> str:
+        return value.rstrip("/")
 
     @field_validator("allowed_origins")
     @classmethod
     def _as_browsers_say(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        """Browsers say where a page is from in small letters, and not the port that follows from the scheme."""
-        found = []
-        for word in map(str.lower, value):
-            origin = ORIGIN.fullmatch(word)
-            if word != "*" and not origin:
-                raise ValueError("has origins, such as https://app.example.com, with commas between them, or *")
-            usual = PORTS.get(origin["scheme"]) if origin else None
-            found.append(word.removesuffix(f":{usual}") if usual else word)
-        return tuple(found)
+        return tuple(map(as_browsers_say, value))
 
     @field_validator(*FORMS)
     @classmethod
@@ -323,15 +244,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        wrong = [
-            f"{name.upper()}: must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}"
-            for name, schemes in SCHEMES.items()
-            if any(url.partition(":")[0] not in schemes for url in _urls(name, getattr(self, name)))
-        ] or [
-            f"{name.upper()}: {said}"
-            for name in SCHEMES
-            if (said := next(filter(None, (_unread(name, url) for url in _urls(name, getattr(self, name)))), None))
-        ]
+        wrong = wrong_addresses(dict(self))
         if "+sentinel:" in self.redis_url and not urlsplit(self.redis_url).path.strip("/"):
             wrong.append("REDIS_URL: needs the name that the Sentinels know the primary by: …+sentinel://hosts/name")
         if self.oidc_issuer and not self.oidc_audience:
@@ -358,25 +271,6 @@ def _bound_aws() -> None:
     limits = {"connect_timeout": AWS_SECONDS, "read_timeout": AWS_SECONDS, "retries": {"total_max_attempts": 2}}
     session.set_default_client_config(config.Config(**limits))
     boto3.setup_default_session(botocore_session=session)
-
-
-def _urls(name: str, value: str | tuple[str, ...] | None) -> tuple[str, ...]:
-    """The addresses that a setting holds. A folder's may have spaces."""
-    if isinstance(value, tuple):
-        return value
-    return tuple((value or "").split()) if name == "smtp_url" else (value,) if value else ()
-
-
-def _unread(name: str, url: str) -> str | None:
-    """Why nobody can follow an address; None: it can be read."""
-    try:
-        parts = urlsplit(url)
-        ports = [urlsplit(f"//{host}").port for host in parts.netloc.rpartition("@")[2].split(",")]
-    except ValueError:  # it quotes the value, which may be a piece of a password
-        ports = None
-    if ports is None or (name in WITH_PASSWORDS and "@" in url and "@" not in parts.netloc):
-        return "can't be read: ports are numbers, and in a password / ? # @ % are written as %2F %3F %23 %40 %25"
-    return None if parts.netloc or parts.scheme in BY_THEMSELVES else "names nothing behind ://"
 
 
 def read(**given: Any) -> Settings:
