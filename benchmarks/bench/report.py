@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from bench.operations import GOALS, TITLES
+from bench.operations import ALONE, AT_ONCE, TITLES
 
 ROOT = Path(__file__).resolve().parents[1]
 COLUMNS = (
-    "what", "at once", "server, µs", "floor's", "ratio", "database, µs", "floor's", "ratio", "p50, ms", "p99, ms",
-    "Mercurius, µs", "Mercurius / ours",
+    "what", "at once", "server, µs", "floor's", "ratio", "database, µs", "floor's", "ratio", "both, ratio",
+    "p50, ms", "p99, ms", "Mercurius, µs", "Mercurius / ours",
 )  # fmt: skip
 SIDES = {"ours": ("#1f5fd1", "#9dbcf2"), "floor": ("#6b7280", "#c9cdd3"), "node": ("#2f7d4f", "#a9d5b8")}
 CPU = ("server", "database")  # of which a cost has two numbers
@@ -75,16 +75,20 @@ def row(operation: str, at_once: int, costs: dict[str, list[Cost]]) -> dict[str,
         }
     for what in CPU:
         found[f"{what}_ratio"] = found["ours"][what] / found["floor"][what]
-    if peer := found.get("node"):
-        found["node_ratio"] = sum(peer[part] for part in CPU) / sum(found["ours"][part] for part in CPU)
+    both = {side: sum(found[side][part] for part in CPU) for side in costs}
+    found["ratio"] = both["ours"] / both["floor"]
+    if "node" in both:
+        found["node_ratio"] = both["node"] / both["ours"]
     return found
 
 
 def cells(row: dict[str, Any]) -> list[str]:
     """A row of the table, as text."""
-    ours, floor, goals = row["ours"], row["floor"], GOALS[row["operation"]]
+    ours, floor, name = row["ours"], row["floor"], row["operation"]
+    together = AT_ONCE.get(name) if row["at_once"] > 1 else None
+    goals = ALONE[name] if together is None else (None, None)
     return [
-        row["operation"],
+        name,
         str(row["at_once"]),
         *(
             text
@@ -92,12 +96,18 @@ def cells(row: dict[str, Any]) -> list[str]:
             for text in (
                 f"{ours[what]:.0f}",
                 f"{floor[what]:.0f}",
-                f"{row[f'{what}_ratio']:.2f}" + (" !" if row[f"{what}_ratio"] > goal else ""),
+                held(row[f"{what}_ratio"], goal),
             )
         ),
+        held(row["ratio"], together),
         *(f"{ours[part]:.2f} / {floor[part]:.2f}" for part in ("p50", "p99")),
         *((added(row["node"]), f"{row['node_ratio']:.1f}") if "node" in row else ("", "")),
     ]
+
+
+def held(ratio: float, goal: float | None) -> str:
+    """A ratio, marked where it is above its goal."""
+    return f"{ratio:.2f}" + (" !" if goal is not None and ratio > goal else "")
 
 
 def added(side: dict[str, float]) -> str:
@@ -137,8 +147,8 @@ def machine() -> str:
 def page(known: dict[str, Any]) -> str:
     """The page with what was measured last of each size."""
     goals = [
-        f"{name}: {server} on the server, {database} in the database" for name, (server, database) in GOALS.items()
-    ]
+        f"{name}: {server} on the server, {database} in the database" for name, (server, database) in ALONE.items()
+    ] + [f"{name} with 16 at once: {both} of both together" for name, both in AT_ONCE.items()]
     operations = "\n".join(f"- **{name}**: {title}." for name, title in TITLES.items())
     lines = [INTRODUCTION.format(operations=operations, goals="; ".join(goals))]
     for tickets, made in known.items():
