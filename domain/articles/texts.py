@@ -22,6 +22,8 @@ WITHOUT_FORMS = "simple"
 
 # As it stands in addresses: letters that no accent can be taken from.
 _LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ł": "l", "þ": "th", "ð": "d"})
+_ACCENTS = re.compile(r"(?<=[a-z\u0180-\u02af\u0370-\u03ff])[\u0300-\u036f]+")  # of Latin and Greek letters
+_UNSEEN = re.compile(r"[\xad\u200b-\u200f\u2060\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef]")  # within words
 _TAG = re.compile(r"<[^>]+>")
 _HEADING = re.compile(r"<(h[1-6])>(.*?)</\1>", re.DOTALL)
 
@@ -34,11 +36,16 @@ def language(locale: str) -> str:
 def slug(title: str, otherwise: str = "article") -> str:
     """The title as part of an address: words of plain letters and digits, between hyphens.
 
-    Letters of other scripts stay as they are, since people who read them read them in addresses too.
+    Letters of other scripts stay as they are, with their marks, since people who read them read them in addresses too.
     """
     plain = unicodedata.normalize("NFKD", title.lower().translate(_LETTERS))
-    kept = "".join(letter for letter in plain if not unicodedata.combining(letter))
-    found = re.sub(r"[^\w]+|_+", "-", unicodedata.normalize("NFC", kept)).strip("-")
+    found = ""
+    for letter in unicodedata.normalize("NFC", _ACCENTS.sub("", _UNSEEN.sub("", plain))):
+        begun = found[-1:] not in {"", "-"}
+        if letter.isalnum() or (begun and unicodedata.category(letter) in {"Mn", "Mc"}):
+            found += letter
+        elif begun:
+            found += "-"
     return found[:MOST_SLUG].rstrip("-") or otherwise
 
 
