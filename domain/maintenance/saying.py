@@ -94,9 +94,13 @@ def _known(w: Wording, starts_at: dt.datetime, ends_at: dt.datetime, names: str)
     return {"startsAt": w.moment(starts_at), "endsAt": w.moment(ends_at), "services": names}
 
 
+def _known_of(w: Wording, fact: Any) -> dict[str, str]:
+    return _known(w, moment_of(fact["starts"]), moment_of(fact["ends"]), fact["services"])
+
+
 def filled(w: Wording, fact: Any) -> tuple[str, str]:
     """The notice's message in the reader's words, as text and as HTML; `fact`: a row of `of`."""
-    known = _known(w, moment_of(fact["starts"]), moment_of(fact["ends"]), fact["services"])
+    known = _known_of(w, fact)
     return templates.filled(fact["message"], known), _rendered(templates.written(fact["message"], known))
 
 
@@ -169,6 +173,7 @@ def body_in_app(about: str | None, locale: str | None, zone: str | None) -> str 
     if fact["said"]:
         lines.append(templates.plain(fact["said"]))
     elif fact["kind"] != HappeningKind.POSTED.name:
-        _, html = filled(w, fact | {"message": fact["message"][:MOST_READ]})
-        lines += [hinders_of(w, fact), words.beginning(words.line_of(html), MOST_SAID)]
+        # Filled in before it is cut short: half a placeholder is none.
+        begins = templates.written(fact["message"], _known_of(w, fact))[:MOST_READ]
+        lines += [hinders_of(w, fact), words.beginning(words.line_of(_rendered(begins)), MOST_SAID)]
     return "\n".join(lines)

@@ -7,6 +7,7 @@ import pytest
 
 from domain import broadcasting, drafts, mass_mailing, sessions
 from domain.jobs import SendMaintenance, TellMaintenance
+from domain.maintenance import saying
 from infra import jobs
 from infra.postgres import Unavailable
 from infra.unit import Unit, now
@@ -112,6 +113,17 @@ async def test_the_audience_is_told_in_its_own_words(
     assert "10:00 AM UTC" in plain(letter.get_body(("plain",)).get_content())
     assert [each["title"] for each in await feed(agent)] == ["Planned maintenance: New disks"]
     assert (mailbox.to(stranger.email), await feed(stranger)) == ([], [])
+
+
+@pytest.mark.parametrize("before", range(saying.MOST_READ - 16, saying.MOST_READ + 2, 3))
+async def test_a_long_message_is_cut_short_wherever_its_placeholders_stand(schedule, feed, work, agent, before):
+    await schedule(message="x " * (before // 2) + "x" * (before % 2) + "{{services}}{{startsAt}}")
+    await work.run()
+
+    (entry,) = await feed(agent)
+    quoted = entry["body"].splitlines()[-1]
+    assert quoted.startswith("x x x")
+    assert quoted.endswith("x…")
 
 
 async def test_a_notice_for_staff_reaches_staff_alone(schedule, subscribe, feed, work, mailbox, customer, agent):
