@@ -72,12 +72,13 @@ def _colleague(person_id: Any) -> Select[Person]:
 async def follow(unit: Unit, article: Article, reader_id: UUID, helpful: bool | None, rating: int | None) -> None:  # noqa: FBT001 # as it is said
     """Have a locked article reviewed if what a reader has just said of it, or what many have lately, is poor."""
     poor = rating is not None and rating <= POOR_RATING
-    if not (poor or helpful is False) or await unit.read(_open, article.id) is not None:
+    if await unit.read(_open, article.id) is not None:
         return
     since = await _since(unit, article.id)
     if not poor:
         ((good, bad),) = await unit.run(_answers, article.id, article.number, reader_id, since)
-        if good + bad + 1 < FEW or good >= bad + 1:
+        good, bad = good + (helpful is True), bad + (helpful is False)
+        if good + bad < FEW or good >= bad:
             return
     reason = ArticleReviewReason.POOR_RATING if poor else ArticleReviewReason.OFTEN_UNHELPFUL
     writer = await unit.read(_writers, article.id, article.author_id)

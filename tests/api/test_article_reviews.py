@@ -150,6 +150,24 @@ async def test_an_article_that_seldom_helps_is_reviewed(desk, give, reviews, hou
     assert review["feedback"]["totalCount"] == 6
 
 
+@pytest.mark.parametrize(
+    ("helped", "did_not", "last"),
+    [(3, 6, {"helpful": True}), (6, 6, {"rating": 5})],  # the second by the first of them, who says so no more
+)
+async def test_it_seldom_helps_whatever_the_last_of_its_readers_says(
+    give, reviews, house, article, agent, helped, did_not, last
+):
+    readers = [await house.person(f"Reader {number}") for number in range(helped + did_not)]
+    for number, reader in enumerate(readers):
+        await give(reader, article, helpful=number < helped)
+    assert await reviews(agent) == []
+
+    await give(await house.person("Tess Tenth") if last.get("helpful") else readers[0], article, **last)
+
+    (review,) = await reviews(agent)
+    assert (review["reason"], review["feedback"]["totalCount"]) == ("OFTEN_UNHELPFUL", 6)
+
+
 async def test_what_was_said_before_the_last_review_or_long_ago_counts_no_more(
     give, reviews, close, house, article, agent, database
 ):
