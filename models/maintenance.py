@@ -55,7 +55,7 @@ class MaintenanceNotice(Record):
     __tablename__ = "maintenance_notices"
     __table_args__ = (
         CheckConstraint("length(title) BETWEEN 1 AND 200", name="title_length"),
-        CheckConstraint("starts_at < ends_at", name="window"),
+        CheckConstraint("least(starts_at, started_at) < ends_at", name="window"),
         Index(None, "starts_at", "id"),
         Index("maintenance_notices_ahead_idx", "starts_at", "id", postgresql_where=text(AHEAD)),
         Index("maintenance_notices_timer_idx", "timer_at", postgresql_where=text("timer_at IS NOT NULL")),

@@ -154,7 +154,8 @@ def _wanted(unit: Unit, notice: MaintenanceNotice, wanted: dict[str, Any]) -> tu
         _check_services(problems, service_ids)
     _check_reminder(problems, values.get("remind_before_seconds"))
     values = {name: value for name, value in values.items() if value != getattr(notice, name)}
-    _check_window(problems, values.get("starts_at", notice.starts_at), values.get("ends_at", notice.ends_at))
+    window = values.get("starts_at", notice.starts_at), values.get("ends_at", notice.ends_at)
+    _check_window(problems, *window, notice.started_at)
     for name in values.keys() & {"starts_at", "ends_at"}:
         if values[name] < unit.now - GRACE:
             problems.add(EMPTY[name], "This can't be in the past.")
@@ -302,8 +303,11 @@ def _check_services(problems: Problems, service_ids: Sequence[UUID]) -> None:
         problems.add("serviceIds", f"1 to {MOST_SERVICES} services are possible.")
 
 
-def _check_window(problems: Problems, starts_at: dt.datetime, ends_at: dt.datetime) -> None:
-    if ends_at <= starts_at:
+def _check_window(
+    problems: Problems, starts_at: dt.datetime, ends_at: dt.datetime, started_at: dt.datetime | None = None
+) -> None:
+    """`started_at`: when it began, which may have been before it was to, and then it may also end before that."""
+    if ends_at <= min(starts_at, started_at or starts_at):
         problems.add("endsAt", "The end must come after the beginning.")
     elif ends_at - starts_at > LONGEST:
         problems.add("endsAt", f"The end can come at most {LONGEST.days} days after the beginning.")

@@ -52,7 +52,12 @@ def facts(viewer: Viewer, notice: Any) -> tuple[Any, ...]:
     """The columns that `message_of` and `html_of` are made of."""
     reader = select(Person).where(Person.id == viewer.id)
     locale, zone = (reader.with_only_columns(column).scalar_subquery() for column in (Person.locale, Person.time_zone))
-    return (notice.message, seconds(notice.starts_at), seconds(notice.ends_at), names(notice), locale, zone)
+    return (notice.message, seconds(_begins(notice)), seconds(notice.ends_at), names(notice), locale, zone)
+
+
+def _begins(notice: Any) -> Any:
+    """When it begins as planned, or began before that."""
+    return func.least(notice.starts_at, notice.started_at)
 
 
 def seconds(moment: Any) -> Any:
@@ -116,7 +121,7 @@ def of(viewer: Viewer, happening_id: Any) -> Select[*tuple[Any, ...]]:
         notice.message,
         sa.cast(notice.severity, sa.Text).label("severity"),
         sa.cast(notice.status, sa.Text).label("notice_status"),
-        seconds(notice.starts_at).label("starts"),
+        seconds(_begins(notice)).label("starts"),
         seconds(notice.ends_at).label("ends"),
         names(notice).label("services"),
         sa.cast(happening.kind, sa.Text).label("kind"),

@@ -282,6 +282,20 @@ async def test_what_can_not_be_changed(schedule, update, post, database, manager
     assert (await update(made, title="x"))["reason"] == "WRONG_STATE"
 
 
+async def test_what_began_early_may_end_before_it_was_to_begin(schedule, update, post, manager):
+    made = await schedule(message="From {{startsAt}}")
+    await post(made, status="IN_PROGRESS")
+
+    changed = await update(made, endsAt=at(hours=1))
+
+    assert (changed["startsAt"], changed["status"]) == (made["startsAt"], "IN_PROGRESS")
+    assert changed["startedAt"] < changed["endsAt"] < changed["startsAt"]
+    assert changed["message"] != made["message"]  # which says when it began
+    assert (await update(made, title="Newer disks"))["title"] == "Newer disks"
+    refusal = await update(made, endsAt=at(hours=-1))
+    assert refusal["field"] == "endsAt"
+
+
 async def test_who_asks_for_another_state_is_told_which_can_be(api, schedule, manager):
     say = """mutation ($input: PostMaintenanceUpdateInput!) {
       said: postMaintenanceUpdate(input: $input) { ... on Refusal { message } } }"""

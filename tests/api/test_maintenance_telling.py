@@ -126,6 +126,17 @@ async def test_a_long_message_is_cut_short_wherever_its_placeholders_stand(sched
     assert quoted.endswith("x…")
 
 
+async def test_what_begins_early_goes_on_from_then(api, schedule, work, mailbox, manager, agent):
+    notice = await schedule()
+    await api(manager, POST, input={"noticeId": notice, "status": "IN_PROGRESS"})
+    await work.run()
+
+    letters = {each["Subject"]: plain(each.get_body(("plain",)).get_content()) for each in mailbox.to(agent.email)}
+    said = letters["Maintenance is going on: New disks"]
+    assert f"From {now():%B} {now().day}, {now().year}, " in said
+    assert "to June 1, 2101, 12:30 PM UTC" in said
+
+
 async def test_a_notice_for_staff_reaches_staff_alone(schedule, subscribe, feed, work, mailbox, customer, agent):
     await subscribe(customer)
     await schedule(audience="STAFF", title="Canary zq2q")
