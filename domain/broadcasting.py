@@ -92,21 +92,25 @@ def _kept(notice_id: Any, person_ids: Any) -> Any:
     return made.on_conflict_do_nothing().returning(MaintenanceRecipient.person_id)
 
 
-def is_over(notice_status: MaintenanceStatus, status: MaintenanceStatus) -> bool:
-    """Whether what was to be told under `status` need not be told any more: the maintenance was cancelled since."""
+def is_over(notice_status: MaintenanceStatus, kind: HappeningKind, status: MaintenanceStatus) -> bool:
+    """Whether what happened need not be told any more: the maintenance was cancelled since, or what a reminder is of
+    has begun. `status`: from then on.
+    """
+    if kind is HappeningKind.REMINDED:
+        return notice_status is not MaintenanceStatus.SCHEDULED
     return notice_status is MaintenanceStatus.CANCELLED and status is not MaintenanceStatus.CANCELLED
 
 
 async def tell(unit: Unit, happening_id: UUID, after: UUID | None) -> None:
     """Tell a batch of people what happened, those after this one; once in the unit that ends the job for it.
 
-    Nobody turns off what is CRITICAL. A cancellation ends what was told before it.
+    Nobody turns off what is CRITICAL. A cancellation ends what was told before it, and the beginning ends reminders.
     """
     happening = await unit.lock(_happening, happening_id)
     if happening is None or happening.told_at is not None:
         return
     notice = await unit.read(_notice, happening.notice_id)
-    if notice is None or is_over(notice.status, happening.status):
+    if notice is None or is_over(notice.status, happening.kind, happening.status):
         unit.change(happening, told_at=unit.now)
         return
     people = await unit.run(_people, notice.audience, notice.id, happening.kind, after or FIRST, BATCH)
@@ -158,11 +162,18 @@ def waiting(happening_id: Any, most: int) -> Select[*tuple[Any, ...]]:
     return rows.order_by(Message.not_before, Message.id).limit(most)
 
 
+def over(stand: Any) -> bool:
+    """The same of a row of `stand_of`, or of `saying.of`."""
+    status, notice_status = (MaintenanceStatus[stand[name]] for name in ("status", "notice_status"))
+    return is_over(notice_status, HappeningKind[stand["kind"]], status)
+
+
 def stand_of(happening_id: Any) -> Select[*tuple[Any, ...]]:
-    """When it happened, how far it was told, and whether that is over."""
+    """When it happened, how far it was told, and what `over` is told by."""
     rows = select(
         MaintenanceHappening.at,
         MaintenanceHappening.told_at,
+        sa.cast(MaintenanceHappening.kind, sa.Text).label("kind"),
         sa.cast(MaintenanceHappening.status, sa.Text).label("status"),
         sa.cast(MaintenanceNotice.status, sa.Text).label("notice_status"),
     )

@@ -20,7 +20,6 @@ from infra.unit import Unit
 from models import (
     HappeningKind,
     MaintenanceSeverity,
-    MaintenanceStatus,
     Message,
     MessageChannel,
     MessageKind,
@@ -98,12 +97,12 @@ async def _of_maintenance(unit: Unit, desk: Desk, message: Message, person: Pers
 
 
 def said_of_maintenance(w: Wording, fact: Any) -> tuple[str, list[Block]] | None:
-    """Subject and text of a letter on what happened to a notice, for all who read it in these words; None when it was
-    cancelled since.
+    """Subject and text of a letter on what happened to a notice, for all who read it in these words; None when that is
+    to be told no more.
 
     `fact`: a row of `saying.of`.
     """
-    if broadcasting.is_over(MaintenanceStatus[fact["notice_status"]], MaintenanceStatus[fact["status"]]):
+    if broadcasting.over(fact):
         return None
     blocks = [Block(saying.times_of(w, fact))]
     if fact["said"]:

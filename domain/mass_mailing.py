@@ -27,7 +27,6 @@ from models import (
     DeliveryStatus,
     MaintenanceHappening,
     MaintenanceNotice,
-    MaintenanceStatus,
     Message,
     MessageTemplate,
     NotificationKind,
@@ -45,14 +44,13 @@ EVERYTHING = Viewer(Role.ADMIN)  # what happened is the same for all; who of the
 async def deliver_some(work: Work[SendMaintenance]) -> None:
     """Send some of the emails about what happened to a notice, and ask for the rest.
 
-    A crash repeats at most those that were being handed over, under the same Message-ID. A cancellation ends it all.
+    A crash repeats at most those that were being handed over, under the same Message-ID. What need
+    not be told any more is not.
     """
     desk, happening_id = work.desk, work.job.happening_id
     async with desk.writes.begin() as unit:
         stand = await unit.run(broadcasting.stand_of, happening_id)
-        over = bool(stand) and broadcasting.is_over(
-            *(MaintenanceStatus[stand[0][n]] for n in ("notice_status", "status"))
-        )
+        over = bool(stand) and broadcasting.over(stand[0])
         waiting = await unit.run(broadcasting.waiting, happening_id, MOST_SKIPPED if over else MOST_SENT)
         sending = None
         if over and waiting:

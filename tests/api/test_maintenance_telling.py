@@ -7,7 +7,7 @@ import pytest
 
 from domain import broadcasting, drafts, mass_mailing, sessions
 from domain.jobs import SendMaintenance, TellMaintenance
-from domain.maintenance import saying
+from domain.maintenance import clock, saying
 from infra import jobs
 from infra.postgres import Unavailable
 from infra.unit import Unit, now
@@ -276,6 +276,29 @@ async def test_a_cancellation_ends_what_is_under_way(
     assert len(mailbox.letters) == 2
     assert sum([len(await feed(viewer)) for viewer in (customer, manager)]) == 3
     assert await deliveries(notice) == {"EMAIL": (0, 2, 0, 1, None), "IN_APP": (0, 3, 0, 0, 0)}
+
+
+@pytest.mark.parametrize("where", ["before it is told", "before it is mailed"])
+async def test_of_what_has_begun_nobody_is_reminded(
+    api, schedule, work, mailbox, desk, database, customer, manager, feed, where
+):
+    notice = await schedule(audience="EVERYONE", remindBeforeSeconds=3600)
+    await work.run()
+    mailbox.letters.clear()
+    await database.rows("UPDATE maintenance_notices SET timer_at = created_at, reminder_at = created_at")
+    await clock.sweep(desk)
+    (asked,) = await work.asked(TellMaintenance)
+    if where == "before it is mailed":
+        async with desk.writes.begin() as unit:
+            await broadcasting.tell(unit, asked.happening_id, None)
+
+    await api(manager, POST, input={"noticeId": notice, "status": "IN_PROGRESS"})
+    await work.run()
+
+    assert {letter["Subject"] for letter in mailbox.letters} == {"Maintenance is going on: New disks"}
+    assert len(mailbox.letters) == 2
+    reminded = "Maintenance begins soon: New disks" in [each["title"] for each in await feed(customer)]
+    assert reminded == (where == "before it is mailed")
 
 
 async def test_a_mail_server_that_is_away_loses_nothing(
