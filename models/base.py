@@ -10,6 +10,13 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 CONFIGURATION: sa.ColumnElement[Any] = sa.literal_column("'simple'::regconfig")  # of full-text search
+# Beyond ASCII: what ends a word, what is a space, and what can't be seen within a word. To PostgreSQL's parser all of
+# them are letters where its database has no locale of an operating system.
+_QUOTES, _APOSTROPHES, _OTHERS = "“”„«»「」《》", "’‘", "–—…•¿¡、。（）！？：；，"  # noqa: RUF001 # these are meant
+SIGNS = _QUOTES + _APOSTROPHES + _OTHERS
+SPACES, UNSEEN = "\u00a0\u2009\u202f\u3000", "\u00ad\u200b\ufeff"
+_PLAIN = '"' * len(_QUOTES) + "''" * len(_APOSTROPHES) + " " * len(_OTHERS + SPACES)  # in SQL an apostrophe is two
+_AS_ASCII = [sa.literal_column(f"'{each}'", sa.Text()) for each in (SIGNS + SPACES + UNSEEN, _PLAIN)]
 
 NAMING = {
     "ix": "%(table_name)s_%(column_0_N_name)s_idx",
@@ -18,6 +25,11 @@ NAMING = {
     "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
     "pk": "%(table_name)s_pkey",
 }
+
+
+def parted(text: Any) -> Any:
+    """A text as it is searched, or what is looked for in one: with its signs and spaces as ASCII has them."""
+    return sa.func.translate(text, *_AS_ASCII)
 
 
 class Choice(enum.Enum):
@@ -45,7 +57,7 @@ class Words(sa.types.UserDefinedType[list[str]]):
         texts: Any = sa.sql.elements.Grouping(sa.type_coerce(bindvalue, self.written_as))
         weighted = [
             sa.func.setweight(
-                sa.func.to_tsvector(CONFIGURATION, texts[sa.literal_column(place)]), sa.literal_column(weight)
+                sa.func.to_tsvector(CONFIGURATION, parted(texts[sa.literal_column(place)])), sa.literal_column(weight)
             )
             for place, weight in (("1", "'A'"), ("2", "'B'"))
         ]

@@ -10,6 +10,7 @@ from domain import positions
 from domain.articles import texts
 from infra.unit import Unit
 from models import Article, ArticleAudience, ArticleLanguage, ArticleStatus, ArticleTerm, ArticleWords
+from models.base import parted
 
 LONGEST_TERM = 40  # longer ones are no words that people type
 
@@ -70,6 +71,6 @@ def _written(article_id: Any, audience: Any, language: Any, heading: Any, body: 
 
 def _both_ways(language: Any, text: Any) -> Any:
     """The words as they are written, and their forms in the language."""
-    said = sa.cast(text, sa.Text())
+    said = parted(sa.cast(text, sa.Text()))
     plain = func.to_tsvector(sa.literal_column(f"'{texts.WITHOUT_FORMS}'::regconfig"), said)
     return plain.op("||")(func.to_tsvector(sa.cast(sa.cast(language, sa.Text()), REGCONFIG), said))

@@ -7,10 +7,11 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.dialects.postgresql import REGCONFIG, TSQUERY
 from sqlalchemy.orm import aliased
 
-from domain import access, articles
+from domain import access, articles, headlines
 from domain.access import Viewer
 from domain.articles import index, texts
 from models import Article, ArticleCategory, ArticleLanguage, ArticleTerm, ArticleWords
+from models.base import parted
 
 MOST_TEXT, MOST_QUESTION, LEAST_QUESTION = 200, 2_000, 3
 NEAREST = 5  # words that a misspelt one may have been meant as
@@ -24,10 +25,8 @@ PREFERRED = 1.5  # how much better an article fits of the category that is asked
 LOOKED_THROUGH = 10_000  # characters of a text for the passage that fits
 BEGINNING = 40  # characters of a summary that tell whether it is of the text
 APART = " · "  # between what does not belong to one sentence
-# Characters for private use stand around what was found until all else is escaped.
-BEGIN, END = "\ue000", "\ue001"
-HEADLINE = f'StartSel={BEGIN}, StopSel={END}, MaxFragments=2, MinWords=5, MaxWords=20, FragmentDelimiter=" … "'
-PASSAGE = f"StartSel={BEGIN}, StopSel={END}, MaxFragments=1, MinWords=10, MaxWords=35"
+HEADLINE = headlines.options(MaxFragments=2, MinWords=5, MaxWords=20, FragmentDelimiter='" … "')
+PASSAGE = headlines.options(MaxFragments=1, MinWords=10, MaxWords=35)
 PLAIN: ColumnElement[Any] = sa.literal_column(f"'{texts.WITHOUT_FORMS}'::regconfig")
 
 
@@ -63,7 +62,7 @@ def query(viewer: Viewer, text: Any) -> Any:
 
     Everyone's depends on words alone that they may read.
     """
-    said = sa.cast(text, sa.Text())
+    said = parted(sa.cast(text, sa.Text()))
     asked = func.websearch_to_tsquery(PLAIN, said)
     written = sa.cast(asked, sa.Text())
     unfinished = sa.and_(written.regexp_match("[^'\\s]{2}'$"), sa.not_(said.regexp_match('"\\s*$')))
@@ -133,7 +132,7 @@ def suggested(viewer: Viewer, text: Any, category_id: Any | None, most: Any) -> 
     A word counts the more the fewer articles have it, three times in a heading; only the rarest are looked up, so that
     it costs the same however long the question and however many the articles.
     """
-    said = func.left(sa.cast(text, sa.Text()), MOST_QUESTION)
+    said = parted(func.left(sa.cast(text, sa.Text()), MOST_QUESTION))
     asked = _rarest(viewer, said)
     term = sa.cast(func.quote_literal(asked.c.word), TSQUERY())
     # Of a word that is nearly everywhere any articles do: it tells none from another.
@@ -282,11 +281,7 @@ def _rarest(viewer: Viewer, said: Any) -> Any:
 
 def _marked(article: Any, said: Any, asked: Any, options: str) -> Any:
     language = sa.cast(article.language, REGCONFIG)
-    clean = func.translate(said, BEGIN + END, "")
     # A word that a misspelt one was taken for is looked for as it is written; in the text it may have another form.
     once = select(asked.label("asked")).offset(sa.literal_column("0")).subquery("once").c.asked
     forms = func.to_tsquery(language, sa.cast(once, sa.Text()))
-    headline = func.ts_headline(language, clean, select(once.op("||")(forms)).scalar_subquery(), options)
-    for mark, safe in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), (BEGIN, "<mark>"), (END, "</mark>")):
-        headline = func.replace(headline, mark, safe)
-    return headline
+    return headlines.marked(language, said, select(once.op("||")(forms)).scalar_subquery(), options)

@@ -13,19 +13,17 @@ from sqlalchemy import CTE, ColumnElement, func, select
 from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.orm import aliased
 
-from domain import access
+from domain import access, headlines
 from domain.access import Viewer, Works
 from infra.unit import Unit
 from models import Comment, Ticket, TicketWords
-from models.base import CONFIGURATION
+from models.base import CONFIGURATION, parted
 
 MOST_TEXT = 200
 SAMPLE, COMMON = 1_000, 5  # of as many texts, the newest, so many have words that are common
 MOST_RARE = 10_000  # texts or tickets that have what is rare: they are looked up one by one
 NUMBER = re.compile(r"\s*#?(\d{1,9})\s*", re.ASCII)
-# Characters for private use stand around what was found until all else is escaped.
-BEGIN, END = "\ue000", "\ue001"
-HEADLINE = f'StartSel={BEGIN}, StopSel={END}, MaxFragments=2, MinWords=5, MaxWords=20, FragmentDelimiter=" … "'
+HEADLINE = headlines.options(MaxFragments=2, MinWords=5, MaxWords=20, FragmentDelimiter='" … "')
 NUMBERED = 2.0  # how well the ticket of the very number fits; no text reaches 1
 
 
@@ -74,7 +72,7 @@ async def move(unit: Unit, from_ids: list[UUID], into: Ticket) -> None:
 
 
 def _with_subject(subject: Any) -> Any:
-    heading = func.setweight(func.to_tsvector(CONFIGURATION, subject), sa.literal_column("'A'"))
+    heading = func.setweight(func.to_tsvector(CONFIGURATION, parted(subject)), sa.literal_column("'A'"))
     return heading.op("||")(func.ts_filter(TicketWords.words, sa.literal_column("'{b}'::\"char\"[]")))
 
 
@@ -104,8 +102,8 @@ def _all_reworded(ticket_ids: Any, subject: Any) -> sa.Update:
 
 def query(text: Any) -> ColumnElement[Any]:
     """What is looked for."""
-    asked = sa.cast(func.websearch_to_tsquery(CONFIGURATION, text), sa.Text())
-    unfinished = sa.and_(asked.regexp_match("[^'\\s]{2}'$"), sa.not_(text.regexp_match('"\\s*$')))
+    asked = sa.cast(func.websearch_to_tsquery(CONFIGURATION, parted(text)), sa.Text())
+    unfinished = sa.and_(asked.regexp_match("[^'\\s]{2}'$"), sa.not_(parted(text).regexp_match('"\\s*$')))
     return select(sa.cast(sa.case((unfinished, asked.concat(":*")), else_=asked), TSQUERY())).scalar_subquery()
 
 
@@ -189,10 +187,8 @@ def highlight(viewer: Viewer, ticket: Any, text: Any) -> ColumnElement[str]:
         (best.c.internal, func.array_to_string(ticket.tags, ", ")),
         else_=ticket.body,
     )
-    written = func.concat_ws(": ", ticket.subject, func.translate(said, BEGIN + END, ""))
-    headline = func.ts_headline(CONFIGURATION, written, query(text), HEADLINE)
-    for mark, safe in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), (BEGIN, "<mark>"), (END, "</mark>")):
-        headline = func.replace(headline, mark, safe)
+    written = func.concat_ws(": ", ticket.subject, said)
+    headline = headlines.marked(CONFIGURATION, written, query(text), HEADLINE)
     return select(headline).select_from(best).scalar_subquery()
 
 

@@ -80,6 +80,35 @@ async def test_misspelt_words_are_found(publish, titles, text):
     assert await titles(text=text) == ["Resetting a password"]
 
 
+TYPESET = "Ask Sarah\u2019s team? Press “reset”—twice… «Après l\u2019été», dit\u00a0-elle:\u202fvoilà. Soft\u00adware"
+
+
+@pytest.mark.parametrize(
+    ("text", "marked"),
+    [
+        ("sarah", "Ask <mark>Sarah</mark>\u2019s team?"),
+        ("sarah\u2019s", "Ask <mark>Sarah</mark>\u2019"),
+        ("reset", "Press “<mark>reset</mark>”—twice…"),
+        ("twice", "Press “reset”—<mark>twice</mark>…"),
+        ("“reset twice”", "Press “<mark>reset</mark>”—<mark>twice</mark>…"),
+        ("été", "l\u2019<mark>été</mark>»"),
+        ("apres", "«<mark>Après</mark> l\u2019"),
+        ("voila", "<mark>voilà</mark>"),
+        ("software", "<mark>Software</mark>"),
+    ],
+)
+async def test_words_end_at_the_signs_of_typesetters(publish, api, text, marked):
+    await publish("Signing in", TYPESET)
+    await publish("Something else")
+
+    edges = (await api(None, LIST, filter={"text": text}))["articles"]["edges"]
+
+    assert [edge["node"]["title"] for edge in edges] == ["Signing in"]
+    assert marked in edges[0]["highlightHtml"]
+    suggested = (await api(None, SUGGEST, text=text))["articleSuggestions"]
+    assert [each["article"]["title"] for each in suggested] == ["Signing in"]
+
+
 async def test_what_a_misspelt_word_was_taken_for_is_marked(publish, api):
     await publish("Where are my bills?", "Invoices are sent each month.")
 

@@ -68,6 +68,25 @@ async def test_words_find_tickets(find, customer, agent, text, expected):
         assert await find(agent, text) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "marked"),
+    [
+        ("can't", "I <mark>can</mark>\u2019<mark>t</mark> go on: it\u2019s “urgent”—now… and"),
+        ("can\u2019t", "I <mark>can</mark>\u2019<mark>t</mark> go on: it\u2019s “urgent”—now… and"),
+        ("urgent", "it\u2019s “<mark>urgent</mark>”—now… and"),
+        ("“urgent now”", "it\u2019s “<mark>urgent</mark>”—<mark>now</mark>… and"),
+        ("été", "<mark>été</mark>: I can\u2019t"),
+    ],
+)
+async def test_words_end_at_the_signs_of_typesetters(api, submit, customer, problem, text, marked):
+    body = "I can\u2019t go on: it\u2019s “urgent”—now… and else not at all."
+    await submit(customer, problem, subject="L\u2019été", body=body)
+
+    (edge,) = (await api(customer, FIND, text=text))["tickets"]["edges"]
+
+    assert marked in edge["highlightHtml"]
+
+
 async def test_blank_text_asks_for_nothing(find, agent):
     assert await find(agent, " \n ") == [INVOICE, CHAIR, FIRE]  # last changed first
 

@@ -1,0 +1,29 @@
+"""Where words were found in a text: its passages as HTML that is safe to insert."""
+
+from typing import Any
+
+from sqlalchemy import func
+
+from models.base import SIGNS, SPACES, UNSEEN
+
+# Characters for private use stand around what was found until all else is escaped.
+BEGIN, END = "\ue000", "\ue001"
+# Each stands for one of the signs, which would be letters to PostgreSQL; a sign before it ends the word there.
+_CONTROLS = "".join(map(chr, (*range(0x01, 0x09), *range(0x0E, 0x20))))
+_STAND_INS = _CONTROLS[: len(SIGNS)]
+_ANY = r"([\x01-\x08\x0e-\x1f])"
+
+
+def options(**given: int | str) -> str:
+    """What `ts_headline` is told, and how what was found is to be marked."""
+    return ", ".join(f"{name}={value}" for name, value in {"StartSel": BEGIN, "StopSel": END, **given}.items())
+
+
+def marked(configuration: Any, said: Any, asked: Any, how: str) -> Any:
+    """The passages of a text that have what is asked for, which stands in `<mark>`; `how`: of `options`."""
+    clean = func.translate(said, SIGNS + SPACES + UNSEEN + BEGIN + END, _STAND_INS + " " * len(SPACES))
+    found = func.ts_headline(configuration, func.regexp_replace(clean, _ANY, r'"\1', "g"), asked, how)
+    found = func.translate(func.regexp_replace(found, f'"{_ANY}', r"\1", "g"), _STAND_INS, SIGNS)
+    for mark, safe in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), (BEGIN, "<mark>"), (END, "</mark>")):
+        found = func.replace(found, mark, safe)
+    return found
