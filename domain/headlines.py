@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import func
 
-from models.base import SIGNS, SPACES, UNSEEN
+from models.base import IDEOGRAPHS, SIGNS, SPACES, UNSEEN
 
 # Characters for private use stand around what was found until all else is escaped.
 BEGIN, END = "\ue000", "\ue001"
@@ -12,6 +12,7 @@ BEGIN, END = "\ue000", "\ue001"
 _CONTROLS = "".join(map(chr, (*range(0x01, 0x09), *range(0x0E, 0x20))))
 _STAND_INS = _CONTROLS[: len(SIGNS)]
 _ANY = r"([\x01-\x08\x0e-\x1f])"
+_BETWEEN = '"\x7f'  # around each ideograph
 
 
 def options(**given: int | str) -> str:
@@ -22,8 +23,11 @@ def options(**given: int | str) -> str:
 def marked(configuration: Any, said: Any, asked: Any, how: str) -> Any:
     """The passages of a text that have what is asked for, which stands in `<mark>`; `how`: of `options`."""
     clean = func.translate(said, SIGNS + SPACES + UNSEEN + BEGIN + END, _STAND_INS + " " * len(SPACES))
-    found = func.ts_headline(configuration, func.regexp_replace(clean, _ANY, r'"\1', "g"), asked, how)
+    apart = func.regexp_replace(clean, _ANY, r'"\1', "g")
+    apart = func.regexp_replace(apart, f"([{IDEOGRAPHS}])", rf"{_BETWEEN}\1{_BETWEEN}", "g")
+    found = func.replace(func.ts_headline(configuration, apart, asked, how), _BETWEEN, "")
     found = func.translate(func.regexp_replace(found, f'"{_ANY}', r"\1", "g"), _STAND_INS, SIGNS)
+    found = func.replace(found, END + BEGIN, "")
     for mark, safe in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), (BEGIN, "<mark>"), (END, "</mark>")):
         found = func.replace(found, mark, safe)
     return found

@@ -15,6 +15,8 @@ CONFIGURATION: sa.ColumnElement[Any] = sa.literal_column("'simple'::regconfig") 
 _QUOTES, _APOSTROPHES, _OTHERS = "“”„«»「」《》", "’‘", "–—…•¿¡、。（）！？：；，"  # noqa: RUF001 # these are meant
 SIGNS = _QUOTES + _APOSTROPHES + _OTHERS
 SPACES, UNSEEN = "\u00a0\u2009\u202f\u3000", "\u00ad\u200b\ufeff"
+# Letters of which each can be a word, as nothing stands between words: a phrase of them is what people look for.
+IDEOGRAPHS = "\u3005\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _PLAIN = '"' * len(_QUOTES) + "''" * len(_APOSTROPHES) + " " * len(_OTHERS + SPACES)  # in SQL an apostrophe is two
 _AS_ASCII = [sa.literal_column(f"'{each}'", sa.Text()) for each in (SIGNS + SPACES + UNSEEN, _PLAIN)]
 
@@ -28,8 +30,17 @@ NAMING = {
 
 
 def parted(text: Any) -> Any:
-    """A text as it is searched, or what is looked for in one: with its signs and spaces as ASCII has them."""
-    return sa.func.translate(text, *_AS_ASCII)
+    """A text as it is searched: with its signs and spaces as ASCII has them, and each ideograph a word of its own."""
+    return _replaced(sa.func.translate(text, *_AS_ASCII), f"([{IDEOGRAPHS}])", r" \1 ")
+
+
+def sought(text: Any) -> Any:
+    """The same of what is looked for in such a text: ideographs that stand together are to stand so there too."""
+    return parted(_replaced(text, f"([{IDEOGRAPHS}]{{2,}})", r'"\1"'))
+
+
+def _replaced(text: Any, pattern: str, by: str) -> Any:
+    return sa.func.regexp_replace(text, *(sa.literal_column(f"'{each}'", sa.Text()) for each in (pattern, by, "g")))
 
 
 class Choice(enum.Enum):

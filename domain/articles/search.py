@@ -11,7 +11,7 @@ from domain import access, articles, headlines
 from domain.access import Viewer
 from domain.articles import index, texts
 from models import Article, ArticleCategory, ArticleLanguage, ArticleTerm, ArticleWords
-from models.base import parted
+from models.base import parted, sought
 
 MOST_TEXT, MOST_QUESTION, LEAST_QUESTION = 200, 2_000, 3
 NEAREST = 5  # words that a misspelt one may have been meant as
@@ -62,7 +62,7 @@ def query(viewer: Viewer, text: Any) -> Any:
 
     Everyone's depends on words alone that they may read.
     """
-    said = parted(sa.cast(text, sa.Text()))
+    said = sought(sa.cast(text, sa.Text()))
     asked = func.websearch_to_tsquery(PLAIN, said)
     written = sa.cast(asked, sa.Text())
     unfinished = sa.and_(written.regexp_match("[^'\\s]{2}'$"), sa.not_(said.regexp_match('"\\s*$')))

@@ -17,7 +17,7 @@ from domain import access, headlines
 from domain.access import Viewer, Works
 from infra.unit import Unit
 from models import Comment, Ticket, TicketWords
-from models.base import CONFIGURATION, parted
+from models.base import CONFIGURATION, parted, sought
 
 MOST_TEXT = 200
 SAMPLE, COMMON = 1_000, 5  # of as many texts, the newest, so many have words that are common
@@ -102,8 +102,9 @@ def _all_reworded(ticket_ids: Any, subject: Any) -> sa.Update:
 
 def query(text: Any) -> ColumnElement[Any]:
     """What is looked for."""
-    asked = sa.cast(func.websearch_to_tsquery(CONFIGURATION, parted(text)), sa.Text())
-    unfinished = sa.and_(asked.regexp_match("[^'\\s]{2}'$"), sa.not_(parted(text).regexp_match('"\\s*$')))
+    said = sought(text)
+    asked = sa.cast(func.websearch_to_tsquery(CONFIGURATION, said), sa.Text())
+    unfinished = sa.and_(asked.regexp_match("[^'\\s]{2}'$"), sa.not_(said.regexp_match('"\\s*$')))
     return select(sa.cast(sa.case((unfinished, asked.concat(":*")), else_=asked), TSQUERY())).scalar_subquery()
 
 

@@ -109,6 +109,31 @@ async def test_words_end_at_the_signs_of_typesetters(publish, api, text, marked)
     assert [each["article"]["title"] for each in suggested] == ["Signing in"]
 
 
+@pytest.mark.parametrize(
+    ("text", "found", "marked"),
+    [
+        ("密码", ["重置密码"], "<mark>密码</mark>"),
+        ("忘记", ["重置密码"], "<mark>忘记</mark>了密码"),
+        ("手机", ["重置密码"], "iPhone<mark>手机</mark>"),
+        ("这里 -密码", ["码头密室"], "<mark>这里</mark>"),
+        ("密置", [], None),
+        ("再設定", ["パスワードの再設定"], "<mark>再設定</mark>"),
+        ("パスワード", ["パスワードの再設定"], "<mark>パスワード</mark>"),
+    ],
+)
+async def test_words_of_languages_that_write_without_spaces(publish, api, text, found, marked):
+    await publish("重置密码", "如果您忘记了密码。请点击这里。iPhone手机也可以。", locale="zh")
+    await publish("码头密室", "这里没有。", locale="zh")
+    await publish("パスワードの再設定", "こちらから再設定してください。", locale="ja")
+
+    edges = (await api(None, LIST, filter={"text": text}))["articles"]["edges"]
+
+    assert [edge["node"]["title"] for edge in edges] == found
+    assert all(marked in edge["highlightHtml"] for edge in edges)
+    suggested = (await api(None, SUGGEST, text=text + "?"))["articleSuggestions"]
+    assert not found or found[0] in [each["article"]["title"] for each in suggested]
+
+
 async def test_what_a_misspelt_word_was_taken_for_is_marked(publish, api):
     await publish("Where are my bills?", "Invoices are sent each month.")
 

@@ -76,10 +76,11 @@ async def test_words_find_tickets(find, customer, agent, text, expected):
         ("urgent", "it\u2019s “<mark>urgent</mark>”—now… and"),
         ("“urgent now”", "it\u2019s “<mark>urgent</mark>”—<mark>now</mark>… and"),
         ("été", "<mark>été</mark>: I can\u2019t"),
+        ("密码", "忘记了<mark>密码</mark>"),
     ],
 )
-async def test_words_end_at_the_signs_of_typesetters(api, submit, customer, problem, text, marked):
-    body = "I can\u2019t go on: it\u2019s “urgent”—now… and else not at all."
+async def test_words_end_where_people_see_them_end(api, submit, customer, problem, text, marked):
+    body = "I can\u2019t go on: it\u2019s “urgent”—now… and else not at all. 我忘记了密码"
     await submit(customer, problem, subject="L\u2019été", body=body)
 
     (edge,) = (await api(customer, FIND, text=text))["tickets"]["edges"]
