@@ -85,7 +85,10 @@ class Wording:
 
     def moment(self, moment: dt.datetime) -> str:
         """A moment as the reader's clock and calendar have it."""
-        local = moment.astimezone(self._zone)
+        try:
+            local = moment.astimezone(self._zone)
+        except OverflowError:  # on the last day of all, to the east
+            local = moment
         day, time = format_date(local, "long", self.locale), format_time(local, "short", locale=self.locale)
         zone = get_timezone_name(local, "short", locale=self.locale)
         if zone[:1] in "+-":  # it has no short name in this language

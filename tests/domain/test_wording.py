@@ -120,6 +120,12 @@ def test_a_moment_is_told_in_any_zone(zone):
     assert "2026" in wording.Wording("fr", zone).moment(dt.datetime(2026, 7, 1, 12, tzinfo=dt.UTC))
 
 
+def test_the_last_day_of_all_is_told_in_every_zone():
+    last = dt.datetime(9999, 12, 31, 23, 59, tzinfo=dt.UTC)
+    assert "11:59" in wording.Wording("en", "Pacific/Kiritimati").moment(last)
+    assert "6:59" in wording.Wording("en", "America/New_York").moment(last)
+
+
 @pytest.mark.parametrize(
     ("language", "zone", "said"),
     [
