@@ -143,10 +143,15 @@ def body(problems: Problems, field: str, value: str, *, what: str = "The text", 
 def text(
     problems: Problems, field: str, value: str, *, most: int, what: str = "The text", may_be_empty: bool = True
 ) -> str:
-    """Plain text of several lines, of at most `most` characters, or of none if it may be."""
+    """Plain text of several lines, of at most `most` characters, or of none if it may be.
+
+    What can't be seen is none.
+    """
     tidy = _UNSAFE.sub("", value.replace("\r\n", "\n").replace("\r", "\n")).strip()
-    if not may_be_empty and _empty(tidy):
-        problems.add(field, f"{what} can't be empty.")
+    if _empty(tidy):
+        tidy = ""
+        if not may_be_empty:
+            problems.add(field, f"{what} can't be empty.")
     elif len(tidy) > most:
         problems.add(field, f"{what} has {len(tidy):,} characters; at most {most:,} are possible.")
     return tidy

@@ -135,6 +135,15 @@ def test_an_address_is_understood_or_refused(given_, understood):
             problems.refuse()
 
 
+@pytest.mark.parametrize("said", ["", " \n ", "\u200b", "\u00a0\u2060\ufeff", "\x00\x7f"])
+def test_a_text_of_which_nothing_can_be_seen_is_none(said):
+    problems = Problems()
+    assert words.text(problems, "comment", said, most=10) == ""
+    assert not problems
+    words.text(problems, "comment", said, most=10, may_be_empty=False)
+    assert problems
+
+
 def test_tags_are_lower_case_and_each_once():
     problems = Problems()
     assert words.tags(problems, "tags", ["VIP", "vip ", "late"]) == ["vip", "late"]
