@@ -67,10 +67,10 @@ CATEGORIES = (
 )
 HOLIDAYS = ({"date": "2026-12-24", "name": "Christmas Eve"}, {"date": "2026-12-31", "name": "New Year's Eve"})
 HOUR = 3600
-# Of working time, to the first answer and to the resolution.
+# Of working time, to the first answer and to the resolution. What is due within an hour is at risk from the beginning.
 TARGETS = {
-    TicketPriority.URGENT: (HOUR, 4 * HOUR),
-    TicketPriority.HIGH: (2 * HOUR, 8 * HOUR),
+    TicketPriority.URGENT: (2 * HOUR, 4 * HOUR),
+    TicketPriority.HIGH: (3 * HOUR, 8 * HOUR),
     TicketPriority.NORMAL: (4 * HOUR, 24 * HOUR),
     TicketPriority.LOW: (8 * HOUR, 80 * HOUR),
 }
