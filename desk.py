@@ -264,9 +264,24 @@ def waiting_mail(
 def rebuild_metrics() -> None:
     """Count all figures anew from the tickets' histories. The desk may go on meanwhile."""
     from domain.metrics import rebuilding
+    from infra.progress import shown
 
-    done = asyncio.run(rebuilding.rebuild_and_show(_working().database_url))
+    settings = _working()
+    with shown("histories") as told:
+        done = asyncio.run(rebuilding.rebuild(settings.database_url, told))
     typer.echo(f"Counted anew: {done:,} tickets")
+
+
+@app.command()
+def rebuild_search() -> None:
+    """Have all that was written be found as this version reads it. The desk may go on meanwhile."""
+    from domain import reindexing
+    from infra.progress import shown
+
+    settings = _working()
+    with shown("tickets and articles") as told:
+        done = asyncio.run(reindexing.reindex(settings, told))
+    typer.echo(f"Read anew: {done:,} tickets and articles")
 
 
 @app.command()

@@ -3,19 +3,16 @@
 import datetime as dt
 import itertools
 import random
-import time
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import orjson
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-from rich.text import Text
 
 from domain.demo_lives import KINDS, TARGETS, House, id_at, lives
 from domain.metrics import rebuilding
+from infra.progress import shown
 from infra.unit import now
 from models import (
     AssignmentMethod,
@@ -57,14 +54,6 @@ FROM t JOIN comments c ON c.ticket_id = t.id
 """
 
 
-class Rate(ProgressColumn):
-    """How many are made in a second."""
-
-    def render(self, task: Task) -> Text:
-        """The number, once it is known."""
-        return Text(f"{task.speed or 0:,.0f}/s")
-
-
 async def seed(database_url: str, tickets: int, *, figures: bool = True) -> None:
     """Add `tickets` tickets with their history to what the desk has, all or none. Does nothing when they are there.
 
@@ -84,7 +73,8 @@ async def seed(database_url: str, tickets: int, *, figures: bool = True) -> None
         for model in (Person, Ticket, Comment, Event, EventText, SlaClock, Resolution, TicketWords):
             await connection.execute(f"VACUUM (ANALYZE) {model.__tablename__}")
         if figures:
-            await rebuilding.rebuild_and_show(database_url)
+            with shown("histories") as told:
+                await rebuilding.rebuild(database_url, told)
     finally:
         await connection.close()
 
@@ -187,10 +177,7 @@ def _person(key: UUID, moment: dt.datetime, what: str, number: int, password_has
 
 async def _tickets(connection: asyncpg.Connection, house: House, luck: random.Random, numbers: range) -> None:
     made = lives(house, luck, numbers)
-    console, started = Console(), time.monotonic()
-    columns = TextColumn("tickets"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn()
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("", total=len(numbers))
+    with shown("tickets") as told:
         while batch := list(itertools.islice(made, BATCH)):
             await _copy(connection, Ticket, (one.ticket for one in batch))
             await _copy(connection, Comment, (comment for one in batch for comment in one.comments))
@@ -198,10 +185,7 @@ async def _tickets(connection: asyncpg.Connection, house: House, luck: random.Ra
             await _copy(connection, EventText, (one.text for one in batch))
             await _copy(connection, SlaClock, (clock for one in batch for clock in one.clocks))
             await _copy(connection, Resolution, (one.resolution for one in batch if one.resolution))
-            done = batch[-1].ticket["number"] - numbers.start + 1
-            progress.update(task, completed=done)
-            if not console.is_terminal and done % (5 * BATCH) == 0:
-                console.print(f"{done:,} of {len(numbers):,} tickets, {done / (time.monotonic() - started):,.0f}/s")
+            told(batch[-1].ticket["number"] - numbers.start + 1, len(numbers))
 
 
 async def _words(connection: asyncpg.Connection, numbers: range) -> None:

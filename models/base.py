@@ -43,6 +43,15 @@ def _replaced(text: Any, pattern: str, by: str) -> Any:
     return sa.func.regexp_replace(text, *(sa.literal_column(f"'{each}'", sa.Text()) for each in (pattern, by, "g")))
 
 
+def words_of(heading: Any, text: Any) -> sa.ColumnElement[Any]:
+    """What a heading and a text are found by."""
+    weighted = [
+        sa.func.setweight(sa.func.to_tsvector(CONFIGURATION, parted(said)), sa.literal_column(weight))
+        for said, weight in ((heading, "'A'"), (text, "'B'"))
+    ]
+    return weighted[0].op("||")(weighted[1])
+
+
 class Choice(enum.Enum):
     """One of a few values that a column may hold."""
 
@@ -66,13 +75,7 @@ class Words(sa.types.UserDefinedType[list[str]]):
     def bind_expression(self, bindvalue: sa.BindParameter[list[str]]) -> sa.ColumnElement[list[str]]:
         """Has PostgreSQL make the words of what is written."""
         texts: Any = sa.sql.elements.Grouping(sa.type_coerce(bindvalue, self.written_as))
-        weighted = [
-            sa.func.setweight(
-                sa.func.to_tsvector(CONFIGURATION, parted(texts[sa.literal_column(place)])), sa.literal_column(weight)
-            )
-            for place, weight in (("1", "'A'"), ("2", "'B'"))
-        ]
-        return weighted[0].op("||")(weighted[1])
+        return words_of(*(texts[sa.literal_column(place)] for place in ("1", "2")))
 
 
 class Base(DeclarativeBase):

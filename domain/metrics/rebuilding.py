@@ -2,7 +2,7 @@
 
 import gc
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -11,8 +11,6 @@ from uuid import UUID
 import asyncpg
 import orjson
 import sqlalchemy as sa
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy import Select, func, insert, select
 
 from domain.metrics import counting, facts, figures, sums
@@ -22,6 +20,7 @@ from domain.metrics.sums import NOBODY
 from domain.ranges import FIRST
 from domain.sla import hours_by_id
 from infra.pool import Pool
+from infra.progress import Told
 from infra.transactions import Transaction
 from infra.unit import Unit
 from models import ArticleFeedback, BusinessCalendar, Event, Fact, MeasuredTicket, Person, Role, Sums, Ticket
@@ -32,8 +31,6 @@ COUNTED = sa.Table("counted", sa.MetaData(), *(sa.Column(name, getattr(Fact, nam
 MAKE_COUNTED = f"CREATE TEMPORARY TABLE counted AS SELECT {', '.join(COLUMNS)} FROM metric_facts LIMIT 0"  # noqa: S608 # as below
 # What is grouped is put in order first, in memory: a hash table of sums of histograms has kilobytes for each group.
 ORDERLY = "SET LOCAL work_mem = '192MB'; SET LOCAL enable_hashagg = off"
-
-Told = Callable[[int, int], None]
 
 
 def _tickets(after: Any, most: Any) -> Select[*tuple[Any, ...]]:
@@ -99,21 +96,6 @@ async def rebuild(database_url: str, told: Told) -> int:
     finally:
         await connection.close()
     return done
-
-
-async def rebuild_and_show(database_url: str) -> int:
-    """The same, and show how far it is."""
-    columns = TextColumn("histories"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("")
-
-        def told(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total)
-            if not console.is_terminal and (done % (10 * BATCH) == 0 or done == total):
-                console.print(f"{done:,} of {total:,} histories")
-
-        return await rebuild(database_url, told)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from domain import access, headlines
 from domain.access import Viewer, Works
 from infra.unit import Unit
 from models import Comment, Ticket, TicketWords
-from models.base import CONFIGURATION, parted, sought
+from models.base import CONFIGURATION, parted, sought, words_of
 
 MOST_TEXT = 200
 SAMPLE, COMMON = 1_000, 5  # of as many texts, the newest, so many have words that are common
@@ -69,6 +69,24 @@ async def reword_all(unit: Unit, ticket_ids: list[UUID], subject: str) -> None:
 async def move(unit: Unit, from_ids: list[UUID], into: Ticket) -> None:
     """The texts of comments that stood on these tickets are another one's: found there, together with its subject."""
     await unit.run(_moved, from_ids, into.id, into.subject)
+
+
+async def keep(unit: Unit, ticket_ids: list[UUID]) -> None:
+    """Have these locked tickets be found by what they and their comments say now, where that is news."""
+    await unit.run(_kept, ticket_ids)
+
+
+def _kept(ticket_ids: Any) -> sa.Update:
+    of_comment = select(Comment.body).where(Comment.id == TicketWords.source_id).scalar_subquery()
+    own = sa.case((TicketWords.internal, func.array_to_string(Ticket.tags, ", ")), else_=Ticket.body)
+    text = sa.case((TicketWords.source_id == TicketWords.ticket_id, own), else_=of_comment)
+    words = words_of(Ticket.subject, text)
+    return (
+        sa.update(TicketWords)
+        .values(words=words)
+        .where(TicketWords.ticket_id == Ticket.id, Ticket.id == func.any(ticket_ids))
+        .where(TicketWords.words.is_distinct_from(words))
+    )
 
 
 def _with_subject(subject: Any) -> Any:

@@ -25,6 +25,7 @@ COMMANDS = (
     "erase ann@example.net --yes",
     "report figures.html",
     "rebuild-metrics",
+    "rebuild-search",
     "waiting-mail",
     "waiting-mail --open all",
 )
