@@ -38,8 +38,9 @@ _SPACE = re.compile(r"[ \t\n\r\f\v\xa0]+")
 class _Reader(HTMLParser):
     """Collects the text, with its marks."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, whole: bool) -> None:
         super().__init__(convert_charrefs=True)
+        self.whole = whole  # what is quoted, too
         self.parts: list[str] = []
         self.open: list[tuple[str, str]] = []  # elements, and what stands at their end
         self.names: Counter[str] = Counter()  # of these
@@ -54,10 +55,11 @@ class _Reader(HTMLParser):
             self._void(tag)
             return
         self.names[tag] += 1
-        quoted = QUOTES.search(f"{given.get('class', '')} {given.get('id', '')}")
+        quoted = not self.whole and QUOTES.search(f"{given.get('class', '')} {given.get('id', '')}")
         if quoted and given.get("id") in {"divRplyFwdMsg", "appendonsend"}:
             self.over = True  # Outlook puts it before, not around
-        if self.skipping or tag in SKIPPED or quoted or given.get("type") == "cite":
+        cited = given.get("type") == "cite" and not self.whole
+        if self.skipping or tag in SKIPPED or quoted or cited:
             self.skipping += 1
             self.open.append((tag, "skip"))
             return
@@ -121,9 +123,9 @@ class _Reader(HTMLParser):
             self.parts.append(text)
 
 
-def markdown(html: str) -> str:
-    """The HTML as Markdown, without what is quoted."""
-    reader = _Reader()
+def markdown(html: str, *, whole: bool = False) -> str:
+    """The HTML as Markdown, without what is quoted, unless the `whole` is wanted."""
+    reader = _Reader(whole=whole)
     reader.feed(_elements_and_text(html))
     reader.close()
     text = "\n".join([line.strip(" ") for line in "".join(reader.parts).split("\n")])

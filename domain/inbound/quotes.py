@@ -1,17 +1,28 @@
-"""What somebody wrote in a mail, without what they quoted and signed with."""
+"""What somebody wrote in a mail, without what they quoted and signed with. What they pass on is no quote."""
 
 import re
 
+_SUBJECT = r"(subject|betreff|objet|asunto|assunto|oggetto|onderwerp|ämne|emne)"
 _HEADERS = (
     r"(from|von|de|da|van|od|från|fra|sent|gesendet|envoyé|enviado|inviato|date|datum|fecha|data|to|an|à|para|"
-    r"subject|betreff|objet|asunto|oggetto)"
+    rf"{_SUBJECT})"
 )
 _HEADER = re.compile(rf"^[>*_\s]*{_HEADERS}\s*:[*_]*\s*\S", re.IGNORECASE)
-_RULE = re.compile(
-    r"^\s*(-{2,}\s*(original message|ursprüngliche nachricht|message d'origine|mensaje original|messaggio originale|"
-    r"forwarded message|weitergeleitete nachricht)\s*-{2,}|_{20,})\s*$",
+_OF_SUBJECT = re.compile(rf"^[>*_\s]*{_SUBJECT}\s*:", re.IGNORECASE)
+_ORIGINAL = re.compile(
+    r"^\s*-{2,}\s*(original message|ursprüngliche nachricht|message d'origine|mensaje original|messaggio originale)"
+    r"\s*-{2,}\s*$",
     re.IGNORECASE,
 )
+_LINE = re.compile(r"^\s*_{20,}\s*$")  # which Outlook draws above the headers of what it quotes
+# What stands above a mail that is passed on, and how its subject begins.
+_PASSED_ON = re.compile(
+    r"^\s*(-{2,}\s*(forwarded message|weitergeleitete nachricht|message transféré|mensaje reenviado|"
+    r"messaggio inoltrato|doorgestuurd bericht|mensagem encaminhada)\s*-{2,}|"
+    r"begin forwarded message:|anfang der weitergeleiteten nachricht:)\s*$",
+    re.IGNORECASE,
+)
+_FORWARD = re.compile(r"^\s*(fwd?|wg|tr|rv|enc)\s*:", re.IGNORECASE)
 _SENT_FROM = re.compile(
     r"^\s*(sent from my |get outlook for |von meinem .{1,40} gesendet|envoyé de mon |enviado desde mi |inviato da )",
     re.IGNORECASE,
@@ -24,23 +35,47 @@ MOST_ATTRIBUTION = 4  # lines of it, since programs break them
 LEAST_HEADERS = 3  # of a mail that is quoted with its headers
 
 
-def written(text: str) -> str:
-    """The new words of a plain text; all of it where nothing else would be left."""
+def passes_on(subject: str) -> bool:
+    """Whether a mail with this subject passes another one on, and so does not quote it."""
+    return _FORWARD.match(subject) is not None
+
+
+def written(text: str, *, whole: bool = False) -> str:
+    """The new words of a plain text; all of it where nothing else would be left, or it passes a mail on as a `whole`.
+
+    What is passed on within it stays, too, from where that is said.
+    """
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    lines = _without_quote_at_end(_until_signature(_until_headers(lines)))  # a signature may stand below the quote
-    while lines and (not lines[-1].strip() or _SENT_FROM.match(lines[-1])):
-        lines.pop()
-    return "\n".join(lines).strip() or text.strip()
+    if whole:
+        return "\n".join(lines).strip()
+    end = next((number for number, line in enumerate(lines) if _PASSED_ON.match(line)), len(lines))
+    own = _until_headers(lines[:end])
+    passed_on = lines[end:] if len(own) == end else []  # else it stands within a quote
+    kept = _without_quote_at_end(_until_signature(own))  # a signature may stand below the quote
+    while kept and (not kept[-1].strip() or _SENT_FROM.match(kept[-1])):
+        kept.pop()
+    if passed_on:
+        kept += ["", *passed_on]
+    return "\n".join(kept).strip() or text.strip()
 
 
 def _until_headers(lines: list[str]) -> list[str]:
-    """Without a mail that is quoted as it was, with its headers, and all that follows."""
+    """Without a mail that is quoted as it was, with its headers, and all that follows.
+
+    Three lines could be a list of somebody's own: they are headers where a subject is among them, or a line above.
+    """
     for number, line in enumerate(lines):
-        if _RULE.match(line):
+        if _ORIGINAL.match(line):
             return lines[:number]
         following = lines[number : number + LEAST_HEADERS + 3]
-        if _HEADER.match(line) and sum(_HEADER.match(each) is not None for each in following) >= LEAST_HEADERS:
-            return lines[:number]
+        if not _HEADER.match(line) or sum(_HEADER.match(each) is not None for each in following) < LEAST_HEADERS:
+            continue
+        before = number
+        while before and not lines[before - 1].strip():
+            before -= 1
+        ruled = before > 0 and _LINE.match(lines[before - 1]) is not None
+        if ruled or any(_OF_SUBJECT.match(each) for each in following):
+            return lines[: before - 1 if ruled else number]
     return lines
 
 

@@ -47,6 +47,7 @@ def _taken_apart(name: str, value: str) -> Any:
     return _registry(name, "")
 
 
+_AS_IT_IS = email.policy.compat32.clone(max_line_length=None)
 _POLICY = email.policy.default.clone(header_factory=lambda name, value: _taken_apart(name, value[:MOST_HEADER]))
 
 
@@ -92,12 +93,14 @@ def read(content: bytes, envelope_sender: str, recipient: str) -> Mail:
     message = _parsed(content)
     name, address = _sender(message)
     bounce = _is_report(message) or address.lower().startswith(FROM_MACHINES)
+    about = words.visible(_header(message, "Subject"))
+    whole = quotes.passes_on(about)
     return Mail(
         digest=_digest(message, content, recipient),
         sender=words.address(address) or address.lower(),
         sender_name=name,
-        subject=words.visible(_header(message, "Subject")),
-        text=quotes.written(words.visible(_text(message))),
+        subject=about,
+        text=quotes.written(words.visible(_text(message, whole=whole)), whole=whole),
         files=tuple(_files(message)),
         automatic=bounce or not envelope_sender or _is_automatic(message),
         bounce=bounce,
@@ -210,13 +213,13 @@ def _is_automatic(message: EmailMessage) -> bool:
     return any(message.get(name) is not None for name in others)
 
 
-def _text(message: EmailMessage) -> str:
-    """What the mail itself says, all of it: programs break it where a picture stands."""
+def _text(message: EmailMessage, *, whole: bool) -> str:
+    """What the mail itself says, all of it: programs break it where a picture stands. `whole`: also what is quoted."""
     texts, left = [], MOST_HTML
     for part in _body(message):
         content = _content(part)
         if part.get_content_type() == "text/html":
-            content, left = markdown.markdown(content[:left]), max(0, left - len(content))
+            content, left = markdown.markdown(content[:left], whole=whole), max(0, left - len(content))
         if content.strip():
             texts.append(content.strip("\r\n"))
     return "\n\n".join(texts)
@@ -278,18 +281,40 @@ def _content(part: MIMEPart) -> str:
 
 
 def _files(message: EmailMessage) -> list[File]:
-    """All parts that are no text of the mail itself; a picture within it is a file as well."""
+    """All parts that are no text of the mail itself; a picture within it is a file as well, and so is another mail."""
     body = {id(part) for part in _body(message)}
     found = []
-    for part in message.walk():
+    for part in _parts(message):
         if part.get_content_type() == ALTERNATIVE:  # the others say the same
             body |= {id(each) for each in part.iter_parts() if each.get_content_type() in TEXTS}
+        if part.get_content_type() in RETURNED and isinstance(inner := part.get_payload(), list):
+            found += [_mail(part, each) for each in inner[:1] if isinstance(each, EmailMessage)]
         if part.is_multipart() or id(part) in body:
             continue
         content = part.get_payload(decode=True)
         name = part.get_filename()
         kept = name or part.is_attachment() or part.get_content_maintype() != "text"
         if isinstance(content, bytes) and content and kept:
-            known = " ".join(words.filename(name or "").split()) or UNNAMED
-            found.append(File(known, part.get_content_type(), content))
+            found.append(File(_name(name), part.get_content_type(), content))
     return found
+
+
+def _parts(part: EmailMessage) -> Iterator[EmailMessage]:
+    """The part and all within it, but what is within another mail."""
+    waiting = [part]
+    while waiting:
+        yield (here := waiting.pop())
+        if here.get_content_maintype() == "multipart" and isinstance(inner := here.get_payload(), list):
+            waiting += [each for each in reversed(inner) if isinstance(each, EmailMessage)]
+
+
+def _mail(part: EmailMessage, inner: EmailMessage) -> File:
+    """A mail that came with the mail, as a mail program opens it."""
+    about = re.sub(r"[/\\]", "-", words.visible(_header(inner, "Subject")))
+    return File(
+        _name(part.get_filename() or (about and f"{about}.eml")), "text/plain", inner.as_bytes(policy=_AS_IT_IS)
+    )
+
+
+def _name(given: str | None) -> str:
+    return " ".join(words.filename(given or "").split()) or UNNAMED

@@ -876,10 +876,49 @@ def text_of(message):
         ("> Does it burn?\nYes.\n\n> Now?\nNo.", ""),
         ("My list is here:", "\n> Hi\n"),
         ("From: the beginning it burns.", ""),
+        ("Please change it:\n\nFrom: Berlin\nTo: Munich\nDate: 12 May\n\nTwo seats.", ""),
+        ("The log says:\n\n____________________\nIt burns.\n____________________\nWhat now?", ""),
+        ("Hello.", "\n\n________________________________\nFrom: Ada\nSent: Monday\nTo: You\n\nHi\n"),
+        ("Hello.", "\n\n-----Original Message-----\nFrom: Ada\n\n---- Forwarded message ----\nFrom: Eve\n\nHi\n"),
     ],
 )
 def test_what_is_quoted_at_the_end_is_left_out(written, quoted):
     assert text_of(mail("a@example.com", written + quoted)) == written
+
+
+BANK = "From: Bank <it@bank.example>\nDate: Monday\nSubject: Your account\nTo: Carla\n\nIt is locked.\n\n-- \nBank"
+
+
+@pytest.mark.parametrize(
+    ("subject", "text"),
+    [
+        ("Your account", f"See below.\n\n---------- Forwarded message ---------\n{BANK}"),
+        ("Your account", f"Begin forwarded message:\n\n{BANK}"),
+        ("Fwd: Your account", f"See below.\n\n{BANK}"),
+        ("WG: Your account", "See below.\n\nAm 23.11.2026 um 10:00 schrieb die Bank:\n> It is locked."),
+    ],
+)
+def test_what_is_passed_on_is_no_quote(subject, text):
+    assert text_of(mail("a@example.com", text, subject=subject)) == text
+
+
+def test_of_what_is_passed_on_their_own_words_are_without_a_signature():
+    passed_on = f"---------- Forwarded message ---------\n{BANK}"
+
+    assert text_of(mail("a@example.com", f"See below.\n\n-- \nCarla\n\n{passed_on}")) == f"See below.\n\n{passed_on}"
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "See<div class='gmail_quote'><div class='gmail_attr'>Forwarded</div>It is locked.</div>",
+        "See<div id='divRplyFwdMsg'>Forwarded</div><div>It is locked.</div>",
+        "See<blockquote type='cite'>Forwarded<br>It is locked.</blockquote>",
+    ],
+)
+def test_what_is_passed_on_in_html_is_no_quote(html):
+    assert "It is locked." in text_of(mail("a@example.com", None, subject="FW: Your account", html=html))
+    assert "It is locked." not in text_of(mail("a@example.com", None, subject="Re: FW: Your account", html=html))
 
 
 def test_nothing_but_a_quote_is_left_whole():
@@ -969,6 +1008,33 @@ def test_all_texts_of_a_mail_are_its_words(message, text, names):
 
     assert read.text == text
     assert [file.name for file in read.files] == names
+
+
+def test_a_mail_that_is_attached_is_a_file_with_all_that_is_in_it():
+    inner = mail("bank@example.com", "It is locked.", subject="Re: your account / last warning")
+    inner.add_attachment(b"\x89PNG", maintype="image", subtype="png", filename="a.png")
+    message = mail("a@example.com", "See there.")
+    message.add_attachment(inner)
+
+    read = reading.read(message.as_bytes(), "a@example.com", "b@example.com")
+
+    assert read.text == "See there."
+    (file,) = read.files
+    assert (file.name, file.content_type) == ("Re: your account - last warning.eml", "text/plain")
+    assert b"It is locked." in file.content
+    assert b"a.png" in file.content
+
+
+async def test_a_mail_that_is_attached_is_taken(send, reply_to, customer, database):
+    message = mail(customer.email, "See there.")
+    message.add_attachment(mail("bank@example.com", "It is locked.", subject="Your account"))
+
+    assert await send(message, reply_to) == 250
+
+    assert await database.rows("SELECT filename, content_type FROM attachments") == [
+        {"filename": "Your account.eml", "content_type": "text/plain"}
+    ]
+    assert await bodies(database) == ["See there."]
 
 
 def test_a_text_that_is_attached_without_a_name_is_a_file():
