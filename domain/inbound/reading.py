@@ -1,5 +1,6 @@
 """A mail that came in, as far as a desk cares: from whom, what they wrote, which files, and whether a machine did."""
 
+import codecs
 import email
 import email.policy
 import email.utils
@@ -28,6 +29,18 @@ RETURNED = {"message/rfc822", "message/global"}
 HEADS = {"text/rfc822-headers", "message/global-headers"}
 TEXTS = {"text/plain", "text/html"}
 ALTERNATIVE = "multipart/alternative"
+# What programs write in, where they claim a charset that has less, as https://encoding.spec.whatwg.org reads them.
+WIDER = {
+    "iso8859-1": "cp1252",
+    "iso8859-9": "cp1254",
+    "iso8859-11": "cp874",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "euc_kr": "cp949",
+    "shift_jis": "cp932",
+    "big5": "big5hkscs",
+}
+NOT_FOR_MAIL = {"punycode", "idna", "unicode_escape", "raw_unicode_escape"}  # the first needs time for its square
 UNNAMED = "attachment"
 
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
@@ -275,9 +288,19 @@ def _content(part: MIMEPart) -> str:
         return ""
     charset = part.get_content_charset("utf-8")
     try:
-        return payload.decode(charset, "replace")
-    except LookupError:
-        return payload.decode("utf-8", "replace")
+        name = codecs.lookup(charset).name
+        if name in NOT_FOR_MAIL:
+            return _guessed(payload)
+        return payload.decode(WIDER.get(name, name), "strict" if name == "ascii" else "replace")
+    except (LookupError, UnicodeError):  # none that there is, or that it is written in
+        return _guessed(payload)
+
+
+def _guessed(payload: bytes) -> str:
+    try:
+        return payload.decode("utf-8")
+    except UnicodeDecodeError:
+        return payload.decode("cp1252", "replace")
 
 
 def _files(message: EmailMessage) -> list[File]:

@@ -1010,6 +1010,37 @@ def test_all_texts_of_a_mail_are_its_words(message, text, names):
     assert [file.name for file in read.files] == names
 
 
+@pytest.mark.parametrize(
+    ("charset", "written"),
+    [
+        ("us-ascii", "Grüße".encode()),
+        ("us-ascii", b"Gr\xfc\xdfe"),
+        ("x-unknown", b"Gr\xfc\xdfe"),
+        ("utf-8", "Grüße".encode()),
+        ("iso-8859-1", "Das kostet 5 €".encode("cp1252")),
+        ("gb2312", "镕基".encode("gbk")),
+        ("ks_c_5601-1987", "똠방".encode("cp949")),
+        ("Shift_JIS", "①番".encode("cp932")),
+        ("idna", b"Hello"),
+    ],
+)
+def test_a_text_is_read_whatever_it_claims_to_be_written_in(charset, written):
+    head = (
+        f"From: a@example.com\r\nContent-Type: text/plain; charset={charset}\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+    )
+    meant = {
+        "iso-8859-1": "Das kostet 5 €",
+        "gb2312": "镕基",
+        "ks_c_5601-1987": "똠방",
+        "Shift_JIS": "①番",
+        "idna": "Hello",
+    }
+
+    read = reading.read(head.encode() + written, "a@example.com", "b@example.com")
+
+    assert read.text == meant.get(charset, "Grüße")
+
+
 def test_a_mail_that_is_attached_is_a_file_with_all_that_is_in_it():
     inner = mail("bank@example.com", "It is locked.", subject="Re: your account / last warning")
     inner.add_attachment(b"\x89PNG", maintype="image", subtype="png", filename="a.png")
@@ -1102,6 +1133,14 @@ def test_a_mail_takes_as_long_as_it_is(html):
     """And not its square, in which no other is taken."""
     began = time.process_time()
     reading.read(mail("a@example.com", None, html=html).as_bytes(), "a@example.com", "reply@example.com")
+
+    assert time.process_time() - began < 3
+
+
+def test_a_charset_takes_as_long_as_its_text():
+    head = b"From: a@example.com\r\nContent-Type: text/plain; charset=punycode\r\n\r\na-"
+    began = time.process_time()
+    reading.read(head + b"b9" * 500_000, "a@example.com", "reply@example.com")
 
     assert time.process_time() - began < 3
 
