@@ -224,13 +224,15 @@ def _piece(section: Section, settings: Settings, *, alone: bool) -> Piece:
 
 def _of_answers(message: Message, fact: Fact, person: Person, desk: Desk, w: Wording) -> list[str]:
     """What becomes of an answer by mail, where one is taken; whoever works here must know who reads it."""
-    over = fact.status in news.OVER and fact.into_id is None  # a solution asks for something else
-    if desk.settings.reply_domain is None or over or message.ticket_id is None:  # the last: it was to tell of several
+    if desk.settings.reply_domain is None or message.ticket_id is None:  # the last: it was to tell of several
         return []
-    if fact.requester_id == person.id or not fact.works:
-        return [w.said("You can simply answer this email.")]
-    if message.kind in FOR_STAFF:
+    outward = fact.requester_id == person.id or not fact.works
+    if message.kind in FOR_STAFF and not outward:
         return [w.said("An answer to this email stays within the desk.")]
+    if fact.status in news.OVER and fact.into_id is None:  # a solution asks for something else
+        return []
+    if outward:
+        return [w.said("You can simply answer this email.")]
     return [w.said("An answer to this email is read by the customer.")]
 
 

@@ -21,6 +21,7 @@ FOR_STAFF = frozenset(
         MessageKind.TICKET_ESCALATED,
         MessageKind.SLA_AT_RISK,
         MessageKind.SLA_BREACHED,
+        MessageKind.RESOLUTION_CONFIRMED,
     }
 )
 

@@ -10,6 +10,7 @@ SKIPPED = {"head", "style", "script", "title", "template", "object", "svg", "mat
 VOID = {"br", "hr", "img", "meta", "link", "input", "area", "base", "col", "embed", "source", "track", "wbr"}
 BLOCKS = {
     "p",
+    "pre",
     "div",
     "tr",
     "table",
@@ -33,6 +34,7 @@ QUOTES = re.compile(
 )
 _UNSHOWN = re.compile(r"<!--|<!|<\?")
 _SPACE = re.compile(r"[ \t\n\r\f\v\xa0]+")
+_INDENT = re.compile(r"^[ \t]+", re.MULTILINE)
 
 
 class _Reader(HTMLParser):
@@ -115,8 +117,13 @@ class _Reader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         """Text."""
-        if not self.skipping:
-            self._add(words.escaped(_SPACE.sub(" ", data)))
+        if self.skipping:
+            return
+        if self.names["pre"]:  # such as a log: its lines and how far they stand to the right
+            said = _INDENT.sub(lambda found: "\xa0" * len(found[0].expandtabs()), data.replace("\r\n", "\n"))
+        else:
+            said = _SPACE.sub(" ", data)
+        self._add(words.escaped(said))
 
     def _add(self, text: str) -> None:
         if not self.over:

@@ -941,6 +941,7 @@ def test_nothing_but_a_quote_is_left_whole():
         ("Hi<blockquote type='cite'>old</blockquote>", "Hi"),
         ("<blockquote>Said</blockquote>Mine", "> Said\n\nMine"),
         ("<p>open <b>never closed", "open **never closed"),
+        ("Log:<pre>one\n  two *x*\r\n\nthree</pre>a\nb", "Log:\n\none\n\xa0\xa0two \\*x\\*\n\nthree\n\na b"),
         ("<img src='https://tracker.example/x.gif'>Hi", "Hi"),
         ("<!DOCTYPE html><!--[if mso]><p>a</p><![endif]--><![if !mso]><p>b</p><![endif]><?xml x?>Hi", "b\n\nHi"),
         ("<p>Hi</p>1 < 2 <!-- never closed <p>a", "Hi\n\n1 \\< 2"),
@@ -1248,3 +1249,21 @@ async def test_staff_answer_the_news_of_what_they_asked_for_themselves_as_custom
     assert await outcomes(database) == ["COMMENTED"]
     rows = await database.rows("SELECT internal, author_id FROM comments")
     assert rows == [{"internal": False, "author_id": billing_agent.id}]
+
+
+async def test_what_staff_answer_to_a_rating_stays_within_the_desk(
+    send, work, mailbox, api, ticket, agent, customer, database
+):
+    resolve = "mutation($input: ResolveTicketInput!) { resolveTicket(input: $input) { __typename } }"
+    confirm = "mutation($input: ConfirmResolutionInput!) { confirmResolution(input: $input) { __typename } }"
+    await api(agent, resolve, input={"ticketId": ticket.gid})
+    await api(customer, confirm, input={"ticketId": ticket.gid, "rating": 1})
+    await work.run()
+    letter = mailbox.to(agent.email)[-1]
+    assert "An answer to this email stays within the desk." in letter.get_body(("plain",)).get_content()
+
+    assert await send(mail(agent.email, "He is never content."), letter["Reply-To"]) == 250
+
+    assert await outcomes(database) == ["COMMENTED"]
+    rows = await database.rows("SELECT internal, author_id FROM comments")
+    assert rows == [{"internal": True, "author_id": agent.id}]
