@@ -4,16 +4,17 @@ import datetime as dt
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
 from sqlalchemy import Select, select
 
 from domain import access, attempts, comments, history, tickets, words
 from domain.access import Viewer
-from domain.happenings import CommentDeleted, CommentEdited
+from domain.happenings import CommentDeleted, CommentEdited, TicketReopened
 from domain.jobs import EraseFiles
 from domain.refusals import Conflict, ConflictReason, NotAllowed, NotFound, Problems
 from domain.tickets import search
 from infra.unit import Unit
-from models import Attachment, Comment, Role, Ticket, TicketStatus
+from models import Attachment, Comment, Event, EventText, Role, Ticket, TicketStatus
 
 EDITABLE = dt.timedelta(seconds=comments.EDITABLE_SECONDS)
 
@@ -24,6 +25,18 @@ def _comment(comment_id: Any) -> Select[Comment]:
 
 def _files(comment_id: Any) -> Select[Attachment]:
     return select(Attachment).where(Attachment.comment_id == comment_id).order_by(Attachment.id)
+
+
+def _reasons(ticket_id: Any, author_id: Any, moment: Any, text: Any) -> sa.Update:
+    """Has a reason to open the ticket again, which was written as a comment too, say this. A merge moves the comment
+    alone.
+    """
+    its = select(Ticket.id).where(Ticket.id == ticket_id).cte("its", recursive=True)
+    its = its.union(select(Ticket.id).join(its, Ticket.merged_into_id == its.c.id))
+    opened = select(Event.id).where(Event.ticket_id.in_(select(its.c.id)), Event.kind == TicketReopened.__name__)
+    opened = opened.where(Event.actor_id == author_id, Event.at == moment)
+    reason = sa.and_(EventText.event_id.in_(opened), EventText.name == "reason")
+    return sa.update(EventText).where(reason).values(text=text)
 
 
 async def edit(unit: Unit, viewer: Viewer, comment_id: UUID, body: str) -> UUID:
@@ -44,6 +57,7 @@ async def edit(unit: Unit, viewer: Viewer, comment_id: UUID, body: str) -> UUID:
     await attempts.count_change(unit, viewer)
     made = await words.beside(words.html, text)
     unit.change(comment, body=text, body_html=made, edited_at=unit.now)
+    await unit.run(_reasons, ticket.id, comment.author_id, comment.created_at, text)
     await search.forget(unit, comment.id, internal=comment.internal)
     search.index(unit, comment.id, ticket, text, internal=comment.internal)
     history.record(unit, viewer.id, ticket, CommentEdited(comment.id), internal=comment.internal)
@@ -68,6 +82,7 @@ async def delete(unit: Unit, viewer: Viewer, comment_id: UUID, attachment_id: UU
     else:
         attachment_id = None
         unit.change(comment, body=None, body_html=None, deleted_at=unit.now)
+        await unit.run(_reasons, ticket.id, comment.author_id, comment.created_at, "")
         await search.forget(unit, comment.id, internal=comment.internal)
     await attempts.count_change(unit, viewer)
     for file in files:

@@ -145,6 +145,33 @@ async def test_what_is_taken_back_is_erased(do, add, read, uploaded, work, custo
     assert await database.counts() == before
 
 
+REASON = """query($id: ID!) { ticket(id: $id) { comments { nodes { id body } }
+  events { nodes { ... on TicketReopened { reason } } } } }"""
+
+
+async def test_a_reason_to_open_it_again_is_what_its_comment_says(
+    api, do, submit, ticket, customer, agent, problem, database
+):
+    for viewer, verb, given in ((agent, "resolveTicket", {}), (customer, "reopenTicket", {"reason": "CANARY"})):
+        await do(viewer, verb, ticketId=ticket.gid, **given)
+    [comment] = (await api(customer, REASON, id=ticket.gid))["ticket"]["comments"]["nodes"]
+    assert comment["body"] == "CANARY"
+
+    async def reasons():
+        nodes = (await api(agent, REASON, id=ticket.gid))["ticket"]["events"]["nodes"]
+        return [each["reason"] for each in nodes if each]
+
+    await do(customer, "editComment", commentId=comment["id"], body="It burns.")
+    assert await reasons() == ["It burns."]
+    other = await submit(customer, problem)  # into which the comment goes, while the history stays
+    await do(agent, "mergeTickets", intoTicketId=other["id"], ticketIds=[ticket.gid])
+    await do(customer, "deleteComment", commentId=comment["id"])
+
+    assert await reasons() == [""]
+    found = await database.rows("SELECT text FROM event_texts WHERE text IN ('CANARY', 'It burns.')")
+    assert found == []
+
+
 async def test_the_last_file_of_a_comment_without_words_is_all_of_it(
     do, add, uploaded, work, mailbox, customer, agent, database
 ):
