@@ -128,3 +128,18 @@ async def go_along(unit: Unit, ticket: Ticket) -> UUID | None:
         return None
     unit.change(escalation, escalated_to_ids=list(dict.fromkeys([*there, *before]))[:MOST_TOLD])
     return escalation.id
+
+
+async def go_up_if_alone(unit: Unit, actor_id: UUID | None, ticket: Ticket) -> None:
+    """Raise a locked ticket that came to a department where nobody is of the level that it was escalated to: those whom
+    it went to do not see it any more. What was acknowledged stays.
+    """
+    escalation = await unit.lock(escalations.in_force, ticket.id) if ticket.escalation_rank else None
+    if escalation is None or escalation.acknowledged_at is not None or escalation.level is EscalationLevel.DIRECTOR:
+        return
+    people = await _people(unit, [ticket.department_id])
+    if people.of(escalation.level, ticket.department_id):
+        return
+    higher, reason = EscalationLevel(escalation.level.value + 1), escalation.reason or ""
+    again = Raise(ticket, higher, reason, actor_id=actor_id, rule_id=escalation.rule_id if actor_id is None else None)
+    await to_higher_levels(unit, [again], {ticket.id: escalation})

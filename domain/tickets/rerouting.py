@@ -86,6 +86,7 @@ async def _arrive(
         by_rule = decision.rule_id if decision.department_id == department_id else None
         escalation_id = await raising.go_along(unit, ticket)
         history.record(unit, actor_id, ticket, TicketRouted(before, department_id, by_rule, escalation_id))
+        await raising.go_up_if_alone(unit, actor_id, ticket)
     has_it = ticket.assignee_id
     if has_it is not None and (
         department_id == before or await unit.read(routing.agent_of, has_it, department_id) is not None

@@ -272,15 +272,44 @@ async def test_it_goes_with_the_ticket_to_those_of_its_level_in_another_departme
     assert named(done["escalatedTo"]) == ["Leo Lead", "Lia Lead", "Lou Lead"]
 
 
-async def test_it_stays_with_whom_it_was_escalated_to_where_nobody_is_of_its_level(
+async def test_it_goes_up_in_another_department_where_nobody_is_of_its_level(
+    api, escalate, acknowledge, work, mailbox, people, billing, ticket
+):
+    made = await escalate()
+    await work.run()
+    mailbox.letters.clear()
+
+    await api(people.director, MOVE, input={"ticketId": ticket.gid, "departmentId": billing.gid})
+    await work.run()
+
+    found = (await api(people.director, TICKET, id=ticket.gid))["ticket"]
+    assert [(each["level"], named(each["escalatedTo"])) for each in found["escalations"]["nodes"]] == [
+        ("MANAGER", ["Max Manager", "Moe Manager"]),
+        ("TEAM_LEAD", ["Leo Lead", "Lia Lead"]),
+    ]
+    assert found["escalation"]["reason"] == "They threaten to leave."
+    assert [kind["__typename"] for kind in found["events"]["nodes"] if kind["__typename"] != "MessageSent"][-3:] == [
+        "TicketRouted",
+        "EscalationEnded",
+        "TicketEscalated",
+    ]
+    assert "They threaten to leave." in mailbox.to(people.other_manager.email)[-1].as_string()
+    assert (await acknowledge(people.lead, made["id"]))["__typename"] == "NotFound"  # who sees it no more
+    done = await acknowledge(people.other_manager, found["escalation"]["id"])
+    assert done["acknowledgedBy"] == {"name": "Max Manager"}
+
+
+async def test_what_was_acknowledged_stays_where_nobody_is_of_its_level(
     api, escalate, acknowledge, people, billing, ticket
 ):
     made = await escalate()
+    await acknowledge(people.lead, made["id"])
+
     await api(people.director, MOVE, input={"ticketId": ticket.gid, "departmentId": billing.gid})
 
-    assert (await acknowledge(people.lead, made["id"]))["__typename"] == "NotFound"  # who sees it no more
-    done = await acknowledge(people.other_manager, made["id"])
-    assert named(done["escalatedTo"]) == ["Leo Lead", "Lia Lead"]
+    found = (await api(people.director, TICKET, id=ticket.gid))["ticket"]
+    assert [each["level"] for each in found["escalations"]["nodes"]] == ["TEAM_LEAD"]
+    assert found["escalation"]["id"] == made["id"]
 
 
 async def test_an_escalation_is_acknowledged_once(api, escalate, acknowledge, database, people, ticket):
