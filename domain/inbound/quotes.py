@@ -35,6 +35,27 @@ MOST_ATTRIBUTION = 4  # lines of it, since programs break them
 LEAST_HEADERS = 3  # of a mail that is quoted with its headers
 
 
+def unflowed(text: str, *, deletes: bool) -> str:
+    """A text in which lines that end in a space go on in the next one (RFC 3676), with each paragraph on one line.
+
+    `deletes`: whether that space is none of the words, as in languages without spaces.
+    """
+    paragraphs: list[list[str]] = []
+    going_on: str | None = None  # the marks of the quote within which a line goes on
+    for line in text.replace("\r\n", "\n").split("\n"):
+        rest = line.lstrip(">")
+        marks, rest = line[: len(line) - len(rest)], rest.removeprefix(" ")
+        signs = _SIGNATURE.match(rest) is not None
+        flows = rest.endswith(" ") and not signs
+        said = rest[:-1] if flows and deletes else rest
+        if going_on == marks and not signs:
+            paragraphs[-1].append(said)
+        else:
+            paragraphs.append([marks + " " if marks else "", said])
+        going_on = marks if flows else None
+    return "\n".join(["".join(parts) for parts in paragraphs])
+
+
 def passes_on(subject: str) -> bool:
     """Whether a mail with this subject passes another one on, and so does not quote it."""
     return _FORWARD.match(subject) is not None

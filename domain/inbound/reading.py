@@ -29,6 +29,7 @@ RETURNED = {"message/rfc822", "message/global"}
 HEADS = {"text/rfc822-headers", "message/global-headers"}
 TEXTS = {"text/plain", "text/html"}
 ALTERNATIVE = "multipart/alternative"
+SEALS = {"application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature"}
 # What programs write in, where they claim a charset that has less, as https://encoding.spec.whatwg.org reads them.
 WIDER = {
     "iso8859-1": "cp1252",
@@ -231,6 +232,8 @@ def _text(message: EmailMessage, *, whole: bool) -> str:
     texts, left = [], MOST_HTML
     for part in _body(message):
         content = _content(part)
+        if str(part.get_param("format", "")).lower() == "flowed":
+            content = quotes.unflowed(content, deletes=str(part.get_param("delsp", "")).lower() == "yes")
         if part.get_content_type() == "text/html":
             content, left = markdown.markdown(content[:left], whole=whole), max(0, left - len(content))
         if content.strip():
@@ -304,7 +307,9 @@ def _guessed(payload: bytes) -> str:
 
 
 def _files(message: EmailMessage) -> list[File]:
-    """All parts that are no text of the mail itself; a picture within it is a file as well, and so is another mail."""
+    """All parts that are no text of the mail itself, nor its seal; a picture within it is a file as well, and so is
+    another mail.
+    """
     body = {id(part) for part in _body(message)}
     found = []
     for part in _parts(message):
@@ -312,7 +317,7 @@ def _files(message: EmailMessage) -> list[File]:
             body |= {id(each) for each in part.iter_parts() if each.get_content_type() in TEXTS}
         if part.get_content_type() in RETURNED and isinstance(inner := part.get_payload(), list):
             found += [_mail(part, each) for each in inner[:1] if isinstance(each, EmailMessage)]
-        if part.is_multipart() or id(part) in body:
+        if part.is_multipart() or id(part) in body or part.get_content_type() in SEALS:
             continue
         content = part.get_payload(decode=True)
         name = part.get_filename()

@@ -1042,6 +1042,35 @@ def test_a_text_is_read_whatever_it_claims_to_be_written_in(charset, written):
     assert read.text == meant.get(charset, "Grüße")
 
 
+@pytest.mark.parametrize(
+    ("written", "text", "delsp"),
+    [
+        ("It still \r\nburns.\r\nEach day.", "It still burns.\nEach day.", ""),
+        ("まだ燃え \r\nています。", "まだ燃えています。", "; delsp=yes"),
+        (" >not quoted, \r\n From here", ">not quoted, From here", ""),
+        ("> Does it \r\n> burn?\r\nYes, \r\nit does.\r\n-- \r\nCarla", "> Does it burn?\nYes, it does.", ""),
+        ("One \r\n> two\r\nthree", "One \n> two\nthree", ""),
+    ],
+)
+def test_lines_that_go_on_are_one(written, text, delsp):
+    head = "From: a@example.com\r\nContent-Type: text/plain; charset=utf-8; format=flowed" + delsp
+    content = f"{head}\r\nContent-Transfer-Encoding: 8bit\r\n\r\n{written}".encode()
+
+    assert reading.read(content, "a@example.com", "b@example.com").text == text
+
+
+def test_the_seal_of_a_mail_is_no_file():
+    message = parts("signed", "plain: It burns.")
+    seal = EmailMessage()
+    seal.set_content(b"\x30\x82", maintype="application", subtype="pkcs7-signature", filename="smime.p7s")
+    message.attach(seal)
+    message["From"] = "a@example.com"
+
+    read = reading.read(message.as_bytes(), "a@example.com", "b@example.com")
+
+    assert (read.text, read.files) == ("It burns.", ())
+
+
 def test_a_mail_that_is_attached_is_a_file_with_all_that_is_in_it():
     inner = mail("bank@example.com", "It is locked.", subject="Re: your account / last warning")
     inner.add_attachment(b"\x89PNG", maintype="image", subtype="png", filename="a.png")
