@@ -385,6 +385,17 @@ async def test_many_is_for_staff_and_at_most_a_hundred(api, database, customer, 
     assert await database.counts() == before
 
 
+@pytest.mark.parametrize(("field", "prefix"), [("categoryId", "cat"), ("departmentId", "dep"), ("assigneeId", "per")])
+async def test_what_many_are_to_have_must_be_there(api, database, agent, ticket, field, prefix):
+    before = await database.counts()
+    given = {"ticketIds": [ticket.gid], field: f"{prefix}_0193a000-0000-7000-8000-000000000000", "priority": "HIGH"}
+
+    answer = (await api(agent, MANY, input=given))["updateTickets"]
+
+    assert answer["__typename"] == "NotFound"
+    assert await database.counts() == before
+
+
 # --- What the viewer can do -------------------------------------------------------------------------------------------
 
 
