@@ -96,9 +96,10 @@ async def add(unit: Unit, viewer: Viewer, said: Words) -> Comment:
         raise NotAllowed("Only the desk sets the status.")
     await _require_open(unit, viewer, ticket, works=works, said=said)
     comment = await _write(unit, viewer, ticket, said, internal=False)
-    if works and viewer.id != ticket.requester_id:
+    of_desk = viewer.is_staff and viewer.id != ticket.requester_id
+    if of_desk and works:
         await _answered(unit, ticket)
-    else:
+    elif not of_desk:  # who works elsewhere and watches is neither its customer nor who answers for it
         await _asked_again(unit, viewer, ticket, said.then)
     if said.then is not None and said.then is not ticket.status:
         await statuses.move(unit, viewer.id, ticket, said.then)

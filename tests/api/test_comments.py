@@ -119,6 +119,24 @@ async def test_a_customers_comment_opens_what_waited_for_them(add, read, custome
     assert kinds == ["CommentAdded", *expected]
 
 
+@pytest.mark.parametrize("status", ["PENDING", "RESOLVED"])
+async def test_who_works_elsewhere_and_watches_opens_nothing(
+    api, add, read, agent, customer, billing_agent, set_status, status, ticket, database
+):
+    watch = "mutation($input: WatchTicketInput!) { watchTicket(input: $input) { __typename } }"
+    await api(agent, watch, input={"ticketId": ticket.gid, "personId": billing_agent.gid})
+    await add(agent, "Have you tried again?")
+    await set_status(status)
+
+    await add(billing_agent, "Our side is fine.")
+
+    assert await database.rows("SELECT status, waiting_since FROM tickets") == [
+        {"status": status, "waiting_since": None}
+    ]
+    kinds = [event["__typename"] for event in (await read(customer))["events"]["nodes"]][2:]
+    assert kinds == ["CommentAdded", "CommentAdded"]
+
+
 async def test_a_closed_ticket_takes_no_more_and_says_what_to_do(add, customer, agent, set_status, database, ticket):
     await set_status("CLOSED")
     before = await database.counts()
