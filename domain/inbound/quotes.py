@@ -2,10 +2,11 @@
 
 import re
 
-_SUBJECT = r"(subject|betreff|objet|asunto|assunto|oggetto|onderwerp|ämne|emne)"
+_SUBJECT = r"(subject|betreff|objet|asunto|assunto|oggetto|onderwerp|ämne|emne|temat)"
 _HEADERS = (
-    r"(from|von|de|da|van|od|från|fra|sent|gesendet|envoyé|enviado|inviato|date|datum|fecha|data|to|an|à|para|"
-    rf"{_SUBJECT})"
+    r"(from|von|de|da|van|od|från|fra|"
+    r"sent|gesendet|envoyé|enviado|enviada em|inviato|verzonden|skickat|sendt|wysłano|date|datum|fecha|data|"
+    rf"to|an|à|a|para|aan|till|til|do|cc|kopia|kopi|{_SUBJECT})"
 )
 _HEADER = re.compile(rf"^[>*_\s]*{_HEADERS}\s*:[*_]*\s*\S", re.IGNORECASE)
 _OF_SUBJECT = re.compile(rf"^[>*_\s]*{_SUBJECT}\s*:", re.IGNORECASE)
