@@ -47,6 +47,10 @@ UNNAMED = "attachment"
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
 # All that could be an address, as all Pythons read it: newer ones find none where a name is written as one, as many do.
 _LENIENT: dict[str, Any] = {"strict": False} if getattr(email.utils, "supports_strict_parsing", False) else {}
+# The token of a link of ours, which opens what is its reader's alone, also as other programs rewrite links.
+_TOKEN = re.compile(
+    r"((?:/|%2F)(?:t|sign-in|unsubscribe)(?:/|%2F))eyJ[\w\\-]+\.[\w\\-]+\.[\w\\-]+", re.ASCII | re.IGNORECASE
+)
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 _registry = HeaderRegistry()
 
@@ -93,7 +97,7 @@ class Mail:
     sender: str  # in lower case; empty when there is none, or more than one
     sender_name: str
     subject: str
-    text: str  # Markdown
+    text: str  # Markdown, without the tokens of links that were mailed to whoever wrote it
     files: tuple[File, ...]
     automatic: bool  # written by a machine
     bounce: bool  # tells that a mail was not delivered
@@ -114,7 +118,7 @@ def read(content: bytes, envelope_sender: str, recipient: str) -> Mail:
         sender=words.address(address) or address.lower(),
         sender_name=name,
         subject=about,
-        text=quotes.written(words.visible(_text(message, whole=whole)), whole=whole),
+        text=_TOKEN.sub(r"\1…", quotes.written(words.visible(_text(message, whole=whole)), whole=whole)),
         files=tuple(_files(message)),
         automatic=bounce or not envelope_sender or _is_automatic(message),
         bounce=bounce,

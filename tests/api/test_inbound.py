@@ -4,9 +4,11 @@ import asyncio
 import smtplib
 import time
 from dataclasses import replace
+from email import policy
 from email.message import EmailMessage
 from functools import partial
 from types import SimpleNamespace
+from urllib.parse import quote
 
 import pytest
 from structlog.testing import capture_logs
@@ -1075,6 +1077,26 @@ def test_the_seal_of_a_mail_is_no_file():
     read = reading.read(message.as_bytes(), "a@example.com", "b@example.com")
 
     assert (read.text, read.files) == ("It burns.", ())
+
+
+@pytest.mark.parametrize("kind", ["plain", "html", "rewritten"])
+async def test_an_answer_gives_nobody_the_link_that_was_its_writers_alone(
+    send, reply_to, mailbox, customer, database, kind
+):
+    text = mailbox.to(customer.email)[0].get_body(("plain",)).get_content()
+    link = next(word for word in text.split() if "/t/" in word)
+    token = link.rpartition("/")[2]
+    said = {
+        "plain": mail(customer.email, f"It burns.\n\nDeskwire wrote:\nRead all of it: {link}\nBye"),
+        "html": mail(customer.email, None, html=f"It burns.<p>Read <a href='{link}'>{link}</a>"),
+        "rewritten": mail(customer.email, f"It burns. https://safe.example/?url={quote(link, safe='')}&data=1"),
+    }[kind]
+
+    assert await send(said.as_bytes(policy=policy.SMTP), reply_to, sender=customer.email) == 250
+
+    [body] = await bodies(database)
+    assert body.startswith("It burns.")
+    assert [part for part in token.split(".") if part in body.replace("\\", "")] == []
 
 
 def test_a_mail_that_is_attached_is_a_file_with_all_that_is_in_it():
