@@ -262,8 +262,10 @@ def _gather(part: MIMEPart, found: list[MIMEPart], *, among: bool = False) -> bo
     if part.is_attachment() or (kind in TEXTS and part.get_filename() and not among):
         return False
     if kind in TEXTS:
-        found.append(part)
-        return kind == "text/plain"
+        plain = kind == "text/plain"
+        blank = plain and not _content(part).strip()  # some programs write only the HTML beside it
+        found += [] if blank else [part]
+        return plain and not blank
     if part.get_content_maintype() != "multipart":
         return False
     if kind != ALTERNATIVE:

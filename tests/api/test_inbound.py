@@ -1009,6 +1009,8 @@ def picture(name=None):
         (parts("mixed", "plain(words.txt): It burns.", picture("a.png")), "It burns.", ["a.png"]),
         (parts("alternative", "plain: a", "html(a.html): <i>a</i>"), "a", []),
         (parts("related", "html: One", picture("a.png"), "css: p{}"), "One", ["a.png"]),
+        (parts("alternative", "plain: ", "html: <b>One</b>"), "**One**", []),
+        (parts("mixed", "plain: ", picture("a.png")), "", ["a.png"]),
     ],
 )
 def test_all_texts_of_a_mail_are_its_words(message, text, names):
