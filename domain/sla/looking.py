@@ -7,6 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import Select, select
 
+from domain import history
 from domain.jobs import WarnOfSla
 from domain.sla.clocks import AHEAD, breach, next_look
 from infra.unit import Unit
@@ -38,4 +39,5 @@ def _look(unit: Unit, ticket: Ticket, clock: SlaClock) -> None:
         breach(unit, ticket, clock, clock.due_at)
     elif clock.warned_at is None and clock.due_at - AHEAD <= unit.now:
         unit.change(clock, warned_at=unit.now)
+        history.tell_departments(unit, ticket.department_id, ticket_id=ticket.id)  # whose queue counts it from now on
         unit.enqueue(WarnOfSla(ticket.id, clock.target.name), delay=unit.gathered_wait)
