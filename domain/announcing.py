@@ -24,6 +24,7 @@ from domain.audiences import (
     of_bad_rating,
     of_later,
     requester,
+    responsible,
     unless_assigned,
     unless_passed,
     watchers,
@@ -110,7 +111,9 @@ TABLE: dict[type[Happening], list[Told]] = {
         Told(NotificationKind.RESOLUTION_CONFIRMED, of_bad_rating(leads)),
     ],
     TicketEscalated: [Told(ESCALATED, unless_passed(each)) for each in (named, assignee, requester, watchers)],
-    SlaBreached: [Told(NotificationKind.SLA_BREACHED, audience) for audience in (assignee, unless_assigned(leads))],
+    SlaBreached: [
+        Told(NotificationKind.SLA_BREACHED, audience) for audience in (assignee, unless_assigned(responsible))
+    ],
 }
 ROWS = {kind.__name__: rows for kind, rows in TABLE.items()}
 # Events that may concern the whole department; only then are its people looked up.

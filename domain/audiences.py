@@ -81,6 +81,11 @@ def leads(about: About) -> Iterable[UUID | None]:
     return [p.id for p in about.people.values() if p.member and p.role.value >= Role.TEAM_LEAD.value]
 
 
+def responsible(about: About) -> Iterable[UUID | None]:
+    """The leads of its department; where it has none, all who work there."""
+    return leads(about) or department(about)
+
+
 def named(about: About) -> Iterable[UUID | None]:
     return about.named
 

@@ -17,7 +17,7 @@ LEADS = (Role.TEAM_LEAD, Role.MANAGER, Role.DIRECTOR, Role.ADMIN)
 async def warn(unit: Unit, targets: Sequence[tuple[UUID, SlaTargetKind]]) -> None:
     """Tell who is responsible for these tickets that these targets are due within the hour, in one email each.
 
-    That is a ticket's assignee, or without an active one the leads of its department.
+    That is a ticket's assignee, or without an active one the leads of its department, or else all who work there.
     Each is told once of each instant at which it was due. Nobody is, once it is done, rests, or was missed.
     """
     wanted, ticket_ids = set(targets), sorted({ticket_id for ticket_id, _ in targets})
@@ -26,9 +26,10 @@ async def warn(unit: Unit, targets: Sequence[tuple[UUID, SlaTargetKind]]) -> Non
         return
     agents = [ticket.assignee_id for ticket in found.values() if ticket.assignee_id]
     active = {record[0] for record in await unit.run(_active, agents)}
-    leads: dict[UUID, list[UUID]] = defaultdict(list)
-    for department_id, person_id in await unit.run(_leads, list({ticket.department_id for ticket in found.values()})):
-        leads[department_id].append(person_id)
+    leads, others = defaultdict[UUID, list[UUID]](list), defaultdict[UUID, list[UUID]](list)
+    places = list({ticket.department_id for ticket in found.values()})
+    for department_id, person_id, is_lead in await unit.run(_staff, places):
+        (leads if is_lead else others)[department_id].append(person_id)
     warnings = []
     for clock in await unit.read_all(_running, ticket_ids):
         ticket = found.get(clock.ticket_id)
@@ -36,7 +37,8 @@ async def warn(unit: Unit, targets: Sequence[tuple[UUID, SlaTargetKind]]) -> Non
         if ticket is None or not due:
             continue
         agent_id = ticket.assignee_id
-        people = [agent_id] if agent_id and agent_id in active else leads[ticket.department_id]
+        its = leads[ticket.department_id] or others[ticket.department_id]
+        people = [agent_id] if agent_id and agent_id in active else its
         warnings.append(announcing.Warned(ticket, people, cause_of(clock)))
     await announcing.warn(unit, warnings)
 
@@ -61,9 +63,10 @@ def _active(person_ids: Any) -> Select[*tuple[Any, ...]]:
     return select(Person.id).where(Person.id == func.any(person_ids), Person.active)
 
 
-def _leads(department_ids: Any) -> Select[*tuple[Any, ...]]:
-    rows = select(Membership.department_id, Person.id).join(Person, Person.id == Membership.person_id)
-    rows = rows.where(Membership.department_id == func.any(department_ids), Person.active, Person.role.in_(LEADS))
+def _staff(department_ids: Any) -> Select[*tuple[Any, ...]]:
+    is_lead = Person.role.in_(LEADS)
+    rows = select(Membership.department_id, Person.id, is_lead).join(Person, Person.id == Membership.person_id)
+    rows = rows.where(Membership.department_id == func.any(department_ids), Person.active, Person.role != Role.CUSTOMER)
     return rows.order_by(Membership.department_id, Person.id)
 
 

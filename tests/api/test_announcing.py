@@ -282,6 +282,15 @@ async def test_a_missed_target_is_the_assignees_or_the_leads(happen, told, give,
     assert await told() == ({"assignee": "SLA_BREACHED"}, ["assignee"])
 
 
+async def test_a_missed_target_is_everybodys_where_there_is_no_lead(happen, told, cast, database):
+    sql = "DELETE FROM memberships WHERE person_id = ANY(CAST(:ids AS uuid[]))"
+    await database.rows(sql, ids=[cast.lead.id, cast.manager.id])
+
+    await happen(None, SlaBreached(SlaTargetKind.RESOLUTION, dt.datetime(2026, 1, 1, tzinfo=dt.UTC)))
+
+    assert await told() == ({"agent": "SLA_BREACHED"}, ["agent"])
+
+
 async def test_an_assignment_is_told_to_whom_it_names(happen, told, cast):
     await happen(cast.lead, TicketAssigned(None, cast.agent.id), assignee_id=cast.agent.id)
     assert await told() == ({"agent": "TICKET_ASSIGNED"}, ["agent"])

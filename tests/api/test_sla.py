@@ -650,6 +650,18 @@ async def test_leads_are_warned_of_a_ticket_that_nobody_has(
     assert [await warned(viewer) for viewer in (lead, agent, director, customer)] == [1, 0, 0, 0]
 
 
+async def test_where_there_is_no_lead_all_who_work_there_are_warned(
+    save, submit, sweep, run, warned, agent, billing_agent, director, customer, problem
+):
+    await save(targets=[target(first=2 * HOUR)])
+    await submit(customer, problem)
+
+    await sweep(HOUR + 5)
+    await run()
+
+    assert [await warned(viewer) for viewer in (agent, billing_agent, director, customer)] == [1, 0, 0, 0]
+
+
 async def test_of_many_that_are_soon_due_they_are_warned_in_one_email(
     save, submit, sweep, run, warned, lead, customer, problem, copies, monkeypatch, mailbox, database
 ):
