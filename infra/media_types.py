@@ -78,13 +78,16 @@ HTML: Final = re.compile(
 SVG: Final = re.compile(rb"<(?:\w+:)?svg[\s>/]", re.IGNORECASE)
 XHTML: Final = re.compile(rb"<(?:\w+:)?html[\s>/]", re.IGNORECASE)
 XML: Final = re.compile(rb"\s*<(?:\?xml|!doctype|!entity)", re.IGNORECASE)
+# What no text has, in whatever charset of those in which a letter is a byte or two.
+NO_TEXT: Final = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
+PROGRAM: Final = re.compile(rb"MZ[^ -~\s]")  # of Windows: not even one that does without such bytes is a text
 JSON_START: Final = re.compile(rb'\s*(?:[\[{"\d-]|true|false|null)')
 
 
 class Reading:
     """Reads a file's chunks as they come, and says in the end what type it is.
 
-    The first `HEAD_BYTES` decide; text has to stay text to its last byte.
+    The first `HEAD_BYTES` decide; text has to stay text to its last byte, in UTF-8 or as older programs write it.
     """
 
     def __init__(self, filename: str, claimed: str) -> None:
@@ -92,9 +95,11 @@ class Reading:
         self._claimed = usual(claimed)
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._is_text = True
+        self._is_older_text = True
 
     def add(self, chunk: bytes, *, last: bool = False) -> None:
         """Take the next bytes into account."""
+        self._is_older_text = self._is_older_text and NO_TEXT.search(chunk) is None
         if self._is_text:
             try:
                 self._decoder.decode(chunk, last)
@@ -108,7 +113,8 @@ class Reading:
         head = head.removeprefix(codecs.BOM_UTF8)
         if HTML.match(head):
             return "text/html"
-        return self._text(head) if self._is_text else self._binary(head)
+        is_text = self._is_text or (self._is_older_text and PROGRAM.match(head) is None)
+        return self._text(head) if is_text else self._binary(head)
 
     def _text(self, head: bytes) -> str:
         for start, name in PRINTABLE:
