@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Select, func, select
 from domain import access, history
 from domain.access import Viewer
 from domain.refusals import InvalidInput, NotAllowed, Problems
+from infra.postgres import Overtaken
 from infra.unit import Unit
 from models import Availability, AvailabilityStatus, Membership, Person, Role, Ticket, TicketStatus
 
@@ -102,6 +103,7 @@ async def save(unit: Unit, viewer: Viewer, person_id: UUID | None, form: Form) -
     values: dict[str, Any] = {"status": form.status, "until": form.until, "capacity": form.capacity}
     row = await unit.lock(_row, person.id)  # two who say it first wait for each other at the person
     if row is None:
+        unit.translate("availabilities_pkey", Overtaken())  # whoever looked for an agent has made it meanwhile
         unit.insert(Availability, person_id=person.id, last_assigned_at=None, **values)
     else:
         unit.change(row, **values)

@@ -1,5 +1,7 @@
 """How much waits where, and who takes new tickets."""
 
+import asyncio
+
 import pytest
 
 from models import Role
@@ -94,6 +96,23 @@ async def test_staff_say_whether_they_take_tickets(
     missing = "per_0193a000-0000-7000-8000-000000000000"
     assert (await said(lead, personId=missing, status="AWAY"))["field"] == "personId"
     assert await database.counts() == before
+
+
+async def test_whoever_looks_for_an_agent_just_then_is_in_nobodys_way(
+    api, halted, database, submit, customer, agent, problem
+):
+    """A submission makes the row that agents wait for, which stands there before its end."""
+    await database.rows("UPDATE departments SET assignment = 'ROUND_ROBIN'")
+    submitted = await halted(submit(customer, problem), "INSERT INTO availabilities")
+    said = asyncio.create_task(api(agent, SET, input={"status": "AWAY"}))
+    await asyncio.sleep(0.2)  # it waits for that row
+
+    await submitted()
+
+    assert (await said)["setAvailability"]["person"]["availability"]["status"] == "AWAY"
+    (row,) = await database.rows("SELECT status, last_assigned_at FROM availabilities")
+    assert row["status"] == "AWAY"
+    assert row["last_assigned_at"]
 
 
 async def test_people_are_found(api, house, database, agent, billing_agent, customer, support):
