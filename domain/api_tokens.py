@@ -12,7 +12,7 @@ from sqlalchemy import Select, func, select
 
 from domain import access, account_letters, words
 from domain.access import Viewer
-from domain.refusals import InvalidInput, Problems
+from domain.refusals import InvalidInput, NotAllowed, Problems
 from domain.sessions import Bearer
 from infra.desk import Desk
 from infra.signing import BadToken
@@ -58,8 +58,9 @@ def _owned(person_id: Any) -> Select[ApiToken]:
     return rows.order_by(ApiToken.id)
 
 
-def _owner(person_id: Any) -> Select[Person]:
-    return select(Person).where(Person.id == person_id, Person.active)
+def _owner(viewer: Viewer) -> Select[Person]:
+    """The viewer, if they are still who they were when they came; of the row itself, which may be waited for."""
+    return select(Person).where(Person.id == viewer.id, Person.active, Person.role == viewer.role)
 
 
 def _good(digest: Any) -> Select[*tuple[Any, ...]]:
@@ -129,7 +130,9 @@ async def create(
     elif ends > unit.now + LONGEST:
         problems.add("expiresAt", "A token ends within a year.")
     problems.refuse()
-    owner = access.found(await unit.lock(_owner, viewer.id), "viewer", "person")  # two at once count each other
+    owner = await unit.lock(_owner, viewer)  # two at once count each other
+    if owner is None:  # they were shut out or have another role since they asked
+        raise NotAllowed
     if len(await unit.read_all(_owned, viewer.id)) >= MOST_TOKENS:
         raise InvalidInput(("name", f"At most {MOST_TOKENS} tokens are possible. Revoke one first."))
     token = PREFIX + secrets.token_urlsafe(RANDOM_BYTES)

@@ -251,6 +251,20 @@ async def test_fifty_are_enough_even_at_once(create, database, agent):
     assert made["token"]
 
 
+@pytest.mark.parametrize("given", [{"active": False}, {"role": "CUSTOMER"}])
+async def test_who_is_shut_out_or_works_here_no_more_meanwhile_gets_none(
+    api, create, halted, database, agent, admin, given
+):
+    """It would outlive them: all that they had are revoked before."""
+    updated = await halted(update(api, admin, agent, **given), "FOR NO KEY UPDATE")
+    made = asyncio.create_task(create(agent))
+    await asyncio.sleep(0.2)  # it waits for them
+    await updated()
+
+    assert (await made)["__typename"] == "NotAllowed"
+    assert await database.rows("SELECT id FROM api_tokens") == []
+
+
 async def test_an_owner_with_another_role_gives_it_other_rights_at_once(api, create, agent, admin):
     program = Program((await create(agent, scope="WRITE"))["token"])
     await api(program, WHO)
