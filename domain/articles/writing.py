@@ -96,6 +96,8 @@ async def save_draft(
     Raises InvalidInput, NotFound, NotAllowed, Conflict CHANGED_MEANWHILE.
     """
     articles.may_write(viewer)
+    if "position" in given:  # of all articles beside it: whoever puts another one in its place waits before the first
+        await positions.hold(unit, Article)
     article = access.found(await unit.lock(articles.one, viewer, article_id), "articleId", "article")
     draft = await unit.lock(articles.draft_of, viewer, article_id)
     if given.get("audience", article.audience) not in {article.audience, None}:

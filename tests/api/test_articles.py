@@ -1,5 +1,6 @@
 """Articles: their categories, drafts beside what is published, versions, addresses, and who sees what of them."""
 
+import asyncio
 import datetime as dt
 from types import SimpleNamespace
 
@@ -316,6 +317,20 @@ async def test_a_place_in_the_category(api, published, do, lead):
 
     found = (await api(None, IN_CATEGORY))["articleCategories"]["nodes"][0]["articles"]
     assert (found["totalCount"], [node["title"] for node in found["nodes"]]) == (3, ["C", "A", "B"])
+
+
+async def test_many_are_put_in_their_places_at_once(published, do, database, lead):
+    """Each locks its own article and then all others: none may wait for one that waits for it."""
+    made = [await published(title=title) for title in "ABCDEFGH"]
+    places = [3, 6, 1, 4, 7, 2, 5, 0]
+
+    answers = await asyncio.gather(
+        *(do(lead, SAVE, articleId=each["id"], position=place) for each, place in zip(made, places, strict=True))
+    )
+
+    assert [answer.get("title") for answer in answers] == list("ABCDEFGH")
+    rows = await database.rows("SELECT position FROM articles ORDER BY position")
+    assert [row["position"] for row in rows] == list(range(8))
 
 
 @pytest.mark.parametrize(
