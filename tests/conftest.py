@@ -269,16 +269,16 @@ class Jobs:
         return [job for job in found if not kinds or type(job) in kinds]
 
     async def run(self):
-        """Perform all that wait, and what they ask for, until none is left. A failing one fails the test."""
+        """Perform all that are due, and what they ask for, until none is left. A failing one fails the test."""
         done = Counter()
-        while rows := await self.database.rows(
-            "SELECT id, kind, attempts, trace FROM jobs WHERE state = 'QUEUED' ORDER BY created_at, id"
-        ):
+        due = "state = 'QUEUED' AND due_at <= now() + :grace"
+        sql = f"SELECT id, kind, attempts, trace FROM jobs WHERE {due} ORDER BY created_at, id"
+        while rows := await self.database.rows(sql, grace=jobs.GRACE):
             for kind in dict.fromkeys(row["kind"] for row in rows if joins(row["kind"], row["attempts"], row["trace"])):
                 await jobs.perform_together(self.desk, kind)
             for row in rows:
-                sql = "SELECT kind, state, last_error FROM jobs WHERE id = :id"
-                (after,) = await self.database.rows(sql, id=row["id"])
+                its = "SELECT kind, state, last_error FROM jobs WHERE id = :id"
+                (after,) = await self.database.rows(its, id=row["id"])
                 assert after["state"] == "DONE" or await jobs.perform(self.desk, row["id"]), after
                 done[row["kind"]] += 1
         return done

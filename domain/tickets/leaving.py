@@ -14,6 +14,7 @@ from infra.unit import Unit
 from models import UNRESOLVED, Person, Role, Ticket, Watcher
 
 BATCH = 500
+LATEST_SECONDS = 10  # in so long has come what was on its way to somebody when they left
 
 
 def _here(person_id: Any) -> Select[Person]:
@@ -30,8 +31,11 @@ def _theirs(person_id: Any, after: Any, most: int) -> Select[Ticket]:
 def leave(unit: Unit, actor_id: UUID | None, person_id: UUID) -> None:
     """Have their unresolved tickets put back, which may be many, and those that they follow followed no more: as
     a customer they would go on seeing them. Those that open again find somebody else by then.
+
+    It is done once more for what was on its way to them just now.
     """
-    unit.enqueue(Unassign(person_id, actor_id, FIRST))
+    for delay in (0, LATEST_SECONDS):
+        unit.enqueue(Unassign(person_id, actor_id, FIRST), delay=delay)
 
 
 async def unassign(unit: Unit, job: Unassign) -> None:

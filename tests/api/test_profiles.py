@@ -19,6 +19,7 @@ PERSON = """mutation($input: UpdatePersonInput!) { updatePerson(input: $input) {
   ... on Conflict { reason current { id } } ... on Refusal { message } } }"""
 ASSIGN = """mutation($ticket: ID!, $to: ID) { assignTicket(input: {ticketId: $ticket, assigneeId: $to}) {
   __typename } }"""
+WATCH = """mutation($ticket: ID!, $to: ID) { watchTicket(input: {ticketId: $ticket, personId: $to}) { __typename } }"""
 WHO = "{ viewer { person { role } } }"
 NOWHERE = "per_00000000-0000-7000-8000-000000000000"
 
@@ -324,7 +325,7 @@ async def test_their_tickets_are_put_back(api, update, work, mailbox, database, 
     await api(agent, ASSIGN, ticket=ticket.gid, to=agent.gid)
 
     await update(admin, agent, **given)
-    assert len(await work.asked(Unassign)) == 1
+    assert len(await work.asked(Unassign)) == 2  # the second is for what is on its way to them
     await work.run()
 
     query = """query($id: ID!) { ticket(id: $id) { assignee { name }
@@ -333,6 +334,26 @@ async def test_their_tickets_are_put_back(api, update, work, mailbox, database, 
         "assignee": None,
         "events": {"nodes": [{"__typename": "TicketAssigned", "actor": {"name": "Alex Admin"}, "toAssignee": None}]},
     }
+
+
+@pytest.mark.parametrize("given", [{"active": False}, {"role": "CUSTOMER"}])
+@pytest.mark.parametrize(("what", "looks"), [(ASSIGN, "memberships"), (WATCH, "watchers")])
+async def test_what_is_on_its_way_to_them_is_put_back_as_well(
+    api, update, work, mailbox, halted, database, admin, director, agent, ticket, given, what, looks
+):
+    """Whoever gives it to them has looked whether they work here before they left."""
+    await work.run()
+    gives = await halted(api(director, what, ticket=ticket.gid, to=agent.gid), f"FROM {looks}")
+    await update(admin, agent, **given)
+    await work.run()
+    await gives()
+    theirs = "SELECT id FROM tickets WHERE assignee_id = :id UNION SELECT ticket_id FROM watchers WHERE person_id = :id"
+    assert await database.rows(theirs, id=agent.id) == [{"id": ticket.uuid}]
+
+    await database.rows("UPDATE jobs SET due_at = now() WHERE kind = 'Unassign'")
+    await work.run()
+
+    assert await database.rows(theirs, id=agent.id) == []
 
 
 async def test_who_is_a_customer_from_now_on_follows_nothing_that_they_followed_as_staff(
