@@ -81,8 +81,7 @@ async def follow(unit: Unit, article: Article, reader_id: UUID, helpful: bool | 
         if good + bad < FEW or good >= bad:
             return
     reason = ArticleReviewReason.POOR_RATING if poor else ArticleReviewReason.OFTEN_UNHELPFUL
-    writer = await unit.read(_writers, article.id, article.author_id)
-    await _begin(unit, article, reason, since, assignee_id=writer.id if writer else None)
+    await _begin(unit, article, reason, since, assignee_id=await _writer(unit, article))
 
 
 async def request(unit: Unit, viewer: Viewer, article_id: UUID, note: str, assignee_id: UUID | None) -> UUID:
@@ -99,11 +98,10 @@ async def request(unit: Unit, viewer: Viewer, article_id: UUID, note: str, assig
         text = "A review of this article has been asked for already."
         raise Conflict(ConflictReason.ALREADY_DONE, text, current=(ArticleReview, known.id))
     if assignee_id is None:
-        writer = await unit.read(_writers, article.id, article.author_id)
-        assignee_id = writer.id if writer else None
+        assignee_id = await _writer(unit, article)
     else:
         access.found(await unit.read(people.one, viewer, assignee_id), "assigneeId", "person")
-        if await unit.read(_colleague, assignee_id) is None:
+        if await unit.lock(_colleague, assignee_id) is None:
             raise InvalidInput(("assigneeId", "This person can't review articles."))
     since = await _since(unit, article.id)
     return await _begin(
@@ -115,6 +113,13 @@ async def request(unit: Unit, viewer: Viewer, article_id: UUID, note: str, assig
         note=said,
         requested_by_id=viewer.id,
     )
+
+
+async def _writer(unit: Unit, article: Article) -> UUID | None:
+    """Who is to review what they wrote; nobody, when they leave just now. They stay to the end of the unit."""
+    writer = await unit.read(_writers, article.id, article.author_id)
+    here = await unit.lock(_colleague, writer.id) if writer else None
+    return here.id if here else None
 
 
 async def _since(unit: Unit, article_id: UUID) -> dt.datetime:

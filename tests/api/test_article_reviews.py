@@ -442,6 +442,23 @@ async def test_what_somebody_was_to_review_is_told_when_they_leave(
     assert news["subject"]["id"] == asked["id"]
 
 
+@pytest.mark.parametrize("named", [True, False])
+async def test_so_it_is_when_they_leave_while_it_is_asked_for(
+    api, request_, reviews, told, halted, mailbox, house, article, agent, lead, admin, support, named
+):
+    """They wrote it, and so review it where nobody is named."""
+    manager = await house.person("Mia Manager", Role.MANAGER, support)
+    given = {"assigneeId": agent.gid} if named else {}
+    asked = await halted(request_(lead, article, **given), "AND people.active")  # they are still here
+    left = asyncio.create_task(api(admin, PERSON, input={"personId": agent.gid, "active": False}))
+    await asyncio.sleep(0.2)
+    await asked()
+    await left
+
+    assert [review["assignee"] for review in await reviews(admin)] == [None]
+    assert len(await told(manager)) == 1
+
+
 async def test_what_somebody_has_reviewed_stays_theirs(
     api, request_, close, reviews, told, mailbox, house, article, agent, lead, admin, support
 ):
