@@ -37,6 +37,10 @@ def one(link_id: Any) -> Select[SignInLink]:
     return select(SignInLink).where(SignInLink.id == link_id)
 
 
+def _person(person_id: Any) -> Select[Person]:
+    return select(Person).where(Person.id == person_id)
+
+
 def _email(person_id: Any) -> Select[*tuple[Any, ...]]:
     return select(Person.email).where(Person.id == person_id)
 
@@ -90,7 +94,11 @@ async def use(unit: Unit, signer: Signer, text: str) -> UUID:
         claims = signer.read(messages.SIGN_IN_LINK, text)
     except BadToken:
         raise WrongCredentials from None
-    link = await unit.lock(one, UUID(claims["link"]))
+    known = await unit.read(one, UUID(claims["link"]))
+    if known is None:
+        raise WrongCredentials
+    await unit.lock(_person, known.person_id)  # before the link, as whoever changes them does
+    link = await unit.lock(one, known.id)
     if link is None or link.used_at is not None or link.expires_at <= unit.now:
         raise WrongCredentials
     unit.change(link, used_at=unit.now)

@@ -108,6 +108,22 @@ async def test_somebody_who_was_shut_out_gets_no_link(request_link, database, wo
     assert await database.rows("SELECT id FROM sign_in_links") == []
 
 
+@pytest.mark.parametrize("given", [{"active": False}, {"email": "carla@elsewhere.example"}])
+async def test_a_link_that_is_followed_while_it_is_ended_signs_nobody_in(
+    api, sign_in, halted, database, admin, customer, token, given
+):
+    """Neither waits for what the other one holds: the person comes first, then their links."""
+    change = "mutation($input: UpdatePersonInput!) { updatePerson(input: $input) { __typename } }"
+    before = await database.rows("SELECT id FROM sessions")
+    changes = await halted(api(admin, change, input={"personId": customer.gid} | given), "FOR NO KEY UPDATE")
+    followed = asyncio.create_task(sign_in(token))
+    await asyncio.sleep(0.2)
+
+    assert (await changes())["updatePerson"]["__typename"] == "UpdatePersonSuccess"
+    assert await followed == WRONG
+    assert await database.rows("SELECT id FROM sessions") == before
+
+
 async def test_what_is_no_address_is_said_and_nothing_comes_of_it(request_link, database):
     before = await database.counts()
 
