@@ -37,7 +37,7 @@ async def comment(desk: Desk, arrival: Arrival) -> None:
     upload_ids, body = await files.stored(desk, viewer, mail)
     try:
         async with desk.writes.begin() as unit:
-            ticket = await conflicts.last_of_merged(unit, viewer, message.ticket_id)
+            ticket = await conflicts.last_of_merged(unit, viewer, message.ticket_id, lock=True)
             if ticket is None:
                 raise Refusal("There is no such ticket any more.")
             said = Words(ticket.id, body, upload_ids, channel=TicketChannel.EMAIL)

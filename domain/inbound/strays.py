@@ -62,6 +62,9 @@ async def _wait(desk: Desk, arrival: Arrival, reason: str) -> None:
 
 async def _where_it_goes_on(unit: Unit, ticket_id: UUID) -> Ticket | None:
     """The ticket, locked, or the one that took it in."""
-    while (row := await unit.read(outcomes.ticket, ticket_id)) is not None and row.merged_into_id is not None:
-        ticket_id = row.merged_into_id
-    return await unit.lock(outcomes.ticket, ticket_id)
+    while True:
+        while (row := await unit.read(outcomes.ticket, ticket_id)) is not None and row.merged_into_id is not None:
+            ticket_id = row.merged_into_id
+        ticket = await unit.lock(outcomes.ticket, ticket_id)
+        if ticket is None or ticket.merged_into_id is None:  # else it was taken in meanwhile
+            return ticket

@@ -60,10 +60,15 @@ async def require_unchanged(
         )
 
 
-async def last_of_merged(unit: Unit, viewer: Viewer, ticket_id: UUID) -> Ticket | None:
-    """The ticket, or the one that took it in; None when the viewer does not see it."""
+async def last_of_merged(unit: Unit, viewer: Viewer, ticket_id: UUID, *, lock: bool = False) -> Ticket | None:
+    """The ticket, or the one that took it in; None when the viewer does not see it.
+
+    `lock`: it is, so that no other one takes it in before the end of the unit.
+    """
     for _ in range(MOST_HOPS):
         ticket = await unit.read(tickets.one, viewer, ticket_id)
+        if lock and ticket is not None and ticket.merged_into_id is None:
+            ticket = await unit.lock(tickets.one, viewer, ticket_id)  # which may have been taken in since
         if ticket is None or ticket.merged_into_id is None:
             return ticket
         ticket_id = ticket.merged_into_id

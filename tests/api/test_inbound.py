@@ -447,6 +447,24 @@ async def test_what_waits_is_told_where_a_merged_ticket_goes_on(
     assert [f"tkt_{row['ticket_id']}" for row in await database.rows("SELECT ticket_id FROM comments")] == [into]
 
 
+@pytest.mark.parametrize(("mine", "outcome"), [(True, "COMMENTED"), (False, "WAITING")])
+async def test_so_it_is_when_the_ticket_is_merged_while_the_mail_comes_in(
+    desk, halted, reply_to, submit, stranger, customer, agent, problem, database, api, ticket, mine, outcome
+):
+    into = (await submit(customer, problem, subject="Same fire"))["id"]
+    merge = "mutation($input: MergeTicketsInput!) { mergeTickets(input: $input) { __typename } }"
+    sender = (customer if mine else stranger).email
+    came = Incoming(mail(sender).as_bytes(), sender, reply_to)
+    taken = await halted(inbound.take(desk, came), "FROM tickets")
+    await api(agent, merge, input={"intoTicketId": into, "ticketIds": [ticket.gid]})
+
+    await taken()
+
+    assert await outcomes(database) == [outcome]
+    (row,) = await database.rows("SELECT ticket_id, internal FROM comments")
+    assert (f"tkt_{row['ticket_id']}", row["internal"]) == (into, not mine)
+
+
 async def test_who_has_the_address_of_a_ticket_does_not_fill_it(send, reply_to, stranger, database, monkeypatch):
     monkeypatch.setattr(attempts, "STRAY_MAIL_BY_TICKET", replace(attempts.STRAY_MAIL_BY_TICKET, most=2))
     for number in range(4):
