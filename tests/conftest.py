@@ -28,7 +28,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from xdist.scheduler.loadfile import LoadFileScheduling
 
 import models
-from domain import sessions
+from domain import erasing, sessions
 from domain.people import Newcomer, add
 from infra import embedded, jobs
 from infra import settings as infra_settings
@@ -39,10 +39,11 @@ from models import Role
 from web.app import App
 from workers import running
 
-pytest_plugins = ("scheduling", "sockets", "uploads")  # the last two: fixtures of several folders
+pytest_plugins = ("scheduling", "halting", "sockets", "uploads")  # but the first: fixtures of several folders
 ROOT = Path(__file__).resolve().parents[1]
 PASSWORD = "correct horse battery staple"
 assert running.PERFORMERS  # imported, they have declared what they perform
+erasing.UNDER_WAY_SECONDS = 0.0  # nobody writes meanwhile, unless a test says so
 gc.set_threshold(10_000, 20, 100)  # seldom: looking for garbage among all that stays would take a fifth of the time
 # Unset, it would draw each error's frames with all their values, which takes seconds where one is long.
 structlog.configure(

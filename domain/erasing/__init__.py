@@ -27,6 +27,7 @@ from models import AuditEntry, Comment, Person, Ticket
 
 BATCH = 500  # rows that are looked at by one transaction
 PAUSES = (0.1, 0.5, 2.0, 10.0)  # in seconds, before a batch is tried again that came at the wrong moment
+UNDER_WAY_SECONDS = 2.0  # in so long what was begun has been written
 Told = Callable[[str], None]
 
 
@@ -89,6 +90,8 @@ async def erase_person(desk: Desk, person_id: UUID, told: Told) -> None:
     """
     async with desk.writes.begin() as unit:
         email = (await profiles.shut_out(unit, person_id)).email
+    # What they just wrote, or others to them, may be on its way into a table: they were looked at before they went.
+    await asyncio.sleep(UNDER_WAY_SECONDS)
     for rule in RULES:
         if count := await _go_through(desk, rule, person_id, email):
             told(f"{rule.model.__tablename__}: {count:,}")

@@ -1,7 +1,5 @@
 """What tests of the API share."""
 
-import asyncio
-from contextvars import ContextVar
 from types import SimpleNamespace
 from uuid import uuid4
 
@@ -11,44 +9,7 @@ from knowledge import GIVE, SEEN, VIEW
 from domain import visitors
 from domain.access import Viewer
 from domain.articles import categories, writing
-from infra.transactions import Transaction
 from models import ArticleAudience, Role
-
-_halt = ContextVar("halt", default=None)  # of whoever is to wait
-
-
-@pytest.fixture
-def halted(monkeypatch):
-    """Does something up to the answer to its first statement that says this; gives what has it go on to its end."""
-    fetch = Transaction.fetch
-
-    async def fetched(self, text, *rest, **options):
-        found = await fetch(self, text, *rest, **options)
-        halt = _halt.get()
-        if halt and halt.says in text and not halt.there.is_set():
-            halt.there.set()
-            await halt.on.wait()
-        return found
-
-    monkeypatch.setattr(Transaction, "fetch", fetched)
-
-    async def begun(doing, says):
-        halt = SimpleNamespace(says=says, there=asyncio.Event(), on=asyncio.Event())
-
-        async def done():
-            _halt.set(halt)
-            return await doing
-
-        async def goes_on():
-            halt.on.set()
-            return await task
-
-        task = asyncio.create_task(done())
-        async with asyncio.timeout(5):
-            await halt.there.wait()
-        return goes_on
-
-    return begun
 
 
 @pytest.fixture

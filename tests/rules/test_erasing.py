@@ -1,5 +1,6 @@
 """Erasing somebody leaves none of their words anywhere, and every history and figure as it was."""
 
+import asyncio
 import dataclasses
 import json
 import typing
@@ -248,6 +249,26 @@ async def test_no_word_of_theirs_is_left_and_all_that_is_counted_stays(scene, de
         (row,) = await database.rows("SELECT subject, status, rating FROM tickets WHERE id = :id", id=ticket)
         state = replayed(ticket, {ticket: await database.rows(EVENTS, id=ticket)})
         assert {name: state[name] for name in row} == row
+
+
+@pytest.mark.parametrize("by_staff", [False, True])
+async def test_nothing_is_left_of_what_was_just_being_written(
+    scene, halted, desk, database, api, agent, monkeypatch, by_staff
+):
+    """By them, or in answer to them."""
+    monkeypatch.setattr(erasing, "UNDER_WAY_SECONDS", 0.5)
+    await database.rows("UPDATE tickets SET status = 'OPEN', closed_at = NULL WHERE id = :id", id=scene.own)
+    comment = "mutation($input: AddCommentInput!) { addComment(input: $input) { __typename } }"
+    given = {"ticketId": f"tkt_{scene.own}", "body": CANARY}
+    said = await halted(api(agent if by_staff else scene.person, comment, input=given), "FROM tickets")
+    erased = asyncio.create_task(erasing.erase_person(desk, scene.person.id, lambda _: None))
+    await asyncio.sleep(0.2)
+    assert await said() == {"addComment": {"__typename": "AddCommentSuccess"}}
+
+    await erased
+
+    assert not await holding(database, models.Comment, "body")
+    assert not await holding(database, models.TicketWords, "words")
 
 
 async def test_what_others_wrote_for_others_stays(scene, desk, database, api, agent, work):
