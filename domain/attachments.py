@@ -19,7 +19,7 @@ from infra.ids import new_id
 from infra.media_types import UNKNOWN, accepted, usual
 from infra.settings import Settings
 from infra.unit import Unit, now
-from models import Attachment, Comment, Ticket, TicketChannel, Upload
+from models import Attachment, Comment, Person, Ticket, TicketChannel, Upload
 
 MOST_FILES = 10
 MOST_FILENAME = 255
@@ -41,6 +41,13 @@ def _own(viewer: Viewer, upload_ids: Any) -> Select[Upload]:
 
 def _upload(upload_id: Any) -> Select[Upload]:
     return select(Upload).where(Upload.id == upload_id)
+
+
+def _naming(key: Any) -> Select[*tuple[Any, ...]]:
+    """A row for whatever names these bytes: a place that waits for them, a file on a ticket, somebody's picture."""
+    columns = Upload.key, Attachment.key, Person.avatar_key
+    rows = sa.union_all(*(select(column).where(column == key) for column in columns)).subquery("naming")
+    return select(rows.c[0])
 
 
 def of_comment(comment: Any) -> Select[Attachment]:
@@ -129,6 +136,11 @@ class Uploads:
                 return row.sha256 == received.sha256
             unit.change(row, content_type=received.content_type, sha256=received.sha256, stored_at=unit.now)
             return True
+
+    async def forgotten(self, key: str) -> bool:
+        """Whether nothing names what lies under this key any more."""
+        async with self._desk.writes.begin() as unit:
+            return not await unit.run(_naming, key)
 
 
 async def finished(unit: Unit, viewer: Viewer, upload_ids: list[UUID]) -> list[Upload]:

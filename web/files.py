@@ -56,6 +56,9 @@ class Uploads(Protocol):
     async def stored(self, upload_id: UUID, received: Received) -> bool:
         """Note what arrived. False when the upload is gone or already holds other bytes."""
 
+    async def forgotten(self, key: str) -> bool:
+        """Whether nothing names what lies under this key any more."""
+
 
 class _Refused(Exception):
     def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
@@ -166,10 +169,11 @@ async def _take(request: Request, settings: Settings, files: Files, uploads: Upl
         raise _Refused(408, f"Nothing came for {SILENCE_SECONDS} seconds.") from None
     if await uploads.stored(upload_id, received):
         return
-    if await uploads.find(upload_id) is None:
+    if await uploads.forgotten(expected.key):
         await files.delete([expected.key])
         raise _Refused(404, "There is no such upload any more.")
-    raise _Refused(409, "This upload already holds other bytes.")
+    # Another request was faster: maybe its bytes are on a ticket by now.
+    raise _Refused(409, "This upload already holds other bytes, or is in use.")
 
 
 def _require_size(request: Request, expected: Expected) -> None:

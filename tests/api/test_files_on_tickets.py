@@ -315,6 +315,38 @@ async def test_of_two_tickets_at_once_one_gets_the_file(submit, uploaded, databa
     assert (counts["tickets"], counts["attachments"]) == (1, 1)
 
 
+@pytest.mark.parametrize("on", ["ticket", "profile"])
+async def test_what_is_sent_twice_at_once_stays_once_it_is_named(
+    api, create, send, submit, desk, monkeypatch, database, customer, problem, on
+):
+    """The first request has stored the bytes, and comes to say so when the second one has, and they are in use."""
+    upload, receive, waits, goes_on = await create(customer), desk.files.receive, asyncio.Event(), asyncio.Event()
+
+    async def received(*arguments, **options):
+        found = await receive(*arguments, **options)
+        if not waits.is_set():
+            waits.set()
+            await goes_on.wait()
+        return found
+
+    monkeypatch.setattr(desk.files, "receive", received)
+    first = asyncio.create_task(send(upload))
+    await waits.wait()
+    assert (await send(upload)).status_code == 204
+    if on == "ticket":
+        await submit(customer, problem, uploadIds=[upload["id"]])
+        (row,) = await database.rows("SELECT key FROM attachments")
+    else:
+        mine = "mutation($id: ID!) { updateProfile(input: {avatarUploadId: $id}) { __typename } }"
+        await api(customer, mine, id=upload["id"])
+        (row,) = await database.rows("SELECT avatar_key AS key FROM people WHERE avatar_key IS NOT NULL")
+    goes_on.set()
+
+    assert (await first).status_code == 409
+    size, _ = await desk.files.open(row["key"])
+    assert size == len(PNG)
+
+
 async def test_staff_attach_their_own_files_for_a_customer(api, submit, uploaded, customer, agent, problem):
     ticket = await submit(agent, problem, requesterId=customer.gid, uploadIds=[await uploaded(agent)])
 

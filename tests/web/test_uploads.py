@@ -49,6 +49,9 @@ class Announced:
         self.settled.append(received)
         return True
 
+    async def forgotten(self, key: str) -> bool:
+        return key not in {row.key for row in self.rows.values()}
+
 
 @pytest.fixture
 def settings(tmp_path) -> Settings:
@@ -106,7 +109,10 @@ async def test_other_bytes_cannot_replace_what_is_stored(http, link, announced, 
 
     answer = await http.put(url, content=PNG[:-1] + b"x")
 
-    assert (answer.status_code, answer.json()) == (409, {"message": "This upload already holds other bytes."})
+    assert (answer.status_code, answer.json()) == (
+        409,
+        {"message": "This upload already holds other bytes, or is in use."},
+    )
     assert [path.read_bytes() for path in left(settings)] == [PNG]
 
 
