@@ -35,6 +35,11 @@ def one(viewer: Viewer, ticket_id: Any) -> Select[Ticket]:
     return visible(viewer).where(Ticket.id == ticket_id)
 
 
+def some(viewer: Viewer, ticket_ids: Any) -> Select[Ticket]:
+    """Those of these tickets that the viewer may know of, by id: in one order, for locking them."""
+    return visible(viewer).where(Ticket.id == sa.func.any(ticket_ids)).order_by(Ticket.id)
+
+
 def changed(viewer: Viewer, ticket_id: Any) -> Select[Ticket]:
     """The ticket as a change of it is answered: to whoever just made it even when they don't see it from then on."""
     access.sign_in_required(viewer)

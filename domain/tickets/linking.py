@@ -38,10 +38,6 @@ def merged(viewer: Viewer, ticket: Any) -> Select[Ticket]:
     return tickets.visible(viewer).where(Ticket.merged_into_id == ticket.id)
 
 
-def _some(viewer: Viewer, ticket_ids: Any) -> Select[Ticket]:
-    return tickets.visible(viewer).where(Ticket.id == func.any(ticket_ids)).order_by(Ticket.id)
-
-
 def _links_between(ticket_id: Any, other_id: Any) -> Select[TicketLink]:
     here = sa.and_(TicketLink.ticket_id == ticket_id, TicketLink.other_id == other_id)
     there = sa.and_(TicketLink.ticket_id == other_id, TicketLink.other_id == ticket_id)
@@ -100,7 +96,7 @@ async def unlink(unit: Unit, viewer: Viewer, ticket_id: UUID, other_id: UUID) ->
 async def _both(unit: Unit, viewer: Viewer, ticket_id: UUID, other_id: UUID) -> tuple[Ticket, Ticket]:
     """Both tickets, locked: the viewer works on the first and sees the second."""
     access.require(viewer, Role.AGENT)
-    found = {row.id: row for row in await unit.lock_all(_some, viewer, sorted({ticket_id, other_id}))}
+    found = {row.id: row for row in await unit.lock_all(tickets.some, viewer, sorted({ticket_id, other_id}))}
     ticket = access.found(found.get(ticket_id), "ticketId", "ticket")
     other = access.found(found.get(other_id), "otherTicketId", "ticket")
     works = await tickets.is_worked_on(unit, viewer, ticket)
@@ -150,7 +146,7 @@ async def merge(unit: Unit, viewer: Viewer, into_id: UUID, ticket_ids: list[UUID
     if into_id in ticket_ids:
         raise InvalidInput((f"ticketIds.{ticket_ids.index(into_id)}", "A ticket can't go into itself."))
     wanted = list(dict.fromkeys(ticket_ids))
-    found = {row.id: row for row in await unit.lock_all(_some, viewer, sorted({into_id, *wanted}))}
+    found = {row.id: row for row in await unit.lock_all(tickets.some, viewer, sorted({into_id, *wanted}))}
     into = access.found(found.get(into_id), "intoTicketId", "ticket")
     sources = []
     for ticket_id in wanted:

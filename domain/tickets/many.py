@@ -41,7 +41,8 @@ async def update(unit: Unit, viewer: Viewer, ticket_ids: list[UUID], wanted: Map
         access.found(await unit.read(people.one, viewer, wanted["assignee_id"]), "assigneeId", "person")
     places = {ticket_id: place for place, ticket_id in reversed(list(enumerate(ticket_ids)))}
     refused: dict[UUID, Refusal] = {}
-    # By id, so that two who change the same tickets can't wait for each other.
+    # By id, and all of them before agents are looked for, so that two who do that can't wait for each other.
+    await unit.lock_all(tickets.some, viewer, sorted(places))
     for ticket_id in sorted(places):
         try:
             async with unit.part():

@@ -10,6 +10,7 @@ from domain import attempts
 from domain.tickets import assigning, leaving, offering
 from domain.tickets.actions import TicketAction
 from models import Role
+from resolvers import writing
 
 REFUSED = """... on Refusal { message } ... on InvalidInput { field } ... on NotFound { field }
   ... on Conflict { reason current { id } missedEvents { __typename } }"""
@@ -370,6 +371,26 @@ async def test_a_refusal_in_the_middle_undoes_all_of_that_ticket(
     rows = await database.rows("SELECT priority, last_seq FROM tickets ORDER BY number")
     assert [(row["priority"], row["last_seq"]) for row in rows] == [("LOW", 4), ("NORMAL", 2), ("LOW", 4)]
     assert (await database.counts())["events"] == before["events"] + 4
+
+
+async def test_two_who_change_many_at_once_do_not_wait_for_each_other(
+    api, halted, database, house, submit, customer, director, billing, problem, monkeypatch
+):
+    """Both need the agents that the tickets may go to, and one ticket that the other one needs as well."""
+    monkeypatch.setattr(writing, "TRIES", 1)
+    await database.rows("UPDATE departments SET assignment = 'LEAST_BUSY' WHERE id = :id", id=billing.id)
+    await house.person("Bill Billing", Role.AGENT, billing)
+    one, two, three = [(await submit(customer, problem))["id"] for _ in range(3)]
+
+    def moved(*ids):
+        return api(director, MANY, input={"ticketIds": ids, "departmentId": billing.gid})
+
+    first = await halted(moved(one, two), "INSERT INTO availabilities")
+    second = asyncio.create_task(moved(two, three))
+    await asyncio.sleep(0.2)
+
+    for answer in (await first(), await second):
+        assert [len(answer["updateTickets"][name]) for name in ("updated", "refused")] == [2, 0]
 
 
 async def test_many_is_for_staff_and_at_most_a_hundred(api, database, customer, agent, ticket):
