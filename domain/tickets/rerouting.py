@@ -77,6 +77,7 @@ async def empty(unit: Unit, job: LeaveArchived) -> None:
     for ticket in tickets:
         await leave_archived(unit, ticket)
         await sla.follow(unit, ticket)
+        await unit.flush()  # whoever got it has one more when the next one looks for an agent
     if len(tickets) == BATCH:
         unit.enqueue(LeaveArchived(job.department_id, tickets[-1].id))
 

@@ -6,6 +6,8 @@ import orjson
 import pytest
 
 from domain.access import Viewer
+from domain.jobs import LeaveArchived
+from domain.ranges import FIRST
 from domain.refusals import Refusal
 from domain.tickets import rerouting, submitting
 from models import Role
@@ -240,6 +242,26 @@ async def test_what_was_on_its_way_in_when_it_was_archived_goes_on(
     assert await database.rows(where) == [{"department_id": billing.id}]
     routed = "SELECT data ->> 'to_department_id' AS went FROM events WHERE kind = 'TicketRouted' ORDER BY seq, id"
     assert [row["went"] for row in await database.rows(routed)] == [str(support.id)] * 2 + [str(billing.id)] * 2
+
+
+async def test_of_many_that_go_on_nobody_gets_more_than_fits(
+    desk, house, submit, database, work, mailbox, support, billing, problem, customer
+):
+    await database.rows(
+        "UPDATE departments SET assignment = 'LEAST_BUSY', agent_capacity = 2 WHERE id = :id", id=billing.id
+    )
+    agents = {(await house.person(name, Role.AGENT, billing)).id for name in ("Ann", "Bob")}
+    for _ in range(5):
+        await submit(customer, problem)
+    await database.rows("UPDATE categories SET department_id = :id", id=billing.id)
+    await database.rows("UPDATE departments SET archived_at = now() WHERE id = :id", id=support.id)
+    async with desk.writes.begin() as unit:
+        unit.enqueue(LeaveArchived(support.id, FIRST))
+
+    await work.run()
+
+    found = await database.rows("SELECT assignee_id, count(*) FROM tickets GROUP BY assignee_id")
+    assert {row["assignee_id"]: row["count"] for row in found} == dict.fromkeys(agents, 2) | {None: 1}
 
 
 async def test_one_that_is_in_use_again_keeps_them(save, database, work, mailbox, desk, house, support, billing):
