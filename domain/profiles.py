@@ -126,6 +126,9 @@ async def update(unit: Unit, viewer: Viewer, person_id: UUID, given: dict[str, A
     together: list[Person] = []
     if viewer.has(Role.ADMIN) and given.keys() & {"role", "active"}:
         together = await unit.lock_all(_with_admins, person_id)
+        # They were waited for: the viewer may have been shut out by one of them.
+        if not any(row.id == viewer.id and row.active and row.role is Role.ADMIN for row in together):
+            raise NotAllowed(access.ALONE[Role.ADMIN])
         found = next((row for row in together if row.id == person_id), None)
     else:
         found = await unit.lock(people.one, viewer, person_id)

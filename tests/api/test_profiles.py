@@ -317,6 +317,23 @@ async def test_two_admins_who_leave_at_once_leave_one(update, database, house, a
     assert len(await database.rows("SELECT id FROM people WHERE role = 'ADMIN' AND active")) == 1
 
 
+@pytest.mark.parametrize("given", [{"active": False}, {"role": "AGENT"}])
+async def test_of_two_admins_who_shut_each_other_out_the_second_is_none_any_more(
+    update, halted, database, house, admin, given
+):
+    other = await house.person("Otto Other", Role.ADMIN)
+    await house.person("Ann Another", Role.ADMIN)
+    first = await halted(update(admin, other, **given), "FOR NO KEY UPDATE")
+    second = asyncio.create_task(update(other, admin, **given))
+    await asyncio.sleep(0.2)  # it waits for both
+
+    assert (await first())["name"] == "Otto Other"
+    assert (await second)["__typename"] == "NotAllowed"
+    assert (await database.rows("SELECT active, role FROM people WHERE id = :id", id=admin.id)) == [
+        {"active": True, "role": "ADMIN"}
+    ]
+
+
 # --- Their tickets ----------------------------------------------------------------------------------------------------
 
 
