@@ -3,7 +3,7 @@
 import pytest
 from large_desk import GROWING, VIEWERS
 
-from domain import editing
+from domain import editing, tickets
 from domain.access import Viewer
 from domain.articles import reviewing
 from domain.tickets import assigning, handling, leaving, linking, rerouting, search, watching
@@ -78,7 +78,7 @@ async def test_people_are_found_by_their_words(plans, people):
         (search._forgotten, (new_id(), True), False),
         (editing._files, (new_id(),), True),
         (watching._watcher, (new_id(), new_id()), True),
-        (linking._some, (AGENT, [new_id(), new_id()]), True),
+        (tickets.some, (AGENT, [new_id(), new_id()]), True),
         (linking._links_between, (new_id(), new_id()), True),
         (linking._move_comments, ([new_id()], new_id()), False),
         (linking._move_files, ([new_id()], new_id()), False),
