@@ -43,11 +43,12 @@ def _upload(upload_id: Any) -> Select[Upload]:
     return select(Upload).where(Upload.id == upload_id)
 
 
-def _naming(key: Any) -> Select[*tuple[Any, ...]]:
-    """A row for whatever names these bytes: a place that waits for them, a file on a ticket, somebody's picture."""
-    columns = Upload.key, Attachment.key, Person.avatar_key
-    rows = sa.union_all(*(select(column).where(column == key) for column in columns)).subquery("naming")
-    return select(rows.c[0])
+def _naming(upload_id: Any, person_id: Any, key: Any) -> Select[*tuple[Any, ...]]:
+    """A row for whatever names an upload's bytes: its place, a file on a ticket, the picture of whoever sent them."""
+    place = select(Upload.key).where(Upload.id == upload_id)
+    file = select(Attachment.key).where(Attachment.key == key)
+    picture = select(Person.avatar_key).where(Person.id == person_id, Person.avatar_key == key)
+    return select(sa.union_all(place, file, picture).subquery("naming").c[0])
 
 
 def of_comment(comment: Any) -> Select[Attachment]:
@@ -124,7 +125,14 @@ class Uploads:
             row = await unit.read(_upload, upload_id)
             if row is None or row.expires_at <= unit.now:
                 return None
-            return Expected(row.key, row.size_bytes, row.filename, row.claimed_type, stored=row.stored_at is not None)
+            return Expected(
+                person_id=row.person_id,
+                key=row.key,
+                size_bytes=row.size_bytes,
+                filename=row.filename,
+                content_type=row.claimed_type,
+                stored=row.stored_at is not None,
+            )
 
     async def stored(self, upload_id: UUID, received: Received) -> bool:
         """The bytes have arrived. False when others had before, or the place is gone."""
@@ -137,10 +145,10 @@ class Uploads:
             unit.change(row, content_type=received.content_type, sha256=received.sha256, stored_at=unit.now)
             return True
 
-    async def forgotten(self, key: str) -> bool:
-        """Whether nothing names what lies under this key any more."""
+    async def forgotten(self, upload_id: UUID, expected: Expected) -> bool:
+        """Whether nothing names the bytes of this upload any more."""
         async with self._desk.writes.begin() as unit:
-            return not await unit.run(_naming, key)
+            return not await unit.run(_naming, upload_id, expected.person_id, expected.key)
 
 
 async def finished(unit: Unit, viewer: Viewer, upload_ids: list[UUID]) -> list[Upload]:

@@ -62,8 +62,9 @@ class WrongType(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """One file that was announced: where it goes, what it should be, and whether its bytes are there already."""
+    """One file that was announced: by whom, where it goes, what it should be, whether its bytes are there already."""
 
+    person_id: UUID
     key: str
     size_bytes: int
     filename: str

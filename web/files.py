@@ -56,8 +56,8 @@ class Uploads(Protocol):
     async def stored(self, upload_id: UUID, received: Received) -> bool:
         """Note what arrived. False when the upload is gone or already holds other bytes."""
 
-    async def forgotten(self, key: str) -> bool:
-        """Whether nothing names what lies under this key any more."""
+    async def forgotten(self, upload_id: UUID, expected: Expected) -> bool:
+        """Whether nothing names the bytes of this upload any more."""
 
 
 class _Refused(Exception):
@@ -169,7 +169,7 @@ async def _take(request: Request, settings: Settings, files: Files, uploads: Upl
         raise _Refused(408, f"Nothing came for {SILENCE_SECONDS} seconds.") from None
     if await uploads.stored(upload_id, received):
         return
-    if await uploads.forgotten(expected.key):
+    if await uploads.forgotten(upload_id, expected):
         await files.delete([expected.key])
         raise _Refused(404, "There is no such upload any more.")
     # Another request was faster: maybe its bytes are on a ticket by now.

@@ -32,7 +32,7 @@ class Announced:
 
     def add(self, body: bytes, filename: str = "cat.png", claimed: str = "image/png") -> UUID:
         upload_id = uuid4()
-        self.rows[upload_id] = Expected(f"files/{upload_id}", len(body), filename, claimed, stored=False)
+        self.rows[upload_id] = Expected(uuid4(), f"files/{upload_id}", len(body), filename, claimed, stored=False)
         return upload_id
 
     async def find(self, upload_id: UUID) -> Expected | None:
@@ -49,8 +49,8 @@ class Announced:
         self.settled.append(received)
         return True
 
-    async def forgotten(self, key: str) -> bool:
-        return key not in {row.key for row in self.rows.values()}
+    async def forgotten(self, upload_id: UUID, expected: Expected) -> bool:
+        return upload_id not in self.rows
 
 
 @pytest.fixture
