@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Select, select
 
 from domain import escalations, history
-from domain.happenings import EscalationEnded, TicketEscalated
+from domain.happenings import EscalationEnded, TicketEscalated, TicketRouted
 from infra.unit import Unit
 from models import Escalation, EscalationLevel, Membership, Person, Role, Ticket
 
@@ -115,31 +115,24 @@ def _up(unit: Unit, each: Raise, before: Escalation | None, people: People) -> E
         level = EscalationLevel(level.value + 1)
 
 
-async def go_along(unit: Unit, ticket: Ticket) -> UUID | None:
-    """The escalation in force of a locked ticket that came to another department goes to those of its level there, too;
-    gives its id, if that is news to somebody.
+async def go_along(unit: Unit, actor_id: UUID | None, ticket: Ticket, routed: TicketRouted) -> None:
+    """Record that a locked ticket came to another department; its escalation in force goes to those of its level there,
+    too, which `routed` tells them.
+
+    Where nobody is of that level it goes up, as those whom it went to do not see it any more. What was acknowledged
+    stays.
     """
     escalation = await unit.lock(escalations.in_force, ticket.id) if ticket.escalation_rank else None
     if escalation is None:
-        return None
-    people = await _people(unit, [ticket.department_id])
-    there, before = people.of(escalation.level, ticket.department_id), escalation.escalated_to_ids
-    if set(there) <= set(before):
-        return None
-    unit.change(escalation, escalated_to_ids=list(dict.fromkeys([*there, *before]))[:MOST_TOLD])
-    return escalation.id
-
-
-async def go_up_if_alone(unit: Unit, actor_id: UUID | None, ticket: Ticket) -> None:
-    """Raise a locked ticket that came to a department where nobody is of the level that it was escalated to: those whom
-    it went to do not see it any more. What was acknowledged stays.
-    """
-    escalation = await unit.lock(escalations.in_force, ticket.id) if ticket.escalation_rank else None
-    if escalation is None or escalation.acknowledged_at is not None or escalation.level is EscalationLevel.DIRECTOR:
+        history.record(unit, actor_id, ticket, routed)
         return
-    people = await _people(unit, [ticket.department_id])
-    if people.of(escalation.level, ticket.department_id):
-        return
-    higher, reason = EscalationLevel(escalation.level.value + 1), escalation.reason or ""
-    again = Raise(ticket, higher, reason, actor_id=actor_id, rule_id=escalation.rule_id if actor_id is None else None)
-    await to_higher_levels(unit, [again], {ticket.id: escalation})
+    level, before = escalation.level, escalation.escalated_to_ids
+    there = (await _people(unit, [ticket.department_id])).of(level, ticket.department_id)
+    if not set(there) <= set(before):
+        unit.change(escalation, escalated_to_ids=list(dict.fromkeys([*there, *before]))[:MOST_TOLD])
+        routed = replace(routed, escalation_id=escalation.id)
+    history.record(unit, actor_id, ticket, routed)
+    if not there and escalation.acknowledged_at is None and level is not EscalationLevel.DIRECTOR:
+        rule_id = escalation.rule_id if actor_id is None else None
+        higher = Raise(ticket, EscalationLevel(level.value + 1), escalation.reason or "", actor_id, rule_id)
+        await to_higher_levels(unit, [higher], {ticket.id: escalation})

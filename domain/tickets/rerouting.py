@@ -6,7 +6,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import Select, select
 
-from domain import access, departments, history, routing, sla
+from domain import access, departments, routing, sla
 from domain.access import Viewer
 from domain.escalations import raising
 from domain.happenings import TicketRouted
@@ -90,9 +90,7 @@ async def _arrive(
     if department_id != before:
         unit.change(ticket, department_id=department_id)
         by_rule = decision.rule_id if decision.department_id == department_id else None
-        escalation_id = await raising.go_along(unit, ticket)
-        history.record(unit, actor_id, ticket, TicketRouted(before, department_id, by_rule, escalation_id))
-        await raising.go_up_if_alone(unit, actor_id, ticket)
+        await raising.go_along(unit, actor_id, ticket, TicketRouted(before, department_id, by_rule))
     has_it = ticket.assignee_id
     if has_it is not None and (
         department_id == before or await unit.read(routing.agent_of, has_it, department_id) is not None

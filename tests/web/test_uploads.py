@@ -49,7 +49,7 @@ class Announced:
         self.settled.append(received)
         return True
 
-    async def forgotten(self, upload_id: UUID, expected: Expected) -> bool:
+    async def forgotten(self, upload_id: UUID, _expected: Expected) -> bool:
         return upload_id not in self.rows
 
 
