@@ -1,5 +1,6 @@
 """Departments: who sees them, and how an admin keeps them."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -82,6 +83,23 @@ def _unresolved_of(department_id: Any) -> Select[Ticket]:
 
 
 # --- Writing ----------------------------------------------------------------------------------------------------------
+
+
+async def in_use(unit: Unit, viewer: Viewer, department_id: UUID) -> Department:
+    """The department that somebody named. Raises NotFound when it is not in use."""
+    rows = await unit.read_all(some, viewer, [department_id])
+    return access.found(next(iter(rows), None), "departmentId", "department")
+
+
+async def require_in_use(
+    unit: Unit, viewer: Viewer, department_ids: Sequence[UUID], *, besides: Collection[UUID] = ()
+) -> None:
+    """Raises NotFound for the first of these departments that is neither in use nor one of those `besides`."""
+    if not department_ids:
+        return
+    known = {*besides, *(row.id for row in await unit.read_all(some, viewer, list(department_ids)))}
+    for number, department_id in enumerate(department_ids):
+        access.found(department_id if department_id in known else None, f"departmentIds.{number}", "department")
 
 
 @dataclass(frozen=True, slots=True)

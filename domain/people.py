@@ -202,16 +202,10 @@ async def create(unit: Unit, viewer: Viewer, newcomer: Newcomer) -> UUID:
     if newcomer.role is not Role.CUSTOMER or newcomer.department_ids:
         access.require(viewer, Role.ADMIN)
     person_id = await add(unit, newcomer)
-    await _known_departments(unit, viewer, newcomer.department_ids)
+    await departments.require_in_use(unit, viewer, newcomer.department_ids)
     if newcomer.invite and not viewer.has(Role.ADMIN):
         await attempts.count(unit, attempts.INVITATION_BY_STAFF, str(viewer.id))
     return person_id
-
-
-async def _known_departments(unit: Unit, viewer: Viewer, wanted: list[UUID]) -> None:
-    known = {row.id for row in await unit.read_all(departments.some, viewer, wanted)}
-    for number, department_id in enumerate(wanted):
-        access.found(department_id if department_id in known else None, f"departmentIds.{number}", "department")
 
 
 async def known_or_added(unit: Unit, newcomer: Newcomer) -> Person:
@@ -240,10 +234,7 @@ async def add_row(unit: Unit, newcomer: Newcomer) -> Person:
     name = words.line(problems, "name", newcomer.name, most=words.MOST_NAME, what="The name")
     email = words.email(problems, "email", newcomer.email)
     locale = words.locale(problems, "locale", newcomer.locale)
-    if newcomer.department_ids and newcomer.role is Role.CUSTOMER:
-        problems.add("departmentIds", "Customers don't work in departments.")
-    if len(newcomer.department_ids) > MOST_DEPARTMENTS:
-        problems.add("departmentIds", f"At most {MOST_DEPARTMENTS} departments are possible.")
+    check_departments(problems, newcomer.role, newcomer.department_ids)
     problems.refuse()
     taken = Conflict(ConflictReason.TAKEN, "Somebody with this email address is known already.")
     unit.translate("people_email_key", taken)
@@ -267,6 +258,14 @@ async def add_row(unit: Unit, newcomer: Newcomer) -> Person:
     if newcomer.invite:
         links.send(unit, person.id, MessageKind.INVITATION)
     return person
+
+
+def check_departments(problems: Problems, role: Role, department_ids: list[UUID]) -> None:
+    """Adds a problem where somebody of this role can't work in so many departments: customers work in none."""
+    if department_ids and role is Role.CUSTOMER:
+        problems.add("departmentIds", "Customers don't work in departments.")
+    if len(department_ids) > MOST_DEPARTMENTS:
+        problems.add("departmentIds", f"At most {MOST_DEPARTMENTS} departments are possible.")
 
 
 async def invite(settings: Settings, email: str, role: str) -> str:

@@ -190,11 +190,7 @@ async def _checked(unit: Unit, person: Person, given: dict[str, Any]) -> dict[st
             problems.add(field, NEVER_EMPTY[field])
         elif field in given:
             values[field] = words.email(problems, field, given[field]) if field == "email" else given[field]
-    ids = given.get("department_ids") or []
-    if ids and values.get("role", person.role) is Role.CUSTOMER:
-        problems.add("departmentIds", "Customers don't work in departments.")
-    if len(ids) > people.MOST_DEPARTMENTS:
-        problems.add("departmentIds", f"At most {people.MOST_DEPARTMENTS} departments are possible.")
+    people.check_departments(problems, values.get("role", person.role), given.get("department_ids") or [])
     problems.refuse()
     values = {name: value for name, value in values.items() if getattr(person, name) != value}
     if "email" in values:
@@ -212,10 +208,7 @@ async def _move(unit: Unit, viewer: Viewer, person: Person, role: Role, given: d
     wanted = list(dict.fromkeys(given.get("department_ids") or []))
     rows = await unit.lock_all(_memberships, person.id)
     before = {row.department_id for row in rows}
-    known = {row.id for row in await unit.read_all(departments.some, viewer, wanted)}
-    for number, department_id in enumerate(wanted):
-        if department_id not in known | before:  # where they are already they may stay, in use or not
-            access.found(None, f"departmentIds.{number}", "department")
+    await departments.require_in_use(unit, viewer, wanted, besides=before)  # where they are already they may stay
     for row in rows:
         if row.department_id not in wanted:
             unit.delete(row)

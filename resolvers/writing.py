@@ -3,7 +3,7 @@
 import dataclasses
 import inspect
 import typing
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from typing import Any
 from uuid import UUID
@@ -118,20 +118,18 @@ async def _performed(unit: Unit, perform: Callable[..., Awaitable[Any]], context
     """
     no_ids: dict[str, str] = {}
     token = _no_ids.set(no_ids)
-    problems: list[tuple[str, str]] = []
+    others: Sequence[tuple[str, str]] = ()
     try:
         success = await perform(unit, context, input)
-    except refusals.InvalidInput as refusal:
-        problems = [problem for problem in refusal.problems if problem[0] not in no_ids]
+    except (refusals.InvalidInput, refusals.NotFound, refusals.Conflict) as refusal:
         if not no_ids:
             raise
-    except (refusals.NotFound, refusals.Conflict):
-        if not no_ids:
-            raise
+        if isinstance(refusal, refusals.InvalidInput):
+            others = [problem for problem in refusal.problems if problem[0] not in no_ids]
     finally:
         _no_ids.reset(token)
     if no_ids:
-        raise refusals.InvalidInput(*no_ids.items(), *problems)
+        raise refusals.InvalidInput(*no_ids.items(), *others)
     return success
 
 

@@ -131,8 +131,7 @@ async def take_next(unit: Unit, viewer: Viewer, department_id: UUID | None) -> U
     """
     access.require(viewer, Role.AGENT)
     if department_id is not None:
-        rows = await unit.read_all(departments.some, viewer, [department_id])
-        access.found(next(iter(rows), None), "departmentId", "department")
+        await departments.in_use(unit, viewer, department_id)
         if await unit.read(_self_in, viewer, department_id) is None:
             raise NotAllowed("You don't work in this department.")
     for most in TRIED:

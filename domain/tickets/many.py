@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from domain import access, people, sla, tickets
+from domain import access, departments, people, sla, tickets
 from domain.access import Viewer
 from domain.refusals import InvalidInput, NotAllowed, Refusal
-from domain.tickets import actions, changing, handling, rerouting
+from domain.tickets import actions, changing, handling
 from domain.tickets.actions import TicketAction
 from domain.tickets.changing import Changes
 from infra.unit import Unit
@@ -36,7 +36,7 @@ async def update(unit: Unit, viewer: Viewer, ticket_ids: list[UUID], wanted: Map
     if "category_id" in wanted:
         await changing.found_category(unit, viewer, wanted["category_id"])
     if "department_id" in wanted:
-        await rerouting.found_department(unit, viewer, wanted["department_id"])
+        await departments.in_use(unit, viewer, wanted["department_id"])
     if wanted.get("assignee_id") is not None:
         access.found(await unit.read(people.one, viewer, wanted["assignee_id"]), "assigneeId", "person")
     places = {ticket_id: place for place, ticket_id in reversed(list(enumerate(ticket_ids)))}

@@ -6,7 +6,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import Select, select
 
-from domain import access, departments, routing, sla
+from domain import departments, routing, sla
 from domain.access import Viewer
 from domain.escalations import raising
 from domain.happenings import TicketRouted
@@ -37,15 +37,9 @@ def _unresolved_in(department_id: Any, after: Any, most: int) -> Select[Ticket]:
     return rows.order_by(Ticket.id).limit(most)
 
 
-async def found_department(unit: Unit, viewer: Viewer, department_id: UUID) -> Department:
-    """The department, if tickets can be sent there. Raises NotFound."""
-    rows = await unit.read_all(departments.some, viewer, [department_id])
-    return access.found(next(iter(rows), None), "departmentId", "department")
-
-
 async def send(unit: Unit, viewer: Viewer, ticket: Ticket, department_id: UUID) -> None:
     """Send the ticket to a department that the viewer chose. Raises NotFound."""
-    department = await found_department(unit, viewer, department_id)
+    department = await departments.in_use(unit, viewer, department_id)
     await _arrive(unit, viewer.id, ticket, routing.Decision(department_id=department.id), department.id)
 
 
