@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import func
 
-from models.base import IDEOGRAPHS, SIGNS, SPACES, UNSEEN
+from models.full_text import IDEOGRAPHS, SIGNS, SPACES, UNSEEN
 
 # Characters for private use stand around what was found until all else is escaped.
 BEGIN, END = "\ue000", "\ue001"

@@ -29,7 +29,7 @@ from models import (
     Ticket,
     Watcher,
 )
-from models.base import CONFIGURATION
+from models.full_text import CONFIGURATION
 from models.people import WORDS_OF_PERSON
 
 MOST_DEPARTMENTS = 20

@@ -1,6 +1,6 @@
-"""Having tickets and articles be found by what they say as this version reads it, while the desk goes on.
+"""Finding tickets and articles by what they say as this version reads it, while the desk goes on.
 
-What was written before another version read texts otherwise is found as that one would have, until it is written anew.
+What an earlier version wrote is found as that one read it, until it is written anew.
 """
 
 from typing import Any

@@ -8,8 +8,9 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from models.base import Base, Choice, Record, Words
+from models.base import Base, Choice, Record
 from models.departments import Department
+from models.full_text import Words
 from models.people import Person
 from models.services import Service
 

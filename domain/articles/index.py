@@ -7,10 +7,9 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import REGCONFIG, insert
 
 from domain import positions
-from domain.articles import texts
 from infra.unit import Unit
 from models import Article, ArticleAudience, ArticleLanguage, ArticleStatus, ArticleTerm, ArticleWords
-from models.base import parted
+from models.full_text import CONFIGURATION, normalized
 
 LONGEST_TERM = 40  # longer ones are no words that people type
 
@@ -71,6 +70,6 @@ def _written(article_id: Any, audience: Any, language: Any, heading: Any, body: 
 
 def _both_ways(language: Any, text: Any) -> Any:
     """The words as they are written, and their forms in the language."""
-    said = parted(sa.cast(text, sa.Text()))
-    plain = func.to_tsvector(sa.literal_column(f"'{texts.WITHOUT_FORMS}'::regconfig"), said)
+    said = normalized(sa.cast(text, sa.Text()))
+    plain = func.to_tsvector(CONFIGURATION, said)
     return plain.op("||")(func.to_tsvector(sa.cast(sa.cast(language, sa.Text()), REGCONFIG), said))

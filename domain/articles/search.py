@@ -9,9 +9,9 @@ from sqlalchemy.orm import aliased
 
 from domain import access, articles, headlines
 from domain.access import Viewer
-from domain.articles import index, texts
+from domain.articles import index
 from models import Article, ArticleCategory, ArticleLanguage, ArticleTerm, ArticleWords
-from models.base import parted, sought
+from models.full_text import CONFIGURATION, normalized, normalized_query
 
 MOST_TEXT, MOST_QUESTION, LEAST_QUESTION = 200, 2_000, 3
 NEAREST = 5  # words that a misspelt one may have been meant as
@@ -27,7 +27,6 @@ BEGINNING = 40  # characters of a summary that tell whether it is of the text
 APART = " · "  # between what does not belong to one sentence
 HEADLINE = headlines.options(MaxFragments=2, MinWords=5, MaxWords=20, FragmentDelimiter='" … "')
 PASSAGE = headlines.options(MaxFragments=1, MinWords=10, MaxWords=35)
-PLAIN: ColumnElement[Any] = sa.literal_column(f"'{texts.WITHOUT_FORMS}'::regconfig")
 
 
 def kind(text: str) -> str | None:
@@ -62,8 +61,8 @@ def query(viewer: Viewer, text: Any) -> Any:
 
     Everyone's depends on words alone that they may read.
     """
-    said = sought(sa.cast(text, sa.Text()))
-    asked = func.websearch_to_tsquery(PLAIN, said)
+    said = normalized_query(sa.cast(text, sa.Text()))
+    asked = func.websearch_to_tsquery(CONFIGURATION, said)
     written = sa.cast(asked, sa.Text())
     unfinished = sa.and_(written.regexp_match("[^'\\s]{2}'$"), sa.not_(said.regexp_match('"\\s*$')))
     started = sa.cast(sa.case((unfinished, written.concat(":*")), else_=written), TSQUERY())
@@ -82,7 +81,9 @@ def _corrected(viewer: Viewer, said: Any) -> Select[Any]:
 
     Nothing where none is unknown, or where something is asked for in other ways than by plain words.
     """
-    word = func.unnest(func.tsvector_to_array(func.to_tsvector(PLAIN, said)), type_=sa.Text()).column_valued("word")
+    word = func.unnest(func.tsvector_to_array(func.to_tsvector(CONFIGURATION, said)), type_=sa.Text()).column_valued(
+        "word"
+    )
     words = select(word.label("word")).subquery("asked")
     near = _near(viewer, words.c.word)
     unknown = sa.and_(func.length(words.c.word) >= SHORTEST_MISSPELT, ~_known(viewer, words.c.word))
@@ -132,7 +133,7 @@ def suggested(viewer: Viewer, text: Any, category_id: Any | None, most: Any) -> 
     A word counts the more the fewer articles have it, three times in a heading; only the rarest are looked up, so that
     it costs the same however long the question and however many the articles.
     """
-    said = parted(func.left(sa.cast(text, sa.Text()), MOST_QUESTION))
+    said = normalized(func.left(sa.cast(text, sa.Text()), MOST_QUESTION))
     asked = _rarest(viewer, said)
     term = sa.cast(func.quote_literal(asked.c.word), TSQUERY())
     # Of a word that is nearly everywhere any articles do: it tells none from another.
@@ -207,7 +208,7 @@ def _rarest(viewer: Viewer, said: Any) -> Any:
     Each with what all of them count, `whole`, and all of them `together`, as a query.
     """
     typed, word = sa.column("typed", sa.Text()), sa.column("word", sa.Text())
-    told = func.tsvector_to_array(func.to_tsvector(PLAIN, said))
+    told = func.tsvector_to_array(func.to_tsvector(CONFIGURATION, said))
     plain = func.unnest(told).table_valued(typed).render_derived(name="plain")
     form = func.to_tsvector(sa.cast(ArticleLanguage.language, REGCONFIG), plain.c.typed)
     forms = func.unnest(func.tsvector_to_array(form)).table_valued(word).render_derived(name="forms")

@@ -17,7 +17,7 @@ from domain import access, headlines
 from domain.access import Viewer, Works
 from infra.unit import Unit
 from models import Comment, Ticket, TicketWords
-from models.base import CONFIGURATION, parted, sought, words_of
+from models.full_text import CONFIGURATION, normalized_query, words_of, words_of_heading
 
 MOST_TEXT = 200
 SAMPLE, COMMON = 1_000, 5  # of as many texts, the newest, so many have words that are common
@@ -77,10 +77,7 @@ async def keep(unit: Unit, ticket_ids: list[UUID]) -> None:
 
 
 def _kept(ticket_ids: Any) -> sa.Update:
-    of_comment = select(Comment.body).where(Comment.id == TicketWords.source_id).scalar_subquery()
-    own = sa.case((TicketWords.internal, func.array_to_string(Ticket.tags, ", ")), else_=Ticket.body)
-    text = sa.case((TicketWords.source_id == TicketWords.ticket_id, own), else_=of_comment)
-    words = words_of(Ticket.subject, text)
+    words = words_of(Ticket.subject, _source(TicketWords, Ticket))
     return (
         sa.update(TicketWords)
         .values(words=words)
@@ -89,9 +86,18 @@ def _kept(ticket_ids: Any) -> sa.Update:
     )
 
 
+def _source(words: Any, ticket: Any) -> ColumnElement[Any]:
+    """The text that a row of words was made of: a comment's, or of the ticket itself its tags or its body."""
+    of_comment = select(Comment.body).where(Comment.id == words.source_id).scalar_subquery()
+    return sa.case(
+        (words.source_id != ticket.id, of_comment),
+        (words.internal, func.array_to_string(ticket.tags, ", ")),
+        else_=ticket.body,
+    )
+
+
 def _with_subject(subject: Any) -> Any:
-    heading = func.setweight(func.to_tsvector(CONFIGURATION, parted(subject)), sa.literal_column("'A'"))
-    return heading.op("||")(func.ts_filter(TicketWords.words, sa.literal_column("'{b}'::\"char\"[]")))
+    return words_of_heading(subject).op("||")(func.ts_filter(TicketWords.words, sa.literal_column("'{b}'::\"char\"[]")))
 
 
 def _reworded(ticket_id: Any, subject: Any) -> sa.Update:
@@ -120,7 +126,7 @@ def _all_reworded(ticket_ids: Any, subject: Any) -> sa.Update:
 
 def query(text: Any) -> ColumnElement[Any]:
     """What is looked for."""
-    said = sought(text)
+    said = normalized_query(text)
     asked = sa.cast(func.websearch_to_tsquery(CONFIGURATION, said), sa.Text())
     unfinished = sa.and_(asked.regexp_match("[^'\\s]{2}'$"), sa.not_(said.regexp_match('"\\s*$')))
     return select(sa.cast(sa.case((unfinished, asked.concat(":*")), else_=asked), TSQUERY())).scalar_subquery()
@@ -201,12 +207,7 @@ def highlight(viewer: Viewer, ticket: Any, text: Any) -> ColumnElement[str]:
         *_texts_of(words, ticket, access.works_on(viewer, ticket), text)
     )
     best = seen.order_by(func.ts_rank(words.words, query(text)).desc(), words.source_id).limit(1).subquery()
-    said = sa.case(
-        (best.c.source_id != ticket.id, select(Comment.body).where(Comment.id == best.c.source_id).scalar_subquery()),
-        (best.c.internal, func.array_to_string(ticket.tags, ", ")),
-        else_=ticket.body,
-    )
-    written = func.concat_ws(": ", ticket.subject, said)
+    written = func.concat_ws(": ", ticket.subject, _source(best.c, ticket))
     headline = headlines.marked(CONFIGURATION, written, query(text), HEADLINE)
     return select(headline).select_from(best).scalar_subquery()
 

@@ -20,7 +20,7 @@ from domain.refusals import Conflict, InvalidInput, NotFound
 from infra.ids import new_id
 from infra.postgres import Unavailable
 from infra.unit import Job
-from models.base import Words
+from models.full_text import Words
 
 CANARY = "canary"
 WORDY = (sa.Text, sa.String, sa.LargeBinary, JSONB, TSVECTOR, Words)
