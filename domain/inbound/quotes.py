@@ -43,7 +43,7 @@ def unflowed(text: str, *, deletes: bool) -> str:
     """
     paragraphs: list[list[str]] = []
     going_on: str | None = None  # the marks of the quote within which a line goes on
-    for line in text.replace("\r\n", "\n").split("\n"):
+    for line in text.split("\n"):
         rest = line.lstrip(">")
         marks, rest = line[: len(line) - len(rest)], rest.removeprefix(" ")
         signs = _SIGNATURE.match(rest) is not None
@@ -62,14 +62,12 @@ def passes_on(subject: str) -> bool:
     return _FORWARD.match(subject) is not None
 
 
-def written(text: str, *, whole: bool = False) -> str:
-    """The new words of a plain text; all of it where nothing else would be left, or it passes a mail on as a `whole`.
+def written(text: str) -> str:
+    """The new words of a plain text; all of it where nothing else would be left.
 
     What is passed on within it stays, too, from where that is said.
     """
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    if whole:
-        return "\n".join(lines).strip()
+    lines = text.split("\n")
     end = next((number for number, line in enumerate(lines) if _PASSED_ON.match(line)), len(lines))
     own = _until_headers(lines[:end])
     passed_on = lines[end:] if len(own) == end else []  # else it stands within a quote

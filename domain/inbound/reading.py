@@ -113,12 +113,13 @@ def read(content: bytes, envelope_sender: str, recipient: str) -> Mail:
     bounce = _is_report(message) or address.lower().startswith(FROM_MACHINES)
     about = words.visible(_header(message, "Subject"))
     whole = quotes.passes_on(about)
+    said = words.visible(_text(message, whole=whole)).strip()
     return Mail(
         digest=_digest(message, content, recipient),
         sender=words.address(address) or address.lower(),
         sender_name=name,
         subject=about,
-        text=_TOKEN.sub(r"\1…", quotes.written(words.visible(_text(message, whole=whole)), whole=whole)),
+        text=_TOKEN.sub(r"\1…", said if whole else quotes.written(said)),
         files=tuple(_files(message)),
         automatic=bounce or not envelope_sender or _is_automatic(message),
         bounce=bounce,
@@ -235,13 +236,13 @@ def _text(message: EmailMessage, *, whole: bool) -> str:
     """What the mail itself says, all of it: programs break it where a picture stands. `whole`: also what is quoted."""
     texts, left = [], MOST_HTML
     for part in _body(message):
-        content = _content(part)
+        content = _content(part).replace("\r\n", "\n").replace("\r", "\n")
         if str(part.get_param("format", "")).lower() == "flowed":
             content = quotes.unflowed(content, deletes=str(part.get_param("delsp", "")).lower() == "yes")
         if part.get_content_type() == "text/html":
             content, left = markdown.markdown(content[:left], whole=whole), max(0, left - len(content))
         if content.strip():
-            texts.append(content.strip("\r\n"))
+            texts.append(content.strip("\n"))
     return "\n\n".join(texts)
 
 
