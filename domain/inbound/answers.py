@@ -1,6 +1,6 @@
 """Mail that answers a message about a ticket: what was written becomes a comment there."""
 
-from domain import comments
+from domain import comments, tickets
 from domain.access import Viewer
 from domain.comments import Words
 from domain.inbound import files, outcomes
@@ -37,7 +37,7 @@ async def comment(desk: Desk, arrival: Arrival) -> None:
     upload_ids, body = await files.stored(desk, viewer, mail)
     try:
         async with desk.writes.begin() as unit:
-            ticket = await conflicts.last_of_merged(unit, viewer, message.ticket_id, lock=True)
+            ticket = await conflicts.last_of_merged(unit, message.ticket_id, tickets.one, viewer, lock=True)
             if ticket is None:
                 raise Refusal("There is no such ticket any more.")
             said = Words(ticket.id, body, upload_ids, channel=TicketChannel.EMAIL)

@@ -1,17 +1,15 @@
 """Mail that fits no ticket: it waits, opens one, or is ignored, as INBOUND_UNKNOWN says."""
 
-from uuid import UUID
-
 from domain import attempts, comments
 from domain.access import NOBODY
 from domain.inbound import files, outcomes, submissions
 from domain.inbound.arrivals import Arrival
 from domain.inbound.outcomes import Seen
 from domain.refusals import RateLimited, Refusal
+from domain.tickets import conflicts
 from domain.words import MOST_BODY
 from infra.desk import Desk
-from infra.unit import Unit
-from models import InboundOutcome, Ticket, TicketChannel
+from models import InboundOutcome, TicketChannel
 
 
 async def decide(desk: Desk, arrival: Arrival, reason: str) -> None:
@@ -48,7 +46,9 @@ async def _wait(desk: Desk, arrival: Arrival, reason: str) -> None:
     await desk.files.keep(key, arrival.content)
     try:
         async with desk.writes.begin() as unit:
-            ticket = await _where_it_goes_on(unit, ticket_id) if ticket_id else None
+            ticket = None
+            if ticket_id is not None:
+                ticket = await conflicts.last_of_merged(unit, ticket_id, outcomes.ticket, lock=True)
             outcomes.record(unit, arrival, InboundOutcome.WAITING, reason, file_key=key)
             if ticket is not None and (mail.text or mail.files):
                 told = f"A mail from {mail.sender or 'nobody'} came in answer to this ticket, and waits: {reason}"
@@ -58,13 +58,3 @@ async def _wait(desk: Desk, arrival: Arrival, reason: str) -> None:
             await outcomes.tell_closed(unit, arrival)
     except Seen:
         return
-
-
-async def _where_it_goes_on(unit: Unit, ticket_id: UUID) -> Ticket | None:
-    """The ticket, locked, or the one that took it in."""
-    while True:
-        while (row := await unit.read(outcomes.ticket, ticket_id)) is not None and row.merged_into_id is not None:
-            ticket_id = row.merged_into_id
-        ticket = await unit.lock(outcomes.ticket, ticket_id)
-        if ticket is None or ticket.merged_into_id is None:  # else it was taken in meanwhile
-            return ticket

@@ -1,6 +1,6 @@
 """Whether a ticket is still as a client saw it, and where one that is closed goes on."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 from uuid import UUID
 
@@ -24,7 +24,6 @@ from infra.unit import Unit
 from models import Event, Ticket
 
 MOST_MISSED = 50  # events that a conflict tells
-MOST_HOPS = 5  # from a ticket into the one that took it in
 CLOSED = "This ticket is closed. Submit a new one, and name its number if it is about the same matter."
 COMMENTS = (CommentAdded.__name__,)
 # What conflicts even though Deskwire did it by itself.
@@ -60,26 +59,27 @@ async def require_unchanged(
         )
 
 
-async def last_of_merged(unit: Unit, viewer: Viewer, ticket_id: UUID, *, lock: bool = False) -> Ticket | None:
-    """The ticket, or the one that took it in; None when the viewer does not see it.
+async def last_of_merged(
+    unit: Unit, ticket_id: UUID, one: Callable[..., Select[Ticket]], *who: Any, lock: bool = False
+) -> Ticket | None:
+    """The ticket that `one` finds for `who`, or the one that took it in; None when that is not found.
 
     `lock`: it is, so that no other one takes it in before the end of the unit.
     """
-    for _ in range(MOST_HOPS):
-        ticket = await unit.read(tickets.one, viewer, ticket_id)
+    while True:
+        ticket = await unit.read(one, *who, ticket_id)
         if lock and ticket is not None and ticket.merged_into_id is None:
-            ticket = await unit.lock(tickets.one, viewer, ticket_id)  # which may have been taken in since
+            ticket = await unit.lock(one, *who, ticket_id)  # which may have been taken in since
         if ticket is None or ticket.merged_into_id is None:
             return ticket
         ticket_id = ticket.merged_into_id
-    return None
 
 
 async def closed(unit: Unit, viewer: Viewer, ticket: Ticket) -> Conflict:
     """The refusal of what a closed ticket takes no more, which says what to do instead."""
     if ticket.merged_into_id is None:
         return Conflict(ConflictReason.WRONG_STATE, CLOSED, current=(Ticket, ticket.id))
-    into = await last_of_merged(unit, viewer, ticket.merged_into_id)
+    into = await last_of_merged(unit, ticket.merged_into_id, tickets.one, viewer)
     if into is None:
         message = "This ticket was merged into another one, which you can't see."
         return Conflict(ConflictReason.WRONG_STATE, message, current=(Ticket, ticket.id))
