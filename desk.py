@@ -274,14 +274,14 @@ def rebuild_metrics() -> None:
 
 @app.command()
 def rebuild_search() -> None:
-    """Have all that was written be found as this version reads it. The desk may go on meanwhile."""
+    """Index all tickets and articles anew for searching. The desk may go on meanwhile."""
     from domain import reindexing
     from infra.progress import shown
 
     settings = _working()
     with shown("tickets and articles") as told:
         done = asyncio.run(reindexing.reindex(settings, told))
-    typer.echo(f"Read anew: {done:,} tickets and articles")
+    typer.echo(f"Indexed anew: {done:,} tickets and articles")
 
 
 @app.command()
@@ -436,7 +436,7 @@ def _of_outside(error: BaseException) -> str | None:
     from infra.postgres import Unavailable
 
     if isinstance(error, OSError) and error.errno in NO_ROOM:
-        return f"{error.filename or 'What there was to say'} can't be written: {error.strerror}."
+        return f"{error.filename or 'The output'} can't be written: {error.strerror}."
     if not isinstance(error, Unavailable):
         return None
     cause = error.__cause__

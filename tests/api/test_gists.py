@@ -94,7 +94,7 @@ async def test_of_a_status_that_stays_until_when(do, newest, customer, agent, ti
         moment = f"2027-03-0{day}T22:30:00Z"
         await do(agent, "changeTicketStatus", ticketId=ticket.gid, status="ON_HOLD", resumesAt=moment)
     said = (await newest(customer))[1].replace("\N{NARROW NO-BREAK SPACE}", " ")
-    assert said == "Printer on fire · On hold. It goes on on March 2, 2027, 10:30 PM UTC."
+    assert said == "Printer on fire · On hold. It continues on March 2, 2027, 10:30 PM UTC."
 
     await do(agent, "changeTicketStatus", ticketId=ticket.gid, status="ON_HOLD")
     assert (await newest(customer))[1] == "Printer on fire · On hold"

@@ -67,7 +67,7 @@ def speaks(database):
 @pytest.mark.parametrize(
     ("locale", "zone", "expected"),
     [
-        (None, None, ["Hello Carla Customer,", "It is on hold.", "It goes on on March 1, 2027, 10:30"]),
+        (None, None, ["Hello Carla Customer,", "It is on hold.", "It continues on March 1, 2027, 10:30"]),
         ("en-GB", "Europe/London", ["It is on hold.", "1 March 2027, 22:30"]),
         ("de-AT", "Europe/Vienna", ["Guten Tag Carla Customer,", "ruht", "1. März 2027, 23:30"]),
         ("fr", "Europe/Paris", ["Bonjour Carla Customer,", "en attente", "1 mars 2027, 23:30"]),

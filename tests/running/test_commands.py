@@ -119,7 +119,7 @@ def test_what_cannot_be_said_is_no_reason_for_a_traceback(environment):
         )
 
     assert done.returncode in {2, 120}  # the latter Python's own, which tries once more
-    assert done.stderr.splitlines()[0] == "What there was to say can't be written: No space left on device."
+    assert done.stderr.splitlines()[0] == "The output can't be written: No space left on device."
     assert "Traceback" not in done.stderr
 
 

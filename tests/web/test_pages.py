@@ -234,9 +234,9 @@ async def test_the_page_says_that_there_is_more(http, link, desk, database, agen
     sql = """INSERT INTO comments (id, ticket_id, author_id, body, body_html, internal, channel, created_at)
       SELECT uuidv7(), tickets.id, :agent, 'x', 'x', false, 'PORTAL', now() FROM tickets, generate_series(1, :count)"""
     await database.rows(sql, agent=agent.id, count=100)
-    assert "What is older is not shown here." not in (await http.get(link)).text
+    assert "Older comments are not shown here." not in (await http.get(link)).text
     await database.rows(sql, agent=agent.id, count=1)
-    assert "What is older is not shown here." in (await http.get(link)).text
+    assert "Older comments are not shown here." in (await http.get(link)).text
 
 
 async def test_each_text_has_its_own_direction(http, link, database):
