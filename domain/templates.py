@@ -49,7 +49,7 @@ PLACEHOLDERS: dict[NotificationKind | None, tuple[str, ...]] = {
 }
 OF_NOTICES = ("startsAt", "endsAt", "services")  # what may stand in the message of a notice of maintenance
 AS_MARKDOWN = {"comment", "link"}  # what is filled in as it is; all else is plain text, whatever signs are in it
-FIRST = re.compile(r"^[ \t>*+\d.)-]*\{\{[ \t-]*(\w+)", re.MULTILINE)  # placeholders that begin a line
+_BEGINNING = re.compile(r"^[ \t>*+\d.)-]*\{\{[ \t-]*(\w+)", re.MULTILINE)  # placeholders that begin a line
 KNOWN = tuple(dict.fromkeys(name for names in PLACEHOLDERS.values() for name in names))
 
 
@@ -71,9 +71,8 @@ def names_in(text: str) -> list[str]:
     except (jinja2.TemplateSyntaxError, RecursionError, ValueError):  # of braces without end, of a number without end
         raise ValueError(ONLY_PLACEHOLDERS) from None
     found = [part for output in parsed.body for part in getattr(output, "nodes", [output])]
-    if any(sign in text for sign in ("{#", "{%")) or not all(
-        isinstance(part, nodes.TemplateData | nodes.Name) for part in found
-    ):
+    known = all(isinstance(part, nodes.TemplateData | nodes.Name) for part in found)
+    if not known or "{#" in text or "{%" in text:  # comments and `raw` leave no part of their own
         raise ValueError(ONLY_PLACEHOLDERS)
     names = [part.name for part in found if isinstance(part, nodes.Name)]
     if "self" in names:  # Jinja's own
@@ -112,14 +111,11 @@ def written(text: str, facts: Mapping[str, str]) -> str:
 
     Raises ValueError for a text that is more than placeholders.
     """
-    first = set(FIRST.findall(text))
-    return filled(
-        text,
-        {
-            name: fact if name in AS_MARKDOWN else words.escaped(fact, begins=name in first)
-            for name, fact in facts.items()
-        },
-    )
+    begins = set(_BEGINNING.findall(text))
+    plain = {
+        name: words.escaped(fact, begins=name in begins) for name, fact in facts.items() if name not in AS_MARKDOWN
+    }
+    return filled(text, {**facts, **plain})
 
 
 def line(text: str, facts: Mapping[str, str]) -> str:

@@ -19,7 +19,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from infra.forms import FORMS, as_browsers_say, wrong_addresses
+from infra.formats import FORMATS, as_browsers_say, wrong_addresses
 
 AWS_SECONDS = 10  # for each of two attempts to read a secret
 DAY = 24 * 60 * 60
@@ -227,10 +227,10 @@ class Settings(BaseSettings):
     def _as_browsers_say(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(map(as_browsers_say, value))
 
-    @field_validator(*FORMS)
+    @field_validator(*FORMATS)
     @classmethod
     def _formed(cls, value: str | tuple[str, ...] | None, info: ValidationInfo) -> str | tuple[str, ...] | None:
-        fits, said = FORMS[str(info.field_name)]
+        fits, said = FORMATS[str(info.field_name)]
         if not all(map(fits, value if isinstance(value, tuple) else () if value is None else (value,))):
             raise ValueError(said)
         return value

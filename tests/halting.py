@@ -1,4 +1,4 @@
-"""Having what somebody does wait in its middle, for what others do meanwhile."""
+"""Has what somebody does wait in its middle, for what others do meanwhile."""
 
 import asyncio
 from contextvars import ContextVar
@@ -37,9 +37,9 @@ def halted(monkeypatch):
             halt.on.set()
             return await task
 
-        task = asyncio.create_task(done())
-        async with asyncio.timeout(5):
-            await halt.there.wait()
+        task, there = asyncio.create_task(done()), asyncio.create_task(halt.there.wait())
+        await asyncio.wait((task, there), timeout=5, return_when=asyncio.FIRST_COMPLETED)
+        assert there.done(), f"it came to its end, or nowhere, without {says}: {task}"
         return goes_on
 
     return begun

@@ -56,6 +56,22 @@ def says(api, work, mailbox, ticket):
     return got
 
 
+@pytest.fixture
+def assigned(desk, work, mailbox, agent, director):
+    """Assigns tickets to the agent, all of them at once; gives the letter that tells of that."""
+
+    async def got(*tickets):
+        async with desk.writes.begin() as unit:
+            for each in tickets:
+                row = await unit.lock(one, UUID(each["id"].removeprefix("tkt_")))
+                unit.change(row, assignee_id=agent.id)
+                history.record(unit, director.id, row, TicketAssigned(None, agent.id))
+        await work.run()
+        return mailbox.to(agent.email)[-1]
+
+    return got
+
+
 def parts(letter):
     return [letter.get_body((kind,)).get_content() for kind in ("plain", "html")]
 
@@ -91,25 +107,15 @@ async def test_of_a_comment_that_is_gone_the_desk_says_nothing(
 
 
 async def test_an_email_of_many_tickets_tells_of_all(
-    worded, desk, work, mailbox, submit, agent, director, customer, problem, monkeypatch
+    worded, assigned, desk, work, submit, customer, problem, monkeypatch
 ):
     changed = desk.settings.model_copy(update={"ticket_url": "https://desk.example.com/{number}"})
     monkeypatch.setattr(type(desk), "settings", property(lambda _: changed))
     await worded("TICKET_ASSIGNED", "You have {{subject}}.", "Yours: {{number}}")
     made = [await submit(customer, problem, subject=f"Fire {number}") for number in range(2)]
     await work.run()
-    mailbox.letters.clear()
 
-    async def assign(*tickets):
-        async with desk.writes.begin() as unit:
-            for each in tickets:
-                row = await unit.lock(one, UUID(each["id"].removeprefix("tkt_")))
-                unit.change(row, assignee_id=agent.id)
-                history.record(unit, director.id, row, TicketAssigned(None, agent.id))
-        await work.run()
-        return mailbox.to(agent.email)[-1]
-
-    both, alone = await assign(*made), await assign(made[0])
+    both, alone = await assigned(*made), await assigned(made[0])
 
     assert both["Subject"] == "News of 2 tickets"
     for each in made:
@@ -122,19 +128,12 @@ async def test_an_email_of_many_tickets_tells_of_all(
 
 
 async def test_what_is_left_of_an_email_of_many_promises_no_answer(
-    desk, work, mailbox, submit, agent, director, customer, problem, database
+    assigned, desk, work, mailbox, submit, agent, customer, problem, database
 ):
     """Nobody would know any more which of them an answer is for."""
     made = [await submit(customer, problem, subject=f"Fire {number}") for number in range(2)]
     await work.run()
-    mailbox.letters.clear()
-    async with desk.writes.begin() as unit:
-        for each in made:
-            row = await unit.lock(one, UUID(each["id"].removeprefix("tkt_")))
-            unit.change(row, assignee_id=agent.id)
-            history.record(unit, director.id, row, TicketAssigned(None, agent.id))
-    await work.run()
-    assert "An answer to this email" not in parts(mailbox.to(agent.email)[-1])[0]
+    assert "An answer to this email" not in parts(await assigned(*made))[0]
     await database.rows("UPDATE tickets SET assignee_id = NULL WHERE subject = 'Fire 1'")
     sql = "UPDATE messages SET status = 'QUEUED', sent_at = NULL WHERE recipient_id = :id RETURNING id"
     (waiting,) = await database.rows(sql, id=agent.id)

@@ -1,4 +1,4 @@
-"""What values of settings have to look like, so that a bad one is told of at the start."""
+"""What settings have to look like, so that a bad one is told of at the start."""
 
 import ipaddress
 import re
@@ -67,7 +67,7 @@ def _are_headers(value: str) -> bool:
 
 
 # What a value has to look like that would otherwise be taken, and then do nothing, or break what runs much later.
-FORMS: dict[str, tuple[Callable[[str], bool], str]] = {
+FORMATS: dict[str, tuple[Callable[[str], bool], str]] = {
     "mail_from": (_is_address, "is one address, with a name or without: Support <support@example.com>"),
     "operator_email": (_is_bare_address, "is one address, such as operator@example.com"),
     "ticket_url": (_is_of_tickets, "has {number} or {id} in it, as https://desk.example.com/tickets/{number}"),
