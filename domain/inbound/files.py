@@ -7,7 +7,8 @@ from uuid import UUID
 
 from domain import attachments
 from domain.access import Viewer
-from domain.inbound.reading import File, Mail
+from domain.inbound.parts import File
+from domain.inbound.reading import Mail
 from domain.refusals import RateLimited, Refusal
 from domain.words import MOST_BODY
 from infra.desk import Desk
