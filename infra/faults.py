@@ -22,8 +22,6 @@ NAMING = (
 MODULES = {"builtins", "ssl", "socket", "redis.exceptions", "infra.postgres"}  # a subclass elsewhere may say anything
 # Of PostgreSQL's errors: connections, rollbacks, names, resources, states, the server itself; not data or constraints.
 CLASSES = {"08", "40", "42", "53", "55", "57", "58", "XX"}
-
-
 MOST_ERRORS, MOST_FRAMES = 20, 60  # that a traceback tells of, and of each
 
 

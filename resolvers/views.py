@@ -25,7 +25,7 @@ from schema.views import (
 
 @mutation("Saves a list of tickets under a name. Staff; shared ones: leads of the department.")
 async def save_ticket_view(unit: Unit, context: Context, input: SaveTicketViewInput) -> SaveTicketViewResult:
-    for name, (_, model) in NAMED.items():
+    for name, (_, model) in NAMED.items():  # kept as they were written, but what is none is refused
         keys_of(getattr(input.filter, name), model, f"filter.{to_camel_case(name)}")
     order = given(input.order_by)
     form = views.Form(
