@@ -196,11 +196,6 @@ def _has(text: Any) -> sa.ColumnElement[bool]:
     return ~select(word).where(sa.func.strpos(said, word) == 0).correlate(MessageTemplate).exists()
 
 
-def for_message(use: MessageTemplateUse, kind: NotificationKind) -> Select[MessageTemplate]:
-    """The texts of one kind of message, in every language; for whoever sends it."""
-    return select(MessageTemplate).where(MessageTemplate.use == use, MessageTemplate.kind == kind)
-
-
 def placeholders_of(template: Any) -> Any:
     """What may stand in a template."""
     usual = array_of(PLACEHOLDERS[None])
