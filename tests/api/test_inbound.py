@@ -434,16 +434,19 @@ async def test_whoever_has_the_address_alone_can_not_write_as_its_owner(
     assert b"Me too." in b"".join([chunk async for chunk in chunks])
 
 
-async def test_what_waits_is_told_where_a_merged_ticket_goes_on(
-    send, reply_to, submit, stranger, customer, agent, problem, database, api, ticket
+@pytest.mark.parametrize(("mine", "outcome"), [(True, "COMMENTED"), (False, "WAITING")])
+@pytest.mark.parametrize("times", [1, 7])
+async def test_a_mail_goes_on_where_a_merged_ticket_does(
+    send, reply_to, submit, stranger, customer, agent, problem, database, api, ticket, times, mine, outcome
 ):
-    into = (await submit(customer, problem, subject="Same fire"))["id"]
-    merge = "mutation($input: MergeTicketsInput!) { mergeTickets(input: $input) { __typename } }"
-    await api(agent, merge, input={"intoTicketId": into, "ticketIds": [ticket.gid]})
+    into, merge = ticket.gid, "mutation($input: MergeTicketsInput!) { mergeTickets(input: $input) { __typename } }"
+    for _ in range(times):
+        gone, into = into, (await submit(customer, problem, subject="Same fire"))["id"]
+        await api(agent, merge, input={"intoTicketId": into, "ticketIds": [gone]})
 
-    assert await send(mail(stranger.email, "Let me in."), reply_to) == 250
+    assert await send(mail((customer if mine else stranger).email, "Let me in."), reply_to) == 250
 
-    assert await outcomes(database) == ["WAITING"]
+    assert await outcomes(database) == [outcome]
     assert [f"tkt_{row['ticket_id']}" for row in await database.rows("SELECT ticket_id FROM comments")] == [into]
 
 
