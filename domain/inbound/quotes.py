@@ -2,36 +2,59 @@
 
 import re
 
-_SUBJECT = r"(subject|betreff|objet|asunto|assunto|oggetto|onderwerp|ämne|emne|temat)"
-_HEADERS = (
-    r"(from|von|de|da|van|od|från|fra|"
-    r"sent|gesendet|envoyé|enviado|enviada em|inviato|verzonden|skickat|sendt|wysłano|date|datum|fecha|data|"
-    rf"to|an|à|a|para|aan|till|til|do|cc|kopia|kopi|{_SUBJECT})"
+_SUBJECT = (
+    r"(subject|betreff|objet|sujet|asunto|assunto|oggetto|onderwerp|ämne|emne|temat|aihe|předmět|predmet|tárgy|konu|"
+    r"тема|主题|主旨|件名|제목)"
 )
-_HEADER = re.compile(rf"^[>*_\s]*{_HEADERS}\s*:[*_]*\s*\S", re.IGNORECASE)
-_OF_SUBJECT = re.compile(rf"^[>*_\s]*{_SUBJECT}\s*:", re.IGNORECASE)
+_HEADERS = (
+    r"(from|von|de|da|van|od|från|fra|lähettäjä|odesílatel|feladó|kimden|от|від|发件人|寄件者|差出人|보낸 사람|"
+    r"sent|gesendet|envoyé|enviado|enviada em|inviato|verzonden|skickat|sendt|wysłano|date|datum|fecha|data|dato|"
+    r"message du|päivämäärä|lähetetty|odesláno|dátum|elküldve|tarih|gönderildi|отправлено|надіслано|дата|"
+    r"发送时间|日期|寄件日期|送信日時|日付|보낸 날짜|"
+    r"to|an|à|a|para|aan|till|til|do|vastaanottaja|komu|címzett|kime|кому|收件人|收件者|宛先|받는 사람|"
+    rf"cc|kopia|kopi|kopio|kopie|copie à|копия|копія|抄送|副本|참조|{_SUBJECT})"
+)
+_HEADER = re.compile(rf"^(?=[^:\uff1a]{{1,40}}[:\uff1a])[>*_\s]*{_HEADERS}\s*[:\uff1a][*_]*\s*\S", re.IGNORECASE)
+_OF_SUBJECT = re.compile(rf"^[>*_\s]*{_SUBJECT}\s*[:\uff1a]", re.IGNORECASE)
+# Around a title above a mail. Some titles say that it is quoted; below any other one stands what is passed on.
+_DASHES = "-=\u2013\u2014"
 _ORIGINAL = re.compile(
-    r"^\s*-{2,}\s*(original message|ursprüngliche nachricht|message d'origine|mensaje original|messaggio originale)"
-    r"\s*-{2,}\s*$",
+    r"(original message|ursprüngliche nachricht|originalnachricht|message d['\u2019]origine|message original|"
+    r"mensaje original|mensagem original|messaggio originale|oorspronkelijk bericht|ursprungligt meddelande|"
+    r"originalmeddelande|oprindelig (meddelelse|besked)|opprinnelig melding|"
+    r"wiadomość oryginalna|oryginalna wiadomość|alkuperäinen viesti|původní zpráva|eredeti üzenet|"
+    r"исходное сообщение|原始邮件|原始郵件|元のメッセージ|원본 메시지)",
     re.IGNORECASE,
 )
 _LINE = re.compile(r"^\s*_{20,}\s*$")  # which Outlook draws above the headers of what it quotes
-# What stands above a mail that is passed on, and how its subject begins.
-_PASSED_ON = re.compile(
-    r"^\s*(-{2,}\s*(forwarded message|weitergeleitete nachricht|message transféré|mensaje reenviado|"
-    r"messaggio inoltrato|doorgestuurd bericht|mensagem encaminhada)\s*-{2,}|"
-    r"begin forwarded message:|anfang der weitergeleiteten nachricht:)\s*$",
-    re.IGNORECASE,
+_RULE = re.compile(r"^\s*\\?[-_=*]{3,}\s*$")  # any such line
+# How a subject begins of a mail that passes another one on; VS does so in Danish, and answers in Finnish.
+_FORWARD = re.compile(
+    r"^\s*(fwd?|wg|tr|rv|enc|vs|vl|vb|pd|i|ilt|doorst|videresend|redir|转发|轉寄)\s*\.?\s*[:\uff1a]", re.IGNORECASE
 )
-_FORWARD = re.compile(r"^\s*(fwd?|wg|tr|rv|enc)\s*:", re.IGNORECASE)
+_LINKED = re.compile(r"\]?[(<]+https?://[^\s<>()]*[)>]*|https?://\S+")
 _SENT_FROM = re.compile(
-    r"^\s*(sent from my |get outlook for |von meinem .{1,40} gesendet|envoyé de mon |enviado desde mi |inviato da )",
+    r"^[\W_]*(sent from my |"
+    r"sent (from|with|via) (the )?\[?(outlook|mail for|windows mail|yahoo|samsung|proton|blackberry|mailbox|airmail)\b|"
+    r"get \[?outlook for |"
+    r"von meinem .{1,40} gesendet|gesendet (von|mit) (meinem |\[?outlook|\[?mail für|der (gmx|web\.de))|"
+    r"envoyé (de|depuis) mon |envoyé à partir d|télécharger \[?outlook |enviado (desde mi|do meu|a partir d) ?|"
+    r"enviado desde outlook|obtener \[?outlook |inviato da |scarica \[?outlook |verzonden (vanaf|met|vanuit) |"
+    r"verstuurd vanaf |skickat från m|skickades från |hämta \[?outlook |sendt fra (min|mit|outlook)|hent \[?outlook |"
+    r"wysłan[eo] z |lähetetty (outlook|iphone|laitteesta)|отправлено \w{1,2} |надіслано \w{1,2} |odesláno z |"
+    r"iphoneから送信|从我的.{1,20}发送|發自我的|发自我的|從我的.{1,20}傳送)[^,;:!?]{0,60}$",
     re.IGNORECASE,
 )
 _SIGNATURE = re.compile(r"^-- ?$")
-# How "On Monday, somebody wrote:" begins, and what it has besides.
-_OPENING = re.compile(r"^\s*(on|am|le|el|il|em|op|den|w dniu)\s", re.IGNORECASE)
+# How "On Monday, somebody wrote:" begins and ends, and what it has besides.
+_OPENING = re.compile(r"^\s*(on|am|le|el|il|em|op|den|w dniu|dnia|in data)\s", re.IGNORECASE)
+_CLOSING = re.compile(r"[:\uff1a]\s*$|\bwrote[\s-]*$")
 _DATE = re.compile(r"\d{1,4}[./:-]\d{1,2}|\b(19|20)\d\d\b")
+_ADDRESS = re.compile(r"<\s*\[?(mailto:)?[^\s<>@]+@")
+# An address whose end stands on the next line, where it looks like the mark of a quote.
+_BROKEN = re.compile(r"(<[^<>\s@]*@[^<>\s@]*)\n>([^<>\n]{0,20}:[ \t]*)$", re.MULTILINE)
+MOST_LINE = 500  # characters of what is no paragraph
+FULL = 60  # characters after which a program breaks a line
 MOST_ATTRIBUTION = 4  # lines of it, since programs break them
 LEAST_HEADERS = 3  # of a mail that is quoted with its headers
 
@@ -67,36 +90,83 @@ def written(text: str) -> str:
 
     What is passed on within it stays, too, from where that is said.
     """
-    lines = text.split("\n")
-    end = next((number for number, line in enumerate(lines) if _PASSED_ON.match(line)), len(lines))
-    own = _until_headers(lines[:end])
-    passed_on = lines[end:] if len(own) == end else []  # else it stands within a quote
+    own, passed_on = _own(_BROKEN.sub(r"\1>\2", text).split("\n"))
     kept = _without_quote_at_end(_until_signature(own))  # a signature may stand below the quote
-    while kept and (not kept[-1].strip() or _SENT_FROM.match(kept[-1])):
+    while kept and _says_nothing(kept[-1]):
         kept.pop()
     if passed_on:
         kept += ["", *passed_on]
     return "\n".join(kept).strip() or text.strip()
 
 
-def _until_headers(lines: list[str]) -> list[str]:
-    """Without a mail that is quoted as it was, with its headers, and all that follows.
+def _says_nothing(line: str) -> bool:
+    """Whether a line at the end is none of theirs: empty, a rule, or what a program signed with."""
+    if not line.strip() or _RULE.match(line):
+        return True
+    return len(line) <= MOST_LINE and _SENT_FROM.match(_LINKED.sub("", line)) is not None
+
+
+def _own(lines: list[str]) -> tuple[list[str], list[str]]:
+    """The lines before a mail that is quoted without marks, with all that follows it; and one that is passed on."""
+    for number, line in enumerate(lines):
+        if not line.strip() or line.lstrip().startswith(">") or len(line) > MOST_LINE:
+            continue
+        if title := _title(line):
+            if _ORIGINAL.fullmatch(title):
+                return lines[:number], []
+            if any(_HEADER.match(each) for each in lines[number + 1 : number + 1 + LEAST_HEADERS]):
+                return lines[:number], lines[number:]
+        if _begins_with_headers(lines, number):
+            above = _above(lines, number)
+            if above >= 0 and _CLOSING.search(lines[above]):  # somebody's own words: "See what they wrote:"
+                return lines[:above], lines[above:]
+            return lines[: above if above >= 0 and _LINE.match(lines[above]) else number], []
+        if (count := _attribution_without_marks(lines, number)) > 0:
+            return lines[: number + 1 - count], []
+    return lines, []
+
+
+def _title(line: str) -> str:
+    """What stands between dashes; empty: nothing."""
+    bare = line.strip(" \t\xa0*\\")
+    return bare.strip(f" {_DASHES}") if set(bare[:2]) | set(bare[-2:]) <= set(_DASHES) else ""
+
+
+def _begins_with_headers(lines: list[str], number: int) -> bool:
+    """Whether a mail stands here as it was, with its headers.
 
     Three lines could be a list of somebody's own: they are headers where a subject is among them, or a line above.
     """
-    for number, line in enumerate(lines):
-        if _ORIGINAL.match(line):
-            return lines[:number]
-        following = lines[number : number + LEAST_HEADERS + 3]
-        if not _HEADER.match(line) or sum(_HEADER.match(each) is not None for each in following) < LEAST_HEADERS:
-            continue
-        before = number
-        while before and not lines[before - 1].strip():
-            before -= 1
-        ruled = before > 0 and _LINE.match(lines[before - 1]) is not None
-        if ruled or any(_OF_SUBJECT.match(each) for each in following):
-            return lines[: before - 1 if ruled else number]
-    return lines
+    if not _HEADER.match(lines[number]):
+        return False
+    following = lines[number : number + LEAST_HEADERS + 3]
+    if sum(_HEADER.match(each) is not None for each in following) < LEAST_HEADERS:
+        return False
+    above = _above(lines, number)
+    return (above >= 0 and _LINE.match(lines[above]) is not None) or any(_OF_SUBJECT.match(each) for each in following)
+
+
+def _above(lines: list[str], number: int) -> int:
+    """The number of the line above that is not empty; -1: none."""
+    above = number - 1
+    while above >= 0 and not lines[above].strip():
+        above -= 1
+    return above
+
+
+def _attribution_without_marks(lines: list[str], number: int) -> int:
+    """How many lines to this one say who wrote all that follows; 0 where marks tell it from what somebody answers.
+
+    Only with a date and an address as programs write it: people write "On Monday Ada wrote:" as well.
+    """
+    if not _CLOSING.search(lines[number]):
+        return 0
+    count = _attribution(lines[max(0, number + 1 - MOST_ATTRIBUTION) : number + 1])
+    said = " ".join(lines[number + 1 - count : number + 1])
+    if not _DATE.search(said) or not _ADDRESS.search(said):
+        return 0
+    below = next((each for each in range(number + 1, len(lines)) if lines[each].strip()), None)
+    return 0 if below is None or lines[below].lstrip().startswith(">") else count
 
 
 def _until_signature(lines: list[str]) -> list[str]:
@@ -123,15 +193,25 @@ def _attribution(lines: list[str]) -> int:
     Only with a date or an address: a sentence that ends in a colon is somebody's own. Where its beginning can't be
     told, as few as possible: better a line too many is kept than a word of theirs lost.
     """
-    if not lines or not lines[-1].rstrip().endswith(":"):
+    if not lines or len(lines[-1]) > MOST_LINE or not _CLOSING.search(lines[-1]):
         return 0
-    fewest = 0
+    said, broken, whole, fewest = "", True, 0, 0
     for count, line in enumerate(reversed(lines[-MOST_ATTRIBUTION:]), 1):
         if not line.strip():
             break
         dated = _DATE.search(line) is not None
-        if dated and _OPENING.match(line):
+        broken = count == 1 or (broken and _goes_on(line, lines[1 - count]))
+        if dated and _OPENING.match(line) and (broken or not line.rstrip().endswith((".", "!", "?"))):
             return count
+        said = f"{line} {said}"
+        if broken and not whole and "@" in said and _DATE.search(said):
+            whole = count
         if not fewest and (dated or "@" in line):
             fewest = count
-    return fewest
+    return whole or fewest
+
+
+def _goes_on(line: str, below: str) -> bool:
+    """Whether a program broke a line here: within an address, or where the next word was too much."""
+    first = below.split(maxsplit=1)[0] if below.strip() else ""
+    return line.rfind("<") > line.rfind(">") or len(line) + len(first) >= FULL
