@@ -5,6 +5,7 @@ from collections import Counter
 from html.parser import HTMLParser
 
 from domain import words
+from domain.inbound import quotes
 
 SKIPPED = {"head", "style", "script", "title", "template", "object", "svg", "math", "noscript"}
 VOID = {"br", "hr", "img", "meta", "link", "input", "area", "base", "col", "embed", "source", "track", "wbr"}
@@ -28,10 +29,14 @@ BLOCKS = {
     "h6",
 }
 MARKS = {"b": "**", "strong": "**", "i": "*", "em": "*", "code": "`", "s": "~~", "del": "~~"}
+LEAST_ANSWERS = 2  # to parts of a mail, for it to be quoted with them
 # What mail programs put around what they quote.
 QUOTES = re.compile(
     r"gmail_quote|gmail_attr|moz-cite-prefix|yahoo_quoted|protonmail_quote|divRplyFwdMsg|appendonsend", re.IGNORECASE
 )
+# Marks within the text until all of it is there: of what its author quotes, and of what a program does.
+_BEGIN, _END, _CITED, _OWN = "\x01", "\x02", "\x03", "\x04"
+_MARKS = str.maketrans("", "", _BEGIN + _END + _CITED + _OWN)
 _UNSHOWN = re.compile(r"<!--|<!|<\?")
 _SPACE = re.compile(r"[ \t\n\r\f\v\xa0]+")
 _INDENT = re.compile(r"^[ \t]+", re.MULTILINE)
@@ -47,6 +52,7 @@ class _Reader(HTMLParser):
         self.open: list[tuple[str, str]] = []  # elements, and what stands at their end
         self.names: Counter[str] = Counter()  # of these
         self.skipping = 0  # how deep in what is left out
+        self.citing: int | None = None  # the place among the open elements of the one that is cited
         self.lists: list[int | None] = []  # the numbers of ordered lists, None for others
         self.over = False  # all that follows is quoted
 
@@ -60,12 +66,26 @@ class _Reader(HTMLParser):
         quoted = not self.whole and QUOTES.search(f"{given.get('class', '')} {given.get('id', '')}")
         if quoted and given.get("id") in {"divRplyFwdMsg", "appendonsend"}:
             self.over = True  # Outlook puts it before, not around
-        cited = given.get("type") == "cite" and not self.whole
-        if self.skipping or tag in SKIPPED or quoted or cited:
+        if self.skipping or tag in SKIPPED:
             self.skipping += 1
             self.open.append((tag, "skip"))
-            return
-        self.open.append((tag, self._begin(tag, given)))
+        elif quoted or (given.get("type") == "cite" and not self.whole):
+            self._cite(tag)
+        else:
+            self.open.append((tag, self._begin(tag, given)))
+
+    def _cite(self, tag: str) -> None:
+        """What is quoted begins; what stands around a quote is so up to there alone: answers may follow within."""
+        if self.citing is not None and tag == "blockquote" and self.open[self.citing][0] != "blockquote":
+            self.open[self.citing] = (self.open[self.citing][0], "")
+            self._add(_OWN)
+            self.citing = None
+        if self.citing is None:
+            self.citing = len(self.open)
+            self._add(_CITED)
+            self.open.append((tag, _OWN))
+        else:
+            self.open.append((tag, self._begin(tag, {})))
 
     def _begin(self, tag: str, given: dict[str, str]) -> str:
         """What stands at the element's beginning is written; gives what stands at its end."""
@@ -81,8 +101,8 @@ class _Reader(HTMLParser):
         if tag == "li":
             self._add("\n" + self._bullet())
         elif tag == "blockquote":
-            self._add("\n\n\x01")
-            return "\x02\n\n"
+            self._add(f"\n\n{_BEGIN}")
+            return f"{_END}\n\n"
         elif tag in BLOCKS:
             self._add("\n" if tag in {"div", "tr"} else "\n\n")
             return "\n" if tag in {"div", "tr"} else "\n\n"
@@ -110,6 +130,8 @@ class _Reader(HTMLParser):
                 self.skipping -= 1
             elif end:
                 self._add(end)
+            if len(self.open) == self.citing:
+                self.citing = None
             if name in {"ul", "ol"} and end != "skip" and self.lists:
                 self.lists.pop()
             if name == tag:
@@ -119,6 +141,7 @@ class _Reader(HTMLParser):
         """Text."""
         if self.skipping:
             return
+        data = data.translate(_MARKS)
         if self.names["pre"]:  # such as a log: its lines and how far they stand to the right
             said = _INDENT.sub(lambda found: "\xa0" * len(found[0].expandtabs()), data.replace("\r\n", "\n"))
         else:
@@ -135,9 +158,16 @@ def markdown(html: str, *, whole: bool = False) -> str:
     reader = _Reader(whole=whole)
     reader.feed(_elements_and_text(html))
     reader.close()
-    text = "\n".join([line.strip(" ") for line in "".join(reader.parts).split("\n")])
-    text = re.sub(r"\n{3,}", "\n\n", text)
-    return _quoted(text).strip()
+    text = "\n".join([line.strip(" ") for line in _answered("".join(reader.parts)).split("\n")])
+    return re.sub(r"\n{3,}", "\n\n", _quoted(text)).strip()
+
+
+def _answered(text: str) -> str:
+    """The text with what a program cited where it is answered bit by bit, and else without."""
+    own = re.split(f"[{_CITED}{_OWN}]", text)  # and between, what is cited
+    if sum(bool(each.strip()) for each in own[2::2]) < LEAST_ANSWERS:
+        return "\n\n".join([*map(quotes.unattributed, own[:-1:2]), own[-1] if len(own) % 2 else ""])
+    return "".join(f"\n\n{_BEGIN}{each}{_END}\n\n" if number % 2 else each for number, each in enumerate(own))
 
 
 def _elements_and_text(html: str) -> str:
@@ -160,8 +190,8 @@ def _quoted(text: str) -> str:
     """With each line of what is quoted behind a mark."""
     lines, depth = [], 0
     for line in text.split("\n"):
-        depth += line.count("\x01")
-        bare = line.replace("\x01", "").replace("\x02", "")
+        depth += line.count(_BEGIN)
+        bare = line.replace(_BEGIN, "").replace(_END, "")
         lines.append("> " * min(depth, 5) + bare if depth and bare.strip() else bare)
-        depth = max(0, depth - line.count("\x02"))
+        depth = max(0, depth - line.count(_END))
     return "\n".join(lines)

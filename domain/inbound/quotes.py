@@ -99,6 +99,12 @@ def written(text: str) -> str:
     return "\n".join(kept).strip() or text.strip()
 
 
+def unattributed(text: str) -> str:
+    """A text that a quote follows, without who is said to have written that."""
+    lines = text.rstrip().split("\n")
+    return "\n".join(lines[: len(lines) - _attribution(lines)])
+
+
 def _says_nothing(line: str) -> bool:
     """Whether a line at the end is none of theirs: empty, a rule, or what a program signed with."""
     if not line.strip() or _RULE.match(line):
