@@ -56,7 +56,7 @@ def _gather(part: MIMEPart, found: list[MIMEPart], *, among: bool = False) -> bo
 
     Of alternatives one is taken: the first with plain text, or else the first. `among`: whether the part is one.
     """
-    kind = part.get_content_type()
+    kind = "text/plain" if _is_broken(part) else part.get_content_type()  # so it is all text
     if part.is_attachment() or (kind in TEXTS and part.get_filename() and not among):
         return False
     if kind in TEXTS:
@@ -64,7 +64,7 @@ def _gather(part: MIMEPart, found: list[MIMEPart], *, among: bool = False) -> bo
         blank = plain and not content_of(part).strip()  # some programs write only the HTML beside it
         found += [] if blank else [part]
         return plain and not blank
-    if part.get_content_maintype() != "multipart":
+    if not _has_parts(part):
         return False
     if kind != ALTERNATIVE:
         return True in [_gather(each, found) for each in _inner(part)]
@@ -77,6 +77,15 @@ def _gather(part: MIMEPart, found: list[MIMEPart], *, among: bool = False) -> bo
         if end > start:
             del found[end:]
     return False
+
+
+def _has_parts(part: MIMEPart) -> bool:
+    return part.get_content_maintype() == "multipart" and part.is_multipart()
+
+
+def _is_broken(part: MIMEPart) -> bool:
+    """Whether it should have parts, of which none is found."""
+    return part.get_content_maintype() == "multipart" and not part.is_multipart()
 
 
 def _inner(part: MIMEPart) -> list[MIMEPart]:
@@ -121,7 +130,7 @@ def files(message: EmailMessage, its_own: list[MIMEPart]) -> list[File]:
             no_files |= {id(each) for each in part.iter_parts() if each.get_content_type() in TEXTS}
         if part.get_content_type() in MAILS and isinstance(inner := part.get_payload(), list):
             found += [_mail(part, each) for each in inner[:1] if isinstance(each, EmailMessage)]
-        if part.is_multipart() or id(part) in no_files or part.get_content_type() in SEALS:
+        if part.is_multipart() or _is_broken(part) or id(part) in no_files or part.get_content_type() in SEALS:
             continue
         content = part.get_payload(decode=True)
         name = part.get_filename()

@@ -35,6 +35,8 @@ _TOKEN = re.compile(
     r"((?:/|%2F)(?:t|sign-in|unsubscribe)(?:/|%2F))eyJ[\w\\-]+\.[\w\\-]+\.[\w\\-]+", re.ASCII | re.IGNORECASE
 )
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
+# A boundary that should stand between quotation marks, and does not; the package reads it up to its first such sign.
+_BOUNDARY = re.compile(r";\s*boundary\s*=\s*([^\s\";]+)", re.IGNORECASE)
 _registry = HeaderRegistry()
 
 
@@ -49,6 +51,14 @@ def _taken_apart(name: str, value: str) -> Any:
 
 
 _POLICY = email.policy.default.clone(header_factory=lambda name, value: _taken_apart(name, value[:MOST_HEADER]))
+
+
+class _Part(EmailMessage):
+    def get_boundary(self, failobj: Any = None) -> Any:
+        """What stands between its parts."""
+        written = next((str(value) for name, value in self.raw_items() if name.lower() == "content-type"), "")
+        found = _BOUNDARY.search(written[:MOST_HEADER])
+        return found[1] if found else super().get_boundary(failobj)
 
 
 class TooMuch(ValueError):
@@ -135,7 +145,7 @@ def _parsed(content: bytes) -> EmailMessage:
     def part(policy: Any = _POLICY) -> EmailMessage:
         if next(numbers) > MOST_PARTS:
             raise TooMuch(f"It has more than {MOST_PARTS:,} parts.")
-        return EmailMessage(policy)
+        return _Part(policy)
 
     return email.message_from_bytes(content, part, policy=_POLICY)
 

@@ -1001,8 +1001,8 @@ def test_nothing_but_a_quote_is_left_whole():
         ("<p>Hi</p>On 23.11.2026 Ada &lt;a@example.com&gt; wrote:<blockquote type='cite'>old</blockquote>", "Hi"),
         ("<div class='moz-cite-prefix'>Ada wrote:</div><blockquote type='cite'>old</blockquote><p>Hi</p>", "Hi"),
         (
-            "<p class=gmail_quote>A:<blockquote type=cite>Is it?</blockquote>Yes<blockquote type=cite>Now?</blockquote>No",
-            "> A:\n\n> Is it?\n\nYes\n\n> Now?\n\nNo",
+            "<p class=gmail_quote>A:<blockquote type=cite>Hot?</blockquote>Yes<blockquote type=cite>Now?</blockquote>No",
+            "> A:\n\n> Hot?\n\nYes\n\n> Now?\n\nNo",
         ),
         ("<div class='gmail_quote'>On Mon wrote<blockquote class='gmail_quote'>old</blockquote>Hi</div>", "Hi"),
         ("Hi<div class='yahoo_quoted'>Ada:<div>old</div><blockquote>older</blockquote></div>", "Hi"),
@@ -1127,6 +1127,30 @@ def test_lines_that_go_on_are_one(written, text, delsp):
     content = f"{head}\r\nContent-Transfer-Encoding: 8bit\r\n\r\n{written}".encode()
 
     assert reading.read(content, "a@example.com", "b@example.com").text == text
+
+
+@pytest.mark.parametrize("boundary", ['"--=_1:a/b"', "--=_1:a/b", "--=_1:a/b; charset=utf-8"])
+def test_a_mail_is_taken_apart_where_its_boundary_stands_without_quotation_marks(boundary):
+    content = (
+        f"From: a@example.com\r\nContent-Type: multipart/mixed; boundary={boundary}\r\n\r\n"
+        "----=_1:a/b\r\n\r\nIt burns.\r\n----=_1:a/b\r\n"
+        "Content-Type: application/pdf; name=log.pdf\r\n\r\n%PDF\r\n----=_1:a/b--\r\n"
+    )
+
+    read = reading.read(content.encode(), "a@example.com", "b@example.com")
+
+    assert (read.text, [file.name for file in read.files]) == ("It burns.", ["log.pdf"])
+
+
+@pytest.mark.parametrize("boundary", ["; boundary=lost", ""])
+def test_a_mail_that_can_not_be_taken_apart_is_all_text(boundary):
+    head = f"From: a@example.com\r\nContent-Type: multipart/mixed{boundary}\r\n\r\n"
+
+    read = reading.read(f"{head}--found\r\n\r\nIt burns.\r\n".encode(), "a@example.com", "b@example.com")
+    blank = reading.read(f"{head}\r\n".encode(), "a@example.com", "b@example.com")
+
+    assert (read.text, read.files) == ("--found\n\nIt burns.", ())
+    assert (blank.text, blank.files) == ("", ())
 
 
 def test_the_seal_of_a_mail_is_no_file():
