@@ -26,6 +26,8 @@ WIDER = {
 }
 NOT_FOR_MAIL = {"punycode", "idna", "unicode_escape", "raw_unicode_escape"}  # the first needs time for its square
 UNNAMED = "attachment"
+# The charset of an encoded word (RFC 2047).
+_CLAIMED = re.compile(r"=\?([^?*\s]{1,40})(?=\?[bq]\?)", re.IGNORECASE)
 _AS_IT_IS = email.policy.compat32.clone(max_line_length=None)
 
 
@@ -41,6 +43,21 @@ class File:
 def header(message: Message, name: str) -> str:
     """What a header says, on one line; empty when there is none."""
     return " ".join(str(message.get(name, "")).split())
+
+
+def as_meant(value: str) -> str:
+    """A header as it was meant whose bytes are no UTF-8, or whose words have more than the charsets they claim."""
+    text = value if value.isascii() else _guessed(value.encode("utf-8", "surrogateescape"))
+    return _CLAIMED.sub(lambda claimed: f"=?{_wider(claimed[1])}", text)
+
+
+def _wider(charset: str) -> str:
+    """The charset that programs write in where they claim this one."""
+    try:
+        name = codecs.lookup(charset).name
+    except (LookupError, ValueError):
+        return charset
+    return WIDER.get(name, charset)
 
 
 def body(message: EmailMessage) -> list[MIMEPart]:

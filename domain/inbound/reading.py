@@ -50,7 +50,9 @@ def _taken_apart(name: str, value: str) -> Any:
     return _registry(name, "")
 
 
-_POLICY = email.policy.default.clone(header_factory=lambda name, value: _taken_apart(name, value[:MOST_HEADER]))
+_POLICY = email.policy.default.clone(
+    header_factory=lambda name, value: _taken_apart(name, parts.as_meant(value[:MOST_HEADER]))
+)
 
 
 class _Part(EmailMessage):
@@ -134,7 +136,7 @@ def _sender(message: EmailMessage) -> tuple[str, str]:
     address, name = next(iter(found.items()), ("", ""))
     if len(found) > 1 or words.visible(address) != address or not _ADDRESS.fullmatch(address):
         return "", ""
-    return words.visible(" ".join(str(_taken_apart("Subject", name)).split())), address
+    return words.visible(" ".join(str(_taken_apart("Subject", parts.as_meant(name))).split())), address
 
 
 def _parsed(content: bytes) -> EmailMessage:

@@ -1001,8 +1001,8 @@ def test_nothing_but_a_quote_is_left_whole():
         ("<p>Hi</p>On 23.11.2026 Ada &lt;a@example.com&gt; wrote:<blockquote type='cite'>old</blockquote>", "Hi"),
         ("<div class='moz-cite-prefix'>Ada wrote:</div><blockquote type='cite'>old</blockquote><p>Hi</p>", "Hi"),
         (
-            "<p class=gmail_quote>A:<blockquote type=cite>Hot?</blockquote>Yes<blockquote type=cite>Now?</blockquote>No",
-            "> A:\n\n> Hot?\n\nYes\n\n> Now?\n\nNo",
+            "<p class=gmail_quote>A:<blockquote type=cite>So?</blockquote>Yes<blockquote type=cite>Now?</blockquote>No",
+            "> A:\n\n> So?\n\nYes\n\n> Now?\n\nNo",
         ),
         ("<div class='gmail_quote'>On Mon wrote<blockquote class='gmail_quote'>old</blockquote>Hi</div>", "Hi"),
         ("Hi<div class='yahoo_quoted'>Ada:<div>old</div><blockquote>older</blockquote></div>", "Hi"),
@@ -1110,6 +1110,29 @@ def test_a_text_is_read_whatever_it_claims_to_be_written_in(charset, written):
     read = reading.read(head.encode() + written, "a@example.com", "b@example.com")
 
     assert read.text == meant.get(charset, "Grüße")
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        ("Es läuft".encode(), "Es läuft"),
+        ("Es läuft".encode("cp1252"), "Es läuft"),
+        (b"=?iso-8859-1?Q?5_=80?=", "5 €"),
+        (b"=?GB2312?B?6UY=?=", "镕"),
+        (b"=?x-unknown?Q?Hello?=", "Hello"),
+    ],
+)
+def test_a_header_is_read_as_it_was_meant(written, text):
+    content = (
+        b"From: a@example.com\r\nSubject: " + written + b'\r\nContent-Type: text/plain; name="' + written + b'"\r\n'
+        b"Content-Disposition: attachment\r\n\r\nHi"
+    )
+
+    read = reading.read(content, "a@example.com", "b@example.com")
+
+    assert read.subject == text
+    assert [file.name for file in read.files] == [text]
+    assert reading.subject(content) == text
 
 
 @pytest.mark.parametrize(
