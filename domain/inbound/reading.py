@@ -26,6 +26,7 @@ AUTOMATIC_PRECEDENCE = {"bulk", "junk", "list", "auto_reply"}
 FROM_MACHINES = ("mailer-daemon@", "postmaster@")
 STATUSES = {"message/delivery-status", "message/global-delivery-status"}
 HEADS = {"text/rfc822-headers", "message/global-headers"}
+NO_REASON = "No reason is given."
 
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
 # All that could be an address, as all Pythons read it: newer ones find none where a name is written as one, as many do.
@@ -110,7 +111,7 @@ def read(content: bytes, envelope_sender: str, recipient: str) -> Mail:
         automatic=bounce or not envelope_sender or _is_automatic(message),
         bounce=bounce,
         returned=tuple(_returned(message)),
-        failure=_told(message, "failed"),
+        failure=_told(message, "failed") or _given_up(message),
         delay=_told(message, "delayed"),
     )
 
@@ -183,8 +184,14 @@ def _told(message: EmailMessage, action: str) -> str:
         for block in blocks:
             if isinstance(block, Message) and parts.header(block, "Action").lower() == action:
                 told = (parts.header(block, name) for name in ("Status", "Diagnostic-Code"))
-                return " ".join(filter(None, told)) or "No reason is given."
+                return " ".join(filter(None, told)) or NO_REASON
     return ""
+
+
+def _given_up(message: EmailMessage) -> str:
+    """What a report says that is for people alone, as Exim writes them; empty when it says of nobody that it failed."""
+    failed = parts.header(message, "X-Failed-Recipients")
+    return NO_REASON if failed and not _is_report(message) else ""
 
 
 def _returned(message: EmailMessage) -> Iterator[Head]:
@@ -207,10 +214,12 @@ def _is_automatic(message: EmailMessage) -> bool:
     Not by Feedback-ID, which services put on all that they relay, nor by X-Auto-Response-Suppress, which asks for
     something: people's mail has both.
     """
+    if parts.header(message, "X-Apple-Action").upper() == "VACATION":
+        return True
     submitted = parts.header(message, "Auto-Submitted").partition(";")[0].strip().lower()
     if submitted not in {"", "no"} or parts.header(message, "Precedence").lower() in AUTOMATIC_PRECEDENCE:
         return True
-    others = ("X-Autoreply", "X-Autorespond", "X-Auto-Reply", "List-Id")
+    others = ("X-Autoreply", "X-Autoreply-From", "X-Mail-Autoreply", "X-Autorespond", "X-Auto-Reply", "List-Id")
     return any(message.get(name) is not None for name in others)
 
 

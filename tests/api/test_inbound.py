@@ -203,6 +203,8 @@ async def test_words_that_are_too_many_are_a_file_as_well(send, reply_to, custom
         ({"Auto_Submitted": "auto-replied"}, None, "IGNORED"),
         ({"Precedence": "bulk"}, None, "IGNORED"),
         ({"X_Autoreply": "yes"}, None, "IGNORED"),
+        ({"X_Mail_Autoreply": "yes"}, None, "IGNORED"),
+        ({"X_Apple_Action": "VACATION"}, None, "IGNORED"),
         ({"List_Id": "<list.example.com>"}, None, "IGNORED"),
         ({}, "", "IGNORED"),
     ],
@@ -227,6 +229,7 @@ async def test_what_a_machine_wrote_changes_nothing(
         {"Feedback_ID": "1.eu-west-1.ABC=:AmazonSES"},
         {"X_Auto_Response_Suppress": "All"},
         {"Auto_Submitted": "no"},
+        {"X_Apple_Action": "MOVE_TO_FOLDER/INBOX"},
     ],
 )
 async def test_what_services_add_to_the_mail_of_people_does_not_make_it_a_machines(
@@ -371,6 +374,15 @@ async def test_nothing_but_a_failure_changes_anything_there(
     told = "Not delivered yet: 5.1.1 smtp; 550 5.1.1 No such user here"
     assert row == {"outcome": "IGNORED", "reason": told if b"delayed" in content else "It reports no failure."}
     assert await database.rows("SELECT status FROM tickets") == [{"status": "RESOLVED"}]
+
+
+async def test_a_report_for_people_alone_says_of_whom_it_failed(send, returns, database):
+    report = "From: MAILER-DAEMON@mail.example\r\nX-Failed-Recipients: c@example.com\r\n\r\nIt did not arrive.\r\n"
+
+    assert await send(report.encode(), returns, "") == 250
+
+    assert await outcomes(database) == ["BOUNCED"]
+    assert await database.rows(SENT) == [{"status": "FAILED", "last_error": "No reason is given."}]
 
 
 @pytest.mark.parametrize("head", ["text/rfc822-headers", "message/rfc822"])
