@@ -30,10 +30,15 @@ BLOCKS = {
 }
 MARKS = {"b": "**", "strong": "**", "i": "*", "em": "*", "code": "`", "s": "~~", "del": "~~"}
 LEAST_ANSWERS = 2  # to parts of a mail, for it to be quoted with them
-# What mail programs put around what they quote.
+# What mail programs put around what they quote: its class or id, or its name.
 QUOTES = re.compile(
-    r"gmail_quote|gmail_attr|moz-cite-prefix|yahoo_quoted|protonmail_quote|divRplyFwdMsg|appendonsend", re.IGNORECASE
+    r"gmail_quote|gmail_attr|moz-cite-prefix|yahoo_quoted|protonmail_quote|tutanota_quote|zmail_extra|divRplyFwdMsg|"
+    r"appendonsend|mail-editor-reference-message-container|ms-outlook-mobile-reference-message",
+    re.IGNORECASE,
 )
+QUOTE_NAMES = {"quote", "messageReplySection"}
+# Of these, what goes around who wrote it and the quote itself: below that, answers may follow within.
+AROUND = re.compile(r"gmail_quote|protonmail_quote", re.IGNORECASE)
 # Marks within the text until all of it is there: of what its author quotes, and of what a program does.
 _BEGIN, _END, _CITED, _OWN = "\x01", "\x02", "\x03", "\x04"
 _MARKS = str.maketrans("", "", _BEGIN + _END + _CITED + _OWN)
@@ -53,6 +58,7 @@ class _Reader(HTMLParser):
         self.names: Counter[str] = Counter()  # of these
         self.skipping = 0  # how deep in what is left out
         self.citing: int | None = None  # the place among the open elements of the one that is cited
+        self.citing_around = False
         self.lists: list[int | None] = []  # the numbers of ordered lists, None for others
         self.over = False  # all that follows is quoted
 
@@ -63,25 +69,26 @@ class _Reader(HTMLParser):
             self._void(tag)
             return
         self.names[tag] += 1
-        quoted = not self.whole and QUOTES.search(f"{given.get('class', '')} {given.get('id', '')}")
+        called = f"{given.get('class', '')} {given.get('id', '')}"
+        quoted = not self.whole and (QUOTES.search(called) or given.get("name") in QUOTE_NAMES)
         if quoted and given.get("id") in {"divRplyFwdMsg", "appendonsend"}:
             self.over = True  # Outlook puts it before, not around
         if self.skipping or tag in SKIPPED:
             self.skipping += 1
             self.open.append((tag, "skip"))
         elif quoted or (given.get("type") == "cite" and not self.whole):
-            self._cite(tag)
+            self._cite(tag, around=tag != "blockquote" and AROUND.search(called) is not None)
         else:
             self.open.append((tag, self._begin(tag, given)))
 
-    def _cite(self, tag: str) -> None:
-        """What is quoted begins; what stands around a quote is so up to there alone: answers may follow within."""
-        if self.citing is not None and tag == "blockquote" and self.open[self.citing][0] != "blockquote":
+    def _cite(self, tag: str, *, around: bool) -> None:
+        """What is quoted begins; what stands `around` a quote is so up to there alone: answers may follow within."""
+        if self.citing is not None and self.citing_around and tag == "blockquote":
             self.open[self.citing] = (self.open[self.citing][0], "")
             self._add(_OWN)
             self.citing = None
         if self.citing is None:
-            self.citing = len(self.open)
+            self.citing, self.citing_around = len(self.open), around
             self._add(_CITED)
             self.open.append((tag, _OWN))
         else:

@@ -153,7 +153,7 @@ def files(message: EmailMessage, its_own: list[MIMEPart]) -> list[File]:
         name = part.get_filename()
         kept = name or part.is_attachment() or part.get_content_maintype() != "text"
         if isinstance(content, bytes) and content and kept:
-            found.append(File(_name(name), part.get_content_type(), content))
+            found.append(File(_name(name), part.get_content_type().split()[0], content))  # some leave out a semicolon
     return found
 
 

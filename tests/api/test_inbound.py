@@ -1017,7 +1017,9 @@ def test_nothing_but_a_quote_is_left_whole():
             "> A:\n\n> So?\n\nYes\n\n> Now?\n\nNo",
         ),
         ("<div class='gmail_quote'>On Mon wrote<blockquote class='gmail_quote'>old</blockquote>Hi</div>", "Hi"),
-        ("Hi<div class='yahoo_quoted'>Ada:<div>old</div><blockquote>older</blockquote></div>", "Hi"),
+        ("Hi<div class='yahoo_quoted'>Ada:<blockquote type='cite'>older</blockquote>old</div>", "Hi"),
+        ("Hi<div id='mail-editor-reference-message-container'><b>From:</b> Ada<p>old</p></div>", "Hi"),
+        ("Hi<div name='quote'><b>Von:</b> Ada<p>old</p></div>", "Hi"),
         ("Hi<blockquote type='cite'>old<blockquote type='cite'>older</blockquote>old again", "Hi"),
         ("<blockquote>Said</blockquote>Mine", "> Said\n\nMine"),
         ("<p>open <b>never closed", "open **never closed"),
@@ -1186,6 +1188,15 @@ def test_a_mail_that_can_not_be_taken_apart_is_all_text(boundary):
 
     assert (read.text, read.files) == ("--found\n\nIt burns.", ())
     assert (blank.text, blank.files) == ("", ())
+
+
+def test_the_kind_of_a_file_is_known_without_a_semicolon_behind_it():
+    head = "From: a@example.com\r\nContent-Disposition: attachment; filename=log.pdf\r\n"
+    content = f'{head}Content-Type: application/pdf name="log.pdf"\r\n\r\n%PDF'
+
+    (file,) = reading.read(content.encode(), "a@example.com", "b@example.com").files
+
+    assert (file.name, file.content_type) == ("log.pdf", "application/pdf")
 
 
 def test_the_seal_of_a_mail_is_no_file():
