@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import EmailMessage, Message, MIMEPart
+from typing import Any
 
 from domain import words
 
@@ -28,7 +29,17 @@ NOT_FOR_MAIL = {"punycode", "idna", "unicode_escape", "raw_unicode_escape"}  # t
 UNNAMED = "attachment"
 # The charset of an encoded word (RFC 2047).
 _CLAIMED = re.compile(r"=\?([^?*\s]{1,40})(?=\?[bq]\?)", re.IGNORECASE)
-_AS_IT_IS = email.policy.compat32.clone(max_line_length=None)
+
+
+class _AsItIs(email.policy.Compat32):
+    verify_generated_headers = False  # they came so
+
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        """A header as it came."""
+        return f"{name}: {value}{self.linesep}".encode("utf-8", "surrogateescape")
+
+
+_AS_IT_IS = _AsItIs()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +59,7 @@ def header(message: Message, name: str) -> str:
 def as_meant(value: str) -> str:
     """A header as it was meant whose bytes are no UTF-8, or whose words have more than the charsets they claim."""
     text = value if value.isascii() else _guessed(value.encode("utf-8", "surrogateescape"))
+    text = text.replace("\0", "")  # which no mail may have, and the package fails at
     return _CLAIMED.sub(lambda claimed: f"=?{_wider(claimed[1])}", text)
 
 

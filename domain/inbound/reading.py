@@ -61,7 +61,16 @@ class _Part(EmailMessage):
         """What stands between its parts."""
         written = next((str(value) for name, value in self.raw_items() if name.lower() == "content-type"), "")
         found = _BOUNDARY.search(written[:MOST_HEADER])
-        return found[1] if found else super().get_boundary(failobj)
+        boundary = found[1] if found else super().get_boundary()
+        return boundary if boundary and boundary.isascii() else failobj
+
+    def get_payload(self, i: Any = None, decode: Any = False) -> Any:  # noqa: FBT002 # as the package has it
+        """What is in it; where it could not be taken apart, its bytes, since else it could not be written again."""
+        payload = super().get_payload(i, decode)
+        if decode or not isinstance(payload, str) or self.get_content_maintype() != "multipart":
+            return payload
+        whole: Any = super().get_payload(decode=True)
+        return whole.decode("ascii", "surrogateescape")
 
 
 class TooMuch(ValueError):

@@ -1190,6 +1190,26 @@ def test_a_mail_that_can_not_be_taken_apart_is_all_text(boundary):
     assert (blank.text, blank.files) == ("", ())
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"Received: from a\x1dby: b\r\nX-\xff: \xff\r\n\r\nHi",
+        b"Content-Type: multipart/mixed; boundary=lost\r\n\r\n\xff",
+        b'Content-Type: multipart/mixed; boundary="\xff"\r\n\r\n--\xff\r\n\r\nHi\r\n--\xff--',
+        b"Content-Type: text/plain; charset=\0\r\n\r\n\xff",
+    ],
+)
+def test_a_broken_mail_is_a_file_as_it_came(broken):
+    head = b"From: a@example.com\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n"
+    attached = b"--x\r\nContent-Type: message/rfc822\r\n\r\n" + broken + b"\r\n--x--\r\n"
+
+    read = reading.read(head + b"--x\r\n\r\nSee this.\r\n" + attached, "a@example.com", "b@example.com")
+
+    assert read.text == "See this."
+    assert [file.content.split() for file in read.files] == [broken.split()]
+    assert reading.read(broken, "a@example.com", "b@example.com").bounce is False
+
+
 def test_the_kind_of_a_file_is_known_without_a_semicolon_behind_it():
     head = "From: a@example.com\r\nContent-Disposition: attachment; filename=log.pdf\r\n"
     content = f'{head}Content-Type: application/pdf name="log.pdf"\r\n\r\n%PDF'
