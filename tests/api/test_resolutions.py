@@ -173,6 +173,31 @@ async def test_not_past_what_others_did(do, read, api, agent, customer, database
     assert await database.counts() == before
 
 
+async def test_a_colleagues_internal_comment_is_not_passed_over_either(do, read, api, agent, colleague, database, ticket):
+    seq = (await read(agent))["lastSeq"]
+    note = "mutation($input: AddInternalCommentInput!) { addInternalComment(input: $input) { __typename } }"
+    await api(colleague, note, input={"ticketId": ticket.gid, "body": "I am at it."})
+    before = await database.counts()
+
+    assert (await do(agent, "resolveTicket", ifSeq=seq))["reason"] == "CHANGED_MEANWHILE"
+    assert await database.counts() == before
+
+
+async def test_a_summary_has_an_end(do, agent, database):
+    before = await database.counts()
+
+    assert (await do(agent, "resolveTicket", summary="x" * 100_001))["field"] == "summary"
+    assert await database.counts() == before
+
+
+async def test_who_has_answered_before_did_so_first(do, read, api, agent, ticket):
+    add = "mutation($input: AddCommentInput!) { addComment(input: $input) { __typename } }"
+    await api(agent, add, input={"ticketId": ticket.gid, "body": "We are at it."})
+    first = (await read(agent))["firstRespondedAt"]
+
+    assert (await do(agent, "resolveTicket", summary="Unplug it."))["firstRespondedAt"] == first
+
+
 # --- Confirming -------------------------------------------------------------------------------------------------------
 
 
@@ -206,11 +231,15 @@ async def test_the_same_again_changes_nothing_and_something_else_replaces_it(do,
     await do(customer, "confirmResolution", rating=5, feedback="Quick!")
     before = await database.counts()
 
-    await do(customer, "confirmResolution", rating=5, feedback="Quick!")
+    found = await do(customer, "confirmResolution", rating=5, feedback="Quick!")
+    answered = found["resolution"]["answeredAt"]
     assert await database.counts() == before
 
     found = await do(customer, "confirmResolution", rating=2)
     assert (found["resolution"]["rating"], found["resolution"]["feedback"]) == (2, None)
+    assert found["resolution"]["answeredAt"] == answered
+    (moments,) = await database.rows("SELECT answered_at, rated_at FROM resolutions")
+    assert moments["rated_at"] > moments["answered_at"]
     assert kinds(found)[-1] == "ResolutionConfirmed"
     assert await database.rows("SELECT rating FROM tickets") == [{"rating": 2}]
 
@@ -270,6 +299,30 @@ async def test_nothing_is_confirmed_that_is_not_resolved(do, agent, customer, da
     before = await database.counts()
 
     assert (await do(customer, "confirmResolution", rating=3))["reason"] == "WRONG_STATE"
+    assert await database.counts() == before
+
+
+async def test_what_was_opened_again_is_not_confirmed_any_more(do, agent, customer, database):
+    await do(agent, "resolveTicket")
+    await do(customer, "reopenTicket", reason="It still burns.")
+    before = await database.counts()
+
+    assert (await do(customer, "confirmResolution", rating=5))["reason"] == "WRONG_STATE"
+    assert await database.counts() == before
+
+
+async def test_what_was_merged_into_another_is_neither_confirmed_nor_opened_again(
+    do, api, submit, agent, customer, database, problem, ticket
+):
+    await do(agent, "resolveTicket")
+    into = await submit(customer, problem)
+    merge = "mutation($input: MergeTicketsInput!) { mergeTickets(input: $input) { __typename } }"
+    await api(agent, merge, input={"intoTicketId": into["id"], "ticketIds": [ticket.gid]})
+    before = await database.counts()
+
+    assert (await do(customer, "confirmResolution", rating=5))["reason"] == "WRONG_STATE"
+    refusal = await do(agent, "reopenTicket", reason="It still burns.")
+    assert (refusal["reason"], refusal["current"]) == ("WRONG_STATE", {"id": into["id"]})
     assert await database.counts() == before
 
 
@@ -390,6 +443,14 @@ async def test_customers_withdraw_what_is_not_resolved(do, customer, database, s
     await database.rows("UPDATE tickets SET status = :status", status=status)
 
     assert (await do(customer, "closeTicket"))["status"] == "CLOSED"
+
+
+async def test_what_is_closed_waits_for_nobody(do, agent, database):
+    await database.rows("UPDATE tickets SET status = 'ON_HOLD', resumes_at = now() + interval '1 day'")
+
+    found = await do(agent, "closeTicket")
+
+    assert (found["resumesAt"], found["waitingSince"]) == (None, None)
 
 
 async def test_customers_confirm_what_is_resolved_and_do_not_close_it(do, agent, customer, database):
