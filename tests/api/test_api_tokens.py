@@ -121,6 +121,14 @@ async def test_a_writing_one_does_all_but_tokens_passwords_people_and_sessions(a
     assert await database.counts() == before
 
 
+async def test_what_it_writes_came_in_by_the_api(api, create, agent, ticket):
+    program = Program((await create(agent, scope="WRITE"))["token"])
+    comment = """mutation($id: ID!) { addComment(input: {ticketId: $id, body: "Hello"}) {
+      ... on AddCommentSuccess { comment { channel } } } }"""
+
+    assert (await api(program, comment, id=ticket.gid))["addComment"] == {"comment": {"channel": "API"}}
+
+
 async def test_what_a_program_can_is_told(api, create, admin):
     mine = (await api(admin, WHO))["viewer"]["can"]
     reading = Program((await create(admin))["token"])
