@@ -145,12 +145,34 @@ async def test_what_is_taken_back_is_erased(do, add, read, uploaded, work, custo
     assert await database.counts() == before
 
 
+async def test_the_files_of_other_comments_stay(do, add, read, uploaded, work, customer):
+    comment = await add(customer, uploadIds=[await uploaded(customer)])
+    await add(customer, uploadIds=[await uploaded(customer)])
+
+    await do(customer, "deleteComment", commentId=comment["id"])
+
+    assert len((await read(customer))["attachments"]["nodes"]) == 1
+    assert [len(job.keys) for job in await work.asked(EraseFiles)] == [1]
+
+
+async def test_without_its_only_file_a_comment_still_says_its_words(do, add, uploaded, work, customer):
+    comment = await add(customer, "See the picture", uploadIds=[await uploaded(customer)])
+    [file] = comment["attachments"]
+
+    answer = await do(customer, "deleteComment", commentId=comment["id"], attachmentId=file["id"])
+
+    assert (answer["comment"]["body"], answer["comment"]["deletedAt"]) == ("See the picture", None)
+    assert answer["comment"]["attachments"] == []
+    await do(customer, "deleteComment", commentId=comment["id"])
+    assert len(await work.asked(EraseFiles)) == 1  # of words alone there is no file to erase
+
+
 REASON = """query($id: ID!) { ticket(id: $id) { comments { nodes { id body } }
   events { nodes { ... on TicketReopened { reason } } } } }"""
 
 
 async def test_a_reason_to_open_it_again_is_what_its_comment_says(
-    api, do, submit, ticket, customer, agent, problem, database
+    api, do, add, submit, ticket, customer, agent, problem, database
 ):
     for viewer, verb, given in ((agent, "resolveTicket", {}), (customer, "reopenTicket", {"reason": "CANARY"})):
         await do(viewer, verb, ticketId=ticket.gid, **given)
@@ -162,6 +184,9 @@ async def test_a_reason_to_open_it_again_is_what_its_comment_says(
         return [each["reason"] for each in nodes if each]
 
     await do(customer, "editComment", commentId=comment["id"], body="It burns.")
+    assert await reasons() == ["It burns."]
+    another = await add(customer, "It smokes.")
+    await do(customer, "editComment", commentId=another["id"], body="It does not smoke.")
     assert await reasons() == ["It burns."]
     other = await submit(customer, problem)  # into which the comment goes, while the history stays
     await do(agent, "mergeTickets", intoTicketId=other["id"], ticketIds=[ticket.gid])
