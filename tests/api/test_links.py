@@ -109,6 +109,19 @@ async def test_leads_edit_always_but_not_on_closed_tickets(do, add, house, suppo
     assert (await do(lead, "editComment", commentId=comment["id"], body="x"))["reason"] == "WRONG_STATE"
 
 
+async def test_leads_of_elsewhere_edit_nothing_of_what_they_watch(
+    do, add, house, billing, agent, customer, ticket, database
+):
+    lead = await house.person("Lea Lead", Role.TEAM_LEAD, billing)
+    await do(agent, "watchTicket", ticketId=ticket.gid, personId=lead.gid)
+    comment = await add(customer)
+    before = await database.counts()
+
+    for verb, given in (("editComment", {"body": "x"}), ("deleteComment", {})):
+        assert (await do(lead, verb, commentId=comment["id"], **given))["__typename"] == "NotAllowed"
+    assert await database.counts() == before
+
+
 async def test_a_note_is_edited_unseen(do, add, read, agent, customer, stranger, billing_agent, database):
     note = await add(agent, "CANARY", text=NOTE)
     before = await read(customer)
