@@ -187,6 +187,16 @@ async def test_signing_out_everywhere_ends_all_sessions_of_the_viewer_alone(
     assert await ended(database) == 2
 
 
+async def test_what_has_ended_before_is_not_ended_again(api, desk, database, customer):
+    async with desk.writes.begin() as writing:
+        over = [await sessions.open_for(desk, writing, customer.id) for _ in range(2)]
+    await database.rows("UPDATE sessions SET ended_at = created_at WHERE id = :id", id=over[0].session_id)
+    await database.rows("UPDATE sessions SET expires_at = now() WHERE id = :id", id=over[1].session_id)
+
+    assert (await api(customer, SIGN_OUT, everywhere=True))["signOut"]["endedSessionCount"] == 1
+    assert await database.rows("SELECT id FROM sessions WHERE ended_at > created_at") == [{"id": customer.session_id}]
+
+
 async def test_an_ended_session_is_told_apart_from_nobody(http, api, opened, customer):
     customer.token = opened.access_token
     await api(customer, SIGN_OUT)

@@ -361,11 +361,13 @@ async def test_a_session_for_one_ticket_stays_one_when_it_goes_on(api, sign_in, 
 
 
 @pytest.mark.parametrize(
-    "since", ["UPDATE tickets SET requester_id = :stranger", "UPDATE people SET active = id = :stranger"]
+    "since", ["UPDATE tickets SET requester_id = :stranger WHERE number = 0", "UPDATE people SET active = id = :stranger"]
 )
 async def test_a_link_about_a_ticket_that_is_theirs_no_more_opens_nothing(
-    sign_in, database, stranger, ticket_token, since
+    sign_in, submit, database, customer, stranger, problem, ticket_token, since
 ):
+    await database.rows("UPDATE tickets SET number = 0")
+    await submit(customer, problem)  # which stays theirs, and is not what the link is about
     await database.rows(since, stranger=stranger.id)
     before = await database.counts()
 
