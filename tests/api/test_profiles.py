@@ -69,8 +69,16 @@ async def test_people_say_what_they_are_called_and_where_they_are(profile, custo
     told = await profile(customer, name=" Carla  C. ", locale="PT-br", timeZone="Europe/Lisbon")
 
     assert told == {"name": "Carla  C.", "locale": "pt-BR", "timeZone": "Europe/Lisbon", "avatarUrl": None}
-    assert (await profile(customer))["name"] == "Carla  C."  # what is left out stays
+    assert await profile(customer) == told  # what is left out stays
     assert await profile(customer, locale=None, timeZone=None) == told | {"locale": None, "timeZone": None}
+
+
+async def test_each_says_it_of_themselves_alone(profile, database, customer, stranger):
+    names = {customer.id: customer.name, stranger.id: stranger.name}
+    for viewer in (stranger, customer):
+        names[viewer.id] = (await profile(viewer, name=f"{viewer.name} Junior"))["name"]
+
+        assert {row["id"]: row["name"] for row in (await rows(database))[0]} == names
 
 
 async def test_everything_wrong_is_said_at_once(profile, database, customer):
@@ -95,10 +103,21 @@ async def test_a_picture_is_shown_replaced_and_removed(profile, http, work, data
     (row,) = await database.rows("SELECT avatar_key FROM people WHERE id = :id", id=customer.id)
     second = await profile(customer, avatarUploadId=await uploaded(customer))
     assert second["avatarUrl"]
+    assert (await profile(customer, name="Carla C."))["avatarUrl"]
     assert await work.asked(EraseFiles) == [EraseFiles([row["avatar_key"]])]
     await work.run()
     assert (await http.get(path)).status_code == 404
     assert (await profile(customer, avatarUploadId=None))["avatarUrl"] is None
+
+
+@pytest.mark.parametrize("which", [0, 1])
+async def test_of_several_pictures_the_one_that_is_named_is_shown(profile, uploaded, database, customer, which):
+    pictures = [PNG, PNG + bytes(1)]
+    uploads = [await uploaded(customer, picture) for picture in pictures]
+
+    await profile(customer, avatarUploadId=uploads[which])
+
+    assert await database.rows("SELECT avatar_bytes FROM people") == [{"avatar_bytes": len(pictures[which])}]
 
 
 async def test_others_see_the_picture_where_they_see_the_person(api, profile, uploaded, customer, stranger, agent):
@@ -113,10 +132,11 @@ async def test_what_is_no_picture_of_theirs_is_refused(profile, create, uploaded
     text = await uploaded(customer, b"Hello", filename="a.txt", contentType="text/plain")
     large = await uploaded(customer, PNG + bytes(2 * 1024 * 1024), filename="large.png")
     waiting = (await create(customer))["id"]
-    foreign = await uploaded(stranger)
+    foreign, late = await uploaded(stranger), await uploaded(customer)
+    await database.rows("UPDATE uploads SET expires_at = now() WHERE id = CAST(:id AS uuid)", id=late[4:])
     before = await rows(database)
 
-    for upload in (text, large, waiting, foreign, "nonsense", customer.gid):
+    for upload in (text, large, waiting, foreign, late, "nonsense", customer.gid):
         answer = await profile(customer, avatarUploadId=upload)
         assert [problem["field"] for problem in answer["problems"]] == ["avatarUploadId"], upload
     unknown = await profile(customer, avatarUploadId=f"upl_{NOWHERE[4:]}")
