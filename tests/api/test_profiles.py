@@ -270,6 +270,15 @@ async def test_links_to_an_address_of_before_sign_in_no_more(update, desk, datab
     assert await database.rows("SELECT person_id FROM sign_in_links WHERE used_at IS NULL") == [{"person_id": agent.id}]
 
 
+async def test_another_name_ends_no_links(update, desk, database, agent, customer):
+    async with desk.writes.begin() as unit:
+        await sessions.send_link(unit, customer.email)
+
+    await update(agent, customer, name="Carla C.")
+
+    assert await database.rows("SELECT used_at FROM sign_in_links") == [{"used_at": None}]
+
+
 @pytest.mark.parametrize(("opened_by", "goes_on"), [("link", False), ("ticket", False), ("password", True)])
 async def test_another_address_ends_what_mail_to_the_one_before_has_opened(
     api, update, desk, admin, customer, ticket, opened_by, goes_on
@@ -316,6 +325,11 @@ async def test_whoever_is_shut_out_can_come_back_in_no_way(api, update, desk, wo
     assert [letter for letter in mailbox.letters if "sign-in/" in letter.as_string()] == []
     refresh = "mutation($t: String!) { refreshSession(input: {refreshToken: $t}) { __typename } }"
     assert (await api(None, refresh, t=opened.refresh_token))["refreshSession"]["__typename"] == "WrongCredentials"
+
+
+async def test_the_last_active_admin_changes_all_else_of_themselves(update, admin):
+    assert (await update(admin, admin, name="Alex"))["name"] == "Alex"
+    assert (await update(admin, admin, name="Alexa", role="ADMIN", active=True))["name"] == "Alexa"
 
 
 async def test_the_last_active_admin_stays_one(update, database, house, admin):
