@@ -270,6 +270,17 @@ async def test_links_to_an_address_of_before_sign_in_no_more(update, desk, datab
     assert await database.rows("SELECT person_id FROM sign_in_links WHERE used_at IS NULL") == [{"person_id": agent.id}]
 
 
+async def test_who_becomes_a_customer_works_nowhere_any_more(update, database, admin, agent):
+    assert (await update(admin, agent, role="CUSTOMER"))["departments"] == []
+    assert await database.rows("SELECT 1 FROM memberships") == []
+
+
+async def test_where_they_go_on_working_they_stay(update, admin, agent, support, billing):
+    told = await update(admin, agent, departmentIds=[billing.gid, support.gid])
+
+    assert sorted(each["name"] for each in told["departments"]) == ["Billing", "Technical Support"]
+
+
 async def test_another_name_ends_no_links(update, desk, database, agent, customer):
     async with desk.writes.begin() as unit:
         await sessions.send_link(unit, customer.email)
@@ -313,13 +324,14 @@ async def test_other_rights_end_what_is_open_at_once(update, status, admin, agen
     assert await status(billing_agent) == 200
 
 
-async def test_whoever_is_shut_out_can_come_back_in_no_way(api, update, desk, work, mailbox, admin, customer):
+async def test_whoever_is_shut_out_can_come_back_in_no_way(api, update, desk, work, mailbox, database, admin, customer):
     async with desk.writes.begin() as unit:
         await sessions.send_link(unit, customer.email)
         opened = await sessions.open_for(desk, unit, customer.id)
 
     assert (await update(admin, customer, active=False))["active"] is False
 
+    assert await database.rows("SELECT id FROM sign_in_links WHERE used_at IS NULL") == []  # nor once they may again
     await api(None, f'mutation {{ requestSignInLink(input: {{email: "{customer.email}"}}) {{ __typename }} }}')
     await work.run()
     assert [letter for letter in mailbox.letters if "sign-in/" in letter.as_string()] == []

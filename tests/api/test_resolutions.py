@@ -173,7 +173,9 @@ async def test_not_past_what_others_did(do, read, api, agent, customer, database
     assert await database.counts() == before
 
 
-async def test_a_colleagues_internal_comment_is_not_passed_over_either(do, read, api, agent, colleague, database, ticket):
+async def test_a_colleagues_internal_comment_is_not_passed_over_either(
+    do, read, api, agent, colleague, database, ticket
+):
     seq = (await read(agent))["lastSeq"]
     note = "mutation($input: AddInternalCommentInput!) { addInternalComment(input: $input) { __typename } }"
     await api(colleague, note, input={"ticketId": ticket.gid, "body": "I am at it."})

@@ -361,7 +361,8 @@ async def test_a_session_for_one_ticket_stays_one_when_it_goes_on(api, sign_in, 
 
 
 @pytest.mark.parametrize(
-    "since", ["UPDATE tickets SET requester_id = :stranger WHERE number = 0", "UPDATE people SET active = id = :stranger"]
+    "since",
+    ["UPDATE tickets SET requester_id = :stranger WHERE number = 0", "UPDATE people SET active = id = :stranger"],
 )
 async def test_a_link_about_a_ticket_that_is_theirs_no_more_opens_nothing(
     sign_in, submit, database, customer, stranger, problem, ticket_token, since
