@@ -15,6 +15,7 @@ from domain.access import Viewer
 from domain.refusals import InvalidInput, NotAllowed, Problems
 from domain.sessions import Bearer
 from infra.desk import Desk
+from infra.ids import new_id
 from infra.signing import BadToken
 from infra.unit import Unit, now
 from models import ApiToken, ApiTokenScope, MessageKind, Person, Role
@@ -175,8 +176,9 @@ async def rights_changed(unit: Unit, person_id: UUID) -> None:
 
 
 def _tell(unit: Unit, rows: list[ApiToken]) -> None:
+    """The message has an id of its own, since the process that it comes from hears it twice."""
     if rows:
-        unit.publish(CHANNEL, ",".join(str(row.id) for row in rows))
+        unit.publish(CHANNEL, ",".join(map(str, (new_id(), *(row.id for row in rows)))))
 
 
 def _old(moment: Any) -> sa.Delete:

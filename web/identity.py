@@ -2,7 +2,7 @@
 
 import asyncio
 import datetime as dt
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from uuid import UUID
 
@@ -20,7 +20,7 @@ from infra.signing import BadToken
 
 log = structlog.get_logger(__name__)
 
-MOST_TOKENS = 10_000
+MOST_TOKENS, MOST_TOLD = 10_000, 1_000
 LOOK_SECONDS = 10.0
 OVER = "The session has ended."
 
@@ -45,6 +45,7 @@ class Identities:
         self._desk = desk
         self._known: OrderedDict[str, Bearer] = OrderedDict()  # whose signature was verified before
         self._ended: dict[UUID, dt.datetime] = {}
+        self._told: deque[str] = deque(maxlen=MOST_TOLD)  # messages of tokens, which this process hears twice of itself
         self._watched: dict[UUID, set[Watched]] = defaultdict(set)
         self._lookers = set[asyncio.Task[None]]()
         self._looking: asyncio.Task[None] | None = None
@@ -156,7 +157,9 @@ class Identities:
         self._end({UUID(text): moment for text in message.split(",")})
 
     def _hear_of_tokens(self, message: str) -> None:
-        self._let_go({UUID(text) for text in message.split(",")})
+        if message not in self._told:  # else it would end what began anew since
+            self._told.append(message)
+            self._let_go({UUID(text) for text in message.split(",")})
 
     def _end(self, found: dict[UUID, dt.datetime]) -> None:
         fresh = found.keys() - self._ended.keys()

@@ -192,7 +192,7 @@ async def test_each_failure_is_reported_once_and_without_anybodys_words(desk, en
     with capture_logs() as logs:
         assert not await jobs.perform(desk, await enqueue(fails))
 
-    (event,), (entry,) = sent, logs
+    (event,), (entry,) = sent, [each for each in logs if "error_id" in each]  # there may be others, as of a slow Redis
     assert event["tags"]["error_id"] == entry["error_id"]
     assert event["exception"]["values"][-1]["value"] == "ValueError"
     assert "in fails" in traced(entry["exc_info"])

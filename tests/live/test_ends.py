@@ -6,6 +6,7 @@ import time
 import pytest
 
 from domain import api_tokens, sessions
+from infra.ids import new_id
 from infra.postgres import Unavailable
 from models import ApiTokenScope
 from web import identity
@@ -113,6 +114,21 @@ async def test_a_program_begins_anew_with_the_rights_of_now(api, signed_in, watc
     await again.subscribe("{ viewer { person { role } } }")
 
     assert await again.item() == {"viewer": {"person": {"role": "MANAGER"}}}
+
+
+async def test_a_message_that_comes_twice_ends_what_was_open_before_it(watching, desk, program):
+    """As the process that it comes from hears it: at once, and from Redis."""
+    mine, token_id = await watching(program), program.gid.removeprefix("tok_")
+    message = f"{new_id()},{token_id}"
+    await desk.bus.tell([], {api_tokens.CHANNEL: message})
+    assert await code_of(mine) == 4403
+    again = await watching(program)
+
+    await desk.bus.tell([], {api_tokens.CHANNEL: message})
+    await again.quiet()
+
+    await desk.bus.tell([], {api_tokens.CHANNEL: f"{new_id()},{token_id}"})
+    assert await code_of(again) == 4403
 
 
 async def test_what_redis_does_not_tell_is_found_in_postgresql(watching, monkeypatch, database, program, agent):
