@@ -318,6 +318,7 @@ class Floor:
             }).decode(),
             routed, orjson.dumps({
                 "from_department_id": None, "to_department_id": str(department_id), "rule_id": None,
+                "escalation_id": None,
             }).decode(),
             new_id(), orjson.dumps({"event_ids": [str(submitted), str(routed)]}).decode(),
             new_id(), orjson.dumps({"ticket_ids": [str(ticket_id)]}).decode(),
