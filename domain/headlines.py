@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from sqlalchemy import func
+import sqlalchemy as sa
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import array
 
-from models.full_text import IDEOGRAPHS, SIGNS, SPACES, UNSEEN
+from models.full_text import IDEOGRAPHS, SIGNS, SPACES, UNSEEN, unless_ascii
 
 # Characters for private use stand around what was found until all else is escaped.
 BEGIN, END = "\ue000", "\ue001"
@@ -22,8 +24,7 @@ def options(**given: int | str) -> str:
 
 def marked(configuration: Any, said: Any, asked: Any, how: str) -> Any:
     """The passages of a text that have what is asked for, which stands in `<mark>`; `how`: of `options`."""
-    clean = func.translate(said, SIGNS + SPACES + UNSEEN + BEGIN + END, _STAND_INS + " " * len(SPACES))
-    apart = func.regexp_replace(clean, _ANY, r'"\1', "g")
+    apart = func.regexp_replace(_clean(said), _ANY, r'"\1', "g")
     apart = func.regexp_replace(apart, f"([{IDEOGRAPHS}])", rf"{_BETWEEN}\1{_BETWEEN}", "g")
     found = func.replace(func.ts_headline(configuration, apart, asked, how), _BETWEEN, "")
     found = func.translate(func.regexp_replace(found, f'"{_ANY}', r"\1", "g"), _STAND_INS, SIGNS)
@@ -31,3 +32,10 @@ def marked(configuration: Any, said: Any, asked: Any, how: str) -> Any:
     for mark, safe in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), (BEGIN, "<mark>"), (END, "</mark>")):
         found = func.replace(found, mark, safe)
     return found
+
+
+def _clean(said: Any) -> Any:
+    """A text, which takes time to be made and so is made once, with stand-ins for its signs."""
+    once = func.unnest(array([said]), type_=sa.Text()).column_valued("said")
+    translated = func.translate(once, SIGNS + SPACES + UNSEEN + BEGIN + END, _STAND_INS + " " * len(SPACES))
+    return select(unless_ascii(once, translated)).scalar_subquery()

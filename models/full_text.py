@@ -18,12 +18,13 @@ _AS_ASCII = [sa.literal_column(f"'{each}'", sa.Text()) for each in (SIGNS + SPAC
 
 
 def normalized(text: Any) -> Any:
-    """A text as it is searched: with its signs and spaces as ASCII has them, and each ideograph a word of its own.
+    """A text as it is searched: with its signs and spaces as ASCII has them, and each ideograph a word of its own."""
+    return unless_ascii(text, _parted(text))
 
-    Most texts are of ASCII alone, and looking through them would take longer than making words of them.
-    """
-    ascii_alone = sa.func.octet_length(text) == sa.func.length(text)
-    return sa.case((ascii_alone, text), else_=_parted(text))
+
+def unless_ascii(text: Any, otherwise: Any) -> Any:
+    """A text that is of ASCII alone, or else what is made of it: `translate` takes longer than making words of it."""
+    return sa.case((sa.func.octet_length(text) == sa.func.length(text), text), else_=otherwise)
 
 
 def _parted(text: Any) -> Any:
