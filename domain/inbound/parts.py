@@ -93,7 +93,7 @@ def _gather(part: MIMEPart, found: list[MIMEPart], *, among: bool = False) -> bo
         blank = plain and not content_of(part).strip()  # some programs write only the HTML beside it
         found += [] if blank else [part]
         return plain and not blank
-    if not _has_parts(part):
+    if part.get_content_maintype() != "multipart":
         return False
     if kind != ALTERNATIVE:
         return True in [_gather(each, found) for each in _inner(part)]
@@ -106,10 +106,6 @@ def _gather(part: MIMEPart, found: list[MIMEPart], *, among: bool = False) -> bo
         if end > start:
             del found[end:]
     return False
-
-
-def _has_parts(part: MIMEPart) -> bool:
-    return part.get_content_maintype() == "multipart" and part.is_multipart()
 
 
 def _is_broken(part: MIMEPart) -> bool:

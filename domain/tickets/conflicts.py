@@ -66,7 +66,7 @@ async def last_of_merged(
 
     `lock`: it is, so that no other one takes it in before the end of the unit.
     """
-    while True:
+    while True:  # not without end: one that was taken in takes in no more
         ticket = await unit.read(one, *who, ticket_id)
         if lock and ticket is not None and ticket.merged_into_id is None:
             ticket = await unit.lock(one, *who, ticket_id)  # which may have been taken in since
