@@ -25,6 +25,8 @@ log = structlog.get_logger("deskwire")
 # What is being done, as ids and names by their names: asked for when something is told of it, which is seldom.
 doing: ContextVar[Callable[[], dict[str, str]] | None] = ContextVar("doing", default=None)
 _REPORTED = "_reported_as"
+# What asyncpg leaves behind of a connection that was given up while it was made: nobody waits for it any more.
+_GIVEN_UP = "unexpected connection_lost() call"
 _listeners: list[Callable[["Fault"], None]] = []
 
 
@@ -91,9 +93,9 @@ def configure(settings: Settings, process: str) -> None:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Whether a library tells of anything but an error that was reported already."""
+    """Whether a library tells of anything but an error that was reported already, or that concerns nobody."""
     error = record.exc_info[1] if record.exc_info else None
-    return _REPORTED not in getattr(error, "__dict__", {})
+    return _REPORTED not in getattr(error, "__dict__", {}) and str(error) != _GIVEN_UP
 
 
 def _about() -> dict[str, Any]:

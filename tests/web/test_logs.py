@@ -2,11 +2,14 @@
 
 import asyncio
 import contextvars
+import gc
 import json
 import logging
+import ssl
 
 import pytest
 import structlog
+from asyncpg.connect_utils import TLSUpgradeProto
 from logged import logging_as_in_production
 
 from domain import messages
@@ -168,3 +171,13 @@ def test_what_was_reported_is_not_told_again_by_a_library(logged):
 
     assert [entry["event"] for entry in logged()] == ["unexpected_error", "It broke"]
     assert CANARY not in json.dumps(logged())
+
+
+async def test_a_connection_that_was_given_up_while_it_was_made_is_not_told_of(logged):
+    """As when a process ends in its first moments: what is left of it is found at some time, amid anything else."""
+    loop = asyncio.get_running_loop()
+    TLSUpgradeProto(loop, "db", 5432, ssl.create_default_context(), ssl_is_advisory=True).connection_lost(None)
+    loop.create_future().set_exception(ValueError(CANARY))
+    gc.collect()
+
+    assert [entry["exception"].splitlines()[-1] for entry in logged()] == ["ValueError"]
