@@ -191,9 +191,13 @@ def watched_by(viewer: Viewer, ticket: Any) -> ColumnElement[bool]:
     As an array, which is made once: beside another condition, PostgreSQL then finds the tickets from both, where an
     EXISTS would have it look at all of them.
     """
-    watched = sa.func.array(watched_of(viewer).scalar_subquery(), type_=ARRAY(sa.Uuid()))
-    those: ColumnElement[bool] = ticket.id == sa.any_(watched)
-    return those
+    return among(ticket.id, watched_of(viewer))
+
+
+def among(value: Any, those: Select[UUID]) -> ColumnElement[bool]:
+    """Whether an id is one of those, which are few: of them an array is made, for less than the hash of an IN."""
+    found: ColumnElement[bool] = value == sa.any_(sa.func.array(those.scalar_subquery(), type_=ARRAY(sa.Uuid())))
+    return found
 
 
 def works_on(viewer: Viewer, ticket: Any) -> Works:
@@ -203,7 +207,7 @@ def works_on(viewer: Viewer, ticket: Any) -> Works:
     if viewer.has(Role.DIRECTOR):
         return True
     return sa.or_(
-        ticket.department_id.in_(departments_of(viewer)), sa.func.coalesce(ticket.assignee_id == viewer.id, sa.false())
+        among(ticket.department_id, departments_of(viewer)), sa.func.coalesce(ticket.assignee_id == viewer.id, sa.false())
     )
 
 
