@@ -78,7 +78,7 @@ class Viewer:
 
     def has(self, role: Role) -> bool:
         """Whether the viewer has this role's rights."""
-        return self.role is not None and self.ticket_id is None and self.role.value >= role.value
+        return self.role is not None and self.ticket_id is None and self.role._value_ >= role._value_
 
 
 NOBODY = Viewer(None)
@@ -207,7 +207,8 @@ def works_on(viewer: Viewer, ticket: Any) -> Works:
     if viewer.has(Role.DIRECTOR):
         return True
     return sa.or_(
-        among(ticket.department_id, departments_of(viewer)), sa.func.coalesce(ticket.assignee_id == viewer.id, sa.false())
+        among(ticket.department_id, departments_of(viewer)),
+        sa.func.coalesce(ticket.assignee_id == viewer.id, sa.false()),
     )
 
 

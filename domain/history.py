@@ -1,6 +1,5 @@
 """The history of a ticket: the one place that records an event and tells those who watch the ticket."""
 
-import dataclasses
 import datetime as dt
 import enum
 from typing import Any
@@ -117,6 +116,7 @@ def record(
     The ticket is locked or new, which is what keeps both counts without a gap. `actor_id` None: Deskwire itself.
     `internal`: whether only those see it who work on the ticket; None: as its kind says.
     """
+    fields: tuple[str, ...] = happened.__match_args__  # as a dataclass has them
     public = not (happened.internal if internal is None else internal)
     event = unit.insert(
         Event,
@@ -126,11 +126,7 @@ def record(
         kind=type(happened).__name__,
         actor_id=actor_id,
         at=unit.now,
-        data={
-            f.name: _plain(getattr(happened, f.name))
-            for f in dataclasses.fields(happened)
-            if f.name not in happened.texts
-        },
+        data={name: _plain(getattr(happened, name)) for name in fields if name not in happened.texts},
     )
     for name in happened.texts:
         if (said := getattr(happened, name)) is not None:

@@ -50,7 +50,7 @@ class Pool:
         """`url`: of the database; `size`: most connections at once, of which the first is opened when it is needed."""
         self._url = url
         self.slots = Slots(size)
-        self.pulse = Pulse(url, self.slots)
+        self.pulse = Pulse(url, self.slots, longest=ANSWER_SECONDS)
         self._idle: list[asyncpg.Connection] = []
         self._closed = False
 
@@ -101,7 +101,6 @@ class Pool:
                 self._url,
                 server_settings=SETTINGS,
                 timeout=WAIT_SECONDS,
-                command_timeout=ANSWER_SECONDS,
                 statement_cache_size=MOST_STATEMENTS,
                 max_cached_statement_lifetime=0,
             )
@@ -167,9 +166,11 @@ async def to_the_end(work: Coroutine[Any, Any, Result]) -> Result:
     cancelled = None
     while not task.done():
         try:
-            await asyncio.wait({task})
+            await asyncio.shield(task)
         except asyncio.CancelledError as error:
             cancelled = error
+        except Exception:  # noqa: BLE001, S110 # it is told below
+            pass
     if cancelled is not None:
         task.exception()  # looked at, so that nobody is told of it as of one that was forgotten
         raise cancelled

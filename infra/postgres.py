@@ -120,7 +120,7 @@ class Reads:
         self.idle: list[Connection] = []
         self.slots = Slots(size)
         self.closed = False
-        self._pulse = Pulse(url, self.slots)
+        self._pulse = Pulse(url, self.slots, longest=ANSWER_SECONDS)
 
     async def fetch(self, sql: str, arguments: list[Any]) -> list[asyncpg.Record]:
         """The rows of one statement. Values of type varchar are bytes, as PostgreSQL sent them.
@@ -180,9 +180,7 @@ class Reads:
     async def connect(self) -> Connection:
         """A new connection."""
         try:
-            driver = await connect(
-                self.url, server_settings=SETTINGS, command_timeout=ANSWER_SECONDS, timeout=WAIT_SECONDS
-            )
+            driver = await connect(self.url, server_settings=SETTINGS, timeout=WAIT_SECONDS)
         except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError) as error:
             raise Unavailable from error
         except asyncpg.TooManyConnectionsError as error:

@@ -16,9 +16,13 @@ SIGN_SECONDS = 1.5  # with the above and 2 s of waiting for a connection less th
 class Pulse:
     """Gives up a connection whose server gives no sign of life, so that nobody waits until a statement's own limit."""
 
-    def __init__(self, url: str, slots: Slots) -> None:
-        """`url`: of the database; `slots`: of connections to it, for which nobody waits once it is dead."""
-        self._url, self.slots = url, slots
+    def __init__(self, url: str, slots: Slots, *, longest: float) -> None:
+        """`url`: of the database; `slots`: of connections to it, for which nobody waits once it is dead.
+
+        `longest`: seconds, about, that an answer is waited for though the server lives. It ends statements itself
+        before, so what went lost then is the answer.
+        """
+        self._url, self.slots, self.longest = url, slots, longest
         self._asking: asyncio.Task[bool] | None = None
         self._doubting: set[asyncio.Task[None]] = set()
         self.awaited: Overdue[Doubt] = Overdue(self._doubted)  # statements
@@ -52,14 +56,14 @@ class Pulse:
 
 
 class Doubt:
-    """Watches over one statement until it is cancelled; ends its connection when the server is dead."""
+    """Watches over one statement until it is cancelled; ends its connection when no answer will come any more."""
 
-    __slots__ = ("_driver", "_over", "_pulse", "dead")
+    __slots__ = ("_driver", "_over", "_pulse", "_waited", "dead")
 
     def __init__(self, pulse: Pulse, driver: asyncpg.Connection) -> None:
         """`driver`: by which the answer comes."""
         self._pulse, self._driver = pulse, driver
-        self._over = False
+        self._over, self._waited = False, 0.0
         self.dead = False  # whether the connection was given up
         pulse.awaited.begin(self, DOUBT_SECONDS)
 
@@ -69,13 +73,15 @@ class Doubt:
         self._pulse.awaited.end(self)
 
     async def settled(self) -> None:
-        """Give the connection up when the server is dead; otherwise wait on."""
+        """Give the connection up when the server is dead, or too late for one that lives; otherwise wait on."""
         alive = await self._pulse.beats()
+        self._waited += DOUBT_SECONDS
         if self._over:
             return
-        if alive:
+        if alive and self._waited < self._pulse.longest:
             self._pulse.awaited.begin(self, DOUBT_SECONDS)
-        else:
-            self.dead = True
-            self._driver.terminate()
+            return
+        self.dead = True
+        self._driver.terminate()
+        if not alive:
             self._pulse.slots.turn_away()

@@ -93,7 +93,7 @@ def changed(of: Base, *columns: str) -> bool:
 
 def state_of(of: Base) -> State:
     """The state of a row."""
-    state: State = cast(Any, of)._state  # noqa: SLF001 # kept from those who read the row, not from this room
+    state: State = of._state  # type: ignore[attr-defined] # noqa: SLF001 # kept from those who read the row, not from this room
     return state
 
 
@@ -120,7 +120,7 @@ def _decoders(model: type[Base]) -> dict[str, Decoder]:
     found: dict[str, Decoder] = {}
     for column in table_of(model).columns:
         if isinstance(column.type, sa.Enum) and column.type.enum_class:
-            found[column.name] = column.type.enum_class.__getitem__
+            found[column.name] = column.type.enum_class.__members__.__getitem__
         elif isinstance(column.type, JSONB):
             found[column.name] = orjson.loads
     return found

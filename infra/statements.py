@@ -5,6 +5,7 @@ import datetime as dt
 import enum
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -62,6 +63,7 @@ class Statement:
         compiled: Any = statement.compile(dialect=DIALECT)
         state = compiled.construct_expanded_state()
         processors = {**compiled._bind_processors, **state.processors}  # noqa: SLF001 # the first lack those of IN lists
+        processors |= {name: simpler(bound.type, processors.get(name)) for name, bound in compiled.binds.items()}
         self.text: str = state.statement
         names = dict.fromkeys(state.positiontup or ())
         # Each parameter's name, what makes of a value what asyncpg takes, and what it takes when no value is given.
@@ -75,6 +77,15 @@ class Statement:
             processed(processor, values[name]) if name in values else constant
             for name, processor, constant in self.places
         ]
+
+
+def simpler(kind: Any, processor: Processor | None) -> Processor | None:
+    """What makes of a value of a type what asyncpg takes, without looking whether it is of the type."""
+    if isinstance(kind, sa.Enum) and kind.enum_class:
+        return attrgetter("_name_")  # which is no property, as `name` is
+    if isinstance(kind, ARRAY) and kind.item_type.dialect_impl(DIALECT).bind_processor(DIALECT) is None:
+        return None
+    return None if isinstance(kind, sa.Boolean) else processor
 
 
 def processed(processor: Processor | None, value: Any) -> Any:

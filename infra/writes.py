@@ -2,8 +2,7 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import sqlalchemy as sa
@@ -64,35 +63,62 @@ class Writes:
         while len(await self.alone(_some, old, moment, MOST_FORGOTTEN)) == MOST_FORGOTTEN:
             pass
 
-    @asynccontextmanager
-    async def begin(self, *, late: bool = False) -> AsyncIterator[Unit]:
-        """A unit, committed when the block ends well and undone when it raises.
+    def begin(self, *, late: bool = False) -> "Begun":
+        """A unit, as a block: committed when the block ends well and undone when it raises.
 
         `late`: its transaction begins when it must, for whoever begins another unit when this one was Overtaken. Raises
         Unavailable when no connection can be had within 2 seconds, or the one that was had breaks.
         """
-        transaction = Transaction(self._pool)
-        unit = Unit(transaction)
-        try:
-            try:
-                if not late:
-                    await transaction.begin()
-                yield unit
-                await unit.end()
-            except BaseException as error:
-                await to_the_end(transaction.undo(error))
-                raise
-            # Whether it is committed must not depend on who still listens.
-            await to_the_end(self._commit(unit))
-        finally:
-            transaction.give_back()
+        return Begun(self, Transaction(self._pool), late=late)
 
-    async def _commit(self, unit: Unit) -> None:
+    async def commit(self, unit: Unit) -> None:
+        """What the unit has said stays, and Redis is told of it. Raises as `Unit.commit` does."""
         await unit.commit()
         if unit.jobs or unit.channels:
             task = asyncio.create_task(self._after_commit(unit.jobs, unit.channels))
             self._telling.add(task)
             task.add_done_callback(self._telling.discard)
+
+
+class Begun:
+    """A unit from its beginning to its end; whether it is committed does not depend on who still listens.
+
+    A class, since a generator costs twice as much.
+    """
+
+    __slots__ = ("_late", "_transaction", "_unit", "_writes")
+
+    def __init__(self, writes: Writes, transaction: Transaction, *, late: bool) -> None:
+        self._writes, self._transaction, self._unit, self._late = writes, transaction, Unit(transaction), late
+
+    async def __aenter__(self) -> Unit:
+        if not self._late:
+            try:
+                await self._transaction.begin()
+            except BaseException as error:
+                await self._undo(error)
+                raise
+        return self._unit
+
+    async def __aexit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if error is not None:
+            await self._undo(error)
+            return
+        try:
+            await self._unit.end()
+        except BaseException as fault:
+            await self._undo(fault)
+            raise
+        try:
+            await to_the_end(self._writes.commit(self._unit))
+        finally:
+            self._transaction.give_back()
+
+    async def _undo(self, error: BaseException) -> None:
+        try:
+            await to_the_end(self._transaction.undo(error))
+        finally:
+            self._transaction.give_back()
 
 
 def _some(old: Callable[[Any], sa.Delete], moment: Any, most: Any) -> Any:

@@ -141,14 +141,18 @@ class Cards:
 
     async def found(self, places: list[bytes]) -> tuple[bool, list[bytes]]:
         """Whether any of these cards was not kept, and the cards; from now on they are."""
-        named = [place.partition(GIVEN.encode()) for place in places]
-        known = {place: self.kept[place] for place, _, _ in named if place in self.kept}
-        missing = any(place not in known for place, _, _ in named)
-        given = {place: card for place, _, card in named if card}
-        self.keep(given)
-        known |= given
-        known |= await self.fetched({place for place, _, _ in named} - known.keys())
-        return missing, [known[place] for place, _, _ in named]
+        known: dict[bytes, bytes] = {}
+        named, missing, given = [], False, GIVEN.encode()
+        for place, _, card in [each.partition(given) for each in places]:
+            named.append(place)
+            if place not in self.kept:
+                missing = True
+            if card := card or self.kept.get(place, b""):
+                known[place] = card
+        if missing:
+            self.keep(known)
+            known |= await self.fetched(set(named) - known.keys())
+        return missing, [known[place] for place in named]
 
     def keep(self, cards: dict[bytes, bytes]) -> None:
         """Keep cards, by their places."""

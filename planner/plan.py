@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import graphql
@@ -113,12 +113,12 @@ class Plan:
         text = await self.text(reads, request, batch=batch)
         return None if text is None else (await self.state(text, reads, request)).body
 
-    async def text(self, reads: Reads, request: Request, *, batch: bool) -> bytes | None:
+    def text(self, reads: Reads, request: Request, *, batch: bool) -> Awaitable[bytes | None]:
         """The same, still to be completed."""
         values = self.values(request)
         if batch and self.plain.together is not None:
-            return await self.answer_together(reads, values)
-        return await self.answer_alone(reads, values)
+            return self.answer_together(reads, values)
+        return self.answer_alone(reads, values)
 
     async def complete(self, text: bytes, reads: Reads, request: Request) -> bytes:
         """The text with cards, computed leaves and what is read by plans of its own in their places."""
