@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable
 from functools import cache
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import orjson
 import sqlalchemy as sa
@@ -99,7 +99,8 @@ def state_of(of: Base) -> State:
 
 def table_of(model: type[Base]) -> sa.Table:
     """The model's table."""
-    return cast(sa.Table, model.__table__)
+    table: sa.Table = model.__table__  # type: ignore[assignment] # what is mapped here is always a table
+    return table
 
 
 @cache

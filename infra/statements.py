@@ -22,7 +22,8 @@ MOST_STATEMENTS = 1000
 Processor = Callable[[Any], Any]
 Asked = tuple[Any, ...]  # a build, and what it is given
 
-SCALARS: dict[type, sa.types.TypeEngine[Any]] = {
+SCALARS: dict[type, sa.types.TypeEngine[Any] | None] = {
+    bool: None,
     UUID: sa.Uuid(),
     str: sa.Text(),
     int: sa.BigInteger(),
@@ -39,14 +40,9 @@ NOTHING: sa.ColumnElement[Any] = sa.literal_column("'{}'")  # an empty list: an 
 
 def _scalar(kind: type) -> sa.types.TypeEngine[Any] | None:
     """The type of a bind parameter for values of this class, subclasses such as asyncpg's own UUID included."""
-    if kind in SCALARS:
-        return SCALARS[kind]
-    if kind is bool:
-        return None
-    found = next((SCALARS[base] for base in kind.__mro__ if base in SCALARS), None)
-    if found is not None:
-        SCALARS[kind] = found
-    return found
+    if kind not in SCALARS:
+        SCALARS[kind] = next((found for base in kind.__mro__ if (found := SCALARS.get(base)) is not None), None)
+    return SCALARS[kind]
 
 
 class Statement:
@@ -65,16 +61,17 @@ class Statement:
         processors = {**compiled._bind_processors, **state.processors}  # noqa: SLF001 # the first lack those of IN lists
         processors |= {name: simpler(bound.type, processors.get(name)) for name, bound in compiled.binds.items()}
         self.text: str = state.statement
-        names = dict.fromkeys(state.positiontup or ())
         # Each parameter's name, what makes of a value what asyncpg takes, and what it takes when no value is given.
-        self.places: list[tuple[str, Processor | None, Any]] = [
-            (name, processors.get(name), processed(processors.get(name), state.parameters[name])) for name in names
-        ]
+        self.places: list[tuple[str, Processor | None, Any]] = []
+        for name in dict.fromkeys(state.positiontup or ()):
+            processor, constant = processors.get(name), state.parameters[name]
+            is_asked = constant is None
+            self.places.append((name, processor if is_asked else None, processed(processor, constant)))
 
     def arguments(self, values: dict[str, Any]) -> list[Any]:
         """The values of a call; what is not among them is a constant of the statement."""
         return [
-            processed(processor, values[name]) if name in values else constant
+            value if (value := values.get(name, constant)) is None or processor is None else processor(value)
             for name, processor, constant in self.places
         ]
 

@@ -183,9 +183,9 @@ class Unit:
         """A new row, with an id of its own unless one is given. Columns that are left out get the table's default."""
         if "id" not in values and has_id(model):
             values["id"] = new_id()
-        made = row(model, values, fresh=True)
-        state = state_of(made)
+        state = State(model, values, fresh=True)
         self._fresh[id(state)] = state
+        made: Model = row_of(state)
         return made
 
     def made(self, model: type[Model]) -> list[Model]:

@@ -16,9 +16,24 @@ async def test_nobody_waits_for_a_connection_to_a_server_that_is_dead():
     began = time.monotonic()
     waiting = asyncio.create_task(slots.take(30))
     doubt = Doubt(
-        Pulse("postgresql://somebody@127.0.0.1:1/nothing", slots), SimpleNamespace(terminate=lambda: ended.append(1))
+        Pulse("postgresql://somebody@127.0.0.1:1/nothing", slots, longest=60),
+        SimpleNamespace(terminate=lambda: ended.append(1)),
     )
     with pytest.raises(TimeoutError):
         await waiting
     assert DOUBT_SECONDS <= time.monotonic() - began < DOUBT_SECONDS + SIGN_SECONDS + 1
     assert (doubt.dead, ended, slots.in_use) == (True, [1], 1)
+
+
+async def test_an_answer_of_a_server_that_lives_is_waited_for_for_so_long(settings, monkeypatch):
+    monkeypatch.setattr("infra.pulse.DOUBT_SECONDS", 0.1)
+    slots, ended = Slots(1), asyncio.Event()
+    await slots.take(5)
+    waiting = asyncio.create_task(slots.take(30))
+    doubt = Doubt(Pulse(settings.database_url, slots, longest=0.5), SimpleNamespace(terminate=ended.set))
+    await asyncio.sleep(0.3)
+    assert not ended.is_set()
+    async with asyncio.timeout(5):
+        await ended.wait()
+    assert (doubt.dead, waiting.done()) == (True, False)  # another connection would be answered
+    waiting.cancel()

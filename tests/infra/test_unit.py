@@ -360,14 +360,14 @@ async def test_a_cancelled_unit_is_undone_and_gives_its_connection_back_clean(wr
 
 async def test_who_is_cancelled_in_the_commit_has_committed_and_told(writes, told, database, monkeypatch):
     committing = asyncio.Event()
-    commit = Writes._commit
+    commit = Writes.commit
 
     async def slow(*given):
         committing.set()
         await asyncio.sleep(0.1)
         await commit(*given)
 
-    monkeypatch.setattr(Writes, "_commit", slow)
+    monkeypatch.setattr(Writes, "commit", slow)
 
     async def write():
         async with writes.begin() as unit:
@@ -442,10 +442,13 @@ async def test_a_lock_that_nobody_lets_go_is_given_up(writes, database, monkeypa
 
 
 async def test_a_server_that_takes_too_long_is_given_up(writes, monkeypatch):
-    monkeypatch.setattr("infra.pool.ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr("infra.pulse.DOUBT_SECONDS", 0.1)
+    monkeypatch.setattr(writes._pool.pulse, "longest", 0.2)
+    began = asyncio.get_running_loop().time()
     with pytest.raises(Unavailable):
         async with writes.begin() as unit:
             await unit.run(sleeping, 30)
+    assert asyncio.get_running_loop().time() - began < 10  # at which the server would have ended it
     async with writes.begin() as unit:
         assert await unit.run(sleeping, 0.01)
 
