@@ -5,7 +5,6 @@ import datetime as dt
 import enum
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -79,7 +78,7 @@ class Statement:
 def simpler(kind: Any, processor: Processor | None) -> Processor | None:
     """What makes of a value of a type what asyncpg takes, without looking whether it is of the type."""
     if isinstance(kind, sa.Enum) and kind.enum_class:
-        return attrgetter("_name_")  # which is no property, as `name` is
+        return lambda value: value if type(value) is str else value._name_  # which is no property, as `name` is
     if isinstance(kind, ARRAY) and kind.item_type.dialect_impl(DIALECT).bind_processor(DIALECT) is None:
         return None
     return None if isinstance(kind, sa.Boolean) else processor
