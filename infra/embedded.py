@@ -174,9 +174,8 @@ def prepare_postgres(folder: Path, *, durable: bool = True) -> Server:
     account = accounts.choose(binaries / "postgres", home)
     data, password = home / "data", home / "password"
     if not data.exists():
-        lock = locks.take(home)
-        _make_cluster(binaries, data, password, account, sync=durable)
-        lock.close()
+        with locks.take(home):
+            _make_cluster(binaries, data, password, account, sync=durable)
     secret = password.read_text()
     options = [f"--{name}={value}" for name, value in (POSTGRES | ({} if durable else THROWAWAY)).items()]
     return Server(
@@ -283,10 +282,10 @@ def _make_cluster(binaries: Path, data: Path, password: Path, account: str, *, s
 def _says_ready(file: Path) -> bool:
     """Whether the eighth line of the postmaster's own file says so, as pg_ctl looks at it."""
     try:
-        lines = file.read_text().splitlines()
+        lines = file.read_bytes().splitlines()  # one is a path, in whatever letters
     except FileNotFoundError:
         return False
-    return len(lines) > 7 and lines[7].strip() in {"ready", "standby"}  # noqa: PLR2004 (the eighth)
+    return len(lines) > 7 and lines[7].strip() in {b"ready", b"standby"}  # noqa: PLR2004 (the eighth)
 
 
 def _pongs(port: int, secret: str) -> bool:

@@ -6,13 +6,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 CLEAN = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}  # no PGPORT or PGOPTIONS of the caller's gets in
 LAUNCHER = Path(__file__).with_name("launcher.py")
+PAUSE_SECONDS = 0.02  # between two looks
+LAST_LINES = 5
 
 
 class StartError(Exception):
@@ -96,25 +98,26 @@ def kill_left_behind(folder: Path, program: str, number: signal.Signals) -> None
             return
 
 
-def wait_until(done: Callable[[], bool], *, seconds: float, pause: float = 0.02) -> bool:
+def wait_until(done: Callable[[], bool], *, seconds: float) -> bool:
     """Looks again and again until `done()` holds, for `seconds` at most. Returns whether it does."""
     limit = time.monotonic() + seconds
     while not done():
         if time.monotonic() > limit:
             return False
-        time.sleep(pause)
+        time.sleep(PAUSE_SECONDS)
     return True
 
 
-def last_lines(file: Path, count: int = 5) -> str:
+def last_lines(file: Path) -> str:
     """The end of a log."""
-    lines: Iterable[str] = file.read_text(errors="replace").splitlines() if file.exists() else ()
-    return "\n".join(list(lines)[-count:])
+    lines = file.read_text(errors="replace").splitlines() if file.exists() else []
+    return "\n".join(lines[-LAST_LINES:])
 
 
 def _runs(entry: Path, program: str) -> bool:
     try:
-        return (entry / "comm").read_text().strip() == program[:15]
+        # In bytes: the kernel cuts a name after 15 of them, which may be in the middle of a letter.
+        return (entry / "comm").read_bytes().rstrip(b"\n") == program.encode()[:15]
     except OSError:  # it ended while we looked
         return False
 

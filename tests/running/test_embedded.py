@@ -207,6 +207,20 @@ def test_after_everything_was_killed_it_starts_again_with_all_its_data(folder):
         assert client.ping()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere they are asked for by ps")
+def test_programs_of_any_name_may_run_beside_them(tmp_path):
+    stranger = tmp_path / f"{'a' * 14}ü"  # of which Linux keeps half of the last letter
+    stranger.symlink_to(sys.executable)
+    with subprocess.Popen([stranger, "-c", "input()"], stdin=subprocess.PIPE, cwd=tmp_path) as process:
+        comm = Path(f"/proc/{process.pid}/comm")
+        assert processes.wait_until(lambda: comm.read_bytes().startswith(b"aaa"), seconds=10)
+
+        assert processes.left_behind(tmp_path, "postgres") == []
+        assert processes.left_behind(tmp_path, "aaa") == []
+
+        process.stdin.close()
+
+
 def test_orphans_are_ended_before_a_new_start(folder):
     orphans = [embedded.prepare_postgres(folder, durable=False), embedded.prepare_valkey(folder)]
     for server in orphans:
