@@ -192,7 +192,7 @@ def _finish(program: Program) -> None:
 
 def _await_ready(settings: Settings, seed: Program, watched: list[Watched]) -> None:
     told = time.monotonic()
-    while seed.runs() or (answer := _readiness(settings)) != "":
+    while waits_for := "Still seeding" if seed.runs() else _readiness(settings):
         _look(watched, pause=0.05)
         if seed.reap():
             raise StartError("seed failed: its lines above say why")
@@ -201,7 +201,7 @@ def _await_ready(settings: Settings, seed: Program, watched: list[Watched]) -> N
                 raise StartError(f"{one.part.name} does not start: its lines above say why")
         if time.monotonic() - told > CALM_SECONDS:
             told = time.monotonic()
-            say("Still seeding" if seed.runs() else f"Not ready yet: {answer}")
+            say(waits_for)
 
 
 def _look(watched: list[Watched], *, pause: float = 0.2) -> None:
@@ -211,17 +211,17 @@ def _look(watched: list[Watched], *, pause: float = 0.2) -> None:
 
 
 def _readiness(settings: Settings) -> str:
-    """What keeps the API from being ready; empty when nothing does."""
+    """Says what keeps the API from being ready; empty when nothing does."""
     connection = http.client.HTTPConnection(reachable(settings.host), settings.port, timeout=5)
     try:
         connection.request("GET", "/health/ready")
         answer = connection.getresponse()
         said = answer.read(500).decode(errors="replace")
     except (OSError, http.client.HTTPException) as refused:
-        return f"/health/ready can't be reached ({refused})"
+        return f"Not ready yet: /health/ready can't be reached ({refused})"
     finally:
         connection.close()
-    return "" if answer.status == http.client.OK else f"/health/ready answers {answer.status} {said}"
+    return "" if answer.status == http.client.OK else f"Not ready yet: /health/ready answers {answer.status} {said}"
 
 
 def _stop(servers: list[embedded.Server], programs: list[Program]) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import asyncpg
 import pytest
@@ -219,6 +220,19 @@ def test_programs_of_any_name_may_run_beside_them(tmp_path):
         assert processes.left_behind(tmp_path, "aaa") == []
 
         process.stdin.close()
+
+
+def test_a_seed_that_ends_while_it_is_waited_for_is_no_reason_to_stop(monkeypatch):
+    answers, lines, moment = ["Not ready yet: it begins", ""], [], iter(range(0, 1000, 40))
+    seed = SimpleNamespace(runs=iter([True, False, False, False]).__next__, reap=lambda: 0)
+    monkeypatch.setattr(supervisor, "_readiness", lambda _: answers.pop(0))
+    monkeypatch.setattr(supervisor, "_look", lambda _watched, **_: None)
+    monkeypatch.setattr(supervisor, "say", lines.append)
+    monkeypatch.setattr(supervisor.time, "monotonic", moment.__next__)
+
+    supervisor._await_ready(None, seed, [])
+
+    assert lines == ["Still seeding", "Not ready yet: it begins"]
 
 
 def test_orphans_are_ended_before_a_new_start(folder):
