@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
 from email.headerregistry import Address
 from typing import Final, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -77,12 +77,10 @@ class Smtp:
 
     async def _after(self, failed: BaseException, client: aiosmtplib.SMTP) -> None:
         """Keep the connection if the server refused the letter alone."""
-        if isinstance(failed, ONE_LETTER | Undeliverable):
-            with suppress(SMTPException, OSError):
-                await client.rset(timeout=GOODBYE_SECONDS)
-                self._keep(client)
-                return
-        client.close()
+        if isinstance(failed, ONE_LETTER | Undeliverable) and await _answers(client, client.rset):
+            self._keep(client)
+        else:
+            client.close()
 
     def _keep(self, client: aiosmtplib.SMTP) -> None:
         ending = asyncio.get_running_loop().call_later(KEPT_SECONDS, self._let_go, client)
@@ -95,11 +93,7 @@ class Smtp:
             ending.cancel()
             if client.is_connected and time.monotonic() - since < FRESH_SECONDS:
                 return client
-            try:
-                await client.noop(timeout=GOODBYE_SECONDS)
-            except (SMTPException, OSError):
-                client.close()
-            else:
+            if await _answers(client, client.noop):
                 return client
         return None
 
@@ -150,9 +144,20 @@ async def connected(url: SplitResult, seconds: float) -> aiosmtplib.SMTP:
 
 async def goodbye(client: aiosmtplib.SMTP) -> None:
     """End a connection, whether or not the server takes leave as well."""
-    with suppress(SMTPException, OSError):
-        await client.quit(timeout=GOODBYE_SECONDS)
+    await _answers(client, client.quit)
     client.close()
+
+
+async def _answers(client: aiosmtplib.SMTP, ask: Callable[..., Awaitable[object]]) -> bool:
+    """Whether the server does, soon and well. If not, or if nobody waits for that any more, the connection is closed."""
+    try:
+        await ask(timeout=GOODBYE_SECONDS)
+    except BaseException as failed:
+        client.close()
+        if isinstance(failed, SMTPException | OSError):
+            return False
+        raise
+    return True
 
 
 def _reason(failed: SMTPException | OSError) -> Undeliverable | Later:

@@ -252,6 +252,34 @@ async def test_a_kept_connection_that_has_gone_is_replaced(settings, server):
     await mailer.close()
 
 
+@pytest.mark.parametrize("step", ["NOOP", "RSET", "QUIT"])
+async def test_a_connection_is_closed_by_whoever_gives_it_up(settings, server, monkeypatch, step):
+    waits = asyncio.Event()
+
+    async def hangs(*_):
+        if server.messages:
+            waits.set()
+            await asyncio.sleep(1)
+        return "250 OK"
+
+    monkeypatch.setattr(server, f"handle_{step}", hangs, raising=False)
+    monkeypatch.setattr(smtp, "FRESH_SECONDS", 0 if step == "NOOP" else 60)
+    mailer = Mailer(settings)
+    await mailer.send(LETTER)
+    (carrier,) = mailer._carriers
+    client = carrier._idle[0].client
+    server.answers["RCPT"] = "550 5.1.1 no such box"
+    task = asyncio.create_task(mailer.close() if step == "QUIT" else mailer.send(LETTER))
+    async with asyncio.timeout(5):
+        await waits.wait()
+    assert client.is_connected
+
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    assert (client.is_connected, carrier._idle) == (False, [])
+
+
 async def test_many_letters_go_at_once_and_others_need_not_wait_for_them(settings, server, monkeypatch):
     greeted = greeting(server, monkeypatch)
     server.pause = 0.3
