@@ -149,7 +149,7 @@ async def goodbye(client: aiosmtplib.SMTP) -> None:
 
 
 async def _answers(client: aiosmtplib.SMTP, ask: Callable[..., Awaitable[object]]) -> bool:
-    """Whether the server does, soon and well. If not, or if nobody waits for that any more, the connection is closed."""
+    """Whether the server does, soon and well. If not, or if nobody waits for it any more, the connection is closed."""
     try:
         await ask(timeout=GOODBYE_SECONDS)
     except BaseException as failed:
