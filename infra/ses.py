@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import threading
 from email.headerregistry import Address
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from infra.letters import Away, Later, Letter, Undeliverable, mailbox
 # What SES says of a message, as opposed to our account, our speed or its own health.
 NOT_VERIFIED: Final = "not verified"  # of MessageRejected, which says so of us as well: that is ours to mend
 SES_PERMANENT: Final = frozenset({"MessageRejected", "BadRequestException", "InvalidParameterValue"})
+MOST_CONNECTIONS: Final = 32  # as many as asyncio has threads for what would wait
 
 
 class Ses:
@@ -22,6 +24,8 @@ class Ses:
         """`url`: as above."""
         self._region = urlsplit(url).hostname or ""
         self.name = f"Amazon SES, {self._region}"
+        self._made: Any = None
+        self._making = threading.Lock()
 
     async def hand_over(self, sender: Address, letter: Letter, message: bytes) -> None:
         """Hand a letter over. Raises `Undeliverable`, `Away` and `Later`."""
@@ -33,8 +37,7 @@ class Ses:
             raise Away(said, said) from missing
 
         def call() -> None:
-            limits = config.Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 1})
-            boto3.client("sesv2", region_name=self._region, config=limits).send_email(
+            self._client(boto3, config).send_email(
                 FromEmailAddress=mailbox(sender.display_name, sender.addr_spec),
                 Destination={"ToAddresses": [letter.to]},
                 Content={"Raw": {"Data": message}},
@@ -50,5 +53,20 @@ class Ses:
         except errors.BotoCoreError as failed:
             raise Away(str(failed), type(failed).__name__) from failed
 
+    def _client(self, boto3: Any, config: Any) -> Any:
+        """One for all threads, which is made once: that takes long, and boto3 can't make two at the same time."""
+        with self._making:
+            if self._made is None:
+                limits = config.Config(
+                    connect_timeout=5,
+                    read_timeout=10,
+                    retries={"total_max_attempts": 1},
+                    max_pool_connections=MOST_CONNECTIONS,
+                )
+                self._made = boto3.client("sesv2", region_name=self._region, config=limits)
+            return self._made
+
     async def close(self) -> None:
-        """Nothing is kept."""
+        """Let go of its connections."""
+        if self._made is not None:
+            self._made.close()

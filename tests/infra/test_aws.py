@@ -1,6 +1,8 @@
 """What Deskwire uses of AWS besides S3, asked of a server that behaves as theirs: mail by SES, secrets."""
 
+import asyncio
 import json
+import time
 from dataclasses import replace
 
 import boto3
@@ -79,6 +81,28 @@ async def test_what_ses_says_of_the_letter_is_for_ever_and_of_us_for_now(
     settings = Settings(embedded=True, data_dir=tmp_path, smtp_url="ses://eu-central-1", mail_from="desk@desk.test")
     with pytest.raises(raised):
         await Mailer(settings).send(LETTER)
+
+
+async def test_letters_at_once_share_one_client(aws, outside, tmp_path, monkeypatch):
+    outside(aws)
+    boto3.client("sesv2").create_email_identity(EmailIdentity="desk.test")
+    made, make = [], boto3.client
+
+    def slowly(*given, **more):
+        made.append(given)
+        time.sleep(0.05)
+        return make(*given, **more)
+
+    monkeypatch.setattr(boto3, "client", slowly)
+    settings = Settings(embedded=True, data_dir=tmp_path, smtp_url="ses://eu-central-1", mail_from="desk@desk.test")
+    mailer = Mailer(settings)
+    before = len(ses_backends["123456789012"]["eu-central-1"].sent_messages)
+
+    await asyncio.gather(*[mailer.send(LETTER) for _ in range(4)])
+    await mailer.close()
+
+    assert made == [("sesv2",)]
+    assert len(ses_backends["123456789012"]["eu-central-1"].sent_messages) == before + 4
 
 
 async def test_a_letter_waits_while_ses_is_away(outside, tmp_path):
