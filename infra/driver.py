@@ -9,6 +9,16 @@ from opentelemetry.trace import SpanKind
 
 from infra import tracing
 
+# What asyncpg raises of a statement or a connection, whoever is to blame. A TimeoutError is an OSError.
+FAULTS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+# What it raises where no connection can be had now.
+CANNOT_CONNECT: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # it starts or stops
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InternalClientError,
+    OSError,
+)
 MOST_SUMMARY: Final = 200  # characters
 MOST_DESCRIBED, LONGEST_DESCRIBED = 2000, 20_000  # statements, and characters of one that is kept
 VERBS: Final = {"INSERT INTO": "INSERT", "UPDATE": "UPDATE", "DELETE FROM": "DELETE"}

@@ -9,7 +9,7 @@ import asyncpg
 import structlog
 
 from infra.faults import told
-from infra.postgres import Reads, Unavailable
+from infra.postgres import NO_ANSWER, Reads
 
 log = structlog.get_logger(__name__)
 
@@ -78,7 +78,7 @@ async def awaited(reads: Reads) -> None:
             if await is_migrated(reads):
                 return
             why = ""
-        except (Unavailable, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except NO_ANSWER as error:
             why = told(error)  # it is waited for as well
         if why != known:
             log.warning("waits_for_the_database_at_migration", migration=head(), **({"error": why} if why else {}))

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import asyncpg
 import structlog
 
-from infra.driver import connect
+from infra.driver import CANNOT_CONNECT, FAULTS, connect
 from infra.logs import report
 from infra.postgres import IN_THE_WAY, Overtaken, Unavailable, free, is_farewell
 from infra.pulse import Doubt, Pulse
@@ -29,15 +29,7 @@ SETTINGS = {
     "lock_timeout": "5s",
     "idle_in_transaction_session_timeout": "20s",
 }
-FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 OVERTAKEN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
-CANNOT_CONNECT = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,  # it starts or stops
-    asyncpg.TooManyConnectionsError,
-    asyncpg.InternalClientError,
-    OSError,
-)
 
 
 class Pool:

@@ -11,7 +11,7 @@ import structlog
 from asyncpg.prepared_stmt import PreparedStatement
 
 from infra import tracing
-from infra.driver import connect
+from infra.driver import CANNOT_CONNECT, FAULTS, connect
 from infra.pulse import Doubt, Pulse
 from infra.slots import Slots
 
@@ -46,6 +46,9 @@ class Unavailable(Exception):
     def __init__(self, message: str = "Too much is going on here, or the database is away. Try again.") -> None:
         """`message`: for a client."""
         super().__init__(message)
+
+
+NO_ANSWER = (Unavailable, *FAULTS)  # what a read may raise that is put rightly
 
 
 class Overtaken(Unavailable):
@@ -157,7 +160,7 @@ class Reads:
             raise
         except TimeoutError as error:
             raise Unavailable from error
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+        except FAULTS as error:
             if doubt.dead:  # nor would another connection be answered
                 raise Unavailable from error
             if connection.driver.is_closed() or is_farewell(error):
@@ -181,9 +184,7 @@ class Reads:
         """A new connection."""
         try:
             driver = await connect(self.url, server_settings=SETTINGS, timeout=WAIT_SECONDS)
-        except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError) as error:
-            raise Unavailable from error
-        except asyncpg.TooManyConnectionsError as error:
+        except CANNOT_CONNECT as error:
             raise Unavailable from error
         try:
             # The answer stays the bytes that PostgreSQL sent.
@@ -199,5 +200,5 @@ class Reads:
         """Closes what is idle, and what is in use as soon as it has answered."""
         self.closed = True
         while self.idle:
-            with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            with contextlib.suppress(*FAULTS):
                 await self.idle.pop().driver.close(timeout=WAIT_SECONDS)

@@ -45,7 +45,7 @@ class Pulse:
             try:
                 async with asyncio.timeout(SIGN_SECONDS):
                     driver = await asyncpg.connect(self._url)
-            except asyncpg.PostgresError:
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
                 return True
             except OSError:  # TimeoutError as well
                 if loop.time() - began < 2 * SIGN_SECONDS:

@@ -7,7 +7,7 @@ import asyncpg
 import structlog
 
 from infra.faults import told
-from infra.postgres import Behind, Connection, Reads, Unavailable
+from infra.postgres import NO_ANSWER, Behind, Connection, Reads, Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -164,7 +164,7 @@ class Replicated(Reads):
             try:
                 replica.needed = max(replica.needed, await self.reached() or 0)
                 await replica.fetch(REPLAYED, [])
-            except (Behind, Unavailable, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except (Behind, *NO_ANSWER):
                 continue
             replica.well = True
             log.info("replica_used_again", replica=self.replicas.index(replica) + 1)

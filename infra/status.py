@@ -8,7 +8,7 @@ from rich.table import Table
 
 from infra import checks, waiting
 from infra.checks import Result
-from infra.postgres import Reads
+from infra.postgres import NO_ANSWER, Reads
 from infra.redis import Bus
 from infra.settings import Settings
 from infra.waiting import Waiting
@@ -64,7 +64,7 @@ async def _waits(database_url: str) -> list[Result]:
     reads = Reads(database_url, size=1)
     try:
         return list(judged(await waiting.read(reads)))
-    except waiting.FAULTS:
+    except NO_ANSWER:
         return [Result("jobs and mail", good=False, said="not known, since the database does not say")]
     finally:
         await reads.close()

@@ -12,7 +12,8 @@ from typing import Any
 import asyncpg
 import sqlalchemy as sa
 
-from infra.pool import FAULTS, WAIT_SECONDS, Pool, answering
+from infra.driver import FAULTS
+from infra.pool import WAIT_SECONDS, Pool, answering
 from infra.postgres import Overtaken, Said
 from infra.rows import State, key_columns, table_of
 from infra.statements import prepare, version_of

@@ -4,14 +4,11 @@ import asyncio
 import time
 from dataclasses import dataclass
 
-import asyncpg
-
-from infra.postgres import Reads, Unavailable
+from infra.postgres import NO_ANSWER, Reads
 
 MOST_COUNTED = 100_000  # of each; who has more has the same worry
 FRESH_SECONDS = 5.0
 ANSWER_SECONDS = 3
-FAULTS = (Unavailable, TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 # Each part walks an index of what is left to do, never what is done.
 STATEMENT = f"""
@@ -52,7 +49,7 @@ class Waiting:
 
 
 async def read(reads: Reads) -> Waiting:
-    """What waits now. Raises one of FAULTS when the database does not say within 3 seconds."""
+    """What waits now. Raises one of NO_ANSWER when the database does not say within 3 seconds."""
     async with asyncio.timeout(ANSWER_SECONDS):
         (record,) = await reads.fetch(STATEMENT, [])
     return Waiting(**{name: value or 0 for name, value in record.items()})
@@ -74,7 +71,7 @@ class Watched:
             if time.monotonic() >= self._until:
                 try:
                     self._known = await read(self._reads)
-                except FAULTS:
+                except NO_ANSWER:
                     self._known = None
                 self._until = time.monotonic() + FRESH_SECONDS
             return self._known

@@ -4,13 +4,12 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-import asyncpg
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from infra import checks, migrations
 from infra.desk import Desk
-from infra.postgres import Unavailable
+from infra.postgres import NO_ANSWER
 from web.leaving import Leaving
 
 ANSWER_SECONDS = 3
@@ -87,5 +86,5 @@ async def _migrated(desk: Desk) -> bool | None:
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             return await migrations.is_migrated(desk.reads)
-    except (Unavailable, TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except NO_ANSWER:
         return None

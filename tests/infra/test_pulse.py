@@ -4,6 +4,7 @@ import asyncio
 import time
 from types import SimpleNamespace
 
+import asyncpg
 import pytest
 
 from infra.pulse import DOUBT_SECONDS, SIGN_SECONDS, Doubt, Pulse
@@ -23,6 +24,15 @@ async def test_nobody_waits_for_a_connection_to_a_server_that_is_dead():
         await waiting
     assert DOUBT_SECONDS <= time.monotonic() - began < DOUBT_SECONDS + SIGN_SECONDS + 1
     assert (doubt.dead, ended, slots.in_use) == (True, [1], 1)
+
+
+@pytest.mark.parametrize("said", [asyncpg.TooManyConnectionsError, asyncpg.InternalClientError])
+async def test_whoever_says_anything_lives(monkeypatch, said):
+    async def says(_url):
+        raise said("No.")
+
+    monkeypatch.setattr(asyncpg, "connect", says)
+    assert await Pulse("postgresql://somebody@127.0.0.1:1/nothing", Slots(1), longest=60).beats()
 
 
 async def test_an_answer_of_a_server_that_lives_is_waited_for_for_so_long(settings, monkeypatch):

@@ -8,6 +8,8 @@ from structlog.testing import capture_logs
 
 import models
 from infra import postgres
+from infra.driver import CANNOT_CONNECT
+from infra.pool import Pool
 from infra.postgres import Overtaken, Reads, Unavailable
 from infra.writes import Writes
 
@@ -40,6 +42,19 @@ async def test_a_read_that_takes_too_long_is_given_up(reads, database):
         await reads.fetch("SELECT pg_sleep(5)::text::varchar", [])
 
     assert [tuple(row) for row in await reads.fetch(COUNT, [])] == [(b"0",)]
+
+
+@pytest.mark.parametrize("fault", CANNOT_CONNECT)
+async def test_reads_and_units_say_alike_that_no_connection_can_be_had(settings, monkeypatch, fault):
+    async def none(*_, **__):
+        raise fault("None today.")
+
+    monkeypatch.setattr("infra.postgres.connect", none)
+    monkeypatch.setattr("infra.pool.connect", none)
+    with pytest.raises(Unavailable):
+        await Reads(settings.database_url).fetch(COUNT, [])
+    with pytest.raises(Unavailable):
+        await Pool(settings.database_url, size=1).take(None)
 
 
 async def test_what_is_prepared_is_so_long_and_no_longer(settings, database, monkeypatch):
