@@ -61,7 +61,8 @@ async def _work(settings: Settings, desk: Desk, ticks: Sequence[Tick]) -> None:
     stopped = asyncio.create_task(stopping.wait())
     migrated = asyncio.create_task(migrations.awaited(desk.reads))
     await asyncio.wait({migrated, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    migrated.cancel()
+    if not migrated.cancel():
+        migrated.result()  # raises why nobody will know
     relay = asyncio.create_task(jobs.relay_forever(desk))
     present = asyncio.create_task(_present(desk))
     try:

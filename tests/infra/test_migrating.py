@@ -176,6 +176,16 @@ async def test_a_worker_works_once_the_database_is_migrated(migrated, desk, data
     await working
 
 
+async def test_a_worker_that_cannot_know_whether_the_database_is_migrated_does_not_work(migrated, monkeypatch):
+    async def fails(_reads):
+        raise ValueError("It is no migration.")
+
+    monkeypatch.setattr(migrations, "is_migrated", fails)
+    async with asyncio.timeout(10):
+        with pytest.raises(ValueError, match="no migration"):
+            await worker.work(migrated, [], lambda _: contextlib.AsyncExitStack())
+
+
 async def test_a_worker_that_waits_can_be_told_to_stop(migrated, standing):
     await standing(migrations._known()[migrations.head()])
 
