@@ -9,7 +9,6 @@ that named it.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import re
 import time
@@ -231,5 +230,4 @@ class Cards:
         """Stop looking."""
         if self.watching is not None:
             self.watching.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self.watching
+            await asyncio.gather(self.watching, return_exceptions=True)

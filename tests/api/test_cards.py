@@ -224,3 +224,18 @@ async def test_what_a_card_shows_lasts_no_longer_than_what_shows_it(process, rea
     await until(read, engine, "Carlotta")
     for query in queries:  # also those that were forgotten
         assert "Carlotta" in await read(engine, query)
+
+
+async def test_a_look_that_failed_is_no_reason_not_to_end_in_order(process, read, monkeypatch):
+    engine = process()
+    await read(engine)
+
+    async def fails():
+        raise LookupError("There is no such column.")
+
+    monkeypatch.setattr(engine.cards, "look", fails)
+    monkeypatch.setattr(cards, "LOOK_SECONDS", 0)
+    with pytest.raises(LookupError):
+        async with asyncio.timeout(5):
+            await engine.cards.watching
+    await engine.cards.close()
