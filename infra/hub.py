@@ -33,8 +33,7 @@ class _Link:
 
     def __init__(self, pubsub: Any, names: Iterable[str]) -> None:
         self._pubsub, self._loop = pubsub, asyncio.get_running_loop()
-        self._unsaid = [ITSELF, *names]
-        self._unwanted: list[str] = []
+        self._unsaid = dict.fromkeys([ITSELF, *names], True)  # whether Redis is to tell of it
         self._something = asyncio.Event()
         self._something.set()
         self._answered_at = self._loop.time()
@@ -44,16 +43,16 @@ class _Link:
         """Have Redis tell of these channels."""
         new = [name for name in names if name not in self.told]
         if new:
-            self._unsaid += new
+            self._unsaid |= dict.fromkeys(new, True)
             self.told |= {name: self._loop.create_future() for name in new}
             self._something.set()
 
     def unsubscribe(self, names: Iterable[str]) -> None:
         """Have Redis tell no more of these channels."""
         for name in names:
-            self._unwanted.append(name)
             del self.told[name]
-        self._something.set()
+            self._unsaid[name] = False
+            self._something.set()
 
     async def speak(self) -> None:
         """Send what is to be told or not, else a ping. Raises TimeoutError when Redis does not answer."""
@@ -67,12 +66,11 @@ class _Link:
                 await self._pubsub.ping()
                 continue
             self._something.clear()
-            unwanted, self._unwanted = self._unwanted, []
-            unsaid, self._unsaid = self._unsaid, []
-            if unwanted:
+            unsaid, self._unsaid = self._unsaid, {}
+            if unwanted := [name for name, wanted in unsaid.items() if not wanted]:
                 await self._pubsub.unsubscribe(*unwanted)
-            if unsaid:
-                await self._pubsub.subscribe(*unsaid)
+            if wanted := [name for name, wanted in unsaid.items() if wanted]:
+                await self._pubsub.subscribe(*wanted)
 
     async def listen(self, hear: Callable[[str, str | None], None]) -> None:
         """Call `hear` with the channel and text of each message; without a text when a channel's begin to arrive."""

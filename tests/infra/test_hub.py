@@ -287,3 +287,50 @@ async def test_stopping_leaves_no_connection_and_no_task(running, valkey):
     assert asyncio.all_tasks() == before
     async with valkey.client() as client:
         assert [each["name"] for each in await client.client_list("pubsub")] == []
+
+
+class Said:
+    """A connection that keeps what is said on it."""
+
+    def __init__(self):
+        self.commands = []
+
+    async def subscribe(self, *names):
+        self.commands.append(("subscribe", *names))
+
+    async def unsubscribe(self, *names):
+        self.commands.append(("unsubscribe", *names))
+
+    async def ping(self):
+        self.commands.append(("ping",))
+
+
+@contextlib.asynccontextmanager
+async def speaking(*names):
+    """A link that speaks, and what it says."""
+    said = Said()
+    link = hub._Link(said, names)
+    task = asyncio.create_task(link.speak())
+    await asyncio.sleep(0.01)
+    yield link, said.commands
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_what_is_not_wanted_any_more_before_it_is_said_is_not_said():
+    async with speaking("a") as (link, commands):
+        link.subscribe(["b"])
+        link.unsubscribe(["a", "b"])
+        link.subscribe(["a"])
+        await asyncio.sleep(0.01)
+        assert commands == [("subscribe", hub.ITSELF, "a"), ("unsubscribe", "b"), ("subscribe", "a")]
+        assert link.told.keys() == {hub.ITSELF, "a"}
+
+
+async def test_to_have_nothing_to_say_puts_off_no_ping(monkeypatch):
+    monkeypatch.setattr(hub, "PING_SECONDS", 0.3)
+    async with speaking() as (link, commands):
+        await asyncio.sleep(0.2)
+        link.unsubscribe([])
+        await asyncio.sleep(0.2)
+        assert commands == [("subscribe", hub.ITSELF), ("ping",)]
