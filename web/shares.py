@@ -131,6 +131,9 @@ class AtOnce:
                 await slots.take(WAIT_SECONDS)
             except TimeoutError:
                 raise Unavailable from None
+            finally:  # who leaves as it becomes theirs may be the last
+                if not slots.in_use and self._of.get(by) is slots:
+                    del self._of[by]
 
     def give_back(self, by: Hashable) -> None:
         """It is over."""

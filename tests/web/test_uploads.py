@@ -347,6 +347,17 @@ async def test_so_many_files_of_one_person_are_taken_at_once(app, http, link, an
     assert (await http.put(url, content=PNG)).status_code == 204
 
 
+async def test_of_whoever_leaves_as_their_turn_comes_nothing_is_kept():
+    at_once = AtOnce(1)
+    await at_once.take("somebody")
+    waiting = asyncio.create_task(at_once.take("somebody"))
+    await asyncio.sleep(0)
+    at_once.give_back("somebody")
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert at_once._of == {}
+
+
 async def test_so_many_files_are_sent_to_one_network_at_once(app, http, link, announced, shares, signer, monkeypatch):
     monkeypatch.setattr(shares, "downloads", AtOnce(2))
     monkeypatch.setattr(limits, "WAIT_SECONDS", 0.05)
