@@ -130,14 +130,9 @@ def _values(verb: Verb, state: State) -> Iterator[tuple[str, Any, Any]]:
     if verb is Verb.INSERT:
         yield from ((column, None, value) for column, value in state.values.items())
     elif verb is Verb.DELETE:
-        yield from ((column, _stored(state, column), None) for column in state.values.keys())  # noqa: SIM118 # a record
+        yield from ((column, state.stored(column), None) for column in state.values.keys())  # noqa: SIM118 # a record
     else:
-        yield from ((column, _stored(state, column), value) for column, value in state.changes.items())
-
-
-def _stored(state: State, column: str) -> Any:
-    value = state.values[column]
-    return state.decoders[column](value) if value is not None and column in state.decoders else value
+        yield from ((column, state.stored(column), value) for column, value in state.changes.items())
 
 
 def _sentence(verb: Verb, audited: Audited, state: State, changes: list[dict[str, str | None]]) -> str:

@@ -30,6 +30,11 @@ class State:
         """The primary key, by column."""
         return {column: self.values[column] for column in key_columns(self.model)}
 
+    def stored(self, column: str) -> Any:
+        """What a column holds until it is written anew."""
+        value = self.values[column]
+        return self.decoders[column](value) if value is not None and column in self.decoders else value
+
     def identity(self) -> Hashable:
         """What tells the row from every other one."""
         return self.model, *self.key().values()
@@ -74,9 +79,9 @@ def _column(column: str, may_be_left_out: bool) -> property:  # noqa: FBT001 # o
     return property(value)
 
 
-def row(model: type[Model], values: Any, *, fresh: bool = False) -> Model:
-    """A row of the model, to a type checker the model itself."""
-    made: Model = row_of(State(model, values, fresh=fresh))
+def row(model: type[Model], values: Any) -> Model:
+    """A row of the model that was read, to a type checker the model itself."""
+    made: Model = row_of(State(model, values, fresh=False))
     return made
 
 
@@ -88,7 +93,7 @@ def row_of(state: State) -> Any:
 def changed(of: Base, *columns: str) -> bool:
     """Whether any of these columns is to be written another value than the row was read with."""
     state = state_of(of)
-    return any(column in state.changes and state.changes[column] != state.values[column] for column in columns)
+    return any(column in state.changes and state.changes[column] != state.stored(column) for column in columns)
 
 
 def state_of(of: Base) -> State:

@@ -17,6 +17,7 @@ from infra.ids import new_id
 from infra.pool import SETTINGS, Pool
 from infra.postgres import Unavailable
 from infra.redis import Bus
+from infra.rows import changed, row, state_of
 from infra.unit import Job
 from infra.writes import Writes
 from infra.writing import parts_of, written
@@ -539,3 +540,12 @@ async def test_commits_that_wait_for_redis_are_told_together_and_outlive_a_lost_
             await other.client_kill_filter(_type="normal", skipme=True)
     await bus.close()
     await other.aclose()
+
+
+def test_a_column_that_gets_the_value_it_has_is_not_changed():
+    ticket = row(models.Ticket, {"status": "OPEN", "subject": "It smokes"})
+    state_of(ticket).changes |= {"status": models.TicketStatus.OPEN, "subject": "It burns"}
+    assert not changed(ticket, "status")
+    assert changed(ticket, "status", "subject")
+    state_of(ticket).changes["status"] = models.TicketStatus.PENDING
+    assert changed(ticket, "status")
