@@ -22,24 +22,6 @@ class BadRequest(Refused):
     code = "BAD_REQUEST"
 
 
-class NotAllowed(Refused):
-    """The viewer's role may not use this at all."""
-
-    code = "NOT_ALLOWED"
-
-
-class Unauthenticated(Refused):
-    """Nobody is signed in, and this needs somebody."""
-
-    code = "UNAUTHENTICATED"
-
-
-class Unavailable(Refused):
-    """The desk can't answer now; trying again may help."""
-
-    code = "UNAVAILABLE"
-
-
 class TooCostly(Refused):
     """More is asked than one operation may."""
 

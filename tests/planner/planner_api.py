@@ -18,7 +18,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import array
 from strawberry.tools import create_type
 
-from planner.errors import NotAllowed
+from planner.errors import Refused
 from planner.fields import (
     CONFIG,
     Classified,
@@ -49,6 +49,12 @@ class Viewer:
     id: UUID | None
     ticket_id: UUID | None = None
     bindable: ClassVar[tuple[str, ...]] = ("id", "ticket_id")
+
+
+class NotAllowed(Refused):
+    """A refusal like the planner's own."""
+
+    code = "NOT_ALLOWED"
 
 
 class Forbidden(Exception):
