@@ -46,7 +46,7 @@ class Desk:
         desk = cls(
             settings=settings,
             reads=opened(settings.database_url, settings.replica_urls, size=settings.read_pool_size),
-            writes=await Writes.open(settings.database_url, tell, size=settings.write_pool_size),
+            writes=Writes(settings.database_url, tell, size=settings.write_pool_size),
             bus=bus,
             hub=hub,
             files=Files(settings),

@@ -22,14 +22,10 @@ AfterCommit = Callable[[list[Wake], dict[str, str]], Coroutine[Any, Any, None]]
 class Writes:
     """Opens units, each over a connection of its own."""
 
-    def __init__(self, pool: Pool, after_commit: AfterCommit) -> None:
-        self._pool, self._after_commit = pool, after_commit
+    def __init__(self, url: str, after_commit: AfterCommit, *, size: int) -> None:
+        """`url`: of the database; `size`: most connections at once, of which the first is opened when it is needed."""
+        self._pool, self._after_commit = Pool(url, size=size), after_commit
         self._telling: set[asyncio.Task[None]] = set()
-
-    @classmethod
-    async def open(cls, url: str, after_commit: AfterCommit, *, size: int) -> "Writes":
-        """Over at most `size` connections, of which the first is opened when it is needed."""
-        return cls(Pool(url, size=size), after_commit)
 
     @property
     def slots(self) -> Slots:

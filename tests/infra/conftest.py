@@ -53,6 +53,6 @@ def told():
 @pytest.fixture
 async def writes(application, database, told, settings):
     """Units over two connections of the test's own."""
-    made = await Writes.open(settings.database_url, told, size=2)
+    made = Writes(settings.database_url, told, size=2)
     yield made
     await made.close()

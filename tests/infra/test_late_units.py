@@ -257,7 +257,7 @@ async def write_well(writes):
 @pytest.mark.usefixtures("known")
 async def test_when_the_server_refuses_everybody_knows(settings, told, database, monkeypatch):
     monkeypatch.setitem(SETTINGS, "lock_timeout", "50ms")
-    writes = await Writes.open(settings.database_url, told, size=2)
+    writes = Writes(settings.database_url, told, size=2)
 
     async with writes.begin() as unit:
         await unit.lock(named, "A")

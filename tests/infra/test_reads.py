@@ -84,7 +84,7 @@ async def test_of_two_units_in_each_others_way_one_goes_on(settings, database):
     async def nothing(_jobs, _channels):
         pass
 
-    writes, held = await Writes.open(settings.database_url, nothing, size=2), asyncio.Barrier(2)
+    writes, held = Writes(settings.database_url, nothing, size=2), asyncio.Barrier(2)
 
     async def both(first, second):
         async with writes.begin() as unit:

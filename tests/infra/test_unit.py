@@ -491,7 +491,7 @@ async def test_a_connection_that_breaks_in_the_middle_is_unavailable(writes, tol
 
 
 async def test_nothing_listens_there(told):
-    writes = await Writes.open("postgresql://nobody@127.0.0.1:1/nothing", told, size=1)
+    writes = Writes("postgresql://nobody@127.0.0.1:1/nothing", told, size=1)
     for _ in range(3):
         with pytest.raises(Unavailable):
             async with writes.begin():
