@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from domain.access import Viewer
 from domain.refusals import RateLimited
+from infra.desk import Desk
 from infra.networks import network
 from infra.unit import Unit, now
 from infra.writes import Writes
@@ -161,6 +162,6 @@ def _old(moment: Any) -> Any:
     return sa.delete(Attempt).where(Attempt.window_starts_at < moment)
 
 
-async def sweep(writes: Writes) -> None:
+async def sweep(desk: Desk) -> None:
     """Forget what no limit asks for any more."""
-    await writes.forget(_old, now() - SWEPT_AFTER)
+    await desk.writes.forget(_old, now() - SWEPT_AFTER)

@@ -12,9 +12,9 @@ from sqlalchemy import Select, select
 from sqlalchemy.dialects.postgresql import insert
 
 from domain.refusals import Conflict, ConflictReason, InvalidInput
+from infra.desk import Desk
 from infra.postgres import Overtaken
 from infra.unit import Unit, now
-from infra.writes import Writes
 from models import IdempotencyKey
 
 MOST_KEY = 64
@@ -79,6 +79,6 @@ def _old(moment: Any) -> sa.Delete:
     return sa.delete(IdempotencyKey).where(IdempotencyKey.created_at <= moment)
 
 
-async def sweep(writes: Writes) -> None:
+async def sweep(desk: Desk) -> None:
     """Forget answers that are older than a day."""
-    await writes.forget(_old, now() - KEPT)
+    await desk.writes.forget(_old, now() - KEPT)

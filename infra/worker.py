@@ -9,7 +9,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -38,7 +38,12 @@ PATIENCE = 0.5
 MINUTE = 60
 TRIES = 1_000_000  # the row counts tries, and decides
 
-Tick = tuple[int, Callable[[Desk], Awaitable[object]]]  # every so many seconds: less than a minute, or whole minutes
+
+class Tick(NamedTuple):
+    """Something to be done every so many seconds: less than a minute, or whole minutes."""
+
+    every_seconds: int
+    do: Callable[[Desk], Awaitable[object]]
 
 
 async def work(

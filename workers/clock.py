@@ -1,31 +1,12 @@
 """When the clock does something. It only pokes: what is due stands in PostgreSQL, so twice or late does no harm."""
 
-from collections.abc import Awaitable, Callable
-from typing import NamedTuple
-
 from domain import api_tokens, attachments, attempts, idempotency, presence, sessions
 from domain.articles import views as article_views
 from domain.maintenance import clock as maintenance
 from domain.metrics import counting
 from domain.tickets import offering, timers
 from infra import jobs
-from infra.desk import Desk
-
-
-class Tick(NamedTuple):
-    """Something to be done every so many seconds: less than a minute, or whole minutes."""
-
-    every_seconds: int
-    do: Callable[[Desk], Awaitable[object]]
-
-
-async def _sweep_attempts(desk: Desk) -> None:
-    await attempts.sweep(desk.writes)
-
-
-async def _sweep_keys(desk: Desk) -> None:
-    await idempotency.sweep(desk.writes)
-
+from infra.worker import Tick
 
 TICKS = (
     Tick(5, timers.sweep),
@@ -34,8 +15,8 @@ TICKS = (
     Tick(10, presence.sweep),
     Tick(15, offering.sweep),
     Tick(600, attachments.sweep),
-    Tick(3600, _sweep_attempts),
-    Tick(3600, _sweep_keys),
+    Tick(3600, attempts.sweep),
+    Tick(3600, idempotency.sweep),
     Tick(3600, sessions.sweep),
     Tick(3600, api_tokens.sweep),
     Tick(3600, jobs.sweep),

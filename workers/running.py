@@ -37,4 +37,4 @@ PERFORMERS = (
 async def work(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT."""
     logs.configure(settings, "worker")
-    await worker.work(settings, [(tick.every_seconds, tick.do) for tick in clock.TICKS], watching)
+    await worker.work(settings, clock.TICKS, watching)

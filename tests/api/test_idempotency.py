@@ -143,7 +143,7 @@ async def test_keys_are_forgotten_after_a_day(desk, submit, database, customer, 
     await _let_pass(database, dt.timedelta(hours=24))
     await submit(customer, problem, idempotencyKey="fresh")
 
-    await idempotency.sweep(desk.writes)
+    await idempotency.sweep(desk)
 
     assert await database.rows("SELECT key FROM idempotency_keys") == [{"key": "fresh"}]
 

@@ -19,8 +19,8 @@ MADE = {
 }
 SWEEPS = {
     "jobs": jobs.sweep,
-    "attempts": lambda desk: attempts.sweep(desk.writes),
-    "idempotency_keys": lambda desk: idempotency.sweep(desk.writes),
+    "attempts": attempts.sweep,
+    "idempotency_keys": idempotency.sweep,
     "sessions": sessions.sweep,
     "sign_in_links": sessions.sweep,
 }
