@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Hashable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import graphql
@@ -25,6 +26,7 @@ from planner.kept import Kept
 from planner.limits import TOO_DEEP, Most
 from planner.mutations import Done, Mutation, Performing
 from planner.plan import Plan, Planner, viewer_key
+from planner.selection import Setting
 from planner.streams import Stream, StreamPlans
 from planner.texts import LONGEST_KEPT, Texts
 
@@ -52,23 +54,22 @@ class Engine:
         schema: strawberry.Schema,
         reads: Reads,
         *,
-        refusals: type[Exception] | tuple[type[Exception], ...],
+        refusals: type[Exception],
         report: Callable[[BaseException], str],
         batch: bool = True,
         given: Any = None,
         introspection: bool = True,
         most: Most = Most(),  # noqa: B008 - it can't be changed
     ) -> None:
-        """`refusals`: exceptions with a `code` whose text is for the client. `report`: logs another exception and gives
-        the id under which it is found. `batch`: whether reads by key that wait for each other are asked together.
-        `given`: what computed leaves are given before their columns. `introspection`: whether the schema may be asked.
-        `most`: what one operation may ask for.
+        """`refusals`: exceptions of this class have a `code`, and their text is for the client. `report`: logs another
+        exception and gives the id under which it is found. `batch`: whether reads by key that wait for each other are
+        asked together. `given`: what computed leaves are given before their columns. `introspection`: whether the
+        schema may be asked. `most`: what one operation may ask for.
         """
         self.schema: graphql.GraphQLSchema = schema._schema  # noqa: SLF001 - Strawberry's way to graphql-core
         self.reads, self.report, self.batch, self.given = reads, report, batch, given
         self.cards = Cards(reads)
-        given = refusals if isinstance(refusals, tuple) else (refusals,)
-        self.refusals: tuple[type[Exception], ...] = (Refused, Unavailable, *given)
+        self.refusals: tuple[type[Exception], ...] = (Refused, Unavailable, refusals)
         hidden = () if introspection else (graphql.NoSchemaIntrospectionCustomRule,)
         self.most, self.texts = most, Texts(self.schema, (*graphql.specified_rules, *hidden), most)
         self.plans: Bounded[Hashable, Any] = Bounded(MOST_PLANS, HEAVIEST_PLANS)
@@ -204,7 +205,6 @@ class Engine:
         variables: Mapping[str, Any] | None,
         operation_name: str | None,
         viewer: Any,
-        context: Any = None,  # noqa: ARG002 - for symmetry with `query`: no Python resolver is part of a subscription
     ) -> Stream | Answer:
         """A subscription by its document's text."""
         found = self.operation(text, operation_name)
@@ -222,7 +222,7 @@ class Engine:
 
         def make() -> StreamPlans:
             self.price(operation, values)
-            return StreamPlans(self.planning(operation, values, viewer), operation.root_type, nodes)
+            return StreamPlans(partial(self.planner, operation, values, viewer), operation.root_type, nodes)
 
         try:
             plans: StreamPlans = self.plan(("live", operation.key, viewer_key(viewer), operation.shape(values)), make)
@@ -272,34 +272,17 @@ class Engine:
         found.check(self.most)
         return found
 
-    def planning(
-        self, operation: Operation, values: Mapping[str, Any], viewer: Any, *, tagged: bool = False
-    ) -> Callable[[], Planner]:
-        """Begins walks over an operation."""
-
-        def make() -> Planner:
-            fragments = operation.document.fragments
-            marked = operation.mark(values)
-            return Planner(
-                self.schema,
-                fragments,
-                marked,
-                viewer,
-                tagged=tagged,
-                given=self.given,
-                cards=self.cards,
-                keep=self.plan,
-                kept=self.kept,
-            )
-
-        return make
+    def planner(self, operation: Operation, values: Mapping[str, Any], viewer: Any, *, tagged: bool = False) -> Planner:
+        """Begins a walk over an operation."""
+        about = self.schema, operation.document.fragments, operation.mark(values), viewer
+        return Planner(Setting(*about, tagged, self.given, self.cards, self.plan, self.kept))
 
     def plan_of_query(self, operation: Operation, values: Mapping[str, Any], viewer: Any) -> Plan:
         """The plan of a whole query. Raises TooCostly when it costs more than it may, and what its builds raise."""
 
         def make() -> Plan:
             extensions = orjson.dumps(self.extensions(self.price(operation, values).cost)).decode()
-            planner = self.planning(operation, values, viewer)()
+            planner = self.planner(operation, values, viewer)
             return planner.operation(operation.root_type, operation.node.selection_set, extensions)
 
         plan: Plan = self.plan((operation.key, viewer_key(viewer), operation.shape(values)), make)
@@ -312,7 +295,7 @@ class Engine:
         viewer, operation, values = info.context.viewer, self.operation_of(info), info.variable_values.coerced
         plan: Plan = self.plan(
             ("root", operation.key, info.path.key, viewer_key(viewer), operation.shape(values)),
-            lambda: self.planning(operation, values, viewer, tagged=True)().field(info.parent_type, info.field_nodes),
+            lambda: self.planner(operation, values, viewer, tagged=True).field(info.parent_type, info.field_nodes),
         )
         return await self.value(plan, Request(values, viewer))
 
@@ -324,7 +307,7 @@ class Engine:
         place = (where, info.parent_type.name, model, isinstance(key, list))
 
         def make() -> Plan:
-            planner = self.planning(operation, values, viewer, tagged=True)()
+            planner = self.planner(operation, values, viewer, tagged=True)
             what = f"{info.parent_type.name}.{info.field_name}"
             return planner.payload(field.type, info.field_nodes, declared.build, model, what)
 

@@ -192,7 +192,7 @@ class Performing:
             raise Unusual(f"A mutation returned {request.payload!r}.")
 
         def make() -> Plan | Said:
-            planner = engine.planning(operation, request.variables, request.viewer)()
+            planner = engine.planner(operation, request.variables, request.viewer)
             return Answering(planner, request.payload).plan(type_, root.inner)
 
         held = tuple([shape_of(find(request.payload)) for find in root.mutation.keys[type_]])

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import re
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 
 import graphql
 import orjson
 import sqlalchemy as sa
-from graphql import FieldNode, FragmentDefinitionNode
+from graphql import FieldNode
 from opentelemetry.trace import Span
 from sqlalchemy import cast, select
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -22,9 +22,8 @@ from planner.arguments import Binder, Check, Read, Request
 from planner.cards import MARK, Cards, Luck, Shape
 from planner.continued import PLACE, Continued
 from planner.errors import BadRequest
-from planner.kept import Kept
 from planner.nodes import NodeId
-from planner.selection import Keep, Selections, Setting, made_anew, selections
+from planner.selection import Selections, Setting, selections
 from planner.text import Asked, Parts, Statement, chain, compiled, for_many
 from planner.walk import Walk, stored_as
 
@@ -142,19 +141,8 @@ class Plan:
             own = continued.request(request, [orjson.loads(value) for value in given.split(b"\x02")])
 
             def make(continued: Continued = continued, own: Request = own) -> Plan:
-                setting = continued.setting
-                planner = Planner(
-                    setting.schema,
-                    setting.fragments,
-                    continued.marked(own),
-                    own.viewer,
-                    tagged=setting.tagged,
-                    given=setting.given,
-                    cards=setting.cards,
-                    keep=setting.keep,
-                    kept=setting.kept,
-                )
-                return planner.field(continued.parent_type, continued.nodes)
+                setting = continued.setting._replace(variables=continued.marked(own), viewer=own.viewer)
+                return Planner(setting).field(continued.parent_type, continued.nodes)
 
             plan: Plan = continued.setting.keep((continued, continued.shape(own)), make)
             pieces[at] = await plan.answer(reads, own, batch=False) or b"null"
@@ -272,27 +260,10 @@ class Plan:
 class Planner:
     """One walk and what comes of it."""
 
-    def __init__(
-        self,
-        schema: graphql.GraphQLSchema,
-        fragments: Mapping[str, FragmentDefinitionNode],
-        variables: dict[str, Any],
-        viewer: Any,
-        *,
-        tagged: bool = False,
-        given: Any = None,
-        cards: Cards | None = None,
-        keep: Keep = made_anew,
-        kept: Kept | None = None,
-    ) -> None:
-        """`variables`: as marked. `tagged`: for graphql-core, which must know the types of objects. `given`: what
-        computed leaves are given. `cards`: those of this process. `keep`: where plans are kept that are made later.
-        `kept`: what is kept of other plans.
-        """
+    def __init__(self, setting: Setting) -> None:
+        """`setting`: with the viewer of a request, whose ids become parameters."""
         self.binder = Binder()
-        self.schema = schema
-        bound = bind_viewer(self.binder, viewer)
-        self.walk = Walk(Setting(schema, fragments, variables, bound, tagged, given, cards, keep, kept), self.binder)
+        self.walk = Walk(setting._replace(viewer=bind_viewer(self.binder, setting.viewer)), self.binder)
 
     def operation(self, root_type: Any, selection_set: Any, extensions: str) -> Plan:
         """The plan of a whole query: its value is the response. `extensions`: JSON that the response ends with."""

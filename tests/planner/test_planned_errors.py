@@ -37,7 +37,7 @@ async def test_a_refused_root_is_null_and_its_neighbours_answer(ask, customer, n
 
 async def test_a_refusal_is_known_without_planning_again(ask, customer, monkeypatch):
     await ask(customer, "{ staff { name } }")
-    monkeypatch.setattr(ask.engine, "planning", None)
+    monkeypatch.setattr(ask.engine, "planner", None)
 
     answer = await ask(customer, "{ staff { name } }")
 

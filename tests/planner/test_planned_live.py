@@ -14,7 +14,7 @@ EVENTS = """subscription ($id: ID!, $after: String) {
 
 
 async def test_a_state_is_read_as_the_viewer_until_it_is_out_of_sight(ask, customer, mine, rows):
-    stream = ask.engine.subscription(UPDATED, {"id": f"ptk_{mine[0].id}"}, None, customer, None)
+    stream = ask.engine.subscription(UPDATED, {"id": f"ptk_{mine[0].id}"}, None, customer)
 
     assert stream.channels == [f"ticket:{mine[0].id}"]
     body = await stream.read()
@@ -22,14 +22,14 @@ async def test_a_state_is_read_as_the_viewer_until_it_is_out_of_sight(ask, custo
     assert orjson.loads(body)["data"]["now"]["status"] == mine[0].status.name
 
     hidden = next(row for row in rows[models.Ticket] if row.requester_id != customer.id)
-    stream = ask.engine.subscription(UPDATED, {"id": f"ptk_{hidden.id}"}, None, customer, None)
+    stream = ask.engine.subscription(UPDATED, {"id": f"ptk_{hidden.id}"}, None, customer)
     assert await stream.read() is None
 
 
 async def test_many_channels_and_a_change_that_says_what_changed(ask, agent, rows):
     first, second = rows[models.Ticket][:2]
     ids = [f"ptk_{first.id}", f"ptk_{second.id}", f"ptk_{first.id}"]
-    stream = ask.engine.subscription(ANY, {"ids": ids}, None, agent, None)
+    stream = ask.engine.subscription(ANY, {"ids": ids}, None, agent)
 
     assert stream.channels == [f"ticket:{first.id}", f"ticket:{second.id}", "desk", f"person:{agent.id}"]
     assert await stream.read() is None
@@ -41,7 +41,7 @@ async def test_who_may_share_a_reading(ask, agent, customer, rows):
     variables = {"id": f"ptk_{rows[models.Ticket][0].id}"}
 
     def shared(viewer):
-        return ask.engine.subscription(UPDATED, variables, None, viewer, None).shared
+        return ask.engine.subscription(UPDATED, variables, None, viewer).shared
 
     colleague = type(agent)(agent.role, rows[models.Person][21].id)
     assert shared(agent) == shared(colleague)
@@ -51,12 +51,12 @@ async def test_who_may_share_a_reading(ask, agent, customer, rows):
 
 async def test_constants_are_live_too(ask, agent, customer):
     query = "subscription { queueUpdated { name openCount limits { most } first { number } } }"
-    stream = ask.engine.subscription(query, None, None, agent, None)
+    stream = ask.engine.subscription(query, None, None, agent)
     assert stream.channels == ["desk"]
     expected = {"name": "live", "openCount": 1, "limits": [], "first": {"number": 1}}
     assert orjson.loads(await stream.read())["data"]["queueUpdated"] == expected
 
-    refused = ask.engine.subscription(query, None, None, customer, None)
+    refused = ask.engine.subscription(query, None, None, customer)
     assert (refused.executed, refused.code) == (False, "NOT_ALLOWED")
     assert orjson.loads(refused.body) == {
         "errors": [
@@ -82,7 +82,7 @@ async def test_constants_are_live_too(ask, agent, customer):
     ],
 )
 async def test_what_cannot_be_subscribed_to(ask, agent, text, variables):
-    refused = ask.engine.subscription(text, variables, None, agent, None)
+    refused = ask.engine.subscription(text, variables, None, agent)
 
     assert (refused.executed, refused.code) == (False, "BAD_REQUEST")
     assert not ask.reported
@@ -93,7 +93,7 @@ async def test_one_field_may_be_said_in_several_places(ask, agent, rows):
 
     def stream(selections):
         text = f"subscription ($id: ID!) {{ {selections} }}"
-        return ask.engine.subscription(text, {"id": f"ptk_{rows[models.Ticket][0].id}"}, None, agent, None)
+        return ask.engine.subscription(text, {"id": f"ptk_{rows[models.Ticket][0].id}"}, None, agent)
 
     ticket, events = "ticketUpdated(id: $id)", "ticketEvents(ticketId: $id)"
     spread = (
@@ -115,7 +115,7 @@ async def test_one_field_may_be_said_in_several_places(ask, agent, rows):
 )
 async def test_a_null_where_none_may_be_is_refused_where_it_stands(ask, agent, rows, text):
     text = text.replace('(id: "")', f'(id: "ptk_{rows[models.Ticket][0].id}")')
-    refused = ask.engine.subscription(text, {"id": None}, None, agent, None)
+    refused = ask.engine.subscription(text, {"id": None}, None, agent)
 
     assert (refused.executed, refused.code) == (False, "BAD_REQUEST")
     (error,) = orjson.loads(refused.body)["errors"]
@@ -132,7 +132,7 @@ async def test_a_feed_goes_on_after_a_cursor_and_misses_nothing(ask, agent, cust
             for row in rows[models.Event]
             if row.ticket_id == ticket.id and (viewer is agent or not row.internal)
         )
-        stream = ask.engine.subscription(EVENTS, {"id": f"ptk_{ticket.id}"}, None, viewer, None)
+        stream = ask.engine.subscription(EVENTS, {"id": f"ptk_{ticket.id}"}, None, viewer)
         assert stream.feed
         assert stream.after is None
         assert stream.channels == [f"ticket:{ticket.id}"]
@@ -151,14 +151,12 @@ async def test_a_feed_goes_on_after_a_cursor_and_misses_nothing(ask, agent, cust
         assert await stream.read_after(items[2].cursor) == items[3:]
         assert await stream.read_after(items[-1].cursor) == []
 
-        again = ask.engine.subscription(
-            EVENTS, {"id": f"ptk_{ticket.id}", "after": items[4].cursor}, None, viewer, None
-        )
+        again = ask.engine.subscription(EVENTS, {"id": f"ptk_{ticket.id}", "after": items[4].cursor}, None, viewer)
         assert again.after == items[4].cursor
         assert await again.read_after(again.after) == items[5:]
 
 
 async def test_a_feed_ends_when_what_it_is_about_is_out_of_sight(ask, customer, rows):
     hidden = next(row for row in rows[models.Ticket] if row.requester_id != customer.id)
-    stream = ask.engine.subscription(EVENTS, {"id": f"ptk_{hidden.id}"}, None, customer, None)
+    stream = ask.engine.subscription(EVENTS, {"id": f"ptk_{hidden.id}"}, None, customer)
     assert await stream.read_after(None) is None

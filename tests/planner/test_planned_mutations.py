@@ -80,7 +80,7 @@ async def test_payloads_of_many_results_share_a_plan_and_go_together(ask, agent,
 async def test_a_second_mutation_finds_its_plans(ask, agent, rows, monkeypatch):
     first, second = rows[models.Ticket][1:3]
     await ask.data(agent, TOUCH, id=f"ptk_{first.id}", comments=[])
-    monkeypatch.setattr(ask.engine, "planning", None)
+    monkeypatch.setattr(ask.engine, "planner", None)
 
     data = await ask.data(agent, TOUCH, id=f"ptk_{second.id}", comments=[])
 
@@ -189,7 +189,7 @@ async def test_what_goes_well_goes_without_graphql_core(both, ask, agent, given,
         answer = await ask.engine.query(CHANGE, variables, None, agent, ask.context(agent))
         assert "errors" not in orjson.loads(answer.body)
         assert len(ask.reads.statements) == (how != "none")
-    monkeypatch.setattr(ask.engine, "planning", None)  # and what is planned is kept
+    monkeypatch.setattr(ask.engine, "planner", None)  # and what is planned is kept
     assert await ask.engine.query(CHANGE, variables, None, agent, ask.context(agent)) == answer
 
 
