@@ -204,9 +204,9 @@ def declared_field(build: Build, description: str, name: str | None, *, live: bo
     def resolver(self: Any, **arguments: Any) -> Any:
         raise NotImplementedError("A planned field is answered by the engine that was made for its schema.")
 
-    async def source(self: Any, **arguments: Any) -> Any:  # noqa: ARG001 - as above
+    async def source(self: Any, **arguments: Any) -> Any:  # noqa: ARG001 - Strawberry reads them below
         raise NotImplementedError("A subscription is answered by the engine that was made for its schema.")
-        yield
+        yield  # never, but that makes it what Strawberry takes for a subscription
 
     # Strawberry reads these, and resolves the annotations when the schema is built.
     function: Any = source if live else resolver

@@ -135,7 +135,10 @@ def channels(given: Sequence[Any]) -> tuple[Channel, ...]:
 
 
 def subscription(description: str, *, name: str | None = None) -> Callable[[Build], Any]:
-    """Declares a subscription: `build(viewer, **arguments) -> Live[Type]`, which returns `live(…)` or `feed(…)`."""
+    """Declares a subscription: `build(viewer, **arguments) -> Live[Type]`.
+
+    It returns `live(…)`, `feed(…)` or `changes(…)`.
+    """
 
     def declare(build: Build) -> Any:
         return declared_field(build, description, name, live=True)
