@@ -168,9 +168,7 @@ def numbered(given: sa.Select[Any], name: str) -> Any:
     return given.add_columns(place.label("its_place")).subquery(name)
 
 
-def prepare_together(
-    asked: Sequence[Asked], *, lock: bool = False, versions: bool = False
-) -> tuple[Together, dict[str, Any]]:
+def prepare_together(asked: Sequence[Asked], *, lock: bool, versions: bool) -> tuple[Together, dict[str, Any]]:
     """As `prepare`, for several reads of rows at once. `versions`: a row of a model has its own under that name."""
     shape: list[Any] = [Together, lock, versions]
     values: dict[str, Any] = {}

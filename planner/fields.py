@@ -133,26 +133,20 @@ def argument(
 def input_field(
     description: str,
     *,
-    default: Any = strawberry.UNSET,
     least: int | None = None,
     most: int | None = None,
     check: Callable[[Any], str | None] | None = None,
     plain: bool | Callable[[Any], Hashable] = False,
     name: str | None = None,
 ) -> Any:
-    """Describes a field of an input; what is absent is the default. The rest is as for `argument`."""
+    """Describes a field of an input, which may be left out. The rest is as for `argument`."""
     limits = Limits(least, most, check, plain)
-    return strawberry.field(description=description, default=default, name=name, metadata={LIMITS: limits})
+    return strawberry.field(description=description, default=strawberry.UNSET, name=name, metadata={LIMITS: limits})
 
 
-def attribute(description: str, *, column: str | None = None, name: str | None = None, most: int | None = None) -> Any:
-    """A field that reads the model's column or relationship of its own name, or of the name `column`.
-
-    `most`: as for `planned`.
-    """
-    return strawberry.field(
-        description=description, name=name, metadata={DECLARED: Declared(column=column), MOST: most}
-    )
+def attribute(description: str, *, column: str | None = None, name: str | None = None) -> Any:
+    """A field that reads the model's column or relationship of its own name, or of the name `column`."""
+    return strawberry.field(description=description, name=name, metadata={DECLARED: Declared(column=column)})
 
 
 def planned(description: str, *, name: str | None = None, most: int | None = None) -> Callable[[Build], Any]:
@@ -173,12 +167,12 @@ def planned(description: str, *, name: str | None = None, most: int | None = Non
     return declare
 
 
-def computed(description: str, *, name: str | None = None, most: int | None = None) -> Callable[[Build], Any]:
+def computed(description: str, *, most: int | None = None) -> Callable[[Build], Any]:
     """Declares a field that SQL can't say, whose build returns Computed. `most`: as for `planned`."""
-    return planned(description, name=name, most=most)
+    return planned(description, most=most)
 
 
-def payload(description: str, build: Build, *, name: str | None = None, most: int | None = None) -> Any:
+def payload(description: str, build: Build, *, most: int | None = None) -> Any:
     """A field of a mutation's answer: the object holds a key, and the field reads what `build(viewer, key)` selects.
 
     Where the field is a list, the object holds keys, and the answer has their order; what can't be seen is null, or
@@ -186,7 +180,7 @@ def payload(description: str, build: Build, *, name: str | None = None, most: in
     `most`: as for `planned`.
     """
     metadata = {DECLARED: Declared(build=build, payload=True), MOST: most}
-    return strawberry.field(description=description, name=name, metadata=metadata)
+    return strawberry.field(description=description, metadata=metadata)
 
 
 def declared_field(build: Build, description: str, name: str | None, *, live: bool, most: int | None = None) -> Any:

@@ -34,7 +34,6 @@ class Feeding(NamedTuple):
     channels: tuple[Channel, ...]
     rows: Select[Any]
     order: tuple[Any, ...]
-    types: tuple[Any, ...] | None
     after: Any
     seen: Select[Any] | None
 
@@ -88,17 +87,15 @@ def feed(
     rows: Select[Any],
     order: Sequence[Any],
     after: Any = None,
-    types: Sequence[Any] | None = None,
     seen: Select[Any] | None = None,
 ) -> Any:
     """What a feed watches and reads, for `-> Live[Edge[Type]]`: rows in an order that only grows at its end.
 
-    Channels are given as for `live`; `rows`, `order` and `types` as for a page in the feed's direction, so that cursors
-    of the list and of the feed are the same; `after` is the argument of that name. When `seen` is given and finds
+    Channels are given as for `live`; `rows` and `order` as for a page in the feed's direction, so that cursors of the
+    list and of the feed are the same; `after` is the argument of that name. When `seen` is given and finds
     nothing, the feed ends.
     """
-    kept = None if types is None else tuple(types)
-    return Feeding(channels(watched), rows, tuple(order), kept, after, seen)
+    return Feeding(channels(watched), rows, tuple(order), after, seen)
 
 
 def changes(

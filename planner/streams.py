@@ -176,7 +176,7 @@ class StreamPlans:
         """The plan of a feed's next items. Its one row: whether it goes on, the cursors, the items."""
         walk, binder = planner.walk, planner.binder
         named: dict[str, Any] = {name: graphql.get_named_type(field.type) for name, field in self.type.fields.items()}
-        order = orders(said.order, said.types)
+        order = orders(said.order, None)
         mark = mark_of(named["node"].name, order)
         rows = said.rows
         if started:
