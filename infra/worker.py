@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from time import monotonic
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -36,6 +37,7 @@ CANCEL_SECONDS = 0.5
 BACK_OFF_SECONDS = 1.0
 PATIENCE = 0.5
 MINUTE = 60
+STEP_SECONDS = 2.0  # that a clock goes by between two looks more or less than time does; then it was set
 TRIES = 1_000_000  # the row counts tries, and decides
 
 
@@ -132,14 +134,29 @@ class Sets:
                 del self._going[kind]
 
 
-def _worker(settings: Settings, desk: Desk, ticks: Sequence[Tick]) -> Worker:
+class _Worker(Worker):
+    """Arq's. When the clock is set anew, ticks go on from there: arq would make up for an hour, or wait for one."""
+
+    _ahead: float | None = None  # by how much the clock is before one that nobody sets
+
+    async def run_cron(self, n: dt.datetime, delay: float, num_windows: int = 2) -> None:
+        """Arq's: have done what is due by the clock. `n`: now."""
+        before, self._ahead = self._ahead, n.timestamp() - monotonic()
+        if before is not None and abs(self._ahead - before) > STEP_SECONDS:
+            log.warning("clock_set", seconds=round(self._ahead - before))
+            for each in self.cron_jobs:
+                each.next_run = None
+        await super().run_cron(n, delay, num_windows)
+
+
+def _worker(settings: Settings, desk: Desk, ticks: Sequence[Tick]) -> _Worker:
     sets = Sets(desk)
 
     async def perform(ctx: dict[Any, Any], *arguments: Any, **_: Any) -> None:  # noqa: ARG001 # arq's own form
         (what,) = arguments
         await (sets.perform(what) if what in Job.kinds else jobs.perform(desk, UUID(what)))
 
-    return Worker(
+    return _Worker(
         functions=[func(perform, name=PERFORM, keep_result=0, max_tries=TRIES)],
         cron_jobs=[_cron(desk, *tick) for tick in ticks],
         queue_name=QUEUE,

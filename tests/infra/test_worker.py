@@ -2,15 +2,18 @@
 
 import asyncio
 import contextlib
+import datetime as dt
 from dataclasses import dataclass
 
 import pytest
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from infra import jobs, worker
 from infra.unit import Job
 
 PATIENCE_SECONDS = 10
+BEGAN = dt.datetime(2026, 11, 30, 9, tzinfo=dt.UTC)
 
 
 class Performer:
@@ -241,3 +244,29 @@ async def test_a_set_does_not_wait_for_long_for_one_that_is_slow(desk, together,
     for end, ended in ((together.last_may_end, tasks[-1:]), (together.may_end, tasks)):
         end.set()  # the last of them ends first
         await asyncio.gather(*ended)
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+async def test_ticks_go_on_when_the_clock_is_set(settings, desk, monkeypatch, hours):
+    passed, asked = 0.0, []
+
+    async def ask(name, **_):
+        asked.append(name)
+
+    async def look(seconds, offset=0.0):
+        """Lets seconds pass, and has what is due done by a clock that is so far ahead."""
+        nonlocal passed
+        passed += seconds
+        before = len(asked)
+        await made.run_cron(BEGAN + dt.timedelta(seconds=passed + offset), 0.5)
+        return len(asked) - before
+
+    monkeypatch.setattr(worker, "monotonic", lambda: passed)
+    made = worker._worker(settings, desk, [worker.Tick(5, look)])
+    monkeypatch.setattr(made.pool, "enqueue_job", ask, raising=False)
+    step = hours * 3600
+    assert [await look(1) for _ in range(10)].count(1) == 2
+    with capture_logs() as told:
+        assert [await look(1, step) for _ in range(10)].count(1) == 2
+    assert [(each["event"], each["seconds"]) for each in told] == [("clock_set", step)]
+    await made.pool.aclose(close_connection_pool=True)
