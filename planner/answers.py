@@ -20,7 +20,7 @@ from planner.selection import Known, Selections, selections
 from planner.text import Asked, Parts
 
 
-class Unusual(Exception):
+class Unexpected(Exception):
     """What a mutation returned is not what the schema says of it, or not plainly so."""
 
 
@@ -142,7 +142,7 @@ class Answering:
 
 def missing() -> str:
     """Nothing stands where the schema says that there is something."""
-    raise Unusual("A value is missing.")
+    raise Unexpected("A value is missing.")
 
 
 def model_and_key(held: Any) -> tuple[Any, Any]:

@@ -19,7 +19,7 @@ from graphql.execution import VariableValues
 from strawberry.types.arguments import convert_argument
 from strawberry.types.base import StrawberryMaybe
 
-from planner.answers import Answering, Said, Unusual, hindrance, keys_of, shape_of
+from planner.answers import Answering, Said, Unexpected, hindrance, keys_of, shape_of
 from planner.arguments import Binder, Request
 from planner.documents import Operation, variables_in
 from planner.fields import DEFINITION
@@ -189,7 +189,7 @@ class Performing:
         engine, operation = self.engine, self.operation
         type_ = root.mutation.types.get(type(request.payload))
         if type_ is None:
-            raise Unusual(f"A mutation returned {request.payload!r}.")
+            raise Unexpected(f"A mutation returned {request.payload!r}.")
 
         def make() -> Plan | Said:
             planner = engine.planner(operation, request.variables, request.viewer)

@@ -56,7 +56,7 @@ from planner.text import (
 from planner.values import Shape, shaping
 
 NO_ARGUMENTS: frozenset[str] = frozenset()
-Read = tuple[Parts, bool]  # a value's text, and whether it may be NULL
+Encoded = tuple[Parts, bool]  # a value's text, and whether it may be NULL
 
 
 class Walk(Connecting):
@@ -154,7 +154,7 @@ class Walk(Connecting):
             return parts
         return or_missing(parts, where) if required else or_null(parts)
 
-    def read(self, type_: Any, inner: Selections, value: Any, where: str) -> Read:
+    def read(self, type_: Any, inner: Selections, value: Any, where: str) -> Encoded:
         """The text of a value that isn't None."""
         if isinstance(value, When):
             text = chain(self.complete(type_, inner, value.value, where))
@@ -167,7 +167,7 @@ class Walk(Connecting):
             return self.many(type_.of_type, inner, value, where), False
         return self.single(type_, inner, value, where)
 
-    def single(self, type_: Any, inner: Selections, value: Any, where: str) -> Read:
+    def single(self, type_: Any, inner: Selections, value: Any, where: str) -> Encoded:
         """The text of an object."""
         if isinstance(value, Related):
             return self.related(type_, inner, value)
@@ -191,7 +191,7 @@ class Walk(Connecting):
         item = chain(self.one_of(type_, inner, row))
         return nested(item, within(row))
 
-    def related(self, type_: Any, inner: Selections, related: Related) -> Read:
+    def related(self, type_: Any, inner: Selections, related: Related) -> Encoded:
         """The row that a relationship leads to. Whoever sees the one row may see the other."""
         relation = related.relation
         if relation.uselist or relation.secondary is not None:
@@ -208,7 +208,7 @@ class Walk(Connecting):
         item = chain(self.one_of(type_, inner, row))
         return [nested(item, within(row), *matching)], may_be_null
 
-    def card(self, type_: Any, inner: Selections, related: Related) -> Read | None:
+    def card(self, type_: Any, inner: Selections, related: Related) -> Encoded | None:
         """The place of a card, when all that is selected of the row are columns, and cards of such rows are kept."""
         cards, stored, pairs = self.setting.cards, stored_as(type_), related.relation.local_remote_pairs or ()
         if cards is None or stored is None or stored.changed is None or len(pairs) != 1:
@@ -285,7 +285,7 @@ class Walk(Connecting):
 
     # --- Leaves -------------------------------------------------------------------------------------------------------
 
-    def leaf(self, type_: Any, value: Any) -> Read:
+    def leaf(self, type_: Any, value: Any) -> Encoded:
         """A scalar, an enum, or a list of them."""
         if isinstance(value, IdOf | Prefixed):
             return self.id(value if isinstance(value, Prefixed) else Prefixed(prefix_of(value.model), value.key))
@@ -299,13 +299,13 @@ class Walk(Connecting):
             return [plain(type_, value)], False
         return self.expression(type_, value)
 
-    def id(self, value: Prefixed) -> Read:
+    def id(self, value: Prefixed) -> Encoded:
         """A global id."""
         if isinstance(value.value, ClauseElement):
             return [f'"{value.prefix}_', as_text(value.value), '"'], may_be_null(value.value)
         return [f'"{value.prefix}_{value.value}"'], False
 
-    def expression(self, type_: Any, value: Any) -> Read:
+    def expression(self, type_: Any, value: Any) -> Encoded:
         """What an expression gives, one or an array."""
         named = graphql.get_named_type(type_)
         if not graphql.is_list_type(type_):
