@@ -89,7 +89,7 @@ async def bearer(desk: Desk, token: str) -> Bearer:
     """
     if len(token) != CHARACTERS:
         raise BadToken("No token for a program has this length.")
-    records = await desk.writes.alone(_good, _digest(token))
+    records = await desk.writes.read(_good, _digest(token))
     if not records:
         raise BadToken("There is no such token, or not any more.")
     token_id, scope, expires_at, last_used_at, person_id, role = records[0]

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from infra.pool import Pool, answering, to_the_end
+from infra.postgres import Overtaken
 from infra.slots import Slots
 from infra.statements import prepare
 from infra.transactions import UNKNOWN, Transaction
@@ -43,10 +44,28 @@ class Writes:
 
         Raises Unavailable; then nobody knows whether it was done.
         """
-        prepared, values = prepare(build, arguments)
-        driver = await self._pool.take(None)
+        return await self._records(build, arguments, message=UNKNOWN)
+
+    async def read(self, build: Callable[..., Any], *arguments: Any) -> list[Any]:
+        """The records of one statement that only reads, here where nothing is behind. Raises Unavailable."""
         try:
-            with answering(driver, self._pool.pulse, UNKNOWN):
+            return await self._records(build, arguments, stale=True)
+        except Overtaken:  # the connection was lost while nobody used it
+            return await self._records(build, arguments, first="SELECT")
+
+    async def _records(
+        self,
+        build: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        *,
+        first: str | None = None,
+        message: str | None = None,
+        stale: bool = False,
+    ) -> list[Any]:
+        prepared, values = prepare(build, arguments)
+        driver = await self._pool.take(first)
+        try:
+            with answering(driver, self._pool.pulse, message, stale=stale):
                 return await driver.fetch(prepared.statement.text, *prepared.statement.arguments(values))
         except BaseException:
             driver.terminate()

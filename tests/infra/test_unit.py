@@ -460,6 +460,39 @@ async def end_all(database):
     )
 
 
+class Gone:
+    """A connection of which nobody has noticed yet that whatever is between has forgotten it."""
+
+    closed = False
+
+    def is_closed(self):
+        return self.closed
+
+    def is_in_transaction(self):
+        return False
+
+    def terminate(self):
+        self.closed = True
+
+    async def fetch(self, *_):
+        raise ConnectionResetError
+
+    async def execute(self, *_, **__):
+        raise ConnectionResetError
+
+
+async def test_a_read_goes_by_another_connection_where_some_are_gone(writes, database):
+    async with writes.begin() as unit:
+        add(unit, "A")
+    writes._pool._idle += [Gone(), Gone()]
+    assert [record["name"] for record in await writes.read(all_of_them)] == ["A"]
+    assert (writes.slots.in_use, len(writes._pool._idle)) == (0, 1)
+
+    writes._pool._idle.append(Gone())
+    with pytest.raises(Unavailable):  # which may have been done
+        await writes.alone(all_of_them)
+
+
 async def test_connections_that_were_closed_meanwhile_are_replaced(writes, database):
     async with writes.begin(), writes.begin():
         pass
