@@ -34,7 +34,12 @@ TOGETHER = f"{{{abort_jobs_ss}}}"
 SLOT = key_slot(abort_jobs_ss.encode())
 QUEUE = f"{TOGETHER}:deskwire:jobs"
 WORKERS = f"{TOGETHER}:deskwire:workers"  # when each was heard of last
-ALIVE_SECONDS = 15.0  # a worker tells of itself three times in that
+ALIVE_SECONDS = 15  # a worker tells of itself three times in that
+# By Redis's own clock: a worker whose own is ahead would take all others for dead.
+HERE = """local now = redis.call('TIME')[1]
+redis.call('ZADD', KEYS[1], now, ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2] - 1)"""
+ALIVE = "return redis.call('ZCOUNT', KEYS[1], redis.call('TIME')[1] - ARGV[1], '+inf')"
 PERFORM = "perform"  # the one function that workers offer: it performs the row, or what is due of the kind, it is given
 ASKING_SECONDS = 0.5  # until the next is asked which server is the primary
 PORTS = {"sentinel": 26379, "cluster": 6379}
@@ -147,9 +152,7 @@ class Bus:
 
     async def here(self, worker: str) -> None:
         """This worker is alive. Raises RedisError or OSError."""
-        moment = dt.datetime.now(dt.UTC).timestamp()
-        gone = f"({moment - ALIVE_SECONDS}"
-        await self._send([("ZADD", WORKERS, str(moment), worker), ("ZREMRANGEBYSCORE", WORKERS, "-inf", gone)])
+        await self._send([("EVAL", HERE, 1, WORKERS, worker, ALIVE_SECONDS)])
 
     async def gone(self, worker: str) -> None:
         """This worker ends. Raises RedisError or OSError."""
@@ -157,9 +160,8 @@ class Bus:
 
     async def workers(self) -> int:
         """How many are alive. Raises RedisError or OSError."""
-        moment = dt.datetime.now(dt.UTC).timestamp()
         async with asyncio.timeout(TELL_SECONDS):
-            return int(await self._redis.zcount(WORKERS, moment - ALIVE_SECONDS, "+inf"))
+            return int(await self._redis.eval(ALIVE, 1, WORKERS, ALIVE_SECONDS))
 
     async def ready(self) -> bool:
         """Whether Redis answers."""

@@ -6,6 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 import pytest
+import time_machine
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
@@ -270,3 +271,15 @@ async def test_ticks_go_on_when_the_clock_is_set(settings, desk, monkeypatch, ho
         assert [await look(1, step) for _ in range(10)].count(1) == 2
     assert [(each["event"], each["seconds"]) for each in told] == [("clock_set", step)]
     await made.pool.aclose(close_connection_pool=True)
+
+
+async def test_a_worker_whose_clock_is_wrong_takes_none_for_dead(desk, monkeypatch):
+    monkeypatch.setattr("infra.redis.WORKERS", "{arq:abort}:deskwire:workers:skewed")
+    await desk.bus.here("well")
+    for hours in (-1, 1):
+        with time_machine.travel(dt.datetime.now(dt.UTC) + dt.timedelta(hours=hours)):
+            await desk.bus.here(f"wrong by {hours} h")
+            assert await desk.bus.workers() == (2 if hours < 0 else 3)
+    assert await desk.bus.workers() == 3
+    await desk.bus.gone("well")
+    assert await desk.bus.workers() == 2
