@@ -8,11 +8,12 @@ import sqlalchemy as sa
 from sqlalchemy import Select, select
 
 from domain import messages
+from domain.access import Viewer
 from domain.refusals import WrongCredentials
 from infra.desk import Desk
 from infra.signing import BadToken, Signer
 from infra.unit import Unit
-from models import MessageKind, Person, SignInLink
+from models import MessageKind, Person, Role, SignInLink
 
 LINK_SECONDS = 15 * 60
 INVITATION_SECONDS = 7 * 24 * 60 * 60  # an invitation waits until somebody is back at their desk
@@ -41,8 +42,8 @@ def _person(person_id: Any) -> Select[Person]:
     return select(Person).where(Person.id == person_id)
 
 
-def _email(person_id: Any) -> Select[*tuple[Any, ...]]:
-    return select(Person.email).where(Person.id == person_id)
+def _reader(person_id: Any) -> Select[*tuple[Any, ...]]:
+    return select(Person.email, sa.cast(Person.role, sa.Text).label("role")).where(Person.id == person_id)
 
 
 class OfTicket(NamedTuple):
@@ -67,15 +68,15 @@ def of_ticket(signer: Signer, text: str) -> OfTicket | None:
     return OfTicket(UUID(claims["ticket"]), UUID(claims["person"]), claims.get("to"))
 
 
-async def ticket_and_person(desk: Desk, text: str) -> tuple[UUID, UUID] | None:
-    """Which ticket a link is about, and whom it was mailed to; None when it is no such link, or they have another
-    address now than the one that it went to.
+async def reader_of(desk: Desk, text: str) -> Viewer | None:
+    """Who comes by a link about a ticket, and sees that ticket alone, whatever they are here; None when it is no such
+    link, or they have another address now than the one that it went to.
     """
     about = of_ticket(desk.signer, text)
-    found = await desk.read(_email, about.person_id) if about is not None else []
+    found = await desk.read(_reader, about.person_id) if about is not None else []
     if about is None or not found or not about.went_to(found[0]["email"]):
         return None
-    return about.ticket_id, about.person_id
+    return Viewer(Role[found[0]["role"]], about.person_id, about.ticket_id)
 
 
 def _unused(person_id: Any, moment: Any) -> sa.Update:

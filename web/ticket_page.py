@@ -4,7 +4,6 @@ import datetime as dt
 import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
-from uuid import UUID
 
 import orjson
 from starlette.requests import Request
@@ -19,7 +18,6 @@ from infra.desk import Desk
 from infra.ids import new_id
 from infra.postgres import Unavailable
 from infra.unit import now
-from models import Role
 from planner.engine import Engine
 from schema.context import Context
 from web.rendering import (
@@ -125,11 +123,9 @@ def endpoint(desk: Desk, engine: Engine) -> Endpoint:
 
     async def answer(request: Request) -> Response:
         w = wording_of(request)
-        about = await _about(desk, w, request.path_params["token"])
-        if isinstance(about, Response):
-            return about
-        ticket_id, person_id = about
-        viewer = Viewer(Role.CUSTOMER, person_id, ticket_id)
+        viewer = await _reader(desk, w, request.path_params["token"])
+        if isinstance(viewer, Response):
+            return viewer
         context = Context(desk, engine, viewer)
         # What a link in an email has chosen stands in the form, and counts when that is sent.
         form = {name: value for name, value in request.query_params.items() if name == "rating" and value in RATINGS}
@@ -140,10 +136,10 @@ def endpoint(desk: Desk, engine: Engine) -> Endpoint:
             except Wrong as wrong:
                 return gone(desk, w, wrong.status, NOT_LIKE_THIS, TOO_LONG)
             key = form.get("key") or key
-            problem = await _done(engine, context, w, ticket_id, form | {"key": key})
+            problem = await _done(engine, context, w, form | {"key": key})
             if problem is None:
                 return RedirectResponse(f"?done={_deed(form)}#done", 303, HEADERS)  # from where people see this page
-        found = await _found(desk, engine, context, w, ticket_id)
+        found = await _found(desk, engine, context, w)
         if isinstance(found, Response):
             return found
         ticket, reader, article = found
@@ -177,19 +173,20 @@ def endpoint(desk: Desk, engine: Engine) -> Endpoint:
     return answer
 
 
-async def _about(desk: Desk, w: Wording, token: str) -> tuple[UUID, UUID] | Response:
-    """Which ticket and whom a link is about, or the page that says that it is none."""
+async def _reader(desk: Desk, w: Wording, token: str) -> Viewer | Response:
+    """Whoever reads the ticket of a link, or the page that says that it is none."""
     try:
-        about = await links.ticket_and_person(desk, token)
+        reader = await links.reader_of(desk, token)
     except Unavailable:
         return gone(desk, w, 503, NOT_NOW, NOT_SHOWN)
-    return about or gone(desk, w, 404, NO_SUCH_PAGE, WRONG_TICKET)
+    return reader or gone(desk, w, 404, NO_SUCH_PAGE, WRONG_TICKET)
 
 
 async def _found(
-    desk: Desk, engine: Engine, context: Context, w: Wording, ticket_id: UUID
+    desk: Desk, engine: Engine, context: Context, w: Wording
 ) -> tuple[dict[str, Any], dict[str, Any], Any] | Response:
     """The ticket, its reader, and the article that answers it; or the page that says that they can't be shown."""
+    ticket_id = context.viewer.ticket_id
     answer = await engine.query(TICKET, {"id": f"tkt_{ticket_id}"}, None, context.viewer, context)
     found = orjson.loads(answer.body)
     if "errors" in found:
@@ -208,10 +205,10 @@ def _deed(form: dict[str, str]) -> str:
     return asked if asked in DEEDS else "comment"
 
 
-async def _done(engine: Engine, context: Context, w: Wording, ticket_id: UUID, form: dict[str, str]) -> Problem | None:
+async def _done(engine: Engine, context: Context, w: Wording, form: dict[str, str]) -> Problem | None:
     """Does what a form is for, once for each key; gives what stands in its way."""
     name, fields = DEEDS[_deed(form)]
-    asked: dict[str, Any] = {"ticketId": f"tkt_{ticket_id}"}
+    asked: dict[str, Any] = {"ticketId": f"tkt_{context.viewer.ticket_id}"}
     values = {**form, "idempotencyKey": form["key"], "body": form.get("body", ""), "reason": form.get("reason", "")}
     asked |= {field: values[field] for field in fields if field in values}
     if "rating" in asked:

@@ -474,5 +474,33 @@ async def test_a_watcher_has_no_such_page(http, resolved, database, desk, house,
     assert await database.counts() == before
 
 
+async def test_who_works_here_has_the_page_of_what_they_asked_for_themselves(
+    http, api, submit, work, mailbox, database, agent, director, problem
+):
+    """As customers have it: they see nothing internal there, and don't answer themselves."""
+    mine = await submit(agent, problem, subject="My screen stays dark")
+    await work.run()
+    path = re.search(r"http://desk\.test(/t/\S+)", mailbox.to(agent.email)[0].get_body(("plain",)).get_content())[1]
+    await api(director, ADD_INTERNAL, input={"ticketId": mine["id"], "body": "CANARY"})
+    await api(director, ADD, input={"ticketId": mine["id"], "body": "Is it on?", "thenStatus": "PENDING"})
+
+    page = await http.get(path)
+    answered = await http.post(path, data={"body": "It is."})
+
+    assert (page.status_code, "Is it on?" in page.text, "CANARY" in page.text) == (200, True, False)
+    assert answered.status_code == 303
+    (found,) = await database.rows("SELECT status, waiting_since IS NOT NULL AS waits FROM tickets")
+    assert found == {"status": "OPEN", "waits": True}
+
+
+async def test_the_page_stays_whatever_its_reader_becomes(http, api, link, admin, customer, support):
+    become = "mutation ($i: UpdatePersonInput!) { updatePerson(input: $i) { __typename } }"
+    for given in ({"role": "AGENT", "departmentIds": [support.gid]}, {"role": "CUSTOMER", "departmentIds": []}):
+        answer = await api(admin, become, i={"personId": customer.gid} | given)
+        assert answer["updatePerson"]["__typename"] == "UpdatePersonSuccess"
+
+        assert (await http.get(link)).status_code == 200
+
+
 def test_whatever_customers_see_happen_can_be_told():
     assert {kind.__name__ for kind in KINDS if not happenings.KINDS[kind.__name__].internal} == set(TOLD)
