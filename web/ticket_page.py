@@ -1,6 +1,5 @@
 """A ticket's page: whoever has the link from an email reads, answers, confirms and rates without an account."""
 
-import datetime as dt
 import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -12,12 +11,10 @@ from starlette.responses import RedirectResponse, Response
 from domain import links, resolutions
 from domain.access import Viewer
 from domain.drafting import NOT_ADDED
-from domain.tickets.actions import AFTER_CLOSING
 from domain.wording import DESK, Wording, marked
 from infra.desk import Desk
 from infra.ids import new_id
 from infra.postgres import Unavailable
-from infra.unit import now
 from planner.engine import Engine
 from schema.context import Context
 from web.rendering import (
@@ -44,7 +41,7 @@ STATUSES = {
     "CLOSED": marked("Closed"),
 }
 TICKET = """query TicketPage($id: ID!) { viewer { person { locale timeZone } } ticket(id: $id) {
-  number subject status bodyHtml createdAt updatedAt closedAt
+  number subject status bodyHtml createdAt updatedAt viewerCan
   resolution { summaryHtml resolvedAt resolvedBy { name } state confirmBy rating feedback }
   category { name } triage { topic } department { name } assignee { name }
   attachments(first: 100) { nodes { filename sizeBytes url comment { id } } }
@@ -165,7 +162,7 @@ def endpoint(desk: Desk, engine: Engine) -> Endpoint:
             form=form,
             problem=problem,
             key=key,
-            ratable=_ratable(ticket),
+            ratable="CONFIRM" in ticket["viewerCan"],
             events=_history(ticket["events"]["nodes"]),
             went_on=any(event.get("tookIn") is False for event in ticket["events"]["nodes"]),
         )
@@ -242,10 +239,3 @@ def _history(events: list[Event]) -> list[Event]:
         told.append(event | {"afterwards": closed})
         closed = kind == "TicketClosed" or (closed and kind != "TicketReopened")
     return told
-
-
-def _ratable(ticket: dict[str, Any]) -> bool:
-    """Whether how the ticket was closed can still be rated."""
-    if ticket["resolution"] is None or ticket["status"] != "CLOSED" or ticket["resolution"]["state"] == "REJECTED":
-        return False
-    return now() < dt.datetime.fromisoformat(ticket["closedAt"]) + AFTER_CLOSING

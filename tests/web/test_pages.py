@@ -421,6 +421,30 @@ async def test_an_escalation_that_went_higher_has_not_ended(api, http, link, tic
     assert told(await http.get(link)) == ["Escalated", "Escalated", "No longer escalated"]
 
 
+MERGE = """mutation ($input: MergeTicketsInput!) { mergeTickets(input: $input) { __typename } }"""
+REOPEN = """mutation ($input: ReopenTicketInput!) { reopenTicket(input: $input) { __typename } }"""
+CLOSE = """mutation ($input: CloseTicketInput!) { closeTicket(input: $input) { __typename } }"""
+
+
+async def test_no_rating_is_asked_for_that_could_not_be_given(
+    api, http, submit, resolved, agent, customer, problem, ticket
+):
+    async def asks():
+        page = await http.get(resolved)
+        assert "This ticket is closed." in page.text
+        return 'value="confirm"' in page.text
+
+    await http.post(resolved, data={"do": "confirm", "rating": "4"})
+    assert await asks()
+    await api(agent, REOPEN, input={"ticketId": ticket.gid, "reason": "Wrong one."})
+    await api(agent, CLOSE, input={"ticketId": ticket.gid})
+    assert not await asks()  # it was closed without a solution
+    await api(agent, REOPEN, input={"ticketId": ticket.gid, "reason": "Wrong one."})
+    into = await submit(customer, problem)
+    await api(agent, MERGE, input={"intoTicketId": into["id"], "ticketIds": [ticket.gid]})
+    assert not await asks()
+
+
 async def test_a_rating_is_not_needed_to_confirm(http, resolved, database):
     assert (await http.post(resolved, data={"do": "confirm", "feedback": ""})).status_code == 303
     assert await database.rows("SELECT status, rating FROM tickets") == [{"status": "CLOSED", "rating": None}]
@@ -443,8 +467,7 @@ async def test_the_customer_says_that_it_is_not_solved(http, resolved, database)
 
 async def test_the_customer_withdraws_what_is_open_alone(http, link, resolved, database, api, agent, ticket):
     assert (await http.post(link, data={"do": "withdraw"})).status_code == 422
-    reopen = """mutation ($input: ReopenTicketInput!) { reopenTicket(input: $input) { __typename } }"""
-    await api(agent, reopen, input={"ticketId": ticket.gid, "reason": "Wrong one."})
+    await api(agent, REOPEN, input={"ticketId": ticket.gid, "reason": "Wrong one."})
     assert "Withdraw this ticket" in (await http.get(link)).text
 
     sent = await http.post(link, data={"do": "withdraw"})
