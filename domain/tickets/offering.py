@@ -6,37 +6,49 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy.orm import aliased
 
 from domain import history, sla
-from domain.happenings import TicketAssigned
+from domain.happenings import Happening, TicketAssigned, TicketRouted
 from domain.tickets import assigning, handling
 from infra.desk import Desk
 from infra.logs import report
 from infra.postgres import Unavailable
 from infra.unit import Unit
-from models import AssignmentMethod, Department, Event, Person, Ticket
+from models import AssignmentMethod, Department, Event, Person, Role, Ticket
 
 LOOKED_AT = 200  # of a department, in the order in which agents would take them
 MISSES = 3  # in a row: a ticket may suit nobody who is free, since they asked for it themselves
 
 
 def _waiting(most: Any) -> Select[*tuple[Any, ...]]:
-    """The tickets, by automatic department, that nobody has had who is still here: what was put back by hand stays."""
+    """The tickets, by automatic department, that nobody has and nobody has put back there."""
     automatic = Department.assignment != AssignmentMethod.MANUAL
     places = select(Department.id).where(automatic, Department.archived_at.is_(None)).subquery("places")
-    had = (
-        select(Event.id)
-        .join(Person, Person.id == history.id_in(Event, "from_assignee_id"))
-        .where(Event.ticket_id == Ticket.id, Event.kind == TicketAssigned.__name__, Person.active)
-        .offset(sa.literal_column("0"))  # or PostgreSQL would join all that was ever given away
-    )
     place = sa.func.row_number().over(order_by=handling.order()).label("place")
     its = select(Ticket.id, place).where(Ticket.department_id == places.c.id, *handling.takeable())
-    its = its.where(sa.not_(had.correlate(Ticket).exists()))
+    its = its.where(sa.not_(_put_back()))
     first = its.order_by(*handling.order()).limit(most).correlate(places).lateral("first")
     rows = select(places.c.id, first.c.id).join_from(places, first, sa.true())
     return rows.order_by(places.c.id, first.c.place)
+
+
+def _put_back() -> ColumnElement[bool]:
+    """Whether somebody has last put the ticket back by hand, since it came to its department: then it stays until it is
+    taken, unless whoever had it works here no more.
+    """
+    assigned, routed = _kind(TicketAssigned), _kind(TicketRouted)
+    last = select(Event.seq, Event.actor_id, history.id_in(Event, "from_assignee_id").label("from_id"))
+    last = last.where(Event.ticket_id == Ticket.id, Event.kind == assigned).order_by(Event.seq.desc()).limit(1)
+    turn, later = last.correlate(Ticket).subquery("turn"), aliased(Event)
+    moved = sa.exists().where(later.ticket_id == Ticket.id, later.kind == routed, later.seq > turn.c.seq)
+    here = sa.exists().where(Person.id == turn.c.from_id, Person.active, Person.role != Role.CUSTOMER)
+    return select(turn.c.seq).where(turn.c.actor_id.is_not(None), here, sa.not_(moved)).exists()
+
+
+def _kind(happening: type[Happening]) -> ColumnElement[str]:
+    return sa.literal_column(f"'{happening.__name__}'", sa.Text())  # as the index has it
 
 
 def _one(ticket_id: Any) -> Select[Ticket]:

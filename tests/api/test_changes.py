@@ -558,6 +558,40 @@ async def test_who_is_free_again_is_offered_what_waits(
     assert not {gone, None} & set(last)  # also what was put back: who had it is here no more
 
 
+async def test_what_found_nobody_where_it_went_is_offered_there(
+    team, house, api, desk, submit, director, customer, problem, billing, database
+):
+    """Also what somebody had, or had put back, where it was before."""
+    had, back = [await submit(customer, problem) for _ in range(2)]
+    await database.rows("UPDATE departments SET assignment = 'ROUND_ROBIN'")
+    await api(director, DOCUMENTS["assignTicket"], input={"ticketId": back["id"], "assigneeId": None})
+    for each in (had, back):
+        await api(director, DOCUMENTS["updateTicket"], input={"ticketId": each["id"], "departmentId": billing.gid})
+    assert await team.who() == [None, None]
+    newcomer = await house.person("Bea Billing", Role.AGENT, billing)
+
+    await offering.sweep(desk)
+
+    assert await team.who() == [newcomer.name] * 2
+
+
+async def test_what_a_customer_from_now_on_had_is_offered_to_others(
+    team, api, work, desk, submit, admin, customer, problem, database
+):
+    await team.assigns("LEAST_BUSY", 1)
+    for _ in range(3):
+        await submit(customer, problem)
+    become = "mutation ($i: UpdatePersonInput!) { updatePerson(input: $i) { __typename } }"
+    await api(admin, become, i={"personId": team.people[0].gid, "role": "CUSTOMER"})
+    await work.run()
+    assert sorted(await team.who(), key=str) == ["Agent 1", "Agent 2", None]
+    await team.assigns("LEAST_BUSY")
+
+    await offering.sweep(desk)
+
+    assert set(await team.who()) == {"Agent 1", "Agent 2"}
+
+
 async def test_what_was_put_back_by_hand_holds_up_no_other(
     team, api, desk, submit, director, customer, problem, monkeypatch
 ):
