@@ -26,6 +26,7 @@ from models import (
     MessageTemplate,
     NotificationKind,
     Person,
+    Role,
     SignInLink,
     TicketStatus,
 )
@@ -226,12 +227,13 @@ def _of_answers(message: Message, fact: Fact, person: Person, desk: Desk, w: Wor
     """What becomes of an answer by mail, where one is taken; whoever works here must know who reads it."""
     if desk.settings.reply_domain is None or message.ticket_id is None:  # the last: it was to tell of several
         return []
-    outward = fact.requester_id == person.id or not fact.works
-    if message.kind in FOR_STAFF and not outward:
-        return [w.said("An answer to this email stays within the desk.")]
+    asked = fact.requester_id == person.id
+    if message.kind in FOR_STAFF and person.role is not Role.CUSTOMER and not asked:
+        # Of those who only follow a ticket that others work on, such an answer is not taken.
+        return [w.said("An answer to this email stays within the desk.")] if fact.works else []
     if fact.status in news.OVER and fact.into_id is None:  # a solution asks for something else
         return []
-    if outward:
+    if asked or not fact.works:
         return [w.said("You can simply answer this email.")]
     return [w.said("An answer to this email is read by the customer.")]
 

@@ -1460,6 +1460,27 @@ async def test_staff_answer_the_news_of_what_they_asked_for_themselves_as_custom
     assert rows == [{"internal": False, "author_id": billing_agent.id}]
 
 
+async def test_who_follows_a_ticket_that_others_work_on_is_not_promised_that_their_answer_is_taken(
+    send, work, mailbox, api, database, ticket, agent, billing_agent, stranger
+):
+    """Staff have it wait, as it was for the desk alone; a customer's is a comment."""
+    watch = "mutation($input: WatchTicketInput!) { watchTicket(input: $input) { __typename } }"
+    for each in (billing_agent, stranger):
+        await api(agent, watch, input={"ticketId": ticket.gid, "personId": each.gid})
+    await api(agent, ESCALATE, input={"ticketId": ticket.gid, "reason": "It burns on."})
+    await work.run()
+    (letter,), (public,) = mailbox.to(billing_agent.email), mailbox.to(stranger.email)
+    assert "nswer" not in letter.get_body(("plain",)).get_content()
+    assert "You can simply answer this email." in public.get_body(("plain",)).get_content()
+
+    await send(mail(billing_agent.email), letter["Reply-To"])
+    await send(mail(stranger.email, "Please hurry."), public["Reply-To"])
+
+    assert await outcomes(database) == ["WAITING", "COMMENTED"]
+    rows = await database.rows("SELECT internal, author_id FROM comments ORDER BY created_at")
+    assert rows == [{"internal": True, "author_id": None}, {"internal": False, "author_id": stranger.id}]
+
+
 async def test_what_staff_answer_to_a_rating_stays_within_the_desk(
     send, work, mailbox, api, ticket, agent, customer, database
 ):
