@@ -67,8 +67,10 @@ def seen(viewer: Viewer, letter_id: Any) -> Select[DeadLetter]:
 
 
 def recipient(letter: Any) -> Any:
-    """The address that an email was for; none for jobs."""
-    return select(Person.email).where(Person.id == letter.recipient_id).scalar_subquery()
+    """The address that an email was for, which may be one of former times; none for jobs."""
+    rows = select(sa.func.coalesce(Message.address, Person.email)).select_from(Person)
+    rows = rows.outerjoin(Message, Message.id == letter.source_id)
+    return rows.where(Person.id == letter.recipient_id).scalar_subquery()
 
 
 # --- Writing ----------------------------------------------------------------------------------------------------------

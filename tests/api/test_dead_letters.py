@@ -71,6 +71,16 @@ async def test_an_email_that_was_given_up(letters, dead_mail, customer):
     assert letter["subject"]["id"].startswith("tkt_")
 
 
+async def test_an_email_names_the_address_that_it_went_to(api, admin, letters, mailbox, work, customer):
+    """Of another address of theirs, people are told at both."""
+    change = "mutation ($i: UpdatePersonInput!) { updatePerson(input: $i) { __typename } }"
+    mailbox.refusal = "550 No such user"
+    await api(admin, change, i={"personId": customer.gid, "email": "carla@new.example"})
+    await work.run()
+
+    assert {letter["recipient"] for letter in await letters()} == {customer.email, "carla@new.example"}
+
+
 async def test_a_job_is_tried_again_with_all_retries(api, admin, letters, dead_job, database, work):
     (letter,) = await letters()
     done = (await api(admin, RETRY, ids=[letter["id"]], key="once"))["retryDeadLetters"]
