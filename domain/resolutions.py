@@ -199,7 +199,7 @@ async def reopen(unit: Unit, viewer: Viewer, ticket_id: UUID, *, reason: str) ->
     problems = Problems()
     text = words.text(problems, "reason", reason, most=MOST_REASON, what="The reason", may_be_empty=False)
     problems.refuse()
-    if not works:
+    if ticket.requester_id == viewer.id:
         await comments.write(unit, viewer, ticket, text)
     await statuses.reopen(unit, viewer.id, ticket, text)
     return ticket.id

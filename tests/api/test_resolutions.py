@@ -347,6 +347,17 @@ async def test_the_customer_opens_it_again_and_their_reason_is_a_comment(do, age
     assert found["events"]["nodes"][-1]["reason"] == "It *still* burns.\nReally."
 
 
+async def test_so_it_is_of_what_staff_asked_for_themselves(do, submit, agent, colleague, problem):
+    mine = await submit(colleague, problem)
+    await do(agent, "resolveTicket", ticketId=mine["id"])
+
+    found = await do(colleague, "reopenTicket", ticketId=mine["id"], reason="It still burns.")
+
+    assert found["comments"]["nodes"] == [
+        {"body": "It still burns.", "internal": False, "author": {"name": colleague.name}}
+    ]
+
+
 async def test_the_reason_is_read_once_in_the_mail_about_it(do, agent, customer, work, mailbox, database, ticket):
     await database.rows("UPDATE tickets SET assignee_id = :agent WHERE id = :id", agent=agent.id, id=ticket.uuid)
     await do(agent, "resolveTicket")
