@@ -108,7 +108,6 @@ class ArticleVersion(Record):
     published_at: Mapped[dt.datetime | None]
     note: Mapped[str | None]
 
-    article: Mapped[Article] = relationship()
     edited_by: Mapped[Person] = relationship(foreign_keys=edited_by_id)
     published_by: Mapped[Person | None] = relationship(foreign_keys=published_by_id)
 

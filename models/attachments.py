@@ -9,7 +9,6 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from models.base import Record
 from models.comments import Comment
 from models.people import Person
-from models.tickets import Ticket
 
 
 class Upload(Record):
@@ -49,6 +48,5 @@ class Attachment(Record):
     uploaded_by_id: Mapped[UUID | None] = mapped_column(ForeignKey("people.id"))
     created_at: Mapped[dt.datetime]
 
-    ticket: Mapped[Ticket] = relationship()
     comment: Mapped[Comment | None] = relationship()
     uploaded_by: Mapped[Person | None] = relationship()

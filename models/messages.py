@@ -5,10 +5,9 @@ import enum
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, text
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Choice, Record
-from models.people import Person
 
 
 class MessageKind(Choice):
@@ -79,5 +78,3 @@ class Message(Record):
     last_error: Mapped[str | None]
     created_at: Mapped[dt.datetime]
     sent_at: Mapped[dt.datetime | None]
-
-    recipient: Mapped[Person] = relationship()

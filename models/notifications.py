@@ -9,7 +9,6 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.base import Base, Choice, Record
 from models.people import Person
-from models.tickets import Ticket
 
 
 class NotificationKind(Choice):
@@ -71,7 +70,6 @@ class Notification(Record):
     at: Mapped[dt.datetime]
     read_at: Mapped[dt.datetime | None]
 
-    ticket: Mapped[Ticket | None] = relationship()
     actor: Mapped[Person | None] = relationship(foreign_keys=actor_id)
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.base import Choice, Record
 from models.people import Person
-from models.tickets import EscalationLevel, Ticket
+from models.tickets import EscalationLevel
 
 
 class ResolutionState(Choice):
@@ -53,5 +53,4 @@ class Resolution(Record):
     feedback: Mapped[str | None]
     rated_at: Mapped[dt.datetime | None]
 
-    ticket: Mapped[Ticket] = relationship(foreign_keys=ticket_id)
     resolved_by: Mapped[Person | None] = relationship(foreign_keys=resolved_by_id)

@@ -7,11 +7,9 @@ from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Choice, Record
-from models.calendars import BusinessCalendar
-from models.tickets import Ticket
 
 
 class SlaTargetKind(Choice):
@@ -59,9 +57,6 @@ class SlaVersion(Record):
     pauses_on_hold: Mapped[bool]
     created_at: Mapped[dt.datetime]
 
-    policy: Mapped[SlaPolicy] = relationship()
-    calendar: Mapped[BusinessCalendar | None] = relationship()
-
 
 class SlaClock(Base):
     """One SLA target of one ticket.
@@ -84,5 +79,3 @@ class SlaClock(Base):
     breached_at: Mapped[dt.datetime | None]
     completed_at: Mapped[dt.datetime | None]
     cancelled_at: Mapped[dt.datetime | None]
-
-    ticket: Mapped[Ticket] = relationship()

@@ -207,9 +207,7 @@ class Ticket(Record):
     requester: Mapped[Person] = relationship(foreign_keys=requester_id)
     assignee: Mapped[Person | None] = relationship(foreign_keys=assignee_id)
     service: Mapped[Service | None] = relationship()
-    suggested_category: Mapped["Category | None"] = relationship(foreign_keys=suggested_category_id)
     triaged_by: Mapped[Person | None] = relationship(foreign_keys=triaged_by_id)
-    merged_into: Mapped["Ticket | None"] = relationship(remote_side="Ticket.id", foreign_keys=merged_into_id)
 
 
 class Watcher(Base):
