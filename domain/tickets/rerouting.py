@@ -51,10 +51,15 @@ async def route(unit: Unit, ticket: Ticket, category: Category) -> None:
     email = requester.email if requester is not None else ""
     facts = routing.Facts(category.id, ticket.priority, ticket.service_id, text, email)
     decision = routing.decide(rules, facts)
+    await _arrive(unit, None, ticket, decision, await place_of(unit, decision, category))
+
+
+async def place_of(unit: Unit, decision: routing.Decision, category: Category) -> UUID:
+    """The rule's department unless it was archived since, else the category's, which can't be."""
     wanted = decision.department_id
     if wanted is None or await unit.read(_department_in_use, wanted) is None:
-        wanted = category.department_id
-    await _arrive(unit, None, ticket, decision, wanted)
+        return category.department_id
+    return wanted
 
 
 async def leave_archived(unit: Unit, ticket: Ticket) -> None:

@@ -10,11 +10,10 @@ from domain import access, attachments, attempts, categories, history, routing, 
 from domain.access import Viewer
 from domain.happenings import TicketRouted, TicketSubmitted
 from domain.refusals import InvalidInput, NotAllowed, Problems
-from domain.tickets import assigning, search
+from domain.tickets import assigning, rerouting, search
 from infra.unit import Unit
 from models import (
     Category,
-    Department,
     Person,
     Role,
     Ticket,
@@ -70,7 +69,7 @@ async def submit(unit: Unit, viewer: Viewer, said: Submission) -> UUID:
     wanted = said.priority or category.default_priority
     text = "\n".join(filter(None, (subject, body, topic)))
     decision = routing.decide(rules, routing.Facts(category.id, wanted, said.service_id, text, requester.email))
-    department_id = await _department(unit, decision, category)
+    department_id = await rerouting.place_of(unit, decision, category)
     if department_id != category.department_id:
         asked = await unit.read_together(*sla.at_first(category.id, department_id))
     priority = decision.priority or wanted
@@ -158,19 +157,6 @@ def _requester(viewer: Viewer, found: Person | None) -> Person:
     if requester.id != viewer.id and requester.role is not Role.CUSTOMER:
         raise InvalidInput(("requesterId", "This is not a customer."))
     return requester
-
-
-async def _department(unit: Unit, decision: routing.Decision, category: Category) -> UUID:
-    """The rule's department unless it was archived since; a category's can't be."""
-    if decision.department_id is not None:
-        department = await unit.read(_department_in_use, decision.department_id)
-        if department is not None:
-            return department.id
-    return category.department_id
-
-
-def _department_in_use(department_id: Any) -> Select[Department]:
-    return select(Department).where(Department.id == department_id, Department.archived_at.is_(None))
 
 
 def _record(unit: Unit, viewer: Viewer, ticket: Ticket, decision: routing.Decision, *, policy_id: UUID | None) -> None:
