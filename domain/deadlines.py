@@ -17,7 +17,7 @@ LEADS = (Role.TEAM_LEAD, Role.MANAGER, Role.DIRECTOR, Role.ADMIN)
 async def warn(unit: Unit, targets: Sequence[tuple[UUID, SlaTargetKind]]) -> None:
     """Tell who is responsible for these tickets that these targets are due within the hour, in one email each.
 
-    That is a ticket's assignee, or without an active one the leads of its department, or else all who work there.
+    That is a ticket's assignee, or without one who works here the leads of its department, or else all who work there.
     Each is told once of each instant at which it was due. Nobody is, once it is done, rests, or was missed.
     """
     wanted, ticket_ids = set(targets), sorted({ticket_id for ticket_id, _ in targets})
@@ -25,7 +25,7 @@ async def warn(unit: Unit, targets: Sequence[tuple[UUID, SlaTargetKind]]) -> Non
     if not found:
         return
     agents = [ticket.assignee_id for ticket in found.values() if ticket.assignee_id]
-    active = {record[0] for record in await unit.run(_active, agents)}
+    here = {record[0] for record in await unit.run(_here, agents)}
     leads, others = defaultdict[UUID, list[UUID]](list), defaultdict[UUID, list[UUID]](list)
     places = list({ticket.department_id for ticket in found.values()})
     for department_id, person_id, is_lead in await unit.run(_staff, places):
@@ -38,7 +38,7 @@ async def warn(unit: Unit, targets: Sequence[tuple[UUID, SlaTargetKind]]) -> Non
             continue
         agent_id = ticket.assignee_id
         its = leads[ticket.department_id] or others[ticket.department_id]
-        people = [agent_id] if agent_id and agent_id in active else its
+        people = [agent_id] if agent_id and agent_id in here else its
         warnings.append(announcing.Warned(ticket, people, cause_of(clock)))
     await announcing.warn(unit, warnings)
 
@@ -59,8 +59,9 @@ def _tickets(ticket_ids: Any) -> Select[Ticket]:
     return select(Ticket).where(Ticket.id == func.any(ticket_ids)).order_by(Ticket.id)
 
 
-def _active(person_ids: Any) -> Select[*tuple[Any, ...]]:
-    return select(Person.id).where(Person.id == func.any(person_ids), Person.active)
+def _here(person_ids: Any) -> Select[*tuple[Any, ...]]:
+    rows = select(Person.id).where(Person.id == func.any(person_ids))
+    return rows.where(Person.active, Person.role != Role.CUSTOMER)
 
 
 def _staff(department_ids: Any) -> Select[*tuple[Any, ...]]:

@@ -709,6 +709,25 @@ async def test_the_assignee_is_warned_and_again_of_another_instant(
     assert await warned(agent) == 1
 
 
+@pytest.mark.parametrize("became", ["active = false", "role = 'CUSTOMER'"])
+async def test_who_works_here_no_more_is_not_warned_but_the_leads_are(
+    save, submit, sweep, later, run, warned, lead, agent, customer, problem, database, became
+):
+    """Their tickets are put back a moment later."""
+    await save(targets=[target(first=2 * HOUR, resolution=None)])
+    ticket = await submit(customer, problem)
+    async with later(ticket, 0) as (unit, row):
+        unit.change(row, assignee_id=agent.id)
+    await sweep(HOUR + 5)
+    await database.rows(f"UPDATE people SET {became} WHERE id = :id", id=agent.id)
+
+    await run()
+
+    assert await warned(lead) == 1
+    told = await database.rows("SELECT person_id FROM notifications WHERE kind = 'SLA_AT_RISK'")
+    assert told == [{"person_id": lead.id}]
+
+
 async def test_nobody_is_warned_of_what_was_done_meanwhile(
     save, submit, sweep, run, warned, api, lead, agent, customer, problem
 ):
