@@ -3,13 +3,16 @@
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
 from sqlalchemy import Select, select
+from sqlalchemy.orm import aliased
 
 from domain import messages, notifications, preferences
 from infra.unit import Unit
 from models import ArticleReview, ArticleReviewStatus, MessageChannel, MessageKind, NotificationKind, Person, Role
 
 KIND = NotificationKind.REVIEW_REQUESTED
+HEADS = (Role.MANAGER, Role.DIRECTOR)
 
 
 def _review(review_id: Any) -> Select[ArticleReview]:
@@ -17,9 +20,13 @@ def _review(review_id: Any) -> Select[ArticleReview]:
 
 
 def _people(assignee_id: Any, requester_id: Any) -> Select[*tuple[Any, ...]]:
-    """Whoever is to do it; where nobody is left who wrote it, those who can give it to somebody."""
+    """Whoever is to do it; where nobody is left who wrote it, those who can give it to somebody: the managers and
+    directors, or where there is none, the admins.
+    """
     rows = select(Person.id, Person.email, preferences.said_by(Person).label("said")).where(Person.active)
-    heads = Person.role.in_([Role.MANAGER, Role.DIRECTOR])
+    other = aliased(Person)
+    headed = sa.exists().where(other.active, other.role.in_(HEADS))
+    heads = sa.or_(Person.role.in_(HEADS), sa.and_(Person.role == Role.ADMIN, sa.not_(headed)))
     rows = rows.where(heads if assignee_id is None else Person.id == assignee_id)
     return rows.where(Person.id.is_distinct_from(requester_id)).order_by(Person.id)
 

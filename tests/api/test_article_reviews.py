@@ -440,6 +440,17 @@ async def test_what_somebody_was_to_review_is_told_when_they_leave(
     assert (review["id"], review["assignee"]) == (asked["id"], None)
     (news,) = await told(manager)
     assert news["subject"]["id"] == asked["id"]
+    assert await told(admin) == []
+
+
+async def test_where_nobody_is_above_leads_the_admins_are_told(
+    api, request_, told, mailbox, article, agent, lead, admin
+):
+    await request_(lead, article, assigneeId=agent.gid)
+    await api(admin, PERSON, input={"personId": agent.gid, "active": False})
+
+    (news,) = await told(admin)
+    assert news["subject"] is not None
 
 
 @pytest.mark.parametrize("named", [True, False])
