@@ -295,7 +295,7 @@ class Floor:
         category_id = UUID(given["categoryId"].removeprefix("cat_"))
         category_id, department_id, priority, _, email = (await run(held, CATEGORY, category_id, person))[0]
         priority = text(priority)
-        await counted(held, "submit:person", person, moment)
+        await counted(held, "submit:customer", person, moment)
         said, domain = f"{subject}\n{body}".lower(), email.rpartition("@")[2]
         for categories, priorities, services, words, domains, department in await run(held, RULES):
             if (

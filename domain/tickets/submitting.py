@@ -48,7 +48,9 @@ async def submit(unit: Unit, viewer: Viewer, said: Submission) -> UUID:
     _require_fields(viewer, said)
     problems = Problems()
     subject, body, topic, tags = _checked(problems, said)
-    tried = attempts.Attempts(unit, attempts.SUBMIT_BY_PERSON, str(viewer.id))
+    at_work = viewer.is_staff and not said.by_email  # by mail they ask for themselves, or a program does in their name
+    limit = attempts.SUBMIT_BY_STAFF if at_work else attempts.SUBMIT_BY_CUSTOMER
+    tried = attempts.Attempts(unit, limit, str(viewer.id))
     [usable, people, found, *asked, rules] = await unit.read_together(
         (categories.usable, viewer, said.category_id),
         (_customer, said.requester_id or viewer.id),

@@ -354,7 +354,7 @@ async def test_a_session_for_one_ticket_submits_no_other(api, desk, database, cu
     assert await database.counts() == before
 
 
-async def test_a_person_submits_sixty_tickets_an_hour_at_most(submit, database, customer, stranger, problem):
+async def test_a_customer_submits_sixty_tickets_an_hour_at_most(submit, database, customer, stranger, problem):
     for _ in range(60):
         assert (await submit(customer, problem))["number"]
     before = await database.counts()
@@ -364,6 +364,11 @@ async def test_a_person_submits_sixty_tickets_an_hour_at_most(submit, database, 
     assert refusal["__typename"] == "RateLimited"
     assert await database.counts() == before
     assert (await submit(stranger, problem))["number"]
+
+
+async def test_staff_submit_as_many_as_come_in_by_telephone(submit, agent, customer, problem):
+    for _ in range(61):
+        assert (await submit(agent, problem, requesterId=customer.gid))["number"]
 
 
 async def test_what_is_refused_for_another_reason_is_not_counted(submit, database, customer, problem):
