@@ -173,9 +173,14 @@ def departments_of(viewer: Viewer) -> Select[UUID]:
     return select(Membership.department_id).where(Membership.person_id == viewer.id)
 
 
+def membership(person_id: Any, department_id: Any) -> Select[Membership]:
+    """That somebody works in a department as its member, whatever their role is."""
+    return select(Membership).where(Membership.person_id == person_id, Membership.department_id == department_id)
+
+
 def works_in(person: Any, department_id: Any) -> ColumnElement[bool]:
     """Whether somebody is an active member of staff who can work on the department's tickets."""
-    member = sa.exists().where(Membership.person_id == person.id, Membership.department_id == department_id)
+    member = membership(person.id, department_id).exists()
     leads_all = person.role.in_([Role.DIRECTOR, Role.ADMIN])
     return sa.and_(person.active, person.role != Role.CUSTOMER, sa.or_(member, leads_all))
 

@@ -15,6 +15,7 @@ from domain.ranges import FIRST
 from domain.refusals import Conflict, ConflictReason, Problems
 from infra.unit import Unit
 from models import (
+    UNRESOLVED,
     AssignmentMethod,
     Category,
     Department,
@@ -23,7 +24,6 @@ from models import (
     Role,
     Ticket,
     TicketPriority,
-    TicketStatus,
 )
 
 LATEST_SECONDS = 60  # in so long has come what was on its way into a department when that was archived
@@ -78,8 +78,7 @@ def _any_category() -> Select[Category]:
 
 
 def _unresolved_of(department_id: Any) -> Select[Ticket]:
-    unresolved = [TicketStatus.OPEN, TicketStatus.PENDING, TicketStatus.ON_HOLD]
-    return select(Ticket).where(Ticket.department_id == department_id, Ticket.status.in_(unresolved)).limit(1)
+    return select(Ticket).where(Ticket.department_id == department_id, Ticket.status.in_(UNRESOLVED)).limit(1)
 
 
 # --- Writing ----------------------------------------------------------------------------------------------------------

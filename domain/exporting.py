@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import aliased
 
-from domain import ranges
+from domain import people, ranges
 from domain.ranges import FIRST
 from domain.refusals import InvalidInput, NotFound
 from infra.desk import Desk
@@ -225,10 +225,6 @@ PARTS = [
 ]  # fmt: skip
 
 
-def _by_email(email: Any) -> Select[Person]:
-    return select(Person).where(Person.email == email)
-
-
 def _end(part: Part, after: Any, most: Any) -> Select[*tuple[Any, ...]]:
     return ranges.end(part.key, after, most)
 
@@ -250,7 +246,7 @@ async def export(settings: Settings, email: str, path: Path, told: Told) -> None
     """
     async with Desk.open(settings) as desk:
         async with desk.writes.begin() as unit:
-            person = await unit.read(_by_email, email.strip().lower())
+            person = await unit.read(people.by_email_for_anyone, email.strip().lower())
         if person is None:
             raise NotFound("email", "person")
         with _new(path) as archive:

@@ -100,9 +100,7 @@ def tags_of(viewer: Viewer, event: Any) -> Any:
     """The ticket's tags as the event found them; none for customers."""
     if not viewer.is_staff:
         return []
-    words = sa.func.jsonb_array_elements_text(event.data["initial_tags"]).column_valued("tag")
-    tags = sa.func.array(select(words).scalar_subquery(), type_=ARRAY(sa.Text()))
-    return _for_side_of(viewer, event, tags, sa.literal_column("'{}'::text[]"))
+    return _for_side_of(viewer, event, words_in(event, "initial_tags"), sa.literal_column("'{}'::text[]"))
 
 
 # --- Writing ----------------------------------------------------------------------------------------------------------

@@ -39,3 +39,11 @@ def place(unit: Unit, rows: list[Row], row: Row, position: int | None) -> None:
     for number, other in enumerate(others):
         if other is row or cast(Placed, other).position != number:
             unit.change(other, position=number)
+
+
+def remove(unit: Unit, rows: list[Row], row: Row) -> None:
+    """Delete the row, and close the gap that it leaves among the locked rows, which are in their present order."""
+    unit.delete(row)
+    for number, other in enumerate(each for each in rows if each.id != row.id):
+        if cast(Placed, other).position != number:
+            unit.change(other, position=number)

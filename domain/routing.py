@@ -208,9 +208,5 @@ async def delete(unit: Unit, viewer: Viewer, rule_id: UUID) -> UUID:
     await positions.hold(unit, RoutingRule)
     rows = await unit.lock_all(_all_in_order)
     row = access.found(next((r for r in rows if r.id == rule_id), None), "routingRuleId", "rule")
-    unit.delete(row)
-    others = [other for other in rows if other.id != rule_id]
-    for number, other in enumerate(others):
-        if other.position != number:
-            unit.change(other, position=number)
+    positions.remove(unit, rows, row)
     return rule_id

@@ -22,7 +22,6 @@ from domain.refusals import Conflict, ConflictReason, NotAllowed, Problems
 from domain.wording import DESK
 from infra.unit import Unit
 from models import (
-    Membership,
     MessageTemplate,
     MessageTemplateUse,
     NotificationKind,
@@ -281,13 +280,9 @@ def check_placeholders(problems: Problems, field: str, text: str, known: Sequenc
         problems.add(field, f"There is no {{{{{name}}}}} here; possible are {', '.join(known)}.")
 
 
-def _membership(viewer: Viewer, department_id: Any) -> Select[Membership]:
-    return select(Membership).where(Membership.person_id == viewer.id, Membership.department_id == department_id)
-
-
 async def _require_department(unit: Unit, viewer: Viewer, department_id: UUID) -> None:
     access.found(await unit.read(departments.one, viewer, department_id), "departmentId", "department")
-    if not viewer.has(Role.DIRECTOR) and await unit.read(_membership, viewer, department_id) is None:
+    if not viewer.has(Role.DIRECTOR) and await unit.read(access.membership, viewer.id, department_id) is None:
         raise NotAllowed("You write replies for your own departments.")
 
 

@@ -14,7 +14,7 @@ from domain.refusals import Conflict, ConflictReason, NotAllowed, Problems
 from domain.tickets import search
 from domain.tickets.lists import TicketOrderField
 from infra.unit import Unit
-from models import Membership, Role, TicketView
+from models import Role, TicketView
 
 MOST_OWN = 100  # views of one person
 
@@ -101,14 +101,10 @@ def _of_owner(owner_id: Any) -> Select[TicketView]:
     return select(TicketView).where(TicketView.owner_id == owner_id).order_by(TicketView.position, TicketView.id)
 
 
-def _membership(viewer: Viewer, department_id: Any) -> Select[Membership]:
-    return select(Membership).where(Membership.person_id == viewer.id, Membership.department_id == department_id)
-
-
 async def _leads(unit: Unit, viewer: Viewer, department_id: UUID) -> bool:
     if not viewer.has(Role.TEAM_LEAD):
         return False
-    return viewer.has(Role.DIRECTOR) or await unit.read(_membership, viewer, department_id) is not None
+    return viewer.has(Role.DIRECTOR) or await unit.read(access.membership, viewer.id, department_id) is not None
 
 
 async def _require_keeping(unit: Unit, viewer: Viewer, row: TicketView) -> None:
@@ -131,9 +127,5 @@ async def delete(unit: Unit, viewer: Viewer, view_id: UUID) -> UUID:
     await positions.hold(unit, TicketView)
     row = access.found(await unit.lock(one, viewer, view_id), "ticketViewId", "view")
     await _require_keeping(unit, viewer, row)
-    rows = await unit.lock_all(_of_owner, row.owner_id)
-    unit.delete(row)
-    for number, other in enumerate(each for each in rows if each.id != view_id):
-        if other.position != number:
-            unit.change(other, position=number)
+    positions.remove(unit, await unit.lock_all(_of_owner, row.owner_id), row)
     return view_id

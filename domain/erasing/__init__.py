@@ -13,7 +13,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import Select, func, select
 
-from domain import history, profiles
+from domain import history, people, profiles
 from domain.erasing.rules import ERASED, PERSON, RULES, Rule
 from domain.jobs import EraseFiles
 from domain.ranges import FIRST
@@ -41,10 +41,6 @@ class Found:
     tickets: int
 
 
-def _by_email(email: Any) -> Select[Person]:
-    return select(Person).where(Person.email == email)
-
-
 def _tickets(person_id: Any) -> Select[*tuple[Any, ...]]:
     return select(func.count()).select_from(Ticket).where(Ticket.requester_id == person_id)
 
@@ -66,7 +62,7 @@ def _allowed() -> Select[*tuple[Any, ...]]:
 async def find(desk: Desk, email: str) -> Found:
     """Whoever has this address, active or not. Raises NotFound."""
     async with desk.writes.begin() as unit:
-        person = await unit.read(_by_email, email.strip().lower())
+        person = await unit.read(people.by_email_for_anyone, email.strip().lower())
         if person is None:
             raise NotFound("email", "person")
         count = (await unit.run(_tickets, person.id))[0][0]

@@ -13,7 +13,7 @@ from domain.escalations.raising import ROLES, Raise
 from domain.happenings import EscalationAcknowledged
 from domain.refusals import Conflict, ConflictReason, NotAllowed, Problems
 from infra.unit import Unit
-from models import Escalation, EscalationLevel, Membership, Role, Ticket, TicketStatus
+from models import Escalation, EscalationLevel, Role, Ticket, TicketStatus
 
 MOST_REASON = 500
 SETTLED_BY = "It is settled by those it was escalated to, and by those above them."
@@ -94,10 +94,6 @@ def _one(escalation_id: Any) -> Select[Escalation]:
     return select(Escalation).where(Escalation.id == escalation_id)
 
 
-def _membership(person_id: Any, department_id: Any) -> Select[Membership]:
-    return select(Membership).where(Membership.person_id == person_id, Membership.department_id == department_id)
-
-
 async def _settled_by(unit: Unit, viewer: Viewer, escalation_id: UUID) -> tuple[Ticket, Escalation]:
     """The ticket and its escalation, locked in this order, for those who may settle it: who it was escalated to, and
     everyone above them.
@@ -113,6 +109,6 @@ async def _settled_by(unit: Unit, viewer: Viewer, escalation_id: UUID) -> tuple[
     if viewer.has(Role.DIRECTOR) or viewer.id in escalation.escalated_to_ids:
         return ticket, escalation
     above = viewer.role is not None and viewer.role.value > ROLES[escalation.level].value
-    if not above or await unit.read(_membership, viewer.id, ticket.department_id) is None:
+    if not above or await unit.read(access.membership, viewer.id, ticket.department_id) is None:
         raise NotAllowed(SETTLED_BY)
     return ticket, escalation

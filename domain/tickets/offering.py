@@ -1,4 +1,4 @@
-"""Tickets that found no agent as they came in: offered again, once somebody of their department is free."""
+"""Tickets that found no agent where they came in or were sent: offered again, once somebody there is free."""
 
 from itertools import groupby
 from operator import itemgetter
