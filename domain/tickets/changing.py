@@ -84,7 +84,9 @@ async def update(
 
 
 async def apply(unit: Unit, viewer: Viewer, ticket: Ticket, changes: Changes) -> bool:
-    """Change a locked ticket, for a viewer who may; gives whether anything has changed."""
+    """Change a locked ticket, for a viewer who may; gives whether anything has changed. Where an agent is named, the
+    caller gives it to them: elsewhere no other one is looked for.
+    """
     before = ticket.last_seq
     wanted = changes.wanted
     if changes.subject is not None:
@@ -103,7 +105,7 @@ async def apply(unit: Unit, viewer: Viewer, ticket: Ticket, changes: Changes) ->
 
 async def _place(unit: Unit, viewer: Viewer, ticket: Ticket, wanted: Mapping[str, Any]) -> None:
     """Category and department. Whoever gives another category to a ticket that waits for its own has found it."""
-    category = None
+    category, assigns = None, wanted.get("assignee_id") is None
     if "category_id" in wanted and wanted["category_id"] != ticket.category_id:
         category = await found_category(unit, viewer, wanted["category_id"])
         if ticket.triage_pending:
@@ -111,9 +113,9 @@ async def _place(unit: Unit, viewer: Viewer, ticket: Ticket, wanted: Mapping[str
         set_category(unit, viewer, ticket, category)
     if "department_id" not in wanted:
         if category is not None:
-            await rerouting.route(unit, ticket, category)
+            await rerouting.route(unit, ticket, category, assigns=assigns)
     elif wanted["department_id"] != ticket.department_id:
-        await rerouting.send(unit, viewer, ticket, wanted["department_id"])
+        await rerouting.send(unit, viewer, ticket, wanted["department_id"], assigns=assigns)
 
 
 async def triage(

@@ -37,21 +37,28 @@ def _unresolved_in(department_id: Any, after: Any, most: int) -> Select[Ticket]:
     return rows.order_by(Ticket.id).limit(most)
 
 
-async def send(unit: Unit, viewer: Viewer, ticket: Ticket, department_id: UUID) -> None:
-    """Send the ticket to a department that the viewer chose. Raises NotFound."""
+async def send(unit: Unit, viewer: Viewer, ticket: Ticket, department_id: UUID, *, assigns: bool = True) -> None:
+    """Send the ticket to a department that the viewer chose; not `assigns`: they say themselves who has it there.
+
+    Raises NotFound.
+    """
     department = await departments.in_use(unit, viewer, department_id)
-    await _arrive(unit, viewer.id, ticket, routing.Decision(department_id=department.id), department.id)
+    decision = routing.Decision(department_id=department.id)
+    await _arrive(unit, viewer.id, ticket, decision, department.id, assigns=assigns)
 
 
-async def route(unit: Unit, ticket: Ticket, category: Category) -> None:
-    """Send the ticket where the rules, or else its category, say. Priority and tags stay as they are."""
+async def route(unit: Unit, ticket: Ticket, category: Category, *, assigns: bool = True) -> None:
+    """Send the ticket where the rules, or else its category, say. Priority and tags stay as they are.
+
+    Not `assigns`: who has it there is said elsewhere.
+    """
     requester = await unit.read(_person, ticket.requester_id)
     rules = await unit.read_all(routing.active)
     text = "\n".join(filter(None, (ticket.subject, ticket.body, ticket.topic)))
     email = requester.email if requester is not None else ""
     facts = routing.Facts(category.id, ticket.priority, ticket.service_id, text, email)
     decision = routing.decide(rules, facts)
-    await _arrive(unit, None, ticket, decision, await place_of(unit, decision, category))
+    await _arrive(unit, None, ticket, decision, await place_of(unit, decision, category), assigns=assigns)
 
 
 async def place_of(unit: Unit, decision: routing.Decision, category: Category) -> UUID:
@@ -82,17 +89,28 @@ async def empty(unit: Unit, job: LeaveArchived) -> None:
 
 
 async def _arrive(
-    unit: Unit, actor_id: UUID | None, ticket: Ticket, decision: routing.Decision, department_id: UUID
+    unit: Unit,
+    actor_id: UUID | None,
+    ticket: Ticket,
+    decision: routing.Decision,
+    department_id: UUID,
+    *,
+    assigns: bool,
 ) -> None:
-    """The ticket is in this department now, with its agent if they work there, else with another or none."""
+    """The ticket is in this department now, with its agent if they work there, else with none; if it `assigns`, with
+    whoever has it there.
+    """
     before = ticket.department_id
     if department_id != before:
         unit.change(ticket, department_id=department_id)
         by_rule = decision.rule_id if decision.department_id == department_id else None
         await raising.go_along(unit, actor_id, ticket, TicketRouted(before, department_id, by_rule))
     has_it = ticket.assignee_id
+    if has_it is None and not assigns:
+        return
     if has_it is not None and (
         department_id == before or await unit.read(routing.agent_of, has_it, department_id) is not None
     ):
         return
-    assigning.hand(unit, None, ticket, await assigning.choose(unit, ticket, decision.assignee_id))
+    chosen = await assigning.choose(unit, ticket, decision.assignee_id) if assigns else None
+    assigning.hand(unit, None, ticket, chosen)

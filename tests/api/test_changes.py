@@ -509,6 +509,37 @@ async def test_the_least_busy_is_next_and_the_absent_get_nothing(team, submit, c
     assert sorted(await team.who()) == ["Agent 1", "Agent 1", "Agent 2", "Agent 2"]
 
 
+async def test_who_is_named_where_many_are_sent_has_them_and_nobody_else_did(
+    team, api, submit, happened, database, director, customer, invoices, support
+):
+    """Nor has anybody lost their turn there, or hears of it."""
+    found = await submit(customer, invoices)
+    turns = "SELECT person_id, last_assigned_at FROM availabilities ORDER BY person_id"
+    before = await database.rows(turns)
+    named = team.people[-1]
+
+    given = {"ticketIds": [found["id"]], "departmentId": support.gid, "assigneeId": named.gid}
+    assert (await api(director, MANY, input=given))["updateTickets"]["refused"] == []
+
+    events = await happened(director, gid=found["id"])
+    assert [event["__typename"] for event in events] == ["TicketRouted", "TicketAssigned"]
+    assert (await team.who())[-1] == named.name
+    assert await database.rows(turns) == before
+
+
+async def test_who_has_a_ticket_does_not_keep_it_where_they_do_not_work(
+    team, api, submit, director, database, problem, billing, customer
+):
+    found = await submit(customer, problem)
+    (before,) = await database.rows("SELECT assignee_id, department_id, last_seq FROM tickets")
+
+    given = {"departmentId": billing.gid, "assigneeId": f"per_{before['assignee_id']}"}
+    answer = (await api(director, MANY, input={"ticketIds": [found["id"]]} | given))["updateTickets"]
+
+    assert [each["refusal"]["field"] for each in answer["refused"]] == ["assigneeId"]
+    assert await database.rows("SELECT assignee_id, department_id, last_seq FROM tickets") == [before]
+
+
 async def test_two_at_once_do_not_overfill(team, submit, customer, problem):
     await team.assigns("LEAST_BUSY", 2)
     await asyncio.gather(*(submit(customer, problem) for _ in range(12)))
