@@ -120,7 +120,8 @@ async def resolve(unit: Unit, viewer: Viewer, settings: Settings, said: Solution
     unit.change(
         ticket, status=TicketStatus.RESOLVED, resolved_at=unit.now, resumes_at=None, waiting_since=None, rating=None
     )
-    if text and ticket.first_responded_at is None:
+    # Whoever asked does not answer themselves, also where they work on it.
+    if text and ticket.first_responded_at is None and ticket.requester_id != viewer.id:
         unit.change(ticket, first_responded_at=unit.now)
     history.record(unit, viewer.id, ticket, TicketResolved(resolution.id))
     await escalations.end_in_force(unit, viewer.id, ticket)

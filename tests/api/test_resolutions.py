@@ -347,6 +347,14 @@ async def test_the_customer_opens_it_again_and_their_reason_is_a_comment(do, age
     assert found["events"]["nodes"][-1]["reason"] == "It *still* burns.\nReally."
 
 
+async def test_who_solves_what_they_asked_for_has_not_answered_it(do, submit, agent, colleague, problem):
+    mine = await submit(colleague, problem)
+
+    found = await do(colleague, "resolveTicket", ticketId=mine["id"], summary="It was unplugged.")
+
+    assert (found["status"], found["firstRespondedAt"]) == ("RESOLVED", None)
+
+
 async def test_so_it_is_of_what_staff_asked_for_themselves(do, submit, agent, colleague, problem):
     mine = await submit(colleague, problem)
     await do(agent, "resolveTicket", ticketId=mine["id"])
