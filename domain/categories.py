@@ -36,7 +36,7 @@ def usable(viewer: Viewer, category_id: Any) -> Select[Category]:
     return visible(viewer).where(Category.id == category_id)
 
 
-def some(category_ids: Any) -> Select[Category]:
+def named(category_ids: Any) -> Select[Category]:
     """These categories, archived ones included, in their order."""
     return select(Category).where(Category.id == func.any(category_ids)).order_by(Category.position, Category.id)
 

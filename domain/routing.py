@@ -178,8 +178,8 @@ def _checked(form: Form) -> dict[str, Any]:
 async def _known(unit: Unit, viewer: Viewer, form: Form) -> None:
     """Raises NotFound, with the field's path, for the first id that names nothing."""
     lists: tuple[tuple[str, Any, list[UUID], str], ...] = (
-        ("categoryIds", categories.some, form.category_ids, "category"),
-        ("serviceIds", services.some, form.service_ids, "service"),
+        ("categoryIds", categories.named, form.category_ids, "category"),
+        ("serviceIds", services.named, form.service_ids, "service"),
     )
     for name, build, wanted, what in lists:
         known = {row.id for row in await unit.read_all(build, wanted)}

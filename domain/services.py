@@ -41,7 +41,7 @@ def usable(viewer: Viewer, service_id: Any) -> Select[Service]:
     return visible(viewer).where(Service.id == service_id)
 
 
-def some(service_ids: Any) -> Select[Service]:
+def named(service_ids: Any) -> Select[Service]:
     """These services, archived ones included, by name."""
     return select(Service).where(Service.id == func.any(service_ids)).order_by(Service.name)
 

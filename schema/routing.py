@@ -38,11 +38,11 @@ class RoutingRule(Node):
 
     @planned("Condition: one of these categories, at most 50; empty: any.")
     def categories(rule: models.RoutingRule, viewer: Viewer) -> list[Category]:
-        return categories.some(rule.category_ids)
+        return categories.named(rule.category_ids)
 
     @planned("Condition: one of these services, at most 50; empty: any.")
     def services(rule: models.RoutingRule, viewer: Viewer) -> list[Service]:
-        return services.some(rule.service_ids)
+        return services.named(rule.service_ids)
 
 
 @strawberry.input(description="What saveRoutingRule needs.")

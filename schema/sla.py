@@ -66,7 +66,7 @@ class SlaPolicy(Node):
 
     @planned("Condition: one of these categories, at most 50; empty: any.", most=policies.MOST_CONDITIONS)
     def categories(policy: models.SlaPolicy, viewer: Viewer) -> list[Category]:
-        return categories.some(policy.category_ids)
+        return categories.named(policy.category_ids)
 
     @computed("Targets, at most one for each priority.", most=len(models.TicketPriority))
     def targets(policy: models.SlaPolicy, viewer: Viewer) -> list[SlaTarget]:

@@ -41,7 +41,7 @@ def children_of(viewer: Viewer, category: Any) -> Select[ArticleCategory]:
 
 def ticket_categories_of(viewer: Viewer, category: Any) -> Select[Category]:
     """The categories of tickets whose questions it answers, as far as the viewer sees them."""
-    rows = ticket_categories.some(category.ticket_category_ids)
+    rows = ticket_categories.named(category.ticket_category_ids)
     return rows if viewer.is_staff else rows.where(Category.archived_at.is_(None))
 
 
@@ -112,7 +112,7 @@ async def save(unit: Unit, viewer: Viewer, category_id: UUID | None, form: Form)
 
 
 async def _known(unit: Unit, category_ids: list[UUID]) -> None:
-    found = {row.id for row in await unit.read_all(ticket_categories.some, category_ids)}
+    found = {row.id for row in await unit.read_all(ticket_categories.named, category_ids)}
     for number, each in enumerate(category_ids):
         if each not in found:
             raise NotFound(f"ticketCategoryIds.{number}", "category")

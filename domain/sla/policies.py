@@ -174,7 +174,7 @@ async def _known(unit: Unit, viewer: Viewer, form: Form) -> None:
     """Raises NotFound, with the field's path, for the first id that names nothing."""
     conditions: tuple[tuple[str, tuple[Any, ...], str], ...] = (
         ("departmentIds", (departments.named, form.department_ids), "department"),
-        ("categoryIds", (categories.some, form.category_ids), "category"),
+        ("categoryIds", (categories.named, form.category_ids), "category"),
     )
     for field, (build, *arguments), what in conditions:
         wanted: list[UUID] = arguments[-1]
