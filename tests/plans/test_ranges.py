@@ -5,7 +5,7 @@ from large_desk import GROWING
 
 from domain import exporting
 from domain.erasing.rules import RULES
-from domain.exporting import PARTS
+from domain.exporting.parts import PARTS
 from domain.ranges import FIRST, end
 
 

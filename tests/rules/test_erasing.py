@@ -16,6 +16,7 @@ from test_history_replays import EVENTS
 import models
 from domain import erasing, exporting, happenings
 from domain.erasing.rules import KEPT, NAME, PERSON, RULES
+from domain.exporting.parts import PARTS
 from domain.refusals import Conflict, InvalidInput, NotFound
 from infra.ids import new_id
 from infra.postgres import Unavailable
@@ -426,7 +427,7 @@ async def test_the_archive_holds_what_they_may_read_and_nothing_of_the_others(sc
         assert archive.testzip() is None
         held = {name: archive.read(name) for name in archive.namelist()}
     parts = {name: json.loads(text) for name, text in held.items() if name.endswith(".json")}
-    assert set(parts) == {f"{part.name}.json" for part in exporting.PARTS}
+    assert set(parts) == {f"{part.name}.json" for part in PARTS}
     assert [f"{len(parts[line.split(':')[0]]):,}" for line in said] == [line.rsplit(" ", 1)[1] for line in said]
     assert all(line in held["README.txt"].decode() for line in said)
     (ticket,) = parts["tickets.json"]
