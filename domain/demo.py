@@ -10,7 +10,7 @@ from sqlalchemy import Select, select
 from domain import people, services, sessions
 from domain.access import Viewer
 from domain.articles import categories as article_categories
-from domain.articles import feedback, views, writing
+from domain.articles import feedback, publishing, views, writing
 from domain.articles.feedback import Opinion
 from domain.maintenance import announcing
 from domain.people import Newcomer
@@ -247,7 +247,7 @@ async def _articles(unit: Unit) -> None:
         for title, body, audience in texts:
             said = writing.Beginning(title, None, body, category_id, audience, [], "en", None)
             article_id = await writing.create(unit, viewer, said)
-            await writing.publish(unit, viewer, article_id, None, None)
+            await publishing.publish(unit, viewer, article_id, None, None)
             await unit.flush()
             for email, opinion in OPINIONS.get(title, ()):
                 if reader := await unit.read(_person, email):

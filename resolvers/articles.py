@@ -5,7 +5,7 @@ from typing import Annotated
 import models
 from domain import articles
 from domain.access import Viewer
-from domain.articles import lists, search, writing
+from domain.articles import lists, publishing, search, writing
 from domain.articles.lists import ArticleOrderField
 from infra.unit import Unit
 from planner.fields import argument, planned
@@ -133,16 +133,16 @@ async def save_article_draft(unit: Unit, context: Context, input: SaveArticleDra
 async def publish_article(unit: Unit, context: Context, input: PublishArticleInput) -> PublishArticleResult:
     article_id = key_of(input.article_id, models.Article, "articleId")
     if input.at is None:
-        return PublishArticleSuccess(article=await writing.take_back(unit, context.viewer, article_id))
+        return PublishArticleSuccess(article=await publishing.take_back(unit, context.viewer, article_id))
     at, note, close_review = given(input.at), given(input.note), input.close_review
-    done = await writing.publish(unit, context.viewer, article_id, at, note, close_review=close_review)
+    done = await publishing.publish(unit, context.viewer, article_id, at, note, close_review=close_review)
     return PublishArticleSuccess(article=done)
 
 
 @mutation("Withdraws an article. Leads.")
 async def archive_article(unit: Unit, context: Context, input: ArchiveArticleInput) -> ArchiveArticleResult:
     article_id = key_of(input.article_id, models.Article, "articleId")
-    return ArchiveArticleSuccess(article=await writing.archive(unit, context.viewer, article_id))
+    return ArchiveArticleSuccess(article=await publishing.archive(unit, context.viewer, article_id))
 
 
 @mutation("Makes a copy of a former version the draft. Staff.")

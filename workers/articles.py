@@ -1,7 +1,7 @@
 """Articles that are published later, and reviews that are asked for."""
 
 from domain import reviewing
-from domain.articles import writing
+from domain.articles import publishing
 from domain.jobs import PublishArticle, TellReview
 from infra.jobs import Work, performs
 
@@ -9,7 +9,7 @@ from infra.jobs import Work, performs
 @performs(PublishArticle)
 async def publish_article(work: Work[PublishArticle]) -> None:
     async with work.settle() as unit:
-        await writing.publish_planned(unit, work.job.article_id)
+        await publishing.publish_planned(unit, work.job.article_id)
 
 
 @performs(TellReview)

@@ -1,4 +1,4 @@
-"""Writing articles: drafts beside what readers see, publishing now or later, withdrawing, and going back."""
+"""Writing articles: drafts beside what readers see, and going back to what was published before."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -10,8 +10,7 @@ from sqlalchemy import Select, func, select
 
 from domain import access, articles, positions, tickets, words
 from domain.access import Viewer
-from domain.articles import categories, index, reviewing, texts
-from domain.jobs import PublishArticle
+from domain.articles import categories, index, texts
 from domain.refusals import Conflict, ConflictReason, InvalidInput, Problems
 from infra.unit import Unit
 from models import (
@@ -33,7 +32,6 @@ STAYING = {
     "position": ("position", "The place"),
     "audience": ("audience", "The audience"),
 }
-LATEST = dt.timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ async def create(unit: Unit, viewer: Viewer, said: Beginning) -> UUID:
     article = unit.insert(
         Article,
         **text,
-        slug=await _slug(unit, None, text["title"]),
+        slug=await slug_of(unit, None, text["title"]),
         category_id=said.category_id,
         position=(await unit.run(_next_position, said.category_id))[0][0],
         tags=tags,
@@ -141,94 +139,7 @@ async def restore(unit: Unit, viewer: Viewer, version_id: UUID) -> UUID:
     return article.id
 
 
-async def publish(
-    unit: Unit,
-    viewer: Viewer,
-    article_id: UUID,
-    at: dt.datetime | None,
-    note: str | None,
-    *,
-    close_review: bool = True,
-) -> UUID:
-    """Make the draft what readers see, at once or at a moment to come. An archived article comes back.
-
-    `close_review`: the open review is then closed, as the article was revised.
-    Published already: it stays so, and what was planned is taken back. Raises InvalidInput, NotFound, NotAllowed, and
-    Conflict WRONG_STATE when there is nothing to publish later.
-    """
-    articles.may_publish(viewer)
-    problems = Problems()
-    said = words.optional_line(problems, "note", note, most=500, what="The note")
-    if at is not None and at > unit.now + LATEST:
-        problems.add("at", "This is more than a year away.")
-    problems.refuse()
-    article = access.found(await unit.lock(articles.one, viewer, article_id), "articleId", "article")
-    draft = await unit.lock(articles.draft_of, viewer, article_id)
-    if at is not None and at > unit.now:
-        if draft is None and article.status is ArticleStatus.PUBLISHED:
-            said = "There is no draft to publish."
-            raise Conflict(ConflictReason.WRONG_STATE, said, current=(Article, article.id))
-        planned = {"publishes_at": at, "publishes_by_id": viewer.id, "publishes_note": said}
-        unit.change(article, **planned, publishes_closing=close_review)
-        unit.enqueue(PublishArticle(article.id), delay=(at - unit.now).total_seconds())
-        articles.tell(unit, article.id)
-        return article.id
-    await _out(unit, article, draft, viewer.id, said, close_review=close_review)
-    return article.id
-
-
-async def take_back(unit: Unit, viewer: Viewer, article_id: UUID) -> UUID:
-    """What was planned does not happen. Raises NotFound, NotAllowed."""
-    articles.may_publish(viewer)
-    article = access.found(await unit.lock(articles.one, viewer, article_id), "articleId", "article")
-    if article.publishes_at is not None:
-        _unplan(unit, article)
-        articles.tell(unit, article.id)
-    return article.id
-
-
-async def publish_planned(unit: Unit, article_id: UUID) -> None:
-    """Publish what is due to be, unless it was taken back. What was put off is asked for again, as it is where this
-    machine's clock is behind that of whoever asked.
-    """
-    article = await unit.lock(_row, article_id)
-    if article is None or article.publishes_at is None:
-        return
-    if article.publishes_at > unit.now:
-        unit.enqueue(PublishArticle(article.id), delay=(article.publishes_at - unit.now).total_seconds())
-        return
-    draft = await unit.lock(_draft_row, article_id)
-    if article.publishes_by_id is None:
-        raise LookupError("Nobody has planned this.")
-    by_id, note, closing = article.publishes_by_id, article.publishes_note, article.publishes_closing
-    await _out(unit, article, draft, by_id, note, close_review=closing)
-
-
-async def archive(unit: Unit, viewer: Viewer, article_id: UUID) -> UUID:
-    """Withdraw an article. Archived ones stay so. Raises NotFound, NotAllowed, Conflict WRONG_STATE for a draft."""
-    articles.may_publish(viewer)
-    article = access.found(await unit.lock(articles.one, viewer, article_id), "articleId", "article")
-    if article.status is ArticleStatus.ARCHIVED:
-        return article.id
-    if article.status is ArticleStatus.DRAFT:
-        said = "This article was never published."
-        raise Conflict(ConflictReason.WRONG_STATE, said, current=(Article, article.id))
-    unit.change(article, status=ArticleStatus.ARCHIVED)
-    _unplan(unit, article)
-    articles.tell(unit, article.id)
-    await index.keep(unit, article)
-    return article.id
-
-
 # --- Steps ------------------------------------------------------------------------------------------------------------
-
-
-def _row(article_id: Any) -> Select[Article]:
-    return select(Article).where(Article.id == article_id)
-
-
-def _draft_row(article_id: Any) -> Select[ArticleVersion]:
-    return select(ArticleVersion).where(ArticleVersion.article_id == article_id, ArticleVersion.published_at.is_(None))
 
 
 def _next_position(category_id: Any) -> Any:
@@ -264,7 +175,7 @@ async def _usable(unit: Unit, viewer: Viewer, category_id: UUID) -> ArticleCateg
     return category
 
 
-async def _slug(unit: Unit, article: Article | None, title: str) -> str:
+async def slug_of(unit: Unit, article: Article | None, title: str) -> str:
     """A slug for the title that leads to no other article, or did."""
     await positions.hold(unit, ArticleSlug)
     slug = texts.slug(title)
@@ -298,7 +209,7 @@ async def _say(
         if draft is None:
             raise LookupError("An article that was never published has a draft.")
         unit.change(draft, **text, edited_by_id=viewer.id, edited_at=unit.now)
-        slug = article.slug if text["title"] == article.title else await _slug(unit, article, text["title"])
+        slug = article.slug if text["title"] == article.title else await slug_of(unit, article, text["title"])
         unit.change(article, **text, slug=slug, updated_at=unit.now)
         return True
     same = all(text[name] == getattr(article, name) for name in TEXT)
@@ -308,7 +219,7 @@ async def _say(
     elif same:
         unit.delete(draft)
         if article.status is ArticleStatus.PUBLISHED:  # what was planned is done, and must not befall another draft
-            _unplan(unit, article)
+            unplan(unit, article)
     else:
         unit.change(draft, **text, edited_by_id=viewer.id, edited_at=unit.now)
     return False
@@ -332,29 +243,6 @@ async def _at_once(unit: Unit, viewer: Viewer, article: Article, given: dict[str
     return found_otherwise
 
 
-def _unplan(unit: Unit, article: Article) -> None:
+def unplan(unit: Unit, article: Article) -> None:
+    """What was planned for a locked article does not happen."""
     unit.change(article, publishes_at=None, publishes_by_id=None, publishes_note=None)
-
-
-async def _out(
-    unit: Unit,
-    article: Article,
-    draft: ArticleVersion | None,
-    publisher_id: UUID,
-    note: str | None,
-    *,
-    close_review: bool,
-) -> None:
-    """Publish the draft, or what was archived; where there is neither, all is published already."""
-    if draft is not None:
-        text = {name: getattr(draft, name) for name in (*TEXT, "body_html")}
-        unit.change(draft, published_by_id=publisher_id, published_at=unit.now, note=note)
-        if draft.title != article.title:
-            unit.change(article, slug=await _slug(unit, article, draft.title))
-        unit.change(article, **text, number=draft.number, updated_at=unit.now)
-        if close_review:
-            await reviewing.revised(unit, article, publisher_id)
-    unit.change(article, status=ArticleStatus.PUBLISHED, published_at=article.published_at or unit.now)
-    _unplan(unit, article)
-    articles.tell(unit, article.id)
-    await index.keep(unit, article)

@@ -8,7 +8,7 @@ from knowledge import GIVE, SEEN, VIEW
 
 from domain import visitors
 from domain.access import Viewer
-from domain.articles import categories, writing
+from domain.articles import categories, publishing, writing
 from models import ArticleAudience, Role
 
 
@@ -70,7 +70,7 @@ def publish(desk, as_lead, knowledge, agent):
         async with desk.writes.begin() as unit:
             article_id = await writing.create(unit, Viewer(Role.AGENT, agent.id), said)
         if out:
-            await as_lead(writing.publish, article_id, None, None)
+            await as_lead(publishing.publish, article_id, None, None)
         return SimpleNamespace(id=article_id, gid=f"art_{article_id}")
 
     return published

@@ -8,7 +8,7 @@ import pytest
 from knowledge import GIVE
 
 from domain import sessions
-from domain.articles import views, writing
+from domain.articles import publishing, views, writing
 from domain.metrics import counting, rebuilding
 from infra.unit import now
 from models import ArticleAudience, Role
@@ -66,7 +66,7 @@ async def test_what_is_said_again_replaces_it(give, look, article, customer, age
 async def test_each_version_has_its_own(give, look, as_lead, article, customer, agent):
     await give(customer, article, helpful=False)
     await as_lead(writing.save_draft, article.id, {"body": "Better."}, None)
-    await as_lead(writing.publish, article.id, None, None)
+    await as_lead(publishing.publish, article.id, None, None)
 
     assert (await look(customer, article))["viewerFeedback"]["versionNumber"] == 1
     second = await give(customer, article, helpful=True)
@@ -120,7 +120,7 @@ async def test_what_somebody_said_goes_out_of_sight_with_the_article(
 ):
     kept = await give(customer, article, helpful=True)
     assert (await api(customer, NODE, id=kept["id"]))["node"] == {"id": kept["id"]}
-    await as_lead(writing.archive, article.id)
+    await as_lead(publishing.archive, article.id)
 
     assert (await api(customer, NODE, id=kept["id"]))["node"] is None
     assert (await look(agent, article))["feedback"]["totalCount"] == 1
@@ -231,7 +231,7 @@ async def test_views_within_a_span_and_of_a_version(open_it, look, article, as_l
     await database.rows("UPDATE article_views SET start = start - interval '2 days'")
     await database.rows("DELETE FROM article_readings")
     await as_lead(writing.save_draft, article.id, {"body": "Better."}, None)
-    await as_lead(writing.publish, article.id, None, None)
+    await as_lead(publishing.publish, article.id, None, None)
     await open_it(customer, article)
 
     async def count(**variables):

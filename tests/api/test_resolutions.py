@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from domain.articles import writing
+from domain.articles import publishing
 from domain.jobs import RemindOfResolution
 from domain.messages import ticket_link
 from domain.metrics import counting
@@ -748,7 +748,7 @@ async def test_an_article_that_its_reader_may_not_read_is_not_sent(
 ):
     article = await publish("Canary")
     await do(agent, "resolveTicket", articleId=article.gid)
-    await as_lead(writing.archive, article.id)
+    await as_lead(publishing.archive, article.id)
 
     await work.run()
     assert "Canary" not in str(mailbox.to(customer.email))
@@ -767,7 +767,7 @@ async def test_the_tickets_page_shows_the_article_while_its_reader_may_read_it(
     assert "The answer stands in our article “Reset a password”:" in page
     assert "Press <em>reset</em>." in page
 
-    await as_lead(writing.archive, article.id)
+    await as_lead(publishing.archive, article.id)
     page = (await http.get(path)).text
     assert "How it was solved" in page
     assert "Press" not in page

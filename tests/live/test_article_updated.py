@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from domain.access import Viewer
-from domain.articles import categories, feedback, reviewing, writing
+from domain.articles import categories, feedback, publishing, reviewing, writing
 from models import ArticleAudience, ArticleFeedbackSource, ArticleReview, Role
 
 WATCH = "subscription ($id: ID!) { articleUpdated(id: $id) { title status draft { title } } }"
@@ -27,7 +27,7 @@ async def article(act):
     category_id = await act(categories.save, None, categories.Form("C", None, None, [], None, archived=False))
     begun = writing.Beginning("First", None, "", category_id, ArticleAudience.CUSTOMERS, [], "en", None)
     article_id = await act(writing.create, begun)
-    return await act(writing.publish, article_id, None, None)
+    return await act(publishing.publish, article_id, None, None)
 
 
 async def test_the_article_now_and_after_every_change_until_it_is_withdrawn(signed_in, act, article, customer, agent):
@@ -43,14 +43,14 @@ async def test_the_article_now_and_after_every_change_until_it_is_withdrawn(sign
         "status": "PUBLISHED",
         "draft": {"title": "Second"},
     }
-    await act(writing.publish, article, None, None)
+    await act(publishing.publish, article, None, None)
     assert (await writer.item())["articleUpdated"] == {"title": "Second", "status": "PUBLISHED", "draft": None}
     seen = (await reader.item())["articleUpdated"]
     if seen["title"] == "First":  # the draft changed nothing for them, and may be told
         seen = (await reader.item())["articleUpdated"]
     assert seen == {"title": "Second", "status": "PUBLISHED", "draft": None}
 
-    await act(writing.archive, article)
+    await act(publishing.archive, article)
     assert await reader.receive() == {"type": "complete", "id": watched[0]}
     assert (await writer.item())["articleUpdated"]["status"] == "ARCHIVED"
 
