@@ -42,7 +42,7 @@ class SlaPolicy(Record):
 class SlaVersion(Record):
     """What a policy asked for from some moment on. The one of the highest number is the policy's present one.
 
-    `targets` by priority: `{"URGENT": {"first_response": seconds or null, "resolution": seconds or null}}`.
+    `targets` by priority: `{"URGENT": {"FIRST_RESPONSE": seconds or null, "RESOLUTION": seconds or null}}`.
     """
 
     __tablename__ = "sla_versions"
