@@ -1,6 +1,6 @@
 """Articles that are published later, and reviews that are asked for."""
 
-from domain import reviewing
+from domain import review_requests
 from domain.articles import publishing
 from domain.jobs import PublishArticle, TellReview
 from infra.jobs import Work, performs
@@ -15,4 +15,4 @@ async def publish_article(work: Work[PublishArticle]) -> None:
 @performs(TellReview)
 async def tell_review(work: Work[TellReview]) -> None:
     async with work.settle() as unit:
-        await reviewing.tell(unit, work.job.review_id)
+        await review_requests.tell(unit, work.job.review_id)

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from knowledge import CLOSE, REQUEST, REVIEWS
 
-from domain import reviewing, sessions
+from domain import review_requests, sessions
 from domain.articles import writing
 from infra.unit import now
 from models import ArticleAudience, Role
@@ -218,7 +218,7 @@ async def test_mail_of_a_review_that_is_closed_meanwhile_stays_away(
     await give(customer, article, rating=1)
     (review,) = await reviews(agent)
     async with desk.writes.begin() as unit:
-        await reviewing.tell(unit, UUID(review["id"].removeprefix("rev_")))
+        await review_requests.tell(unit, UUID(review["id"].removeprefix("rev_")))
     await close(agent, review)
     await work.run()
 

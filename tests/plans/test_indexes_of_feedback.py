@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain import reviewing as telling
+from domain import review_requests
 from domain.access import Viewer
 from domain.articles import feedback, reviewing
 from domain.articles import views as opened
@@ -91,7 +91,7 @@ async def test_what_feedback_and_views_read_and_write(plans, seeded):
         (reviewing._last_closed, seeded),
         (reviewing._answers, seeded, 1, new_id(), moment - reviewing.WITHIN),
         (reviewing._writers, seeded, new_id()),
-        (telling._review, new_id()),
+        (review_requests._review, new_id()),
         (opened._read, seeded, new_id(), moment),
         (opened._counted, seeded, moment, 1),
         (opened.added, seeded, 1, 0, 0),
