@@ -33,6 +33,7 @@ from models.full_text import CONFIGURATION
 from models.people import WORDS_OF_PERSON
 
 MOST_DEPARTMENTS = 20
+ERASED = "erased.invalid"  # the domain of the addresses of those who were erased
 
 # --- Reading ----------------------------------------------------------------------------------------------------------
 
@@ -164,6 +165,11 @@ def departments_of(person: Any) -> Select[Department]:
 def by_email_for_anyone(email: Any) -> Select[Person]:
     """Whoever has this address, active or not. Nothing of it may be told."""
     return select(Person).where(Person.email == email)
+
+
+def is_erased(person: Person) -> bool:
+    """Whether they were erased: for good, whoever else they are said to be."""
+    return person.email.endswith(f"@{ERASED}")
 
 
 def _spoken_to(person_id: Any) -> Select[*tuple[Any, ...]]:

@@ -135,6 +135,8 @@ async def update(unit: Unit, viewer: Viewer, person_id: UUID, given: dict[str, A
     person = access.found(found, "personId", "person")
     if person.role is not Role.CUSTOMER or given.keys() - FOR_STAFF:
         access.require(viewer, Role.ADMIN)
+    if people.is_erased(person):
+        raise Conflict(ConflictReason.WRONG_STATE, "This person was erased.", current=(Person, person.id))
     values = await _checked(unit, person, given)
     stops = values.get("active", person.active) is False or values.get("role", person.role) is not Role.ADMIN
     if stops and person.role is Role.ADMIN and person.active and not _others(together, person):

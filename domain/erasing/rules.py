@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import aliased
 
 import models
-from domain import ranges
+from domain import people, ranges
 from models import (
     ApiToken,
     Article,
@@ -43,7 +43,6 @@ from models import (
 
 ERASED = "Erased"  # where something has to stand
 NAME = "Erased person"
-DOMAIN = "erased.invalid"  # of their address, which has to be nobody else's
 UNKNOWN_TYPE = "application/octet-stream"  # which no upload is accepted as
 
 Whose = Callable[[Any, Any], ColumnElement[bool]]  # of a person's id and address; a row of the rule's table
@@ -219,7 +218,7 @@ PERSON: dict[str, Any] = {
     "avatar_bytes": None,
     "last_seen_at": None,
     "active": False,
-    "email": sa.literal("erased-").concat(sa.cast(Person.id, sa.Text())).concat(f"@{DOMAIN}"),
+    "email": sa.literal("erased-").concat(sa.cast(Person.id, sa.Text())).concat(f"@{people.ERASED}"),
 }
 
 _SETTING = "a setting of the desk's"

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from uploads import PNG
 
-from domain import sessions
+from domain import erasing, sessions
 from domain.jobs import EraseFiles, Unassign
 from domain.tickets import leaving
 from models import Role
@@ -477,3 +477,15 @@ async def test_who_is_back_before_keeps_them(api, update, work, mailbox, databas
     await work.run()
 
     assert len(await database.rows("SELECT id FROM tickets WHERE assignee_id IS NOT NULL")) == 1
+
+
+@pytest.mark.parametrize("given", [{"active": True}, {"name": "Carla Customer"}, {"email": "carla@new.example"}])
+async def test_who_was_erased_comes_back_as_nobody(update, desk, database, admin, customer, ticket, given):
+    """Nor is anybody else taken for them, and what they had asked."""
+    await erasing.erase_person(desk, customer.id, lambda _: None)
+    before = await database.rows("SELECT * FROM people ORDER BY id")
+
+    refusal = await update(admin, customer, **given)
+
+    assert (refusal["reason"], refusal["message"]) == ("WRONG_STATE", "This person was erased.")
+    assert await database.rows("SELECT * FROM people ORDER BY id") == before
