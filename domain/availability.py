@@ -60,12 +60,13 @@ def is_one_of(person: Any, statuses: list[AvailabilityStatus]) -> ColumnElement[
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
-    """All that there is to say of it."""
+class Said:
+    """What somebody says of it. Who is only away for a while keeps their number: where it is not said, it stays."""
 
     status: AvailabilityStatus
     until: dt.datetime | None
-    capacity: int | None
+    capacity: int | None = None  # None: the department's number
+    with_capacity: bool = False
 
 
 def _agent(person_id: Any) -> Select[Person]:
@@ -80,8 +81,9 @@ def _departments(person_id: Any) -> Select[*tuple[Any, ...]]:
     return select(Membership.department_id).where(Membership.person_id == person_id)
 
 
-async def save(unit: Unit, viewer: Viewer, person_id: UUID | None, form: Form) -> UUID:
-    """Say whether an agent takes new tickets: staff of themselves, leads of those in their departments.
+async def save(unit: Unit, viewer: Viewer, person_id: UUID | None, said: Said) -> UUID:
+    """Say whether an agent takes new tickets: staff of themselves, leads of those in their departments, but of nobody
+    above them.
 
     Raises InvalidInput, NotFound, NotAllowed.
     """
@@ -90,17 +92,20 @@ async def save(unit: Unit, viewer: Viewer, person_id: UUID | None, form: Form) -
     theirs = {record[0] for record in await unit.run(_departments, person.id)}
     if person.id != viewer.id and not viewer.has(Role.DIRECTOR):
         access.require(viewer, Role.TEAM_LEAD)
-        if not theirs & {record[0] for record in await unit.run(_departments, viewer.id)}:
+        below = viewer.role is not None and person.role.value <= viewer.role.value
+        if not below or not theirs & {record[0] for record in await unit.run(_departments, viewer.id)}:
             raise NotAllowed("Only leads of their departments may do this.")
     if person.role is Role.CUSTOMER:
         raise InvalidInput(("personId", "Customers are given no tickets."))
     problems = Problems()
-    if form.until is not None and form.until <= unit.now:
+    if said.until is not None and said.until <= unit.now:
         problems.add("until", "This moment has passed.")
-    if form.capacity is not None and not 1 <= form.capacity <= MOST_CAPACITY:
+    if said.capacity is not None and not 1 <= said.capacity <= MOST_CAPACITY:
         problems.add("capacity", f"The capacity is between 1 and {MOST_CAPACITY}.")
     problems.refuse()
-    values: dict[str, Any] = {"status": form.status, "until": form.until, "capacity": form.capacity}
+    values: dict[str, Any] = {"status": said.status, "until": said.until}
+    if said.with_capacity:
+        values["capacity"] = said.capacity
     row = await unit.lock(_row, person.id)  # two who say it first wait for each other at the person
     if row is None:
         unit.translate("availabilities_pkey", Overtaken())  # whoever looked for an agent has made it meanwhile

@@ -50,9 +50,10 @@ def people_(
 
 @mutation("Says whether an agent takes new tickets. Staff for themselves; leads for their agents.")
 async def set_availability(unit: Unit, context: Context, input: SetAvailabilityInput) -> SetAvailabilityResult:
-    form = availability.Form(input.status, given(input.until), given(input.capacity))
+    number = present(input, "capacity")
+    said = availability.Said(input.status, given(input.until), number.get("capacity"), with_capacity=bool(number))
     person_id = optional_key(input.person_id, models.Person, "personId")
-    return SetAvailabilitySuccess(person=await availability.save(unit, context.viewer, person_id, form))
+    return SetAvailabilitySuccess(person=await availability.save(unit, context.viewer, person_id, said))
 
 
 @mutation("Adds a person, and sends them a sign-in link if asked. Staff: customers; admins: all.")

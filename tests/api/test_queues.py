@@ -71,6 +71,7 @@ async def test_staff_say_whether_they_take_tickets(
     api, queue, house, database, agent, billing_agent, customer, support
 ):
     lead = await house.person("Lea Lead", Role.TEAM_LEAD, support)
+    manager = await house.person("Mia Manager", Role.MANAGER, support)
 
     async def said(viewer, **given):
         return (await api(viewer, SET, input=given))["setAvailability"]
@@ -79,9 +80,11 @@ async def test_staff_say_whether_they_take_tickets(
     assert answer["person"]["availability"] == {
         "status": "AWAY", "until": "2099-01-01T00:00:00.000Z", "capacity": 3, "assignedCount": 0,
     }  # fmt: skip
-    assert (await queue(agent, support))["availableAgentCount"] == 1
+    assert (await queue(agent, support))["availableAgentCount"] == 2
     answer = await said(lead, personId=agent.gid, status="BUSY")
-    assert answer["person"]["availability"] == {"status": "BUSY", "until": None, "capacity": None, "assignedCount": 0}
+    assert answer["person"]["availability"] == {"status": "BUSY", "until": None, "capacity": 3, "assignedCount": 0}
+    answer = await said(lead, personId=agent.gid, status="BUSY", capacity=None)
+    assert answer["person"]["availability"]["capacity"] is None
     await database.rows("UPDATE availabilities SET until = now() - interval '1 second'")
     found = await api(customer, "query P($id: ID!) { person(id: $id) { availability { status } } }", id=customer.gid)
     assert found["person"]["availability"] is None
@@ -90,6 +93,7 @@ async def test_staff_say_whether_they_take_tickets(
     before = await database.counts()
     assert (await said(lead, personId=billing_agent.gid, status="AWAY"))["__typename"] == "NotAllowed"
     assert (await said(agent, personId=lead.gid, status="AWAY"))["__typename"] == "NotAllowed"
+    assert (await said(lead, personId=manager.gid, status="AWAY"))["__typename"] == "NotAllowed"
     assert (await said(customer, status="AWAY"))["__typename"] == "NotAllowed"
     assert (await said(agent, status="AWAY", until="2020-01-01T00:00:00Z"))["field"] == "until"
     assert (await said(agent, status="AWAY", capacity=501))["field"] == "capacity"
