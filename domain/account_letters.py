@@ -26,29 +26,29 @@ class Text(NamedTuple):
 _PASSWORD = Text(
     marked("Your password was changed"),
     marked(
-        "on {moment} a new password was set for your account at {desk_name}. "
+        "On {moment} a new password was set for your account at {desk_name}. "
         "Whatever else was signed in as you is no longer."
     ),
     marked("Was it not you? Then ask for a link to sign in, set another password, and tell us."),
 )
 _HERE = Text(
     marked("Your email address was changed"),
-    marked("since {moment} this is the address of your account at {desk_name}: its mail comes here."),
+    marked("Since {moment} this is the address of your account at {desk_name}: its mail comes here."),
     marked("Did you not expect it? Then tell us."),
 )
 _ELSEWHERE = Text(
     _HERE.subject,
-    marked("since {moment} your account at {desk_name} has another address: its mail comes here no longer."),
+    marked("Since {moment} your account at {desk_name} has another address: its mail comes here no longer."),
     marked("Did you not expect it? Then tell us at once: with the other address somebody can sign in as you."),
 )
 _ROLE = Text(
     marked("You have another role"),
-    marked("on {moment} your role at {desk_name} was changed. Now it is: {role}. You have to sign in again."),
+    marked("On {moment} your role at {desk_name} was changed. Now it is: {role}. You have to sign in again."),
     _HERE.advice,
 )
 _SHUT_OUT = Text(
     marked("You can't sign in any more"),
-    marked("since {moment} you can't sign in to {desk_name} any more. Your links and tokens don't work there either."),
+    marked("Since {moment} you can't sign in to {desk_name} any more. Your links and tokens don't work there either."),
     marked("If you think that this is a mistake, tell us."),
 )
 _MADE = marked("A token was made in your name")
@@ -57,7 +57,7 @@ _TOKEN = {
     ApiTokenScope.READ: Text(
         _MADE,
         marked(
-            "on {moment} a token for a program was made in your name at {desk_name}: “{name}”. "
+            "On {moment} a token for a program was made in your name at {desk_name}: “{name}”. "
             "Whoever has it can read what you can, until {until}."
         ),
         _REVOKE,
@@ -65,7 +65,7 @@ _TOKEN = {
     ApiTokenScope.WRITE: Text(
         _MADE,
         marked(
-            "on {moment} a token for a program was made in your name at {desk_name}: “{name}”. "
+            "On {moment} a token for a program was made in your name at {desk_name}: “{name}”. "
             "Whoever has it can read and change what you can, until {until}."
         ),
         _REVOKE,
@@ -74,7 +74,7 @@ _TOKEN = {
 _SESSION = Text(
     marked("You were signed out, to be safe"),
     marked(
-        "on {moment} we ended a session of yours at {desk_name}: what keeps it open was used twice. "
+        "On {moment} we ended a session of yours at {desk_name}: what keeps it open was used twice. "
         "It may be that a connection broke at the wrong moment, or that somebody has a copy of it, "
         "which is of no use now."
     ),

@@ -70,13 +70,13 @@ async def _sign_in(unit: Unit, desk: Desk, message: Message, person: Person, w: 
     if message.kind is MessageKind.INVITATION:
         subject = w.said("You are invited to {desk_name}", desk_name=name)
         said = marked(
-            "you have been added to {desk_name}. This link signs you in for the first time; "
+            "You have been added to {desk_name}. This link signs you in for the first time; "
             "it works once, within {days} days."
         )
         note = w.said("Later you can ask for a new link whenever you need one.")
     else:
         subject = w.said("Your link to sign in")
-        said = marked("with this link you sign in to {desk_name}. It works once, within {minutes} minutes.")
+        said = marked("With this link you sign in to {desk_name}. It works once, within {minutes} minutes.")
         note = w.said("Did you not ask for it? Then do nothing, and nothing happens.")
     text = w.said(said, desk_name=name, minutes=minutes, days=minutes // 1440)
     # Whoever signs up with somebody else's address would have us tell them what they put for a name.

@@ -80,6 +80,15 @@ def test_a_role_is_called_the_same_wherever_it_is_named(language, level):
     assert role in w.said(news.LEVELS[level.name], name="Ada")
 
 
+@pytest.mark.parametrize("language", ["en", "es", "fr"])
+def test_a_sentence_begins_with_a_capital_behind_a_greeting_as_well(language):
+    """But in German, whose greeting ends with a comma and goes on."""
+    sentences = [text for text in texts() if text.endswith(".")]
+    said = [wording.TRANSLATIONS.get(language, {}).get(text, text) for text in sentences]
+    assert len(said) > 50
+    assert not [each for each in said if each[0].islower()]
+
+
 def test_one_more_is_one():
     more = wording.Wording("fr").said("And {count} more, in {desk_name}.", count=1, desk_name="Deskwire")
     assert more == "Et 1 de plus, dans Deskwire."
