@@ -48,7 +48,7 @@ TITLES = {
     NotificationKind.MENTIONED: marked("You were mentioned on ticket #{number}"),
     NotificationKind.STATUS_CHANGED: marked("Ticket #{number} has a new status"),
     NotificationKind.TICKET_RESOLVED: marked("Ticket #{number} is solved: please confirm"),
-    NotificationKind.RESOLUTION_CONFIRMED: marked("The customer has answered to the solution of ticket #{number}"),
+    NotificationKind.RESOLUTION_CONFIRMED: marked("The customer has responded to the solution of ticket #{number}"),
     NotificationKind.TICKET_REOPENED: marked("Ticket #{number} was opened again"),
     NotificationKind.TICKET_ESCALATED: marked("Ticket #{number} was escalated"),
     NotificationKind.SLA_AT_RISK: marked("Ticket #{number} is due within the hour"),

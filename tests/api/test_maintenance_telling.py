@@ -94,7 +94,7 @@ async def test_the_audience_is_told_in_its_own_words(
     (letter,) = mailbox.to(customer.email)
     text = plain(letter.get_body(("plain",)).get_content())
     assert letter["Subject"] == "Geplante Wartung: New disks"
-    assert "Von 1. Juni 2101, 12:00 MESZ bis 1. Juni 2101, 14:30 MESZ. Dienste: Mail." in text
+    assert "Vom 1. Juni 2101, 12:00 MESZ bis zum 1. Juni 2101, 14:30 MESZ. Dienste: Mail." in text
     assert "Wichtiges wird nicht funktionieren." in text
     assert "Canary zq1q, **Mail** rests until 1. Juni 2101, 14:30 MESZ." in text
     shown = plain(letter.get_body(("html",)).get_content())
@@ -102,7 +102,7 @@ async def test_the_audience_is_told_in_its_own_words(
     (entry,) = await feed(customer)
     assert (entry["kind"], entry["title"]) == ("MAINTENANCE", "Geplante Wartung: New disks")
     assert plain(entry["body"]).splitlines() == [
-        "Von 1. Juni 2101, 12:00 MESZ bis 1. Juni 2101, 14:30 MESZ. Dienste: Mail.",
+        "Vom 1. Juni 2101, 12:00 MESZ bis zum 1. Juni 2101, 14:30 MESZ. Dienste: Mail.",
         "Wichtiges wird nicht funktionieren.",
         "Canary zq1q, Mail rests until 1. Juni 2101, 14:30 MESZ. <i>x</i>",
     ]

@@ -102,6 +102,13 @@ def test_nobody_is_addressed_in_two_ways_or_quoted_in_two_signs():
     assert not [said for said in wording.TRANSLATIONS["de"].values() if informal.search(said)]
 
 
+def test_no_line_of_french_begins_with_what_ends_a_clause():
+    """What stands apart by a space there stays on the line of its word."""
+    french = wording.TRANSLATIONS["fr"].values()
+    assert sum("\N{NO-BREAK SPACE}" in said for said in french) > 30
+    assert not [said for said in french if re.search(r" [:;?!»]|« |\w[:;?!]( |$)", said)]
+
+
 @pytest.mark.parametrize(
     ("wanted", "tag"),
     [
