@@ -13,10 +13,12 @@ from pathlib import Path
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time, get_timezone_gmt, get_timezone_name
 from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
 
 DESK = "en"  # the desk's language, which everybody reads who has none of their own
 LOCALES = Path(__file__).with_name("locales")
 KEPT = 1_000  # of what anybody may call their language, or their zone
+KILOBYTE, MEGABYTE = 1_000, 1_000_000
 
 
 def marked(text: str) -> str:
@@ -82,6 +84,14 @@ class Wording:
     def said(self, text: str, **values: object) -> str:
         """The text in the reader's language, with these values in place of its {placeholders}."""
         return self._texts.get(text, text).format(**values)
+
+    def size(self, count: int) -> str:
+        """How large a file of so many bytes is."""
+        if count < MEGABYTE:
+            text, number = marked("{number} kB"), max(1, count // KILOBYTE)
+        else:
+            text, number = marked("{number} MB"), round(count / MEGABYTE, 1)
+        return self.said(text, number=format_decimal(number, locale=self.locale))
 
     def moment(self, moment: dt.datetime) -> str:
         """A moment as the reader's clock and calendar have it."""

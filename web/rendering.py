@@ -53,6 +53,7 @@ def page(desk: Desk, w: Wording, name: str, title: str, status: int = 200, **fac
         language=w.tag,
         said=w.said,
         moment=moment,
+        size=w.size,
         **facts,
     )
     return HTMLResponse(body, status_code=status, headers=HEADERS)

@@ -16,6 +16,7 @@ from infra.desk import Desk
 from infra.ids import new_id
 from infra.postgres import Unavailable
 from planner.engine import Engine
+from planner.errors import BadRequest
 from schema.context import Context
 from web.rendering import (
     HEADERS,
@@ -44,9 +45,9 @@ TICKET = """query TicketPage($id: ID!) { viewer { person { locale timeZone } } t
   number subject status bodyHtml createdAt updatedAt viewerCan
   resolution { summaryHtml resolvedAt resolvedBy { name } state confirmBy rating feedback }
   category { name } triage { topic } department { name } assignee { name }
-  attachments(first: 100) { nodes { filename sizeBytes url comment { id } } }
+  attachments(first: 100) { nodes { id filename sizeBytes comment { id } } }
   comments(last: 100) { pageInfo { hasPreviousPage }
-    nodes { bodyHtml createdAt author { name } attachments { filename sizeBytes url } } }
+    nodes { bodyHtml createdAt author { name } attachments { id filename sizeBytes } } }
   events(last: 50) { nodes {
     __typename at actor { name }
     ... on TicketRouted { toDepartment { name } }
@@ -56,6 +57,7 @@ TICKET = """query TicketPage($id: ID!) { viewer { person { locale timeZone } } t
     ... on RequesterChanged { toRequester { name } }
     ... on TicketMerged { tookIn }
     ... on TicketClosed { expired } } } } }"""
+FILE = "query TicketFile($id: ID!) { node(id: $id) { ... on Attachment { url } } }"
 # What the forms of the page do, by the value of their button: the mutation, and what of the form it is given.
 DEEDS = {
     "comment": ("addComment", ("body", "idempotencyKey")),
@@ -71,7 +73,9 @@ DONE = {
 }
 RATINGS = {str(number): number for number in range(1, 6)}
 NOT_SHOWN = marked("This ticket can't be shown now. Try again.")
+NOT_FETCHED = marked("This file can't be fetched now. Try again.")
 WRONG_TICKET = marked("This link is not right, or too old. Take the one of our newest email about the ticket.")
+NOT_HERE = marked("Not here")
 NOT_SENT = marked("This could not be sent. Try again.")
 
 # What is told of each event, with the names of whom and what it is about.
@@ -126,6 +130,7 @@ def endpoint(desk: Desk, engine: Engine) -> Endpoint:
         context = Context(desk, engine, viewer)
         # What a link in an email has chosen stands in the form, and counts when that is sent.
         form = {name: value for name, value in request.query_params.items() if name == "rating" and value in RATINGS}
+        file = request.query_params.get("file") if request.method != "POST" else None
         problem, key = None, str(new_id())
         if request.method == "POST":
             try:
@@ -136,13 +141,13 @@ def endpoint(desk: Desk, engine: Engine) -> Endpoint:
             problem = await _done(engine, context, w, form | {"key": key})
             if problem is None:
                 return RedirectResponse(f"?done={_deed(form)}#done", 303, HEADERS)  # from where people see this page
-        found = await _found(desk, engine, context, w)
+        found = await (_file(desk, engine, context, w, file) if file else _found(desk, engine, context, w))
         if isinstance(found, Response):
             return found
         ticket, reader, article = found
         w = Wording(reader["locale"], reader["timeZone"])
         if ticket is None:
-            return gone(desk, w, 404, marked("Not here"), marked("There is no such ticket any more."))
+            return gone(desk, w, 404, NOT_HERE, marked("There is no such ticket any more."))
         problem = _as_it_stands(problem, form, ticket, w)
         told = DONE.get(request.query_params.get("done", "")) if request.method != "POST" else None
 
@@ -195,6 +200,25 @@ async def _found(
         except Unavailable:
             return gone(desk, w, 503, NOT_NOW, NOT_SHOWN)
     return ticket, found["data"]["viewer"]["person"], article
+
+
+async def _file(desk: Desk, engine: Engine, context: Context, w: Wording, file_id: str) -> Response:
+    """Leads to a file of the ticket. The link to its bytes lasts for minutes, and this page stays open for longer."""
+    answer = await engine.query(FILE, {"id": file_id}, None, context.viewer, context)
+    found = orjson.loads(answer.body)
+    wrong = {error["extensions"]["code"] for error in found.get("errors", ())} - {BadRequest.code}  # of what is no id
+    if wrong:
+        return gone(
+            desk,
+            w,
+            503 if Unavailable.code in wrong else 500,
+            NOT_NOW,
+            marked("This file can't be fetched now. Try again."),
+        )
+    file = (found.get("data") or {}).get("node")
+    if not file:
+        return gone(desk, w, 404, NOT_HERE, marked("There is no such file any more."))
+    return RedirectResponse(file["url"], 303, HEADERS)
 
 
 def _deed(form: dict[str, str]) -> str:

@@ -157,6 +157,20 @@ def test_a_zone_without_a_short_name_is_told_by_its_distance(language, zone, sai
 
 
 @pytest.mark.parametrize(
+    ("language", "sizes"),
+    [
+        ("en", ["1 kB", "13 kB", "999 kB", "1 MB", "1.2 MB", "26.2 MB", "1,200 MB"]),
+        ("de", ["1 kB", "13 kB", "999 kB", "1 MB", "1,2 MB", "26,2 MB", "1.200 MB"]),
+        ("fr", ["1 ko", "13 ko", "999 ko", "1 Mo", "1,2 Mo", "26,2 Mo", "1 200 Mo"]),
+    ],
+)
+def test_a_files_size_is_told_as_its_reader_writes_numbers(language, sizes):
+    counts = [3, 13_400, 999_999, 1_000_000, 1_234_000, 26_214_400, 1_200_000_000]
+    told = [wording.Wording(language).size(count) for count in counts]
+    assert [each.replace("\u202f", " ") for each in told] == sizes
+
+
+@pytest.mark.parametrize(
     ("kept", "name"), [(wording.locale_of, "en-{:08}"), (wording.zone_of, "Nowhere/{}")], ids=["languages", "zones"]
 )
 def test_whatever_people_call_theirs_little_is_kept_of_it(kept, name):

@@ -1,9 +1,11 @@
 """The small pages behind links in emails."""
 
+import html
 import re
 
 import pytest
 from structlog.testing import capture_logs
+from uploads import PNG
 
 from domain import happenings
 from domain.messages import ticket_link, unsubscribe_link
@@ -11,7 +13,7 @@ from domain.wording import Wording
 from infra.postgres import Unavailable
 from models import NotificationKind, Role, Watcher
 from schema.events.kinds import KINDS
-from web import rendering
+from web import rendering, ticket_page
 from web.ticket_page import TOLD
 
 
@@ -228,6 +230,70 @@ async def test_a_field_names_what_is_wrong_with_it(http, link, resolve, deed, fi
     assert re.search(rf'<textarea [^>]*id="{field}" [^>]*aria-invalid="true" aria-describedby="problem"', refused)
     assert refused.count("aria-invalid") == 1
     assert "aria-invalid" not in (await http.get(link)).text
+
+
+@pytest.fixture
+async def with_files(http, api, submit, work, mailbox, customer, stranger, problem, uploaded):
+    """The path of the page of a ticket with a file, with another in a comment; and the id of somebody else's."""
+    comment = """mutation ($input: AddCommentInput!) { addComment(input: $input) {
+      ... on AddCommentSuccess { ticket { attachments(first: 9) { nodes { id } } } } } }"""
+    theirs = await submit(stranger, problem, uploadIds=[await uploaded(stranger)])
+    given = {"ticketId": theirs["id"], "body": "?", "uploadIds": [await uploaded(stranger)]}
+    foreign = (await api(stranger, comment, input=given))["addComment"]["ticket"]["attachments"]["nodes"][0]["id"]
+    ticket = await submit(customer, problem, uploadIds=[await uploaded(customer)])
+    given = {"ticketId": ticket["id"], "body": "And:", "uploadIds": [await uploaded(customer, filename="b.png")]}
+    await api(customer, comment, input=given)
+    await work.run()
+    text = mailbox.to(customer.email)[0].get_body(("plain",)).get_content()
+    return re.search(r"http://desk\.test(/t/\S+)", text)[1], foreign
+
+
+async def test_files_are_fetched_however_long_the_page_is_open(http, with_files, database):
+    link, _ = with_files
+    page = (await http.get(link)).text
+    files = re.findall(r'<a href="(\?file=att_[^"]+)"><bdi>([^<]+)</bdi></a> ?<span class="soft">([^<]+)<', page)
+    assert [(name, size) for _, name, size in files] == [("cat.png", "1 kB"), ("b.png", "1 kB")]
+
+    for file, _, _ in files:
+        led = await http.get(link + file)
+        assert (led.status_code, led.headers["referrer-policy"]) == (303, "no-referrer")
+        sent = await http.send(led.next_request)
+        assert (sent.status_code, sent.headers["content-type"], len(sent.content)) == (200, "image/png", len(PNG))
+
+
+async def test_a_link_leads_to_files_of_its_ticket_alone(http, with_files, database):
+    link, foreign = with_files
+    own = re.search(r"\?file=(att_[^\"]+)", (await http.get(link)).text)[1]
+    for wrong in (foreign, "att_00000000-0000-7000-8000-000000000000", "x", link.split("/")[-1]):
+        page = await http.get(f"{link}?file={wrong}", headers={"Accept-Language": "de"})
+        assert (page.status_code, "Diese Datei gibt es nicht mehr." in page.text) == (404, True)
+    assert (await http.get(f"{link}x?file={own}")).status_code == 404
+    await database.rows("UPDATE people SET active = false WHERE name = 'Carla Customer'")
+    assert (await http.get(f"{link}?file={own}")).status_code == 404
+
+
+@pytest.mark.parametrize(("wrong", "status"), [(Unavailable, 503), (ZeroDivisionError, 500)])
+async def test_a_file_that_can_t_be_fetched_now_is_not_said_to_be_gone(
+    http, with_files, desk, monkeypatch, wrong, status
+):
+    link, _ = with_files
+    file = re.search(r"\?file=att_[^\"]+", (await http.get(link)).text)[0]
+    about = ticket_page.links.ticket_and_person
+    found = await about(desk, link.removeprefix("/t/"))
+
+    async def known(*_):
+        return found
+
+    def away(*_):
+        raise wrong
+
+    monkeypatch.setattr(ticket_page.links, "ticket_and_person", known)
+    monkeypatch.setattr(type(desk.reads), "fetch", away)
+    page = await http.get(link + file)
+    assert (page.status_code, "This file can't be fetched now. Try again." in html.unescape(page.text)) == (
+        status,
+        True,
+    )
 
 
 async def test_the_page_says_that_there_is_more(http, link, desk, database, agent):
