@@ -12,7 +12,7 @@ from sqlalchemy import Select, select
 from domain import messages, templates, words
 from domain.inbound import addresses
 from domain.news import Block
-from domain.wording import DESK, Wording, direction_of
+from domain.wording import DESK, Wording, direction_of, marked
 from infra.desk import Desk
 from infra.letters import Letter
 from infra.unit import Unit
@@ -66,6 +66,9 @@ class Draft:
     choices: Choices | None = None  # under the button, in HTML alone
 
 
+BEFORE = marked("{label}:")  # what it stands before, in plain text
+
+
 def written(desk: Desk, message_id: UUID, person: Any, draft: Draft, *, answers: bool) -> Letter:
     """What is handed over; `person`: who reads it. `answers`: whether what they answer is known by the message."""
     w = Wording(person.locale, person.time_zone)
@@ -80,6 +83,7 @@ def written(desk: Desk, message_id: UUID, person: Any, draft: Draft, *, answers:
         "spoken": draft.spoken or w.tag,
         "direction": direction_of(draft.spoken or w.tag),
         "button": draft.button,
+        "before": lambda label: w.said(BEFORE, label=label),
         "choices": draft.choices,
         "notes": draft.notes,
         "unsubscribe": draft.unsubscribe,

@@ -84,6 +84,13 @@ async def test_everybody_reads_it_in_their_language_and_zone(on_hold, speaks, cu
         assert "Waits for the fire brigade." not in said  # which is for the desk
 
 
+async def test_a_link_stands_behind_its_name_as_french_has_it(on_hold, speaks, customer):
+    await speaks(customer, "fr")
+    text = (await on_hold(customer)).get_body(("plain",)).get_content()
+    assert "Tout lire et répondre\N{NO-BREAK SPACE}:\r\n" in text
+    assert "e-mails\N{NO-BREAK SPACE}: http://" in text
+
+
 async def test_emails_about_a_ticket_are_one_thread(on_hold, mailbox, work, ticket, customer):
     first = await on_hold(customer)
     assert first["Subject"] == f"Re: [#{ticket.number}] Printer on fire"

@@ -109,6 +109,12 @@ def test_no_line_of_french_begins_with_what_ends_a_clause():
     assert not [said for said in french if re.search(r" [:;?!»]|« |\w[:;?!]( |$)", said)]
 
 
+def test_french_denies_what_it_means_to():
+    """Alone, "plus de" may as well be more of it: not what a button that ends emails should say."""
+    alone = re.compile(r"(Ou )?plus (de |d\W|aucun)", re.IGNORECASE)
+    assert not [said for said in wording.TRANSLATIONS["fr"].values() if alone.match(said)]
+
+
 @pytest.mark.parametrize(
     ("wanted", "tag"),
     [
