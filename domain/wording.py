@@ -88,10 +88,8 @@ class Wording:
     def size(self, count: int) -> str:
         """How large a file of so many bytes is."""
         if count < MEGABYTE:
-            text, number = marked("{number} kB"), max(1, count // KILOBYTE)
-        else:
-            text, number = marked("{number} MB"), round(count / MEGABYTE, 1)
-        return self.said(text, number=format_decimal(number, locale=self.locale))
+            return self.said("{number} kB", number=max(1, count // KILOBYTE))
+        return self.said("{number} MB", number=format_decimal(round(count / MEGABYTE, 1), locale=self.locale))
 
     def moment(self, moment: dt.datetime) -> str:
         """A moment as the reader's clock and calendar have it."""

@@ -108,7 +108,8 @@ class App:
             self.routes += graphiql.routes()
         if settings.embedded:
             self.routes += mailbox.routes(settings.data_dir / "mail")
-        rest = Router(self.routes, redirect_slashes=False)  # it would lead to whatever host the request names
+        # Slashes are not redirected: that would lead to whatever host the request names.
+        rest = Router(self.routes, redirect_slashes=False, default=pages.nothing(desk))
         self._graphql = traces.traced(GraphQL(desk, engine, identities, cohorts, self.shares), ENDPOINT)
         self._sockets = Sockets(desk, engine, identities, cohorts, self.shares)
         self._others = traces.traced(Reported(rest, partial(apology, desk)))

@@ -47,11 +47,11 @@ li a:hover, li a:focus { background: #8882; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; margin: 0; }
 dt { color: var(--quiet); } dd { margin: 0; }
 pre { margin: 0; padding: .75rem; border: 1px solid var(--line); border-radius: .4rem;
-  font: .9rem/1.5 ui-monospace, monospace; white-space: pre-wrap; }
+  font: .9rem/1.5 ui-monospace, monospace; white-space: pre-wrap; unicode-bidi: plaintext; }
 iframe { width: 100%; height: 24rem; border: 1px solid var(--line); border-radius: .4rem; background: #fff;
   resize: vertical; color-scheme: light; }
 @media (max-width: 30rem) { li a { grid-template-columns: 1fr; } body { padding: .75rem; } }
-</style></head><body>{% block body %}{% endblock %}</body></html>
+</style></head><body><main>{% block body %}{% endblock %}</main></body></html>
 """
 LIST: Final = """{% extends "frame" %}
 {% block refresh %}{% if not still %}<meta http-equiv="refresh" content="5">{% endif %}{% endblock %}
@@ -61,14 +61,14 @@ LIST: Final = """{% extends "frame" %}
 {% if still %}<a href="/mail">look for more every 5 seconds</a>.{% else %}the page looks for more every 5 seconds:
 <a href="/mail?still">stop that</a>.{% endif %}</p>
 {% if messages %}<ul>{% for message in messages %}
-<li><a href="/mail/{{ message.name }}"><strong>{{ message.subject }}</strong>
+<li><a href="/mail/{{ message.name }}"><strong dir="auto">{{ message.subject }}</strong>
 <time class="quiet">{{ message.time }}</time>
 <span class="quiet">{% if message.to %}to {{ message.to }}{% endif %}</span></a></li>{% endfor %}
 </ul>{% else %}<p>There is no mail yet.</p>{% endif %}{% endblock %}
 """
 MESSAGE: Final = """{% extends "frame" %}
 {% block title %}{{ message.subject }}{% endblock %}
-{% block body %}<p><a href="/mail">All mail</a></p><h1>{{ message.subject }}</h1>
+{% block body %}<p><a href="/mail">All mail</a></p><h1 dir="auto">{{ message.subject }}</h1>
 <dl><dt>From</dt><dd>{{ message.sender }}</dd><dt>To</dt><dd>{{ message.to }}</dd>
 <dt>Caught</dt><dd>{{ message.time }}</dd>
 <dt>Source</dt><dd><a href="/mail/{{ message.name }}.eml">{{ message.name }}.eml</a></dd></dl>
@@ -76,6 +76,10 @@ MESSAGE: Final = """{% extends "frame" %}
 {% if html is not none %}<h2>HTML</h2>
 <iframe title="The message's HTML" sandbox="allow-popups allow-popups-to-escape-sandbox"
   srcdoc="{{ '<!doctype html><base target=_blank>' ~ html }}"></iframe>{% endif %}{% endblock %}
+"""
+MISSING: Final = """{% extends "frame" %}
+{% block title %}No such message{% endblock %}
+{% block body %}<p><a href="/mail">All mail</a></p><h1>There is no such message.</h1>{% endblock %}
 """
 
 
@@ -178,14 +182,16 @@ def _linked(text: str) -> Markup:
 
 
 _templates: Final = Environment(
-    loader=DictLoader({"frame": FRAME, "list": LIST, "message": MESSAGE}), autoescape=True, undefined=StrictUndefined
+    loader=DictLoader({"frame": FRAME, "list": LIST, "message": MESSAGE, "missing": MISSING}),
+    autoescape=True,
+    undefined=StrictUndefined,
 )
 _templates.filters["linked"] = _linked
 
 
-def _page(name: str, **facts: Any) -> Response:
-    return HTMLResponse(_templates.get_template(name).render(facts), headers=SAFE)
+def _page(name: str, status: int = 200, **facts: Any) -> Response:
+    return HTMLResponse(_templates.get_template(name).render(facts), status, SAFE)
 
 
 def _missing() -> Response:
-    return HTMLResponse("<!doctype html><title>Mail</title><p>There is no such message.</p>", 404, SAFE)
+    return _page("missing", 404)

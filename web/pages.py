@@ -3,8 +3,9 @@
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route, Router, request_response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from domain import audit, messages, people, preferences, refusals, sessions
 from domain.wording import Wording, marked
@@ -43,6 +44,22 @@ def routes(desk: Desk, engine: Engine) -> list[Route]:
         Route("/", _home(desk), methods=["GET"]),
         *(Route(path, answer, methods=["GET", "POST"]) for path, answer in acted.items()),
     ]
+
+
+def nothing(desk: Desk) -> ASGIApp:
+    """What answers at every other address: people, whose link may have been broken on its way, and programs."""
+
+    async def answer(request: Request) -> Response:
+        if "text/html" not in request.headers.get("accept", ""):
+            return PlainTextResponse("Not Found", 404)
+        return gone(desk, wording_of(request), 404, NO_SUCH_PAGE, WRONG_LINK)
+
+    page, socket = request_response(answer), Router()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await (page if scope["type"] == "http" else socket)(scope, receive, send)
+
+    return app
 
 
 HOME = marked("Programs ask {desk_name} at this address. The links in its emails lead to where people read and answer.")

@@ -83,12 +83,27 @@ async def test_the_source_is_given_as_it_came(http, catcher):
     assert (answer.content, answer.headers["content-type"]) == (MESSAGE, "message/rfc822")
 
 
+async def test_each_text_has_its_own_direction(http, catcher):
+    path = catcher.keep("Subject: =?utf-8?b?16nXnNeV150=?=\n\nשלום".encode())  # noqa: RUF001 # Hebrew
+
+    pages = [(await http.get(address)).text for address in ("/mail", f"/mail/{path.stem}")]
+
+    assert '<strong dir="auto">שלום' in pages[0]
+    assert '<h1 dir="auto">שלום' in pages[1]
+    assert "unicode-bidi: plaintext" in pages[1]
+
+
 @pytest.mark.parametrize("source", [b"", b"\xff\xfe\0", b"Content-Type: text/plain; charset=nope\n\nh\xe9llo"])
 async def test_a_broken_message_breaks_nothing(http, catcher, source):
     path = catcher.keep(source)
 
     assert (await http.get("/mail")).status_code == 200
     assert (await http.get(f"/mail/{path.stem}")).status_code == 200
+
+
+async def test_what_is_missing_leads_back_to_the_list(http):
+    page = (await http.get("/mail/x")).text
+    assert ('<html lang="en">' in page, '<a href="/mail">' in page) == (True, True)
 
 
 @pytest.mark.parametrize("name", ["x", "..%2F..%2Fetc%2Fpasswd", "20261124T000000.000000Z-00000000"])

@@ -551,6 +551,27 @@ async def test_the_address_that_emails_to_staff_name_leads_somewhere(http):
     assert (await http.post("/")).status_code == 405
 
 
+@pytest.mark.parametrize("path", ["/nowhere", "/t/", "/t/x/", "/sign-in", "/files/x/y"])
+async def test_who_comes_by_a_broken_link_is_told_so(http, path):
+    asked = {"Accept": "text/html,*/*;q=0.8", "Accept-Language": "de"}
+    page, program = await http.get(path, headers=asked), await http.get(path)
+
+    assert (page.status_code, program.status_code, program.text) == (404, 404, "Not Found")
+    assert "Dieser Link stimmt nicht oder ist zu alt." in page.text
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+
+
+async def test_a_socket_elsewhere_is_closed(application):
+    sent = []
+
+    async def send(message):
+        sent.append(message["type"])
+
+    await application({"type": "websocket", "path": "/nowhere", "headers": []}, None, send)
+
+    assert sent == ["websocket.close"]
+
+
 async def test_a_watcher_has_no_such_page(http, resolved, database, desk, house, ticket):
     person = await house.person("Wanda Watcher")
     async with desk.writes.begin() as unit:
