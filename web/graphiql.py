@@ -52,7 +52,7 @@ PAGE: Final = """<!doctype html>
 <script defer src="{{ address('graphiql.min.js') }}"></script>
 <script defer src="{{ address('deskwire.js') }}"></script></head>
 <body><header id="bar"{% if people %} data-password="{{ password }}"{% endif %}>
-<strong>{{ name }}</strong>
+<h1>{{ name }}</h1>
 {% if people %}<label>Signed in as: <select id="people" autocomplete="off"><option value="">nobody</option>
 {% for person in people %}<option>{{ person }}</option>
 {% endfor %}</select></label>
@@ -64,7 +64,8 @@ PAGE: Final = """<!doctype html>
 {% endif %}<output id="said" role="status"></output>
 {% if not people %}<button id="sign-out" type="button" hidden>Sign out</button>{% endif %}
 {% if people %}<a class="right" href="/mail" target="_blank" rel="noopener">Mail</a>{% endif %}
-</header><main id="graphiql">Loading…</main></body></html>
+</header><main id="graphiql">Loading…
+<noscript> GraphiQL needs JavaScript; the API at this address does not.</noscript></main></body></html>
 """
 
 

@@ -236,6 +236,55 @@ async def test_on_a_phone_the_answer_is_below_what_is_asked(page):
     assert min(asked["height"], answer["height"]) > 250
     assert min(asked["width"], answer["width"]) > 280
 
+    await page.value("document.querySelector('[aria-label=\"Show Documentation Explorer\"]').click()")
+    await page.until("document.querySelector('.graphiql-doc-explorer')?.getBoundingClientRect().width > 280")
+
+
+@in_a_browser
+async def test_with_large_letters_nothing_covers_anything(page):
+    """Twice as large on a window of 1280 by 800: half as much has room."""
+    await page.call("Emulation.setDeviceMetricsOverride", width=640, height=400, deviceScaleFactor=2, mobile=False)
+    assert (await page.run("Welcome"))["data"]["categories"]["nodes"]
+    of = "document.querySelector('.graphiql-{}').getBoundingClientRect().toJSON()"
+    names = ("query-editor", "toolbar", "editor-tools", "response")
+    query, buttons, tools, answer = [await page.value(of.format(name)) for name in names]
+
+    assert buttons["bottom"] <= query["bottom"] <= tools["top"]
+    assert tools["bottom"] <= answer["top"]
+
+
+@in_a_browser
+async def test_whoever_uses_a_keyboard_goes_on_where_they_were(page):
+    await page.value("document.getElementById('people').focus()")
+    for kind in ("keyDown", "keyUp"):
+        await page.call(
+            "Input.dispatchKeyEvent", type=kind, key="ArrowDown", code="ArrowDown", windowsVirtualKeyCode=40
+        )
+    await page.until("document.getElementById('bar').dataset.signedIn && !document.getElementById('bar').inert")
+
+    assert await page.value("document.activeElement.id") == "people"
+
+
+@in_a_browser
+async def test_what_is_shown_has_names_and_can_be_told_from_what_is_behind_it(page):
+    await page.until("document.querySelectorAll('.CodeMirror textarea').length === 4")
+    labels = "[...document.querySelectorAll('.CodeMirror textarea')].map(one => one.ariaLabel)"
+    assert await page.value(labels) == ["Query", "Variables", "Headers", "Answer"]
+    style = "getComputedStyle(document.querySelector('{}')).{}"
+    assert await page.value(style.format(".graphiql-execute-button", "forcedColorAdjust")) == "none"
+
+    names = ("def", "property", "keyword", "punctuation", "comment")
+    colours = [await page.value(style.format(f".graphiql-query-editor .cm-{name}", "color")) for name in names]
+    assert {name: colour for name, colour in zip(names, colours, strict=True) if contrast_on_white(colour) < 4.5} == {}
+
+
+def contrast_on_white(colour: str) -> float:
+    """By WCAG; `colour`: as a browser tells it."""
+    red, green, blue, *alpha = map(float, re.findall(r"[\d.]+", colour))
+    seen = [1 - (1 - part / 255) * (alpha[0] if alpha else 1) for part in (red, green, blue)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in seen]
+    return 1.05 / (0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] + 0.05)
+
 
 @in_a_browser
 async def test_nobody_and_then_a_customer_is_the_viewer(page):
@@ -364,4 +413,5 @@ def test_the_page_runs_nothing_but_its_own_files_and_knows_demo_people_only_in_t
     assert "connect-src 'self' wss://desk.example;" in policy
     assert "script-src 'self';" in policy
     assert "frame-ancestors 'none'" in policy
+    assert "<noscript> GraphiQL needs JavaScript" in html
     assert graphiql.DEMO_PASSWORD in bytes(graphiql.page(Settings(embedded=True, data_dir=tmp_path)).body).decode()

@@ -210,6 +210,7 @@ mutation PlaceFile {
   }
 
   async function during(work) {
+    const from = document.activeElement;
     bar.inert = true;
     show('…');
     try {
@@ -220,6 +221,10 @@ mutation PlaceFile {
       tell(error);
     } finally {
       bar.inert = false;
+      // Whoever uses a keyboard goes on where they were, or at what has taken its place.
+      if (document.activeElement === document.body) {
+        [from, leave, form?.elements.email].find((one) => bar.contains(one) && one.checkVisibility())?.focus();
+      }
     }
   }
 
@@ -281,8 +286,23 @@ mutation PlaceFile {
   });
   leave?.addEventListener('click', () => during(signOut));
 
+  // What a screen reader calls the editors, which have no names of their own and come one after the other.
+  const EDITORS = [
+    ['.graphiql-query-editor', 'Query'],
+    ['.graphiql-editor-tool > :first-child', 'Variables'],
+    ['.graphiql-editor-tool', 'Headers'],
+    ['.graphiql-response', 'Answer'],
+  ];
+  const place = document.getElementById('graphiql');
+  const naming = new MutationObserver(() => {
+    const found = [...place.querySelectorAll('.CodeMirror textarea')];
+    for (const field of found) field.setAttribute('aria-label', EDITORS.find(([within]) => field.closest(within))?.[1]);
+    if (found.length === EDITORS.length) naming.disconnect();
+  });
+
   keep(session);
-  const root = ReactDOM.createRoot(document.getElementById('graphiql'));
+  naming.observe(place, { childList: true, subtree: true });
+  const root = ReactDOM.createRoot(place);
   root.render(
     React.createElement(GraphiQL, {
       fetcher,
