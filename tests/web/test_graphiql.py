@@ -273,6 +273,7 @@ async def test_what_is_shown_has_names_and_can_be_told_from_what_is_behind_it(pa
     style = "getComputedStyle(document.querySelector('{}')).{}"
     assert await page.value(style.format(".graphiql-execute-button", "forcedColorAdjust")) == "none"
 
+    assert contrast_on_white(await page.value(style.format("#people", "borderTopColor"))) >= 3
     names = ("def", "property", "keyword", "punctuation", "comment")
     colours = [await page.value(style.format(f".graphiql-query-editor .cm-{name}", "color")) for name in names]
     assert {name: colour for name, colour in zip(names, colours, strict=True) if contrast_on_white(colour) < 4.5} == {}
