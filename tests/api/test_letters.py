@@ -182,6 +182,16 @@ def resolved(support, agent, ticket):
     return event
 
 
+async def test_buttons_are_cells_since_outlook_gives_links_no_room(letter_of, resolved, customer):
+    """Nor borders: five links would be one number."""
+    letter = await letter_of(customer, resolved, status=TicketStatus.RESOLVED)
+    html = letter.get_body(("html",)).get_content()
+    links = re.findall(r"<a [^>]*padding[^>]*>([^<]*)</a>", html)
+    cells = re.findall(r"<td style=\"[^\"]*mso-padding-alt:[^\"]*\"><a [^>]*padding[^>]*>([^<]*)</a></td>", html)
+    assert links == cells == ["Confirm it, or open it again", "1", "2", "3", "4", "5"]
+    assert html.count("<table ") == html.count('<table role="presentation"') == 3
+
+
 async def test_a_solution_is_told_with_the_way_to_confirm_it_and_without_a_way_out(letter_of, resolved, customer):
     letter = await letter_of(customer, resolved, status=TicketStatus.RESOLVED)
 
