@@ -242,7 +242,10 @@ def plot(title: str, labels: Sequence[str], *lines: Line, most: float | None = N
         if len(known) > len(over):
             rest = [*over[-1:], known[-1][1]]
             parts.append(f'<polyline points="{" ".join(rest)}" stroke-dasharray="2 3" {pen}/>')
-    key = "".join(f'<span style="color:{line.colour}">{line.name}</span> ' for line in lines)
+    key = "".join(
+        f'<span style="color:{line.colour};border-bottom:2px {"dashed" if dashes else "solid"}">{line.name}</span> '
+        for line, dashes in zip(lines, cycle(DASHES))
+    )
     return f"<p class='key'>{key}</p>" + "".join([*parts, "</svg>"])
 
 
