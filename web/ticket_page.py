@@ -208,13 +208,7 @@ async def _file(desk: Desk, engine: Engine, context: Context, w: Wording, file_i
     found = orjson.loads(answer.body)
     wrong = {error["extensions"]["code"] for error in found.get("errors", ())} - {BadRequest.code}  # of what is no id
     if wrong:
-        return gone(
-            desk,
-            w,
-            503 if Unavailable.code in wrong else 500,
-            NOT_NOW,
-            marked("This file can't be fetched now. Try again."),
-        )
+        return gone(desk, w, 503 if Unavailable.code in wrong else 500, NOT_NOW, NOT_FETCHED)
     file = (found.get("data") or {}).get("node")
     if not file:
         return gone(desk, w, 404, NOT_HERE, marked("There is no such file any more."))
