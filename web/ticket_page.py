@@ -77,6 +77,9 @@ NOT_FETCHED = marked("This file can't be fetched now. Try again.")
 WRONG_TICKET = marked("This link is not right, or too old. Take the one of our newest email about the ticket.")
 NOT_HERE = marked("Not here")
 NOT_SENT = marked("This could not be sent. Try again.")
+NOT_POSSIBLE = marked("This is not possible any more. The ticket is shown as it is now.")
+# What is refused is told in English; in other languages its kind is.
+IN_SHORT = {"InvalidInput": marked("This is empty, or too long."), "RateLimited": NOT_SENT, None: NOT_SENT}
 
 # What is told of each event, with the names of whom and what it is about.
 TOLD: dict[str, Callable[[Event], str]] = {
@@ -111,11 +114,10 @@ NAMED = {
 
 
 class Problem(NamedTuple):
-    """What stands in the way of what was asked, and the language in which that is said."""
+    """What stands in the way of what was asked, and the field of the form where it lies, if it does."""
 
     text: str
-    language: str
-    field: str | None = None  # of the form, if that is where it lies
+    field: str | None = None
 
 
 def endpoint(desk: Desk, engine: Engine) -> Endpoint:
@@ -131,15 +133,15 @@ def endpoint(desk: Desk, engine: Engine) -> Endpoint:
         # What a link in an email has chosen stands in the form, and counts when that is sent.
         form = {name: value for name, value in request.query_params.items() if name == "rating" and value in RATINGS}
         file = request.query_params.get("file") if request.method != "POST" else None
-        problem, key = None, str(new_id())
+        refused, key = None, str(new_id())
         if request.method == "POST":
             try:
                 form = await filled_in(request, bodies)
             except Wrong as wrong:
                 return gone(desk, w, wrong.status, NOT_LIKE_THIS, TOO_LONG)
             key = form.get("key") or key
-            problem = await _done(engine, context, w, form | {"key": key})
-            if problem is None:
+            refused = await _done(engine, context, form | {"key": key})
+            if refused is None:
                 return RedirectResponse(f"?done={_deed(form)}#done", 303, HEADERS)  # from where people see this page
         found = await (_file(desk, engine, context, w, file) if file else _found(desk, engine, context, w))
         if isinstance(found, Response):
@@ -148,7 +150,7 @@ def endpoint(desk: Desk, engine: Engine) -> Endpoint:
         w = Wording(reader["locale"], reader["timeZone"])
         if ticket is None:
             return gone(desk, w, 404, NOT_HERE, marked("There is no such ticket any more."))
-        problem = _as_it_stands(problem, form, ticket, w)
+        problem = _as_it_stands(refused, form, ticket, w)
         told = DONE.get(request.query_params.get("done", "")) if request.method != "POST" else None
 
         def told_of(event: Event) -> str:
@@ -220,8 +222,8 @@ def _deed(form: dict[str, str]) -> str:
     return asked if asked in DEEDS else "comment"
 
 
-async def _done(engine: Engine, context: Context, w: Wording, form: dict[str, str]) -> Problem | None:
-    """Does what a form is for, once for each key; gives what stands in its way."""
+async def _done(engine: Engine, context: Context, form: dict[str, str]) -> dict[str, Any] | None:
+    """Does what a form is for, once for each key; gives the refusal, whose name is None when there is no answer."""
     name, fields = DEEDS[_deed(form)]
     asked: dict[str, Any] = {"ticketId": f"tkt_{context.viewer.ticket_id}"}
     values = {**form, "idempotencyKey": form["key"], "body": form.get("body", ""), "reason": form.get("reason", "")}
@@ -233,16 +235,23 @@ async def _done(engine: Engine, context: Context, w: Wording, form: dict[str, st
     text = f"mutation Answer($input: {kind}Input!) {{ {name}(input: $input) {{ {answer} }} }}"
     found = orjson.loads((await engine.query(text, {"input": asked}, None, context.viewer, context)).body)
     if "errors" in found:
-        return Problem(w.said(NOT_SENT), w.tag)
-    done = found["data"][name]
-    return None if done["__typename"] == f"{kind}Success" else Problem(done["message"], DESK, done.get("field"))
+        return {"__typename": None, "message": NOT_SENT}
+    done: dict[str, Any] = found["data"][name]
+    return None if done["__typename"] == f"{kind}Success" else done
 
 
-def _as_it_stands(problem: Problem | None, form: dict[str, str], ticket: dict[str, Any], w: Wording) -> Problem | None:
-    """The same of a ticket that has been closed meanwhile: in its reader's words, and none for who wanted just that."""
-    if problem is None or ticket["status"] != "CLOSED" or _deed(form) == "confirm":
-        return problem
-    return None if _deed(form) == "withdraw" else Problem(w.said(NOT_ADDED), w.tag)
+def _as_it_stands(
+    refused: dict[str, Any] | None, form: dict[str, str], ticket: dict[str, Any], w: Wording
+) -> Problem | None:
+    """The refusal in its reader's words; none for who wanted to close what has been closed meanwhile."""
+    if refused is None:
+        return None
+    if ticket["status"] == "CLOSED" and _deed(form) != "confirm":
+        return None if _deed(form) == "withdraw" else Problem(w.said(NOT_ADDED))
+    text = refused["message"]
+    if w.locale.language != DESK:
+        text = w.said(IN_SHORT.get(refused["__typename"], NOT_POSSIBLE))
+    return Problem(text, refused.get("field"))
 
 
 def _history(events: list[Event]) -> list[Event]:

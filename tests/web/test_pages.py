@@ -49,8 +49,10 @@ async def test_a_page_speaks_the_customers_language_and_tells_time_by_their_cloc
     assert "Eingereicht von Carla Customer" in page.text
     assert "Wartet auf uns" in page.text
     assert "2. Juli 2026, 00:30 MESZ" in page.text
-    refused = await http.post(link, data={"body": " "})
-    assert 'role="alert" lang="en">' in refused.text
+    refused = await http.post(link, data={"body": " "}, headers={"Accept-Language": "fr"})
+    assert (refused.status_code, "Das ist leer oder zu lang." in refused.text) == (422, True)
+    refused = await http.post(link, data={"do": "confirm", "rating": "5"})
+    assert (refused.status_code, "Das ist nicht mehr möglich." in refused.text) == (422, True)
 
 
 async def test_whoever_may_not_come_in_any_more_sees_nothing(http, link, database, customer):
@@ -357,7 +359,7 @@ async def test_who_withdraws_twice_is_told_no_fault(http, link, database):
     assert (first.status_code, second.status_code) == (303, 200)
     assert "Dieses Ticket ist geschlossen." in second.text
     assert ("alert" in second.text, 'id="done"' in second.text) == (False, False)
-    assert 'role="alert" lang="de">' in (await http.post(link, data={"body": "Doch"})).text
+    assert "Es ist geschlossen und nimmt keine Antworten mehr an" in (await http.post(link, data={"body": "Doch"})).text
 
 
 async def test_a_link_that_was_not_made_here_takes_no_answer(http, link, database):
