@@ -263,10 +263,16 @@ async def test_files_are_fetched_however_long_the_page_is_open(http, with_files,
         assert (sent.status_code, sent.headers["content-type"], len(sent.content)) == (200, "image/png", len(PNG))
 
 
-async def test_a_link_leads_to_files_of_its_ticket_alone(http, with_files, database):
+async def test_a_link_leads_to_files_of_its_ticket_alone(http, api, with_files, database, agent, uploaded):
+    """And of these to none that staff keep to themselves."""
     link, foreign = with_files
+    note = """mutation ($input: AddInternalCommentInput!) { addInternalComment(input: $input) {
+      ... on AddInternalCommentSuccess { comment { attachments { id } } } } }"""
+    (row,) = await database.rows("SELECT id FROM tickets ORDER BY number DESC LIMIT 1")
+    given = {"ticketId": f"tkt_{row['id']}", "body": "?", "uploadIds": [await uploaded(agent)]}
+    internal = (await api(agent, note, input=given))["addInternalComment"]["comment"]["attachments"][0]["id"]
     own = re.search(r"\?file=(att_[^\"]+)", (await http.get(link)).text)[1]
-    for wrong in (foreign, "att_00000000-0000-7000-8000-000000000000", "x", link.split("/")[-1]):
+    for wrong in (foreign, internal, "att_00000000-0000-7000-8000-000000000000", "x", link.split("/")[-1]):
         page = await http.get(f"{link}?file={wrong}", headers={"Accept-Language": "de"})
         assert (page.status_code, "Diese Datei gibt es nicht mehr." in page.text) == (404, True)
     assert (await http.get(f"{link}x?file={own}")).status_code == 404
