@@ -1,5 +1,6 @@
 """What enters, changes within and leaves a list of tickets, for whoever keeps one on their screen."""
 
+import datetime as dt
 import enum
 from typing import Any
 
@@ -16,6 +17,9 @@ from models import Event, Membership, Role, Ticket, Watcher
 MOST_HELD = 500  # tickets of a list that are known at first, those changed last
 PAUSE_SECONDS = 0.25  # what happens meanwhile is told together
 MOST_RECENT = 500  # that are looked at after messages may have been lost, those changed last of each kind
+# Who subscribes and fetches at the same time may have read the list so long before we watch it: nothing tells a client
+# when that is. What changed since is told, though they may know it.
+EARLIER = dt.timedelta(seconds=5)
 
 
 class TicketChangeKind(enum.Enum):
@@ -44,9 +48,10 @@ def channels(viewer: Viewer) -> Select[Any]:
 
 
 def held(viewer: Viewer, asked: Conditions) -> Select[Any]:
-    """Tickets that are in the list now, each with the place of its last event."""
+    """Tickets that are in the list now and were so before, each with the place of its last event."""
     order = lists.newest(viewer, asked)
-    rows = lists.listed(viewer, asked).order_by(*order).limit(MOST_HELD)
+    rows = lists.listed(viewer, asked).where(history.updated_at(viewer, Ticket) < sa.func.now() - EARLIER)
+    rows = rows.order_by(*order).limit(MOST_HELD)
     return rows.with_only_columns(
         Ticket.id, history.last_seq(viewer, Ticket).label("place"), maintain_column_froms=True
     )
@@ -76,17 +81,18 @@ def recent(viewer: Viewer, moment: Any) -> Select[Any]:
 def changes(viewer: Viewer, asked: Conditions, told: Any, began: Any) -> Select[Any]:
     """What became of tickets for whoever was `told` of them before, and watches the list since it `began`.
 
-    One that left sight is named to those alone who saw it until then.
+    One that left sight since is named to those alone who saw it until then.
     """
     seen = tickets.visible(viewer).where(Ticket.id == told.c.key)
     listed = lists.listed(viewer, asked).where(Ticket.id == told.c.key)
     here = listed.with_only_columns(history.last_seq(viewer, Ticket).label("place"), maintain_column_froms=True)
     now = here.correlate(told).lateral("now")
     place = now.c.place
-    since = select(Event.id).where(Event.ticket_id == told.c.key, Event.at >= began)
-    went = since.where(_of_viewer(viewer, "from", "removed")).exists()
-    came = since.where(sa.or_(Event.kind == TicketSubmitted.__name__, _of_viewer(viewer, "to", "added"))).exists()
-    theirs = seen.join(Event, Event.ticket_id == Ticket.id).where(Event.at >= began)
+    happened, earlier = select(Event.id).where(Event.ticket_id == told.c.key), began - EARLIER
+    went = happened.where(Event.at >= began, _of_viewer(viewer, "from", "removed")).exists()
+    arrival = sa.or_(Event.kind == TicketSubmitted.__name__, _of_viewer(viewer, "to", "added"))
+    came = happened.where(Event.at >= earlier, arrival).exists()
+    theirs = seen.join(Event, Event.ticket_id == Ticket.id).where(Event.at >= earlier)
     theirs = theirs.where(access.unless_internal(viewer, Ticket, Event.public_seq.is_not(None)))
     saw = sa.or_(went, sa.and_(theirs.exists(), sa.not_(came)))
     kind = sa.case(

@@ -22,16 +22,24 @@ WATCH = "mutation W($input: WatchTicketInput!) { watchTicket(input: $input) { __
 UNWATCH = "mutation W($input: UnwatchTicketInput!) { unwatchTicket(input: $input) { __typename } }"
 MERGE = "mutation M($input: MergeTicketsInput!) { mergeTickets(input: $input) { __typename } }"
 OPEN = {"statuses": ["OPEN"]}
+LONG_AGO = """WITH events AS (UPDATE events SET at = at - interval '1 minute')
+  UPDATE tickets SET updated_at = updated_at - interval '1 minute',
+    public_updated_at = public_updated_at - interval '1 minute' RETURNING id"""
 
 
 @pytest.fixture
-def follow(signed_in, desk):
-    """Opens a socket that watches a list, from when it does; `await change()` gives kind and id."""
+def follow(signed_in, desk, database):
+    """Opens a socket that watches a list, from when it does; `await change()` gives kind and id.
+
+    `long_ago`: what happened before did so a while before.
+    """
 
     def watches():
         return set().union(*desk.hub._waiting.values())
 
-    async def followed(viewer, **given):
+    async def followed(viewer, *, long_ago=True, **given):
+        if long_ago:
+            await database.rows(LONG_AGO)
         client, before = await signed_in(viewer), watches()
         await client.subscribe(CHANGED, filter=given or None)
         async with asyncio.timeout(PATIENCE_SECONDS):  # it tells nothing of what is in the list already
@@ -66,6 +74,28 @@ async def test_a_list_hears_of_what_enters_changes_and_leaves(api, follow, submi
     await client.quiet()
     await api(agent, STATUS, input={"ticketId": ticket.gid, "status": "OPEN"})
     assert await client.change() == ("ENTERED", ticket.gid)
+
+
+async def test_what_happened_while_a_client_fetched_the_list_is_told(
+    api, follow, submit, database, agent, customer, director, problem, ticket, billing
+):
+    """It may have read the list before it is watched, and can't tell."""
+    moved, noted = await submit(customer, problem), await submit(customer, problem)
+    await database.rows(LONG_AGO)
+    new = await submit(customer, problem)
+    await api(agent, STATUS, input={"ticketId": ticket.gid, "status": "ON_HOLD"})
+    await api(director, UPDATE, input={"ticketId": moved["id"], "departmentId": billing.gid})
+    await api(agent, INTERNAL, input={"ticketId": noted["id"], "body": "Between us."})
+
+    client = await follow(agent, long_ago=False, statuses=["OPEN"])
+    told = {await client.change() for _ in range(3)}
+    assert told == {("ENTERED", new["id"]), ("LEFT", ticket.gid), ("ENTERED", noted["id"])}
+    await client.quiet()  # of what nobody saw leave their sight
+
+    owner = await follow(customer, long_ago=False, statuses=["OPEN"])
+    told = {await owner.change() for _ in range(3)}
+    assert told == {("ENTERED", new["id"]), ("LEFT", ticket.gid), ("ENTERED", moved["id"])}
+    await owner.quiet()
 
 
 async def test_what_never_was_in_the_list_does_not_leave_it(follow, submit, agent, customer, problem):
