@@ -30,6 +30,7 @@ PIECE_BYTES: Final = 512
 FAREWELL_SECONDS: Final = 1.0  # in which a client that goes on sending can read why it is closed
 PING_SECONDS: Final = 20.0
 NO_TEXT: Final = 1007  # the code that closes a socket for it
+SILENT: Final = 4408, "The client does not answer. Connect again."
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -271,6 +272,17 @@ class Socket(WebSocketsSansIOProtocol):
         """Uvicorn's: the handshake is over. What was said in it would take memory as long as the socket is open."""
         super().start_keepalive()
         del self.request, self.response
+
+    def keepalive_timeout(self) -> None:
+        """Uvicorn's: the client's network or machine has rested for long. It reads why once it is awake; of uvicorn's
+        1011 clients believe that they need not come again.
+        """
+        self.pong_timer = self.pending_ping_payload = None
+        if not self.close_sent and not self.transport.is_closing():
+            self.conn.fail(*SILENT)
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.close_sent = True
+            self.transport.close()
 
     def write(self, frame: bytes) -> bool:
         """Send a whole frame, if the client takes it at once; whether it does."""

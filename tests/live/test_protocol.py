@@ -1,13 +1,16 @@
 """The protocol graphql-transport-ws, message by message."""
 
+import asyncio
 import gc
 import json
 
 import pytest
+from sockets import Client, served
 from structlog.testing import capture_logs
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from web import sockets
+from web import serving, sockets
 
 DESK = "{ desk { name } }"
 
@@ -62,6 +65,20 @@ async def test_our_own_page_may_connect(socket):
 async def test_who_says_nothing_is_sent_away(socket, monkeypatch):
     monkeypatch.setattr(sockets, "INIT_SECONDS", 0.1)
     assert await (await socket()).closed() == 4408
+
+
+async def test_who_was_away_for_long_is_told_to_come_again(application, monkeypatch):
+    """A laptop that slept, or a network that was lost; after another code graphql-ws does not connect again."""
+    for name in ("ws_ping_interval", "ws_ping_timeout"):
+        monkeypatch.setitem(serving.OPTIONS, name, 0.1)
+    async with served(application) as here:
+        asked = connect(f"ws://{here.at}/graphql", subprotocols=["graphql-transport-ws"], ping_interval=None)
+        async with asked as socket:
+            socket.transport.pause_reading()
+            await asyncio.sleep(1)
+            socket.transport.resume_reading()
+
+            assert await Client(socket).closed() == 4408
 
 
 async def test_a_second_initialisation_is_one_too_many(signed_in, customer):
