@@ -64,7 +64,7 @@ async def _sign_in(unit: Unit, desk: Desk, message: Message, person: Person, w: 
     link = await unit.read(_link, message.link_id)
     if link is None or link.used_at is not None or link.expires_at <= unit.now:
         return None
-    url = sign_in_link(desk.settings.public_url, desk.signer, link, unit.now)
+    url = sign_in_link(desk.settings, desk.signer, link, unit.now)
     minutes = int((link.expires_at - link.created_at).total_seconds()) // 60
     name = desk.settings.desk_name
     if message.kind is MessageKind.INVITATION:

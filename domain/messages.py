@@ -184,10 +184,14 @@ def front_end_link(settings: Settings, number: int, ticket_id: UUID) -> str | No
     return settings.ticket_url.replace("{number}", str(number)).replace("{id}", f"tkt_{ticket_id}")
 
 
-def sign_in_link(public_url: str, signer: Signer, link: SignInLink, now: dt.datetime) -> str:
-    """Where somebody signs in once by a link: signed, so that no secret lies in the database."""
+def sign_in_link(settings: Settings, signer: Signer, link: SignInLink, now: dt.datetime) -> str:
+    """Where somebody signs in once by a link: signed, so that no secret lies in the database.
+
+    On a page of the front end's, where somebody has said which, or on one of ours.
+    """
     seconds = max(1, int((link.expires_at - now).total_seconds()))
-    return f"{public_url}/sign-in/{signer.sign(SIGN_IN_LINK, {'link': str(link.id)}, seconds)}"
+    token = signer.sign(SIGN_IN_LINK, {"link": str(link.id)}, seconds)
+    return (settings.sign_in_url or f"{settings.public_url}/sign-in/{{token}}").replace("{token}", token)
 
 
 def unsubscribe_link(public_url: str, signer: Signer, person_id: UUID, kind: NotificationKind) -> str:

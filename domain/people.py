@@ -296,7 +296,7 @@ async def invite(settings: Settings, email: str, role: str) -> str:
                 raise InvalidInput(("role", f"{email} is {known.role.name} already: {other}."))
             person_id, said = known.id, f"{email} is {known.role.name} already"
         link = links.send(unit, person_id, MessageKind.INVITATION)
-        url = messages.sign_in_link(settings.public_url, desk.signer, link, unit.now)
+        url = messages.sign_in_link(settings, desk.signer, link, unit.now)
     if settings.smtp_url is None:
         return (
             f"{said}. Mail waits, since SMTP_URL is not set. Whoever opens this link in seven days is signed in:\n{url}"

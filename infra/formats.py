@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 SCHEMES = {
     "public_url": ("http", "https"),
     "ticket_url": ("http", "https"),
+    "sign_in_url": ("http", "https"),
     "database_url": ("postgresql", "postgres"),
     "replica_urls": ("postgresql", "postgres"),
     "redis_url": ("redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster", "unix"),
@@ -42,6 +43,10 @@ def _is_of_tickets(value: str) -> bool:
     return re.fullmatch(r"[^{}\s]+(?:\{(?:number|id)\}[^{}\s]*)+", value) is not None
 
 
+def _takes_a_token(value: str) -> bool:
+    return re.fullmatch(r"[^{}\s]+\{token\}[^{}\s]*", value) is not None
+
+
 def _is_domain(value: str) -> bool:
     return re.fullmatch(r"[\w-]+(?:\.[\w-]+)*", value, re.ASCII) is not None
 
@@ -71,6 +76,7 @@ FORMATS: dict[str, tuple[Callable[[str], bool], str]] = {
     "mail_from": (_is_address, "is one address, with a name or without: Support <support@example.com>"),
     "operator_email": (_is_bare_address, "is one address, such as operator@example.com"),
     "ticket_url": (_is_of_tickets, "has {number} or {id} in it, as https://desk.example.com/tickets/{number}"),
+    "sign_in_url": (_takes_a_token, "has {token} in it, as https://app.example.com/sign-in#{token}"),
     "reply_domain": (_is_domain, "is a domain in ASCII, such as reply.example.com or xn--bcher-kva.example"),
     "forwarded_allow_ips": (_is_proxy, "has addresses and networks, such as 10.0.0.0/8, with commas between them"),
     "attachment_types": (_is_media_type, "has media types, such as image/*, with commas between them"),

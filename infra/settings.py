@@ -142,6 +142,8 @@ class Settings(BaseSettings):
     desk_name: str = "Deskwire"
     # Where the front end shows a ticket, by {number} or {id}. None: all mail but its requester's leads to PUBLIC_URL.
     ticket_url: str | None = None
+    # Where the front end takes the {token} of a link that signs in. None: a page of ours takes it.
+    sign_in_url: str | None = None
     mail_from: str = "support@example.com"
     # Where answers to mails about tickets go: reply+…@ this domain. None: to MAIL_FROM, and nothing here hears of them.
     reply_domain: str | None = _from(

@@ -111,6 +111,9 @@ def _addresses(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "PUBLIC_URL", "is this machine alone: nobody else can follow a link in a mail"
     elif public.scheme != "https":
         yield "PUBLIC_URL", "is not https: tokens and links travel in the clear, and cookies are not kept for it alone"
+    front_end = urlsplit(settings.sign_in_url or "")
+    if front_end.scheme == "http" and not is_here(front_end.hostname):
+        yield "SIGN_IN_URL", "is not https: links that sign people in travel in the clear"
     for origin in settings.allowed_origins:
         if origin == "*":
             yield "ALLOWED_ORIGINS", "lets every page of the web call the API for whoever visits it"

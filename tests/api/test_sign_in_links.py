@@ -65,6 +65,21 @@ def token(link):
     return link.rpartition("/")[2]
 
 
+async def test_a_link_leads_to_the_front_end_that_takes_it(
+    desk, request_link, sign_in, work, mailbox, customer, monkeypatch
+):
+    changed = desk.settings.model_copy(update={"sign_in_url": "https://app.example.com/sign-in#{token}"})
+    monkeypatch.setattr(type(desk), "settings", property(lambda _: changed))
+
+    await request_link(customer.email)
+    await work.run()
+
+    words = mailbox.to(customer.email)[0].get_body(("plain",)).get_content()
+    token = re.search(r"https://app\.example\.com/sign-in#(\S+)", words)[1]
+    assert "desk.test" not in words
+    assert (await sign_in(token))["session"]["viewer"] == {"person": {"name": customer.name}}
+
+
 async def test_a_link_is_asked_for_and_arrives(request_link, work, mailbox, customer):
     answer = (await request_link(" Carla.Customer@EXAMPLE.com")).json()["data"]["requestSignInLink"]
 

@@ -177,7 +177,7 @@ async def link(desk, customer):
     async with desk.writes.begin() as unit:
         moment = {"created_at": unit.now, "expires_at": unit.now.replace(year=unit.now.year + 1), "used_at": None}
         row = unit.insert(SignInLink, person_id=customer.id, **moment)
-    return messages.sign_in_link("", desk.signer, row, now())
+    return messages.sign_in_link(desk.settings, desk.signer, row, now())
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])

@@ -117,6 +117,11 @@ def test_origins_are_known_as_browsers_say_them(outside):
             for url in ("https://desk.example.com/", "https://desk.example.com/{name}", "https://a b/{id}")
         ),
         ({"TICKET_URL": "javascript:{id}"}, "TICKET_URL: must begin with http:// or https://"),
+        *(
+            ({"SIGN_IN_URL": url}, "SIGN_IN_URL: has {token} in it, as https://app.example.com/sign-in#{token}")
+            for url in ("https://app.example.com/sign-in", "https://app.example.com/{id}", "https://a b/{token}")
+        ),
+        ({"SIGN_IN_URL": "javascript:{token}"}, "SIGN_IN_URL: must begin with http:// or https://"),
         ({"OPERATOR_EMAIL": "a@b, c@d"}, "OPERATOR_EMAIL: is one address, such as operator@example.com"),
         (
             {"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4317"},
@@ -240,6 +245,7 @@ def test_a_file_that_is_no_text_is_told_in_one_line(outside, tmp_path):
         {"SMTP_URL": "smtps://me%40example.com:p@mail:465 ses://eu-central-1", "MAIL_FROM": '"A, B" <a@b.example>'},
         {"FORWARDED_ALLOW_IPS": "10.0.0.0/8, 127.0.0.1, ::1, fd00::/8", "ALLOWED_ORIGINS": "http://localhost:5173/, *"},
         {"FORWARDED_ALLOW_IPS": "*", "STORAGE_URL": "s3://files/of@us", "TICKET_URL": "https://a.example/{number}"},
+        {"SIGN_IN_URL": "https://app.example.com/sign-in#{token}"},
         {"SENTRY_DSN": "https://key@sentry.example.net/1", "REPLY_DOMAIN": "antworten.xn--ber-uns-n2a.example"},
     ],
 )
