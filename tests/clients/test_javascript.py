@@ -1,5 +1,6 @@
 """The clients that front ends use: each signs in, looks around, submits a ticket and watches it."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -62,6 +63,22 @@ async def test_apollo_client(run):
             ["POST", True, True, 200],
             [method, False, True, 200],
         ], name
+
+
+async def test_apollos_cache_as_the_guide_sets_it_up(run, packages):
+    guide = (ROOT / "docs/front-ends.md").read_text()
+    (packages / "front_ends_cache.js").write_text(re.search(r"```js\n(.*?)```", guide, re.DOTALL)[1])
+
+    told = await run("apollo_cache.mjs")
+
+    assert told == {
+        "complaints": [],
+        "desks": ["Deskwire", True],
+        "pages": ["Cached A", "Cached B", "Cached C"],
+        "resolution": ["REJECTED", "<p>Water.</p>"],
+        "presence": "TYPING",
+        "gapless": True,
+    }
 
 
 async def test_apollo_client_3(run):
