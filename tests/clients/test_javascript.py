@@ -65,9 +65,24 @@ async def test_apollo_client(run):
         ], name
 
 
-async def test_apollos_cache_as_the_guide_sets_it_up(run, packages):
+def shown(word):
+    """The piece of JavaScript that the guide for front ends shows with this word in it."""
     guide = (ROOT / "docs/front-ends.md").read_text()
-    (packages / "front_ends_cache.js").write_text(re.search(r"```js\n(.*?)```", guide, re.DOTALL)[1])
+    (found,) = [piece for piece in re.findall(r"```js\n(.*?)```", guide, re.DOTALL) if word in piece]
+    return found
+
+
+async def test_a_socket_as_the_guide_sets_it_up_outlives_all_but_the_session(run, packages):
+    hasty = re.sub(r"\b(\d+)_000\b", r"\g<1>0", shown("liveClient"))  # hundredths of what it says
+    (packages / "front_ends_live.js").write_text(hasty)
+
+    told = await run("graphql_ws_lost.mjs")
+
+    assert told == {"items": [0, 1, 2, 3], "connections": 4, "ended": "SignedOut"}
+
+
+async def test_apollos_cache_as_the_guide_sets_it_up(run, packages):
+    (packages / "front_ends_cache.js").write_text(shown("InMemoryCache"))
 
     told = await run("apollo_cache.mjs")
 
