@@ -74,9 +74,8 @@ class Unit:
         self._read: list[Any] = []  # rows that came alone
         self._translations: dict[str, Exception] = {}
         self._gathered: dict[Callable[[list[Any]], Job], list[Any]] = {}
-        self.gathered_due: dt.datetime | None = (
-            None  # when the jobs that are gathered happen; None: as their classes say
-        )
+        # When the jobs that are gathered happen; None: as their classes say.
+        self.gathered_due: dt.datetime | None = None
 
     @property
     def begun(self) -> bool:
