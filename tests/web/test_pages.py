@@ -310,6 +310,7 @@ async def test_the_page_says_that_there_is_more(http, link, desk, database, agen
     await database.rows(sql, agent=agent.id, count=100)
     assert "Older comments are not shown here." not in (await http.get(link)).text
     await database.rows(sql, agent=agent.id, count=1)
+    assert (await http.get(link)).text.count('<h3 class="soft"><bdi>Ada Agent</bdi>') == 100  # each can be gone to
     assert "Older comments are not shown here." in (await http.get(link)).text
 
 
