@@ -286,22 +286,19 @@ async def test_a_file_that_can_t_be_fetched_now_is_not_said_to_be_gone(
 ):
     link, _ = with_files
     file = re.search(r"\?file=att_[^\"]+", (await http.get(link)).text)[0]
-    about = ticket_page.links.ticket_and_person
-    found = await about(desk, link.removeprefix("/t/"))
+    reader = await ticket_page.links.reader_of(desk, link.removeprefix("/t/"))
 
     async def known(*_):
-        return found
+        return reader
 
     def away(*_):
         raise wrong
 
-    monkeypatch.setattr(ticket_page.links, "ticket_and_person", known)
+    monkeypatch.setattr(ticket_page.links, "reader_of", known)
     monkeypatch.setattr(type(desk.reads), "fetch", away)
     page = await http.get(link + file)
-    assert (page.status_code, "This file can't be fetched now. Try again." in html.unescape(page.text)) == (
-        status,
-        True,
-    )
+    assert page.status_code == status
+    assert "This file can't be fetched now. Try again." in html.unescape(page.text)
 
 
 async def test_the_page_says_that_there_is_more(http, link, desk, database, agent):
