@@ -472,6 +472,18 @@ async def test_a_note_is_told_to_those_who_may_read_it(
     assert "has noted, for the desk alone" in letter.get_body(("plain",)).get_content()
 
 
+async def test_a_note_names_directors_too_who_work_on_all_tickets(add, work, told, mailbox, agent, director, ticket):
+    await work.run()
+    mailbox.letters.clear()
+
+    await add(agent, f"@{director.name}, may we refund it?", internal=True)
+    await work.run()
+
+    assert await told(director) == [("MENTIONED", agent.name)]
+    (letter,) = mailbox.to(director.email)
+    assert "may we refund it?" in letter.get_body(("plain",)).get_content()
+
+
 async def test_of_two_names_that_begin_alike_the_longer_one_is_meant(add, work, told, house, support, customer, agent):
     max_, muller, mueller = [
         await house.person(name, Role.AGENT, support, email=f"max{number}@example.com")

@@ -318,6 +318,28 @@ async def test_a_mail_server_that_is_away_loses_nothing(
     assert len(mailbox.letters) == 2
 
 
+async def test_what_was_given_up_and_is_tried_again_says_the_same(
+    api, schedule, work, mailbox, database, deliveries, admin, customer
+):
+    await database.rows("UPDATE people SET locale = 'de' WHERE id = :id", id=customer.id)
+    mailbox.refusal = "550 No"
+    notice = await schedule(audience="EVERYONE")
+    await work.run()
+    assert (await deliveries(notice))["EMAIL"] == (0, 0, 3, 0, None)
+    letters = (await api(admin, "{ deadLetters { nodes { id } } }"))["deadLetters"]["nodes"]
+    mailbox.refusal = None
+
+    retry = "mutation ($ids: [ID!]!) { retryDeadLetters(input: {deadLetterIds: $ids}) { __typename } }"
+    await api(admin, retry, ids=[each["id"] for each in letters])
+    await work.run()
+
+    assert (await deliveries(notice))["EMAIL"] == (0, 3, 0, 0, None)
+    (letter,) = mailbox.to(customer.email)
+    assert letter["Subject"] == "Geplante Wartung: New disks"
+    assert "Mail rests." in letter.get_body(("plain",)).get_content()
+    assert letter["List-Unsubscribe"]
+
+
 async def test_who_may_not_see_it_any_more_reads_nothing_of_it(schedule, feed, work, database, desk, agent, mailbox):
     await schedule(audience="STAFF", title="Canary zq3q")
     await work.run()
