@@ -284,6 +284,41 @@ async def test_triage_finds_the_category(api, submit, happened, house, customer,
     assert again["reason"] == "WRONG_STATE"
 
 
+async def test_whoever_finds_the_category_may_say_where_it_goes(
+    api, submit, happened, customer, agent, other, problem, billing
+):
+    found = await submit(customer, other, otherTopic="Who repairs it?")
+    given = {"ticketId": found["id"], "categoryId": problem.gid, "departmentId": billing.gid}
+
+    answer = (await api(agent, DOCUMENTS["triageTicket"], input=given))["triageTicket"]["ticket"]
+
+    assert (answer["category"], answer["department"]) == ({"name": problem.name}, {"name": "Billing"})
+    assert answer["triage"]["pending"] is False
+
+
+async def test_another_category_is_the_one_that_was_looked_for(api, submit, customer, agent, other, problem):
+    """By whichever door it is given."""
+    tickets = [(await submit(customer, other, otherTopic="What?"))["id"] for _ in range(2)]
+
+    one = await api(agent, DOCUMENTS["updateTicket"], input={"ticketId": tickets[0], "categoryId": problem.gid})
+    many = await api(agent, MANY, input={"ticketIds": tickets[1:], "categoryId": problem.gid})
+
+    assert one["updateTicket"]["ticket"]["triage"] == {"pending": False, "doneBy": {"name": agent.name}}
+    assert many["updateTickets"]["refused"] == []
+    question = "query Q { tickets(filter: {needsTriage: true}) { totalCount } }"
+    assert (await api(agent, question))["tickets"] == {"totalCount": 0}
+
+
+async def test_what_a_ticket_can_not_become_changes_nothing(do, database, agent, ticket):
+    await do(agent, "updateTicket", addTags=[f"tag {n}" for n in range(20)])
+    before = await database.counts()
+
+    assert (await do(agent, "updateTicket", requesterId=agent.gid, subject="Other"))["field"] == "requesterId"
+    assert (await do(agent, "updateTicket", addTags=["one more"], subject="Other"))["field"] == "addTags"
+    assert await database.counts() == before
+    assert (await database.rows("SELECT subject FROM tickets")) == [{"subject": "Printer on fire"}]
+
+
 async def test_the_next_ticket_is_the_most_pressing(do, database, submit, customer, agent, problem, ticket):
     urgent = await submit(customer, problem)
     await database.rows("UPDATE tickets SET priority_rank = 4 WHERE number = :n", n=urgent["number"])

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -675,6 +676,22 @@ async def test_what_nobody_answers_closes_by_itself_once(do, read, agent, custom
     assert rated["resolution"]["state"] == "EXPIRED"  # they said nothing in time
     assert rated["resolution"]["rating"] == 3
     assert kinds(rated)[-1] == "ResolutionConfirmed"
+
+
+async def test_whose_time_ran_out_is_told_and_may_still_rate(do, http, agent, customer, desk, database, work, mailbox):
+    await do(agent, "resolveTicket")
+    await past(database, resolved_at=8 * 86400, confirm_by=8 * 86400)
+    await work.run()
+    mailbox.letters.clear()
+    await timers.sweep(desk)
+    await database.rows("UPDATE jobs SET due_at = now() WHERE state = 'QUEUED'")
+    await work.run()
+
+    (letter,) = mailbox.to(customer.email)
+    text = letter.get_body(("plain",)).get_content()
+    assert "It is closed, since nobody has said that anything is left to do." in text
+    page = await http.get(re.search(r"http://desk\.test(/t/\S+)", text)[1])
+    assert 'value="confirm"' in page.text
 
 
 async def test_what_was_confirmed_too_late_is_not_rejected_when_the_desk_opens_it_again(
