@@ -9,7 +9,6 @@ from typing import Annotated, Any, Union
 import orjson
 import sqlalchemy as sa
 import strawberry
-from strawberry.scalars import JSON
 
 import models
 from domain import views
@@ -21,6 +20,7 @@ from planner.errors import BadRequest
 from planner.fields import CONFIG, LIMITS, Computed, Later, Limits, Payload, attribute, computed, payload, planned
 from planner.nodes import Node, stored
 from planner.pages import PageArguments
+from planner.scalars import JSON
 from schema.departments import Department
 from schema.inputs import optional, required
 from schema.people import Person
