@@ -1,13 +1,14 @@
 """A letter to one person, how it goes over the wire, and why one is not taken."""
 
 import binascii
+import datetime as dt
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.errors import MessageError
 from email.header import Header
 from email.headerregistry import Address
-from email.utils import format_datetime, formataddr, localtime, parseaddr, quote
+from email.utils import format_datetime, formataddr, parseaddr, quote
 from typing import Final, Protocol
 
 import idna
@@ -97,7 +98,7 @@ def written(sender: Address, letter: Letter) -> bytes:
             "From": mailbox(sender.display_name, sender.addr_spec),
             "To": _recipient(letter.to_name or "", letter.to),
             "Subject": letter.subject,
-            "Date": format_datetime(localtime()),
+            "Date": format_datetime(dt.datetime.now(dt.UTC)),
             "Message-ID": letter.message_id,
             "Auto-Submitted": "auto-generated",
             "X-Auto-Response-Suppress": "All",

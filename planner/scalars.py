@@ -78,8 +78,7 @@ def json_object(value: Any) -> dict[str, Any]:
 def written(value: Any) -> str:
     """A value of one of these scalars as JSON text has it. What is a string already was written by PostgreSQL."""
     if isinstance(value, dt.datetime):
-        utc = value.astimezone(dt.UTC)
-        return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03}Z"
+        return value.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     if isinstance(value, dt.time):
         return f"{value:%H:%M}"
     return str(value)

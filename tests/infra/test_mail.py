@@ -112,6 +112,15 @@ def greeting(server, monkeypatch):
     return greeted
 
 
+def test_a_letter_is_dated_in_utc_wherever_the_desk_stands(monkeypatch):
+    with monkeypatch.context() as there:
+        there.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        message = letters.written(Address("Desk", addr_spec="desk@example.com"), LETTER)
+    time.tzset()
+    assert re.search(rb"^Date: .+ \+0000\r$", message, re.MULTILINE)
+
+
 async def test_a_letter_arrives_as_it_was_written(settings, server):
     await send(settings, LETTER)
 

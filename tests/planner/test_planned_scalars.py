@@ -59,6 +59,12 @@ def test_days_and_times_of_day():
             scalars.time_of_day(text)
 
 
+def test_a_moment_is_written_in_utc_to_the_millisecond_with_four_digits_of_its_year():
+    east = dt.timezone(dt.timedelta(hours=1))
+    assert scalars.written(dt.datetime(2026, 11, 24, 10, 30, 0, 999_999, tzinfo=east)) == "2026-11-24T09:30:00.999Z"
+    assert scalars.written(dt.datetime(33, 4, 3, tzinfo=dt.UTC)) == "0033-04-03T00:00:00.000Z"
+
+
 def test_addresses_and_objects():
     for text in ("https://example.com", "http://localhost:8000/a?b=c#d", "https://[::1]/", "https://bücher.example/"):
         assert scalars.address(text) == text
