@@ -88,8 +88,7 @@ def _ended_since(moment: Any) -> Select[*tuple[Any, ...]]:
 async def ended_lately(desk: Desk) -> dict[UUID, dt.datetime]:
     """Sessions that have ended while access tokens of theirs may still be about."""
     since = now() - dt.timedelta(seconds=desk.settings.access_token_seconds + 60)
-    async with desk.writes.begin() as unit:
-        return {record[0]: record[1] for record in await unit.run(_ended_since, since)}
+    return {record[0]: record[1] for record in await desk.writes.read(_ended_since, since)}
 
 
 def bearer(desk: Desk, token: str) -> Bearer:

@@ -182,9 +182,12 @@ class Identities:
         self._ended = {session_id: at for session_id, at in self._ended.items() if at > since}
 
     async def _look_forever(self) -> None:
-        await migrations.awaited(self._desk.reads)  # a new desk's first process may be here before its tables
+        migrated = False  # a new desk's first process may be here before its tables
         while True:
             try:
+                if not migrated:
+                    await migrations.awaited(self._desk.reads)
+                    migrated = True
                 # What was heard meanwhile stays: it may be younger than what was read.
                 self._end(await sessions.ended_lately(self._desk))
                 self._forget()

@@ -177,6 +177,25 @@ async def test_what_was_found_before_an_end_was_heard_is_not_kept(desk, database
     assert program.token not in known._known
 
 
+async def test_a_look_that_fails_is_not_the_last(desk, database, monkeypatch):
+    monkeypatch.setattr(desk.hub, "_listeners", dict(desk.hub._listeners))
+    monkeypatch.setattr(identity, "LOOK_SECONDS", 0.01)
+    known, ended, faults = identity.Identities(desk), new_id(), [ValueError("Not now."), ValueError("Nor now.")]
+
+    async def fails(*_):
+        if faults:
+            raise faults.pop()
+        return {ended: sessions.now()}
+
+    monkeypatch.setattr("infra.migrations.awaited", fails)
+    monkeypatch.setattr(sessions, "ended_lately", fails)
+    known.start()
+    async with asyncio.timeout(5):
+        while ended not in known._ended:  # noqa: ASYNC110 # nobody is told of it
+            await asyncio.sleep(0.01)
+    await known.stop()
+
+
 async def test_a_socket_that_nobody_can_tell_of_is_told_to_come_again(socket, program, monkeypatch):
     async def away(*_):
         raise Unavailable
