@@ -100,7 +100,7 @@ class Files:
         """Store a body of exactly `size` bytes and of an allowed type (such as `image/*`) under `key`, part by part.
 
         Raises `WrongSize`, `WrongType` and `StoreUnavailable`. Whatever goes wrong, a cancelled request too, nothing of
-        the body stays.
+        the body stays; a small one that was cancelled as it went out may, until its upload is swept.
         """
         check = _Check(size, allowed, filename, claimed)
         if size <= PART_BYTES:  # then the store hears of it when all is well, in one request
