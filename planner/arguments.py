@@ -355,5 +355,6 @@ def as_given(value: Any) -> Given:
         return value
     if isinstance(value, list) and any(isinstance(item, Given) for item in value):
         items = [as_given(item) for item in value]
-        return Given([item.value for item in items], lambda request: [item.read(request) for item in items])
+        reads = [item.read for item in items]  # which outlive the request that is planned for, as its values must not
+        return Given([item.value for item in items], lambda request: [read(request) for read in reads])
     return Given(value, lambda _: value, constant=True)

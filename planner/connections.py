@@ -69,10 +69,10 @@ class Window:
 
     def values(self, walk: Connecting, given: Given) -> list[Asked]:
         """The parameters that a cursor stands for, one for each expression of the order."""
-        values = reading(self.mark, self.order)
+        values, of = reading(self.mark, self.order), given.read  # and not the cursor of the request that is planned for
 
         def read(number: int, request: Request) -> Any:
-            return values(given.read(request))[number]
+            return values(of(request))[number]
 
         return [
             walk.binder.bind(parameter_type(each.type), partial(read, number)) for number, each in enumerate(self.order)

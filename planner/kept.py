@@ -17,7 +17,7 @@ from sqlalchemy.sql.elements import ClauseElement
 from planner.arguments import Given
 from planner.documents import Bounded
 from planner.nodes import ManyIds, NodeId, OneOf
-from planner.pages import Page
+from planner.pages import NO_PART, Page
 from planner.rows import Row
 from planner.text import Asked, Parts, Written, resolved
 
@@ -94,7 +94,9 @@ class Kept:
         if found is None:
             found = Built(make(), {}) if row is None else Built(*row._reading(make))  # noqa: SLF001 - a row hides what builds may not use
             if are_rows(found.value) and (row is None or of_model(row, found.used)):
-                self.built.put(key, found, 1)
+                # Without the cursors of this request, whose place others' take.
+                kept = found.value._replace(asked=NO_PART) if isinstance(found.value, Page) else found.value
+                self.built.put(key, found._replace(value=kept), 1)
         elif row is not None:
             row._used.update(found.used)  # noqa: SLF001 - as above
         value = found.value

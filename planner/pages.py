@@ -79,6 +79,9 @@ class PageArguments(NamedTuple):
         return Page(rows, tuple(order), listed, self, tuple(ways), tuple(shared), guard, pool, {})
 
 
+NO_PART = PageArguments(None, None, None, None)
+
+
 class Page(NamedTuple):
     """A part of a list, as a build returns it."""
 

@@ -1,5 +1,8 @@
 """What is kept of plans for other operations: that it is used, and for what is alike alone."""
 
+import gc
+import sys
+
 import planner_api as api
 import planner_records as models
 import pytest
@@ -93,3 +96,26 @@ async def test_a_kept_list_is_cut_where_each_operation_says(ask, open_desk, agen
         "query ($b: String, $s: String!) { word(say: $s) tickets(first: 3, after: $b) { nodes { number } } }",
     ):
         assert await ask.same(agent, text, **variables) == await open_desk().same(agent, text, **variables)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "tickets(after: $said) { nodes { number } pageInfo { hasPreviousPage } }",
+        "tickets(before: $said, last: 3) { edges { cursor } }",
+        "tickets(filter: {text: $said}) { totalCount }",
+        "tickets(filter: {tags: [$said, $said]}) { totalCount }",
+        "tickets(filter: {anyOf: [{tags: [$said]}]}) { totalCount }",
+        "word(say: $said)",
+    ],
+)
+async def test_no_plan_keeps_what_the_request_has_said_that_it_was_made_for(ask, agent, said):
+    """Or whoever sends much with each new operation would fill the memory."""
+    text = " ".join(map(str, range(20_000)))
+    before = len(ask.engine.plans.kept)
+
+    await ask(agent, f"query ($said: String!) {{ {said} }}", said=text)
+
+    assert len(ask.engine.plans.kept) > before
+    gc.collect()
+    assert sys.getrefcount(text) == 2  # here, and while it is counted
