@@ -37,6 +37,11 @@ class Continued:
         self.readers = {name: coercing(argument.type) for name, argument in self.arguments.items()}
         self.shapes = {name: shape_of(each.type, limits_of(each)) for name, each in self.arguments.items()}
 
+    @property
+    def weight(self) -> int:
+        """About how much memory the variables take, in bytes, of the request that the walk was for."""
+        return len(repr(self.setting.variables))
+
     def request(self, request: Request, values: list[Any]) -> Request:
         """The request with what a row gives for the arguments, in their order."""
         found = {name: read(value) for (name, read), value in zip(self.readers.items(), values, strict=True)}

@@ -89,7 +89,8 @@ class Plan:
         """About how much memory this takes, in bytes."""
         forms = 1 if self.cards is None else 2
         shown = sum(len(shape.text) for shape in self.shown)
-        return shown + forms * sum(len(statement.sql) for statement in self.plain if statement)
+        held = self.continued[0].weight if self.continued else 0  # the same for all
+        return shown + held + forms * sum(len(statement.sql) for statement in self.plain if statement)
 
     @property
     def form(self) -> Form:

@@ -2,7 +2,9 @@
 
 import pytest
 
+from domain.access import Viewer
 from models import Role
+from schema.context import Context
 
 VIEW = "id name owner { name } department { name } filter orderField orderDirection position"
 SAVE = f"""mutation ($input: SaveTicketViewInput!) {{ saveTicketView(input: $input) {{ __typename
@@ -85,6 +87,16 @@ async def test_each_view_has_its_own_tickets_in_its_own_order_in_pages(
     rest = (await api(agent, one, id=views[1]["id"], after=after))["node"]["tickets"]["nodes"]
     assert [node["number"] for node in rest] == numbers[2:]
     assert await api.refused(agent, one, id=views[1]["id"], after="x") == "BAD_REQUEST"
+
+
+async def test_what_a_plan_keeps_of_a_request_counts_as_its_weight(application, desk, save, agent):
+    await save(agent, **OPEN)
+    viewer, engine = Viewer(agent.role, agent.id), application.engine
+    before, text = engine.plans.weight, MINE.replace("name position", "name weighed: position")
+
+    await engine.query(text, {"first": 3, "after": "x" * 300_000}, None, viewer, Context(desk, engine, viewer))
+
+    assert engine.plans.weight > before + 300_000
 
 
 async def test_of_a_shared_view_everyone_sees_what_they_may(
