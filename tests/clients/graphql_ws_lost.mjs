@@ -1,8 +1,8 @@
 // graphql-ws as docs/front-ends.md sets it up, behind a network that is lost without a word, and comes back.
 
-import { connect, createServer } from "node:net";
 import WebSocket from "ws";
 import { ADD_COMMENT, CATEGORIES, CUSTOMER, credentials, desk, endpoint, headersOf, SIGN_IN, SUBMIT, tell, ticketOf, WATCH } from "./desk.mjs";
+import { networkTo } from "./network.mjs";
 
 globalThis.WebSocket = WebSocket;
 const { liveClient, SignedOut } = await import("./front_ends_live.js");
@@ -16,21 +16,7 @@ const until = async (holds) => {
   while (!holds()) await pause(10);
 };
 
-// What goes through it is passed on, or vanishes; what is there when it is cut is told so.
-const network = { vanishes: new Set(), refuses: false, all: new Set() };
-const between = createServer((near) => {
-  if (network.refuses) return near.destroy();
-  const far = connect(Number(new URL(desk).port), "127.0.0.1");
-  network.all.add(near);
-  for (const [from, to] of [[near, far], [far, near]]) {
-    from.on("data", (data) => network.vanishes.has(near) || to.write(data));
-    from.on("error", () => {});
-    from.on("close", () => network.vanishes.has(near) || to.destroy());
-  }
-});
-await new Promise((resolve) => between.listen(0, "127.0.0.1", resolve));
-const lose = () => network.all.forEach((each) => network.vanishes.add(each));
-const cut = () => network.all.forEach((each) => each.destroy());
+const network = await networkTo(desk);
 
 const { session } = (await ask(SIGN_IN, { input: credentials(CUSTOMER) })).signIn;
 const token = session.accessToken;
@@ -40,7 +26,7 @@ const comment = () => ask(ADD_COMMENT, { input: { ticketId: id, body: "Still the
 
 let connections = 0;
 const answers = [token, token, new TypeError("Failed to fetch"), token, "ended", token];
-const client = liveClient(`ws://127.0.0.1:${between.address().port}/graphql`, async () => {
+const client = liveClient(`ws://${network.at}/graphql`, async () => {
   const answer = answers.length ? answers.shift() : new SignedOut();
   if (answer instanceof Error) throw answer;
   return answer;
@@ -57,18 +43,18 @@ client.subscribe(
   },
 );
 await until(() => items.at(-1) === 0);
-lose();
+network.lose();
 await comment();
 await until(() => items.at(-1) === 1);
 network.refuses = true; // for more than five tries
-cut();
+network.cut();
 await pause(600);
 network.refuses = false; // then a token can't be fetched, once
 await comment();
 await until(() => items.at(-1) === 2);
-cut(); // and one has ended, once
+network.cut(); // and one has ended, once
 await comment();
 await until(() => items.at(-1) === 3);
-cut();
+network.cut();
 await until(() => ended);
 tell({ items: [...new Set(items)], connections, ended });

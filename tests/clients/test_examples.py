@@ -110,6 +110,7 @@ async def test_the_ticket_page_is_live(page, run):
         "hidden": [],
         "solutions": ["<p>New</p>", None, None],
         "ended": ["<p>Still there?</p>", "<p>And now?</p>"],
+        "found": [4, 5, 6],
         "latest": True,
     }
 

@@ -4,6 +4,8 @@ import { randomUUID } from "node:crypto";
 import { parse } from "graphql";
 import { Desk, Refused } from "./examples/typescript/dist/desk.js";
 import { latest, say, solution, states } from "./examples/typescript/dist/ticket.js";
+import { tell } from "./desk.mjs";
+import { networkTo } from "./network.mjs";
 
 const desk = new Desk(`${process.argv[2]}/graphql`);
 const refused = async (doing) => {
@@ -48,6 +50,18 @@ for await (const ticket of states(desk, id)) {
   if (ended.length === 2) break;
   await say(desk, id, "And now?", randomUUID());
 }
+// A network that is lost without a word, and one that is cut.
+const network = await networkTo(process.argv[2]);
+const elsewhere = new Desk(`http://${network.at}/graphql`, 2_000);
+await elsewhere.signIn("other.customer@example.com", "deskwire-demo");
+const found = new Set();
+for await (const ticket of states(elsewhere, id)) {
+  found.add(ticket.comments.nodes.length);
+  if (found.size === 3) break;
+  if (found.size === 1) network.lose();
+  else network.cut();
+  await say(desk, id, "Do you hear me?", randomUUID());
+}
 const solutions = ["AWAITING", "REJECTED"].map((state) => solution({ resolution: { state, summaryHtml: "<p>New</p>" } }));
 solutions.push(solution({ resolution: null }));
-console.log(JSON.stringify({ ended, solutions, name, wrong, first: counts[0], comments, empty, hidden, latest: (await latest(desk)) === id }));
+tell({ found: [...found], ended, solutions, name, wrong, first: counts[0], comments, empty, hidden, latest: (await latest(desk)) === id });

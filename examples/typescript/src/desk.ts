@@ -8,7 +8,7 @@ import {
   subscriptionExchange,
   type TypedDocumentNode,
 } from "@urql/core";
-import { createClient } from "graphql-sse";
+import { createClient, NetworkError } from "graphql-sse";
 import { toAsyncIterable } from "wonka";
 import { graphql } from "./gql/index.js";
 
@@ -32,6 +32,10 @@ const REFRESH = graphql(`
   }
 `);
 const SOON = 60_000; // milliseconds before its end in which a token is traded for a new one
+const SILENCE = 30_000; // milliseconds after which a network is taken for lost: a stream has something every 12 s
+
+const LONGEST_PAUSE = 15_000;
+const LATER = new Set(["UNAVAILABLE", "RATE_LIMITED"]); // what may be asked again
 
 interface Session {
   accessToken: string;
@@ -54,16 +58,18 @@ export class Desk {
   private session: Session | undefined; // in memory: a page that is loaded anew signs in anew
   private renewing: Promise<void> | undefined;
 
-  constructor(url: string) {
+  constructor(url: string, silence = SILENCE) {
     const headers = (): Record<string, string> =>
       this.session ? { Authorization: `Bearer ${this.session.accessToken}` } : {};
     const fresh = async () => {
       await this.staySignedIn();
       return headers();
     };
-    const streams = createClient({ url, headers: fresh, retryAttempts: 10 }); // a lost connection is made again
+    const fetching = impatient(silence);
+    const streams = createClient({ url, headers: fresh, fetchFn: fetching, retryAttempts: 0 }); // `watch` asks again
     this.client = new Client({
       url,
+      fetch: fetching,
       fetchOptions: () => ({ headers: headers() }),
       preferGetMethod: false,
       exchanges: [
@@ -95,20 +101,26 @@ export class Desk {
     return answered(await this.client.mutation(mutation, variables).toPromise());
   }
 
-  /** Each answer of a subscription as it comes. Ends when there is nothing to see. */
+  /** Each answer of a subscription as it comes, whatever becomes of the network. Ends when there is nothing to see. */
   async *watch<Data, Variables extends AnyVariables>(
     subscription: TypedDocumentNode<Data, Variables>,
     variables: Variables,
   ): AsyncGenerator<Data, void> {
-    for (;;) {
+    let ended = false; // the token, and the stream with it
+    for (let failures = 0; ; failures++) {
       try {
+        if (ended) await this.renew();
+        ended = false;
         for await (const result of toAsyncIterable(this.client.subscription(subscription, variables))) {
           yield answered(result);
+          failures = 0;
         }
         return;
       } catch (error) {
-        if (!(this.session || this.renewing) || !(error instanceof Failed) || error.code !== "UNAUTHENTICATED") throw error;
-        await this.renew(); // the token has ended, and the stream with it
+        ended ||= hasEnded(error) && Boolean(this.session || this.renewing);
+        if (error instanceof Refused || (error instanceof Failed && !ended && !LATER.has(error.code))) throw error;
+        const pause = Math.min(500 * 2 ** failures, LONGEST_PAUSE);
+        await new Promise((resolve) => setTimeout(resolve, pause * (0.5 + Math.random())));
       }
     }
   }
@@ -145,6 +157,39 @@ export class Desk {
       throw error;
     }
   }
+}
+
+function hasEnded(error: unknown): boolean {
+  const refused = error instanceof NetworkError && (error.response as Response | undefined)?.status === 401;
+  return refused || (error instanceof Failed && error.code === "UNAUTHENTICATED");
+}
+
+/** As `fetch`, but what says nothing for so long has failed. */
+function impatient(silence: number): typeof fetch {
+  return async (input, init) => {
+    const lost = new AbortController();
+    let patience: ReturnType<typeof setTimeout> | undefined;
+    const heard = () => {
+      clearTimeout(patience);
+      patience = setTimeout(() => lost.abort(new TypeError("Nothing has come for a while.")), silence);
+    };
+    heard();
+    const signals = init?.signal ? [lost.signal, init.signal] : [lost.signal];
+    try {
+      const answer = await fetch(input, { ...init, signal: AbortSignal.any(signals) });
+      const listening = new TransformStream<Uint8Array, Uint8Array>({
+        transform(chunk, body) {
+          heard();
+          body.enqueue(chunk);
+        },
+        flush: () => clearTimeout(patience),
+      });
+      return new Response(answer.body?.pipeThrough(listening) ?? null, answer);
+    } catch (error) {
+      clearTimeout(patience);
+      throw error;
+    }
+  };
 }
 
 function answered<Data>({ data, error }: OperationResult<Data>): Data {

@@ -49,6 +49,7 @@ async function follow(id: string): Promise<void> {
 
 part<HTMLFormElement>("sign-in").addEventListener("submit", async (event) => {
   event.preventDefault();
+  told("");
   const given = new FormData(event.target as HTMLFormElement);
   try {
     await desk.signIn(String(given.get("email")), String(given.get("password")));
@@ -66,6 +67,7 @@ part<HTMLFormElement>("sign-in").addEventListener("submit", async (event) => {
 let key = crypto.randomUUID(); // of what is being written: sending it again says it once
 part<HTMLFormElement>("reply").addEventListener("submit", async (event) => {
   event.preventDefault();
+  told("");
   const form = event.target as HTMLFormElement;
   try {
     await say(desk, form.dataset["ticket"] ?? "", String(new FormData(form).get("body")), key);
