@@ -76,6 +76,11 @@ def _count(key: Any, starts_at: Any, span: Any) -> Any:
     ).returning(Attempt.count, _in_window(key, starts_at - span))
 
 
+def _less(key: Any, starts_at: Any) -> Any:
+    here = sa.update(Attempt).where(Attempt.key == key, Attempt.window_starts_at == starts_at)
+    return here.where(Attempt.count > sa.literal_column("0")).values(count=Attempt.count - sa.literal_column("1"))
+
+
 class Attempts:
     """What a subject attempts within a unit, in a sliding window, weighed between two fixed ones: the last one counts
     by the share of it that is still in sight.
@@ -113,6 +118,10 @@ class Attempts:
         [(here, before)] = await self._unit.run(_count, self._key, self._starts_at, self._span)
         return int(here), int(before)
 
+    async def given_back(self) -> None:
+        """Count one less in this window, if the unit is committed."""
+        await self._unit.run(_less, self._key, self._starts_at)
+
     def wait(self, here: int, before: int) -> int:
         """Seconds to wait, 0 for none, with so many attempts in this window, the new one included, and in the last.
 
@@ -135,6 +144,11 @@ async def take(writes: Writes, limit: Limit, subject: str) -> None:
         attempts = Attempts(unit, limit, subject)
         if wait := attempts.wait(*await attempts.counted()):
             raise RateLimited(wait)
+
+
+async def give_back(unit: Unit, limit: Limit, subject: str) -> None:
+    """Have one that was taken not count after all, if the unit is committed: it was none of those that are limited."""
+    await Attempts(unit, limit, subject).given_back()
 
 
 async def count_change(unit: Unit, viewer: Viewer) -> None:

@@ -156,7 +156,10 @@ async def open_for(
 
 
 async def sign_in(desk: Desk, network: str, *, email: str, password: str) -> Opened:
-    """Open a session by email address and password. Raises WrongCredentials, RateLimited, InvalidInput."""
+    """Open a session by email address and password. Raises WrongCredentials, RateLimited, InvalidInput.
+
+    Of one address only what is wrong counts; of a network all of it does, since each costs a lot of work.
+    """
     address = _address(email)
     if len(password) > MOST_PASSWORD:
         raise WrongCredentials
@@ -172,6 +175,7 @@ async def sign_in(desk: Desk, network: str, *, email: str, password: str) -> Ope
         row = await unit.lock(_active, person.id)
         if row is None or row.password_hash != known:  # shut out, or it is another password since
             raise WrongCredentials(person.id)
+        await attempts.give_back(unit, attempts.SIGN_IN_BY_EMAIL, address)
         return _opened(desk, unit, row, None, by_link=False)
 
 

@@ -151,6 +151,17 @@ async def test_after_ten_tries_for_one_address_even_the_right_password_waits(sig
     assert somebody_else["__typename"] == "WrongCredentials"
 
 
+async def test_who_signs_in_often_is_not_taken_for_who_guesses(sign_in, known):
+    for _ in range(9):
+        await sign_in(known.email, "not this")
+
+    answers = [(await sign_in(known.email)).json()["data"]["signIn"]["__typename"] for _ in range(3)]
+    wrong = [(await sign_in(known.email, "not this")).json()["data"]["signIn"]["__typename"] for _ in range(2)]
+
+    assert answers == ["SignInSuccess"] * 3
+    assert wrong == ["WrongCredentials", "RateLimited"]
+
+
 async def test_addresses_that_nobody_has_are_limited_alike(sign_in):
     answers = [(await sign_in("unknown@example.com")).json()["data"]["signIn"]["__typename"] for _ in range(11)]
 
