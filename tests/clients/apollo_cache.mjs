@@ -15,7 +15,7 @@ const asked = async (query, variables, token) => {
 const { __schema } = await asked("{ __schema { types { name possibleTypes { name } } } }");
 const named = ({ name, possibleTypes }) => [name, possibleTypes.map((type) => type.name)];
 const possibleTypes = Object.fromEntries(__schema.types.filter((type) => type.possibleTypes).map(named));
-writeFileSync("possible-types.js", `export const possibleTypes = ${JSON.stringify(possibleTypes)};`);
+writeFileSync("possible-types.js", `export default ${JSON.stringify({ possibleTypes })};`);
 const { cache } = await import("./front_ends_cache.js");
 
 const complaints = [];
