@@ -38,11 +38,14 @@ class Pool:
     asyncpg's own pool resets a session at every release; here every transaction leaves it as it found it.
     """
 
-    def __init__(self, url: str, *, size: int) -> None:
-        """`url`: of the database; `size`: most connections at once, of which the first is opened when it is needed."""
+    def __init__(self, url: str, *, size: int, longest: float = ANSWER_SECONDS) -> None:
+        """`url`: of the database; `size`: most connections at once, of which the first is opened when it is needed.
+
+        `longest`: seconds that an answer is waited for though the server lives.
+        """
         self._url = url
         self.slots = Slots(size)
-        self.pulse = Pulse(url, self.slots, longest=ANSWER_SECONDS)
+        self.pulse = Pulse(url, self.slots, longest=longest)
         self._idle: list[asyncpg.Connection] = []
         self._closed = False
 

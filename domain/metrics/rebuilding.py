@@ -1,6 +1,7 @@
 """Counting everything anew from the histories, while the desk goes on: what happens meanwhile is counted after it."""
 
 import gc
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -84,7 +85,7 @@ async def rebuild(database_url: str, told: Told) -> int:
                 await connection.execute(f"DELETE FROM {model.__tablename__}")  # noqa: S608 # names of our own
             await connection.execute(MAKE_COUNTED)
             await connection.execute(ORDERLY)
-            unit = Unit(Transaction(Pool(database_url, size=1), connection))
+            unit = Unit(Transaction(Pool(database_url, size=1, longest=math.inf), connection))
             with _uncollected():
                 done = await _counted(connection, unit, told)
             await unit.run(_saved)

@@ -8,10 +8,12 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+import sqlalchemy as sa
 
 from domain import opening
 from domain.metrics import counting, facts, rebuilding
 from infra import jobs
+from infra.pool import Pool
 from infra.unit import Unit
 from models import Role
 from web import report
@@ -365,6 +367,14 @@ async def test_what_happens_while_all_is_counted_anew_waits_for_that(
 MERGE = "mutation M($input: MergeTicketsInput!) { mergeTickets(input: $input) { __typename } }"
 BACKLOG = """query ($filter: MetricsFilter!) { metrics(filter: $filter) {
   total { backlogCount } byPriority { priority values { backlogCount } } } }"""
+
+
+@pytest.mark.usefixtures("database")
+async def test_a_recount_takes_as_long_as_it_takes(settings, monkeypatch):
+    monkeypatch.setattr("infra.pulse.DOUBT_SECONDS", 0.05)
+    monkeypatch.setitem(Pool.__init__.__kwdefaults__, "longest", 0.2)  # a desk of a million needs minutes for a step
+    monkeypatch.setattr(rebuilding, "_summed", lambda: sa.select(sa.func.pg_sleep(1)))
+    assert await rebuilding.rebuild(settings.database_url, lambda *_: None) == 0
 
 
 async def test_what_was_merged_into_another_is_not_left_to_do(
