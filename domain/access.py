@@ -178,11 +178,16 @@ def membership(person_id: Any, department_id: Any) -> Select[Membership]:
     return select(Membership).where(Membership.person_id == person_id, Membership.department_id == department_id)
 
 
+def works_here(person: Any) -> ColumnElement[bool]:
+    """Whether somebody is an active member of staff."""
+    return sa.and_(person.active, person.role != Role.CUSTOMER)
+
+
 def works_in(person: Any, department_id: Any) -> ColumnElement[bool]:
     """Whether somebody is an active member of staff who can work on the department's tickets."""
     member = membership(person.id, department_id).exists()
     leads_all = person.role.in_([Role.DIRECTOR, Role.ADMIN])
-    return sa.and_(person.active, person.role != Role.CUSTOMER, sa.or_(member, leads_all))
+    return sa.and_(works_here(person), sa.or_(member, leads_all))
 
 
 def watched_of(viewer: Viewer) -> Select[UUID]:

@@ -162,7 +162,7 @@ def _events(event_ids: Any) -> Select[*tuple[Any, ...]]:
 
 def works_on(person: Any, ticket: Any) -> sa.ColumnElement[bool]:
     """Whether somebody is an active member of staff who works on the ticket."""
-    has_it = sa.and_(person.id == ticket.assignee_id, person.active, person.role != Role.CUSTOMER)
+    has_it = sa.and_(person.id == ticket.assignee_id, access.works_here(person))
     return sa.or_(access.works_in(person, ticket.department_id), func.coalesce(has_it, sa.false()))
 
 

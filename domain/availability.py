@@ -92,8 +92,8 @@ async def save(unit: Unit, viewer: Viewer, person_id: UUID | None, said: Said) -
     theirs = {record[0] for record in await unit.run(_departments, person.id)}
     if person.id != viewer.id and not viewer.has(Role.DIRECTOR):
         access.require(viewer, Role.TEAM_LEAD)
-        below = viewer.role is not None and person.role.value <= viewer.role.value
-        if not below or not theirs & {record[0] for record in await unit.run(_departments, viewer.id)}:
+        own = {record[0] for record in await unit.run(_departments, viewer.id)}
+        if not viewer.has(person.role) or not theirs & own:
             raise NotAllowed("Only leads of their departments may do this.")
     if person.role is Role.CUSTOMER:
         raise InvalidInput(("personId", "Customers are given no tickets."))

@@ -7,7 +7,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from sqlalchemy import Select, func, select
 
-from domain import announcing
+from domain import access, announcing
 from infra.unit import Unit
 from models import Membership, Person, Resolution, ResolutionState, Role, SlaClock, SlaTargetKind, Ticket
 
@@ -60,14 +60,13 @@ def _tickets(ticket_ids: Any) -> Select[Ticket]:
 
 
 def _here(person_ids: Any) -> Select[*tuple[Any, ...]]:
-    rows = select(Person.id).where(Person.id == func.any(person_ids))
-    return rows.where(Person.active, Person.role != Role.CUSTOMER)
+    return select(Person.id).where(Person.id == func.any(person_ids), access.works_here(Person))
 
 
 def _staff(department_ids: Any) -> Select[*tuple[Any, ...]]:
     is_lead = Person.role.in_(LEADS)
     rows = select(Membership.department_id, Person.id, is_lead).join(Person, Person.id == Membership.person_id)
-    rows = rows.where(Membership.department_id == func.any(department_ids), Person.active, Person.role != Role.CUSTOMER)
+    rows = rows.where(Membership.department_id == func.any(department_ids), access.works_here(Person))
     return rows.order_by(Membership.department_id, Person.id)
 
 

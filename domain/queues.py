@@ -87,4 +87,4 @@ def _agents(viewer: Viewer, department_id: Any) -> Any:
         Membership.department_id.in_(of_these) if of_these is not None else Membership.department_id == department_id
     )
     there = availability.status_now(Availability) == "AVAILABLE"
-    return rows.where(where, Person.active, Person.role != Role.CUSTOMER, there).scalar_subquery()
+    return rows.where(where, access.works_here(Person), there).scalar_subquery()

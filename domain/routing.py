@@ -199,7 +199,7 @@ async def _known(unit: Unit, viewer: Viewer, form: Form) -> None:
 
 
 def _staff(person_id: Any) -> Select[Person]:
-    return select(Person).where(Person.id == person_id, Person.active, Person.role != Role.CUSTOMER)
+    return select(Person).where(Person.id == person_id, access.works_here(Person))
 
 
 async def delete(unit: Unit, viewer: Viewer, rule_id: UUID) -> UUID:

@@ -21,7 +21,6 @@ from models import (
     ArticleReviewStatus,
     ArticleVersion,
     Person,
-    Role,
 )
 
 POOR_RATING = 2  # at most
@@ -57,16 +56,12 @@ def _writers(article_id: Any, author_id: Any) -> Select[Person]:
         for column in (version.published_by_id, version.edited_by_id)
     ]
     wrote = sa.union_all(author, *others).subquery("wrote")
-    rows = select(Person).join(wrote, wrote.c.person_id == Person.id).where(_works_here())
+    rows = select(Person).join(wrote, wrote.c.person_id == Person.id).where(access.works_here(Person))
     return rows.order_by(wrote.c.place.desc(), Person.id).limit(1)
 
 
-def _works_here() -> Any:
-    return sa.and_(Person.active, Person.role != Role.CUSTOMER)
-
-
 def _colleague(person_id: Any) -> Select[Person]:
-    return select(Person).where(Person.id == person_id, _works_here())
+    return select(Person).where(Person.id == person_id, access.works_here(Person))
 
 
 async def follow(unit: Unit, article: Article, reader_id: UUID, helpful: bool | None, rating: int | None) -> None:  # noqa: FBT001 # as it is said

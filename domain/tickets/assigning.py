@@ -17,7 +17,6 @@ from models import (
     Department,
     Membership,
     Person,
-    Role,
     Ticket,
 )
 
@@ -27,7 +26,7 @@ from models import (
 def _members(department_id: Any) -> Select[Any]:
     """Ids of the active staff who work in the department as its members."""
     rows = select(Person.id).join(Membership, Membership.person_id == Person.id)
-    return rows.where(Membership.department_id == department_id, Person.active, Person.role != Role.CUSTOMER)
+    return rows.where(Membership.department_id == department_id, access.works_here(Person))
 
 
 def _seat(department_id: Any) -> Any:

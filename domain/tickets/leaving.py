@@ -6,19 +6,19 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import Select, select
 
-from domain import sla
+from domain import access, sla
 from domain.jobs import Unassign
 from domain.ranges import FIRST
 from domain.tickets import assigning, watching
 from infra.unit import Unit
-from models import UNRESOLVED, Person, Role, Ticket, Watcher
+from models import UNRESOLVED, Person, Ticket, Watcher
 
 BATCH = 500
 LATEST_SECONDS = 10  # in so long has come what was on its way to somebody when they left
 
 
 def _here(person_id: Any) -> Select[Person]:
-    return select(Person).where(Person.id == person_id, Person.active, Person.role != Role.CUSTOMER)
+    return select(Person).where(Person.id == person_id, access.works_here(Person))
 
 
 def _theirs(person_id: Any, after: Any, most: int) -> Select[Ticket]:

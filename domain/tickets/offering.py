@@ -9,14 +9,14 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import aliased
 
-from domain import history, sla
+from domain import access, history, sla
 from domain.happenings import Happening, TicketAssigned, TicketRouted
 from domain.tickets import assigning, handling
 from infra.desk import Desk
 from infra.logs import report
 from infra.postgres import Unavailable
 from infra.unit import Unit
-from models import AssignmentMethod, Department, Event, Person, Role, Ticket
+from models import AssignmentMethod, Department, Event, Person, Ticket
 
 LOOKED_AT = 200  # of a department, in the order in which agents would take them
 MISSES = 3  # in a row: a ticket may suit nobody who is free, since they asked for it themselves
@@ -43,7 +43,7 @@ def _put_back() -> ColumnElement[bool]:
     last = last.where(Event.ticket_id == Ticket.id, Event.kind == assigned).order_by(Event.seq.desc()).limit(1)
     turn, later = last.correlate(Ticket).subquery("turn"), aliased(Event)
     moved = sa.exists().where(later.ticket_id == Ticket.id, later.kind == routed, later.seq > turn.c.seq)
-    here = sa.exists().where(Person.id == turn.c.from_id, Person.active, Person.role != Role.CUSTOMER)
+    here = sa.exists().where(Person.id == turn.c.from_id, access.works_here(Person))
     return select(turn.c.seq).where(turn.c.actor_id.is_not(None), here, sa.not_(moved)).exists()
 
 
