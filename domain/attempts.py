@@ -118,8 +118,8 @@ class Attempts:
         [(here, before)] = await self._unit.run(_count, self._key, self._starts_at, self._span)
         return int(here), int(before)
 
-    async def given_back(self) -> None:
-        """Count one less in this window, if the unit is committed."""
+    async def give_back(self) -> None:
+        """Have one that was taken not count after all, if the unit is committed: it was none of what is limited."""
         await self._unit.run(_less, self._key, self._starts_at)
 
     def wait(self, here: int, before: int) -> int:
@@ -144,11 +144,6 @@ async def take(writes: Writes, limit: Limit, subject: str) -> None:
         attempts = Attempts(unit, limit, subject)
         if wait := attempts.wait(*await attempts.counted()):
             raise RateLimited(wait)
-
-
-async def give_back(unit: Unit, limit: Limit, subject: str) -> None:
-    """Have one that was taken not count after all, if the unit is committed: it was none of those that are limited."""
-    await Attempts(unit, limit, subject).given_back()
 
 
 async def count_change(unit: Unit, viewer: Viewer) -> None:

@@ -175,7 +175,7 @@ async def sign_in(desk: Desk, network: str, *, email: str, password: str) -> Ope
         row = await unit.lock(_active, person.id)
         if row is None or row.password_hash != known:  # shut out, or it is another password since
             raise WrongCredentials(person.id)
-        await attempts.give_back(unit, attempts.SIGN_IN_BY_EMAIL, address)
+        await attempts.Attempts(unit, attempts.SIGN_IN_BY_EMAIL, address).give_back()
         return _opened(desk, unit, row, None, by_link=False)
 
 

@@ -78,7 +78,8 @@ class Statement:
 def simpler(kind: Any, processor: Processor | None) -> Processor | None:
     """What makes of a value of a type what asyncpg takes, without looking whether it is of the type."""
     if isinstance(kind, sa.Enum) and kind.enum_class:
-        return lambda value: value if type(value) is str else value._name_  # which is no property, as `name` is
+        # Of a row that was read, what is its key is a name already. `_name_` is no property, as `name` is.
+        return lambda value: value if type(value) is str else value._name_
     if isinstance(kind, ARRAY) and kind.item_type.dialect_impl(DIALECT).bind_processor(DIALECT) is None:
         return None
     return None if isinstance(kind, sa.Boolean) else processor
