@@ -3,7 +3,7 @@
 import pytest
 from large_desk import GROWING, KEPT, VIEWERS
 
-from domain import attachments, editing, reindexing, tickets
+from domain import attachments, attempts, deadlines, editing, reindexing, tickets
 from domain.access import Viewer
 from domain.articles import reviewing
 from domain.tickets import assigning, handling, leaving, linking, rerouting, search, watching
@@ -93,6 +93,8 @@ async def test_people_are_found_by_their_words(plans, people):
         (rerouting._unresolved_in, (new_id(), new_id(), rerouting.BATCH), True),
         (linking._first_answer, ([new_id()], now(), new_id()), False),
         (reviewing._open_of, (new_id(),), True),
+        (deadlines._here, ([new_id()],), False),
+        (attempts._less, ("key", now()), False),
     ],
     ids=lambda value: f"{value.__module__}.{value.__name__}" if callable(value) else None,
 )
