@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from infra.postgres import Reads
 from planner.arguments import Request
+from planner.connections import first_rows, key_of
 from planner.live import Changing
 from planner.plan import Plan, Planner
 from planner.rows import Row, source
@@ -51,9 +53,7 @@ class Looks:
         """`type_`: of an item."""
         bind = planner.binder.bind
         names = func.array(said.names.order_by(sa.text("1")).scalar_subquery(), type_=ARRAY(sa.Text()))
-        held = said.held.subquery("held")
-        first = select(func.now(), names, *map(func.array_agg, held.c)).select_from(held)
-        self.first = planner.reading(first)
+        self.first = planner.reading(select(func.now(), names, *self._held(planner, said)))
         moment = bind(sa.DateTime(timezone=True), lambda request: request.payload)
         found = said.recent(moment).subquery("recent")
         self.recent = planner.reading(select(func.now(), func.array(select(*found.c).scalar_subquery())))
@@ -86,6 +86,15 @@ class Looks:
 
     async def _rows(self, reads: Reads, plan: Plan, request: Request, payload: Any = None) -> Any:
         return await plan.rows(reads, plan.values(request._replace(payload=payload)))
+
+    def _held(self, planner: Planner, said: Changing) -> Sequence[Any]:
+        """The keys and the places of what is in the list at first, as the rest of a SELECT."""
+        if said.held is None:
+            return [sa.null(), sa.null()]
+        row = Row(planner.walk.alias(), first_rows(said.held, said.held.asked.first or MOST_HELD))
+        columns = getattr(row, key_of(said.held).key), row.place
+        held = select(*map(func.array_agg, columns)).select_from(source(row)).subquery()
+        return [*held.c]
 
     def _look(self, planner: Planner, said: Changing, type_: Any, nodes: list[FieldNode], names: Any) -> Any:
         bind = planner.binder.bind

@@ -60,12 +60,9 @@ class Window:
 
     def rows(self) -> tuple[Select[Any], ColumnElement[int]]:
         """The SELECT of what is fetched, and the place of each row in it."""
-        page, bounds = self.page, [bound for bound in (self.after, self.before) if bound is not None]
-        directed = directions(self.order, backward=self.backward)
-        most = self.size + self.peek
-        rows = nearest(page, bounds, most, backward=self.backward) if page.ways else page.rows
-        rows = rows.where(*(bound.holds(self.order) for bound in bounds))
-        return rows.order_by(None).order_by(*directed).limit(most), func.row_number().over(order_by=directed)
+        bounds = [bound for bound in (self.after, self.before) if bound is not None]
+        rows = first_rows(self.page, self.size + self.peek, bounds, backward=self.backward)
+        return rows, func.row_number().over(order_by=directions(self.order, backward=self.backward))
 
     def values(self, walk: Connecting, given: Given) -> list[Asked]:
         """The parameters that a cursor stands for, one for each expression of the order."""
@@ -136,6 +133,14 @@ class Window:
 def directions(order: Sequence[Order], *, backward: bool) -> list[Any]:
     """What to order by, or the other way round."""
     return [each.expression.desc() if each.descending != backward else each.expression.asc() for each in order]
+
+
+def first_rows(page: Page, most: int, bounds: Sequence[Bound] = (), *, backward: bool = False) -> Select[Any]:
+    """The first `most` rows of a list within its bounds, or the last ones, which then come first."""
+    order = orders(page.order, page.types)
+    rows = nearest(page, bounds, most, backward=backward) if page.ways else page.rows
+    rows = rows.where(*(bound.holds(order) for bound in bounds))
+    return rows.order_by(None).order_by(*directions(order, backward=backward)).limit(most)
 
 
 def nearest(page: Page, bounds: Sequence[Bound], most: int, *, backward: bool) -> Select[Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from sqlalchemy import Select
 
 from planner.fields import Build, declared_field
+from planner.pages import Page
 
 Item = TypeVar("Item")
 
@@ -42,7 +43,7 @@ class Changing(NamedTuple):
     """What the build of a list's changes says: where they are told, what is held, and what became of it."""
 
     names: Select[Any]
-    held: Select[Any]
+    held: Page | None
     recent: Callable[[Any], Select[Any]]
     rows: Callable[[Any, Any], Select[Any]]
     pause: float
@@ -101,19 +102,19 @@ def feed(
 def changes(
     *,
     names: Select[Any],
-    held: Select[Any],
+    held: Page | None,
     recent: Callable[[Any], Select[Any]],
     rows: Callable[[Any, Any], Select[Any]],
     pause: float = 0,
 ) -> Any:
     """What a subscription to the changes of a list watches and reads, for `-> Live[Type]` with an item for each change.
 
-    `names`: of the channels, a text each; their messages are keys of what has changed. `held`: a key and a place, a
-    number, of some that are in the list at first. `recent(moment)`: keys of what may have changed since, for when
-    messages may have been lost. `rows(told, began)`: what became of what was told. `told` is a table of each `key`, its
-    `place` (NULL: it was not in the list when told of last) and whether it is `known`; `began`: when the subscription
-    did. Each row gives the `key`, the `place` that it has in the list now or NULL, whether there is something
-    `to_tell`, and what the type's fields read. `pause`: seconds for which nothing more is read after a look.
+    `names`: of the channels, a text each; their messages are keys of what has changed. `held`: some that are in the
+    list at first, with a `place`, which is a number; None: it is empty. `recent(moment)`: keys of what may have changed
+    since, for when messages may have been lost. `rows(told, began)`: what became of what was told. `told` is a table of
+    each `key`, its `place` (NULL: it was not in the list when told of last) and whether it is `known`; `began`: when
+    the subscription did. Each row gives the `key`, the `place` that it has in the list now or NULL, whether there is
+    something `to_tell`, and what the type's fields read. `pause`: seconds for which nothing more is read after a look.
     """
     return Changing(names, held, recent, rows, pause)
 

@@ -7,6 +7,7 @@ from domain.access import Viewer
 from domain.tickets import following, lists
 from planner.fields import argument
 from planner.live import Live, changes, subscription
+from planner.pages import NO_PART
 from schema.following import TicketChange
 from schema.tickets import TicketFilter
 
@@ -22,7 +23,7 @@ def tickets_changed(
     asked = filter.conditions() if filter else lists.Conditions()
     return changes(
         names=following.channels(viewer),
-        held=following.held(viewer, asked),
+        held=following.held(viewer, NO_PART._replace(first=following.MOST_HELD), asked),
         recent=partial(following.recent, viewer),
         rows=partial(following.changes, viewer, asked),
         pause=following.PAUSE_SECONDS,

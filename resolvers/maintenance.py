@@ -120,7 +120,7 @@ def maintenance_notice_updated(
     keys = None if service_ids is None else service_ids.of(models.Service)
     return changes(
         names=following.channels(viewer),
-        held=following.held(),
+        held=None,  # so that all that is ahead is told once
         recent=partial(following.recent, viewer),
         rows=partial(following.changes, viewer, keys),
     )

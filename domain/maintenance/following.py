@@ -23,11 +23,6 @@ def channels(viewer: Viewer) -> Select[Any]:
     return select(found.c.name)
 
 
-def held() -> Any:
-    """Nothing is known at first, so all that is ahead is told once."""
-    return select(MaintenanceNotice.id, MaintenanceNotice.version.label("place")).where(sa.false())
-
-
 def recent(viewer: Viewer, moment: Any) -> Select[Any]:
     """The notices that are scheduled or in progress, or have changed since."""
     visible = maintenance.visible(viewer).with_only_columns(MaintenanceNotice.id, maintain_column_froms=True)

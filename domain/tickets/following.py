@@ -2,6 +2,7 @@
 
 import datetime as dt
 import enum
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -47,14 +48,12 @@ def channels(viewer: Viewer) -> Select[Any]:
     return select(found.c.name)
 
 
-def held(viewer: Viewer, asked: Conditions) -> Select[Any]:
-    """Tickets that are in the list now and were so before, each with the place of its last event."""
-    order = lists.newest(viewer, asked)
-    rows = lists.listed(viewer, asked).where(history.updated_at(viewer, Ticket) < sa.func.now() - EARLIER)
-    rows = rows.order_by(*order).limit(MOST_HELD)
-    return rows.with_only_columns(
-        Ticket.id, history.last_seq(viewer, Ticket).label("place"), maintain_column_froms=True
-    )
+def held(viewer: Viewer, page: Any, asked: Conditions) -> Any:
+    """A page of the tickets that are in the list now and were so before, each with the `place` of its last event."""
+    since, until = asked.updated
+    before: Any = sa.func.now() - EARLIER
+    asked = replace(asked, updated=(since, before if until is None else sa.func.least(until, before)))
+    return lists.last_changed(viewer, page, asked, history.last_seq(viewer, Ticket).label("place"))
 
 
 def recent(viewer: Viewer, moment: Any) -> Select[Any]:

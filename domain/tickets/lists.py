@@ -55,11 +55,12 @@ class Conditions:
 
 def listed(viewer: Viewer, asked: Conditions) -> Select[*tuple[Any, ...]]:
     """The tickets that the viewer sees and for which all conditions hold, with the `words` that are looked for."""
-    rows = _meeting(tickets.visible(viewer), viewer, asked, access.works_on(viewer, Ticket))
+    works = access.works_on(viewer, Ticket)
+    rows = _meeting(tickets.visible(viewer), viewer, asked, works)
     if asked.text_kind is None:
         return without_words(rows)
     rows = rows.add_columns(sa.cast(asked.text, sa.Text()).label("words"))
-    words = search.matching(viewer, asked.text)
+    words = search.has(Ticket, works, asked.text)
     return rows.where(sa.or_(words, _of_number(asked)) if asked.text_kind == "number" else words)
 
 
@@ -168,10 +169,13 @@ def of_person(viewer: Viewer, page: Any, asked: Conditions | None, column: str, 
     if (others := asked.any_of.get(column)) is not None:
         nobody: Any = sa.literal_column("'{}'::uuid[]")
         theirs = sa.case((person_id == sa.func.any(others), theirs), else_=nobody)
-    asked = replace(asked, any_of={**asked.any_of, column: theirs})
-    by = TicketOrderField.UPDATED_AT
-    found = ways(viewer, asked, by, descending=True)
-    return page.of(listed(viewer, asked), order=order(viewer, asked, by, descending=True), **found._asdict())
+    return last_changed(viewer, page, replace(asked, any_of={**asked.any_of, column: theirs}))
+
+
+def last_changed(viewer: Viewer, page: Any, asked: Conditions, *also: Any) -> Any:
+    """A page of a list, last changed first. `also`: columns beside those of the tickets, with labels."""
+    found = ways(viewer, asked, TicketOrderField.UPDATED_AT, descending=True)
+    return page.of(listed(viewer, asked).add_columns(*also), order=newest(viewer, asked), **found._asdict())
 
 
 # --- How a page is found ----------------------------------------------------------------------------------------------

@@ -137,16 +137,6 @@ def number_in(text: Any) -> ColumnElement[int]:
     return sa.cast(func.btrim(text, " #\t\n\r"), sa.Integer())
 
 
-def matching(viewer: Viewer, text: Any) -> ColumnElement[bool]:
-    """Whether a ticket has the words, found from the words: for counting all."""
-    works = access.works_on(viewer, Ticket)
-    found = select(TicketWords.ticket_id).where(_have(TicketWords, text))
-    public = Ticket.id.in_(found.where(~TicketWords.internal))
-    if isinstance(works, bool):
-        return Ticket.id.in_(found) if works else public
-    return sa.or_(public, sa.and_(works, Ticket.id.in_(found)))
-
-
 def has(ticket: Any, works: Works, text: Any) -> ColumnElement[bool]:
     """Whether this ticket has the words, looked up by the ticket."""
     return sa.exists().where(*_texts_of(TicketWords, ticket, works, text))

@@ -150,6 +150,19 @@ def literal(value):
     return "'" + str(value).replace("'", "''") + "'"
 
 
+RUN = "ANALYZE, TIMING OFF, FORMAT JSON"  # how to explain what has been done
+
+
+def rows_looked_at(nodes, tables):
+    """How many rows of these tables were looked at, kept or not."""
+    kinds = "Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck"
+    return sum(
+        node["Actual Loops"] * sum(node.get(kind, 0) for kind in kinds)
+        for node in nodes
+        if node.get("Relation Name") in tables
+    )
+
+
 class Plans:
     """What PostgreSQL means to do."""
 
@@ -187,16 +200,7 @@ class Plans:
     async def looked_at(self, viewer, text, *, growing=GROWING, **variables):
         """How many rows of tables that grow are looked at for an operation, kept or not."""
         sql, arguments = self.statement(viewer, text, variables)
-        nodes = await self.explained(sql, arguments, "ANALYZE, TIMING OFF, FORMAT JSON")
-        return sum(
-            node["Actual Loops"]
-            * sum(
-                node.get(f"{kind}", 0)
-                for kind in ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck")
-            )
-            for node in nodes
-            if node.get("Relation Name") in growing
-        )
+        return rows_looked_at(await self.explained(sql, arguments, RUN), growing)
 
     async def of_statement(self, build, *arguments, lock=False):
         """The same for a statement of a unit of work."""
