@@ -204,7 +204,13 @@ def _draft(unit: Unit, article: Article, editor_id: UUID, text: dict[str, str]) 
 async def _say(
     unit: Unit, viewer: Viewer, article: Article, draft: ArticleVersion | None, text: dict[str, str]
 ) -> bool:
-    """Have the draft say this. Gives whether what is shown of the article changes, as before its first publication."""
+    """Have the draft say this. Gives whether what is shown of the article changes, as before its first publication.
+
+    What somebody planned to publish is not another text of one who may not publish it.
+    """
+    before, planned = draft or article, article.publishes_at is not None
+    if planned and not articles.publishes(viewer) and any(text[name] != getattr(before, name) for name in TEXT):
+        unplan(unit, article)
     if article.number == 0:
         if draft is None:
             raise LookupError("An article that was never published has a draft.")

@@ -386,14 +386,14 @@ async def test_a_category_can_be_saved_whose_ticket_category_is_archived_since(
 # --- Publishing later, withdrawing, going back ------------------------------------------------------------------------
 
 
-async def test_publishing_later(desk, create, do, one, lead, agent, customer, work, database):
+async def test_publishing_later(desk, create, do, one, lead, customer, work, database):
     article = await create()
     at = dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
     planned = await do(lead, PUBLISH, articleId=article["id"], at=at.isoformat(), note="Soon.")
     assert planned["status"] == "DRAFT"
     at = at.replace(microsecond=at.microsecond // 1000 * 1000)
     assert dt.datetime.fromisoformat(planned["publishesAt"]) == at
-    await do(agent, SAVE, articleId=article["id"], body="Better.")  # what is published is the draft of that moment
+    await do(lead, SAVE, articleId=article["id"], body="Better.")  # what is published is the draft of that moment
 
     (row,) = await database.rows("UPDATE jobs SET due_at = now() WHERE kind = 'PublishArticle' RETURNING id")
     assert await jobs.perform(desk, row["id"])
@@ -448,6 +448,29 @@ async def test_a_draft_that_is_given_up_takes_along_what_was_planned(published, 
 
     seen = await one(lead, article)
     assert (seen["body"], seen["draft"]["body"]) == (article["body"], "Half of")
+
+
+@pytest.mark.parametrize("state", ["never published", "published", "archived"])
+async def test_what_was_planned_is_not_the_text_of_one_who_may_not_publish(
+    create, published, do, one, lead, agent, work, database, state
+):
+    article = await (create() if state == "never published" else published())
+    if state == "archived":
+        await do(lead, ARCHIVE, articleId=article["id"])
+    else:
+        await do(agent, SAVE, articleId=article["id"], body="Looked at.")
+    at = (dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)).isoformat()
+    planned = await do(lead, PUBLISH, articleId=article["id"], at=at)
+    said = (planned["draft"] or planned)["body"]
+    for harmless in ({"body": said}, {"tags": ["new"]}):
+        assert (await do(agent, SAVE, articleId=article["id"], **harmless))["publishesAt"]
+
+    assert (await do(agent, SAVE, articleId=article["id"], body="Not looked at."))["publishesAt"] is None
+
+    await database.rows("UPDATE jobs SET due_at = now()")
+    await work.run()
+    seen = await one(lead, article)
+    assert (seen["status"], seen["draft"]["body"]) == (planned["status"], "Not looked at.")
 
 
 async def test_an_archived_article_comes_back(published, create, do, one, lead, customer):
