@@ -5,7 +5,7 @@ from typing import Annotated
 import models
 from domain import history, tickets
 from domain.access import Viewer
-from domain.tickets import lists, submitting
+from domain.tickets import lists, pages, submitting
 from domain.tickets.lists import TicketOrderField
 from domain.tickets.submitting import Submission
 from infra.unit import Unit
@@ -59,12 +59,8 @@ def tickets_(
     descending = True
     if order_by:
         field, descending = order_by.field, order_by.direction is OrderDirection.DESC
-    return page.of(
-        lists.listed(viewer, asked),
-        order=lists.order(viewer, asked, field, descending=descending),
-        **lists.ways(viewer, asked, field, descending=descending)._asdict(),
-        pool=Pool(lists.newest(viewer, asked), lists.MOST_RANKED) if field is TicketOrderField.RELEVANCE else None,
-    )
+    ranked = Pool(lists.newest(viewer, asked), lists.MOST_RANKED) if field is TicketOrderField.RELEVANCE else None
+    return pages.of(viewer, page, asked, field, descending=descending, pool=ranked)
 
 
 @subscription("A ticket, now and after every change of it or of what hangs on it.")

@@ -8,7 +8,7 @@ import strawberry
 import models
 from domain import availability, people, services
 from domain.access import Viewer
-from domain.tickets import lists
+from domain.tickets import pages
 from infra.desk import Desk
 from infra.files import download_url
 from planner.fields import Computed, Payload, When, argument, attribute, computed, input_field, payload, planned
@@ -112,7 +112,7 @@ class Person(Node):
         page: PageArguments,
         filter: Annotated[LazyFilter | None, argument("What to list; default: all.")] = None,
     ) -> LazyTickets:
-        return lists.of_person(viewer, page, filter.conditions() if filter else None, "requester_id", person.id)
+        return pages.of_person(viewer, page, filter.conditions() if filter else None, "requester_id", person.id)
 
     @planned("Tickets assigned to them that the viewer can see, last changed first.")
     def assigned_tickets(
@@ -121,7 +121,7 @@ class Person(Node):
         page: PageArguments,
         filter: Annotated[LazyFilter | None, argument("What to list; default: all.")] = None,
     ) -> LazyTickets:
-        return lists.of_person(viewer, page, filter.conditions() if filter else None, "assignee_id", person.id)
+        return pages.of_person(viewer, page, filter.conditions() if filter else None, "assignee_id", person.id)
 
     @planned("Services that they are subscribed to, by name. The person, and staff; empty for others.")
     def subscribed_services(person: models.Person, viewer: Viewer, page: PageArguments) -> Connection[Service]:

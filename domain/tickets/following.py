@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, select
 from domain import access, history, tickets
 from domain.access import Viewer
 from domain.happenings import RequesterChanged, TicketAssigned, TicketRouted, TicketSubmitted, WatchersChanged
-from domain.tickets import lists
+from domain.tickets import lists, pages
 from domain.tickets.lists import Conditions
 from models import Event, Membership, Role, Ticket, Watcher
 
@@ -53,7 +53,7 @@ def held(viewer: Viewer, page: Any, asked: Conditions) -> Any:
     since, until = asked.updated
     before: Any = sa.func.now() - EARLIER
     asked = replace(asked, updated=(since, before if until is None else sa.func.least(until, before)))
-    return lists.last_changed(viewer, page, asked, history.last_seq(viewer, Ticket).label("place"))
+    return pages.of(viewer, page, asked, also=[history.last_seq(viewer, Ticket).label("place")])
 
 
 def recent(viewer: Viewer, moment: Any) -> Select[Any]:
