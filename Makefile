@@ -7,19 +7,23 @@ unexport PYTHONDONTWRITEBYTECODE
 LOCKING = .venv/bin/python -m uv pip compile --universal --generate-hashes --python-version 3.11 \
 	--no-header $(if $(UPGRADE),--upgrade) --quiet
 
+VERSION := -c 'import sys; print(*sys.version_info[:2])'
+
 # Programs that are run now and then, each in an environment of its own.
 TOOL := .venv/bin/python -m uv tool run
 
-# Makes .venv when it is missing, broken, or was made in another place; installs the lock $(1) when it has changed,
-# which also gives all that the locks $(2) would. uv takes seconds where pip takes more than a minute, but does not read
-# pip's settings of mirrors and certificates: where it can't fetch, or there is none, pip does it.
+# Makes .venv when it is missing, broken, was made in another place, or by another Python than the one that is named;
+# installs the lock $(1) when it has changed, which also gives all that the locks $(2) would. uv takes seconds where pip
+# takes more than a minute, but does not read pip's settings of mirrors and certificates: where it can't fetch, or there
+# is none, pip does it.
 define install
 	@set -e; \
 	if ! "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null; then \
 		echo 'Deskwire needs Python 3.11 or newer, and $(PYTHON) is not. Name one: make $@ PYTHON=python3.12' >&2; exit 1; \
 	fi; \
 	if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null \
-		|| [ "$$(cat .venv/place 2> /dev/null)" != "$$(cd ./.venv && pwd -P)" ]; then \
+		|| [ "$$(cat .venv/place 2> /dev/null)" != "$$(cd ./.venv && pwd -P)" ] \
+		|| { [ '$(origin PYTHON)' != file ] && [ "$$(.venv/bin/python $(VERSION))" != "$$("$(PYTHON)" $(VERSION))" ]; }; then \
 		if ! "$(PYTHON)" -c 'import ensurepip, venv' 2> /dev/null; then \
 			echo '$(PYTHON) has no venv module. On Debian and Ubuntu: apt install python3-venv' >&2; exit 1; \
 		fi; \
@@ -31,7 +35,9 @@ define install
 		export PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1; \
 		{ .venv/bin/python -m pip install --quiet --require-hashes -r requirements-uv.lock \
 			&& .venv/bin/python -m uv pip install --python .venv --require-hashes -r $(1); } \
-			|| .venv/bin/python -m pip install --require-hashes -r $(1); \
+			|| .venv/bin/python -m pip install --require-hashes -r $(1) \
+			|| { echo 'Not all of it could be installed. What had to be built, and could not be, is not packaged for' \
+				"this Python yet: name another one, as in make $@ PYTHON=python3.14" >&2; exit 1; }; \
 		for lock in $(1) $(2); do cksum < "$$lock" > ".venv/$$lock.installed"; done; \
 	fi
 endef
