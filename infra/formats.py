@@ -5,7 +5,8 @@ import re
 from collections.abc import Callable, Mapping
 from email.utils import getaddresses
 from typing import Any
-from urllib.parse import urlsplit
+
+from infra.urls import split
 
 SCHEMES = {
     "public_url": ("http", "https"),
@@ -123,10 +124,10 @@ def _urls(name: str, value: str | tuple[str, ...] | None) -> tuple[str, ...]:
 def _unread(name: str, url: str) -> str | None:
     """Why nobody can follow an address; None: it can be read."""
     try:
-        parts = urlsplit(url)
-        ports = [urlsplit(f"//{host}").port for host in parts.netloc.rpartition("@")[2].split(",")]
+        parts = split(url)
+        ports = [each.port for each in parts]
     except ValueError:  # it quotes the value, which may be a piece of a password
         ports = None
-    if ports is None or (name in WITH_PASSWORDS and "@" in url and "@" not in parts.netloc):
+    if ports is None or (name in WITH_PASSWORDS and "@" in url and "@" not in parts[0].netloc):
         return "can't be read: ports are numbers, and in a password / ? # @ % are written as %2F %3F %23 %40 %25"
-    return None if parts.netloc or parts.scheme in BY_THEMSELVES else "names nothing behind ://"
+    return None if parts[0].netloc or parts[0].scheme in BY_THEMSELVES else "names nothing behind ://"

@@ -5,7 +5,7 @@ import contextlib
 import datetime as dt
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 from uuid import UUID
 
 import orjson
@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 
 from infra.faults import told
 from infra.settings import InvalidSettingsError
+from infra.urls import split
 
 log = structlog.get_logger(__name__)
 
@@ -254,7 +255,7 @@ def pool_at(url: str, **options: Any) -> Any:
     `redis+cluster://user:password@host,host:6380` is the server of a cluster that our keys are on, also after they have
     moved. `rediss+…` is TLS with all of them.
     """
-    parts = urlsplit(url)
+    parts = split(url)[0]
     scheme, _, kind = parts.scheme.partition("+")
     if not kind:
         return ConnectionPool.from_url(url, **options)
@@ -274,9 +275,7 @@ def pool_at(url: str, **options: Any) -> Any:
 
 def hosts_of(url: str) -> list[tuple[str, int]]:
     """The hosts and ports of the Sentinels, or of the cluster's nodes, in a URL."""
-    parts = urlsplit(url)
-    hosts = [urlsplit(f"//{host}") for host in parts.netloc.rpartition("@")[2].split(",")]
-    return [(host.hostname or "localhost", host.port or PORTS[parts.scheme.partition("+")[2]]) for host in hosts]
+    return [(each.hostname or "localhost", each.port or PORTS[each.scheme.partition("+")[2]]) for each in split(url)]
 
 
 def working_side(url: str) -> ArqRedis:

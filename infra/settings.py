@@ -7,7 +7,6 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import (
@@ -20,6 +19,7 @@ from pydantic_settings import (
 )
 
 from infra.formats import FORMATS, as_browsers_say, wrong_addresses
+from infra.urls import split
 
 AWS_SECONDS = 10  # for each of two attempts to read a secret
 DAY = 24 * 60 * 60
@@ -247,7 +247,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         wrong = wrong_addresses(dict(self))
-        if "+sentinel:" in self.redis_url and not urlsplit(self.redis_url).path.strip("/"):
+        if not wrong and "+sentinel:" in self.redis_url and not split(self.redis_url)[0].path.strip("/"):
             wrong.append("REDIS_URL: needs the name that the Sentinels know the primary by: …+sentinel://hosts/name")
         if self.oidc_issuer and not self.oidc_audience:
             wrong.append("OIDC_AUDIENCE: is required with OIDC_ISSUER")

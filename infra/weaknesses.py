@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from infra.settings import Settings
+from infra.urls import split
 
 # What stands in examples and images, also with something around it.
 KNOWN_WORDS = ("change", "deskwire", "password", "postgres", "secret", "example", "valkey", "redis", "admin", "12345")
@@ -29,7 +30,7 @@ def of(settings: Settings) -> list[tuple[str, str]]:
     if settings.embedded:
         return []
     looks = _keys, _outside, _collected, _addresses, _proxies, _telling, _files
-    found = [each for look in looks for each in look(settings)]
+    found = dict.fromkeys(each for look in looks for each in look(settings))  # of several hosts the same is said once
     return [(name, said) for name, said in found if said]
 
 
@@ -57,18 +58,22 @@ def _keys(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "SECRET_KEY", "can be guessed, and whoever has it signs in as anybody; `openssl rand -hex 32` makes one"
     if settings.access_token_seconds > MOST_ACCESS_SECONDS:
         yield "ACCESS_TOKEN_SECONDS", "is more than an hour, in which whoever finds a token is let in by it"
-    redis = urlsplit(settings.redis_url)
     for name, url in _databases(settings):
         yield name, _password(url)
+    nodes = split(settings.redis_url)
+    redis = nodes[0]
     yield "REDIS_URL", _password(redis)
-    if redis.scheme != "unix" and not redis.password and not is_here(redis.hostname):
+    if redis.scheme != "unix" and not redis.password and not all(is_here(node.hostname) for node in nodes):
         yield "REDIS_URL", "has no password: whoever reaches it can have jobs run and streams end"
 
 
 def _databases(settings: Settings) -> Iterator[tuple[str, SplitResult]]:
-    yield "DATABASE_URL", urlsplit(settings.database_url)
-    for url in settings.replica_urls:
-        yield "REPLICA_URLS", urlsplit(url)
+    for name, url in (
+        ("DATABASE_URL", settings.database_url),
+        *(("REPLICA_URLS", url) for url in settings.replica_urls),
+    ):
+        for server in split(url):
+            yield name, server
 
 
 def _outside(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -77,12 +82,10 @@ def _outside(settings: Settings) -> Iterator[tuple[str, str]]:
         modes = {mode for key, given in parse_qs(url.query).items() if key in {"ssl", "sslmode"} for mode in given}
         if is_public(url.hostname) and not modes & ENCRYPTED:
             yield name, "may go in the clear to another network: add ?sslmode=verify-full"
-    redis = urlsplit(settings.redis_url)
-    if redis.scheme in {"redis", "redis+sentinel", "redis+cluster"} and is_public(redis.hostname):
-        yield (
-            "REDIS_URL",
-            f"goes in the clear to another network: begin it with {redis.scheme.replace('s', 'ss', 1)}://",
-        )
+    nodes = split(settings.redis_url)
+    scheme = nodes[0].scheme
+    if scheme in {"redis", "redis+sentinel", "redis+cluster"} and any(is_public(node.hostname) for node in nodes):
+        yield "REDIS_URL", f"goes in the clear to another network: begin it with {scheme.replace('s', 'ss', 1)}://"
     for mail in map(urlsplit, settings.smtp_urls):
         if mail.scheme == "smtp" and not is_here(mail.hostname):
             what = "passwords and letters go" if mail.password else "letters go"
