@@ -1,9 +1,11 @@
 """An SMTP server, over few connections, each kept for the letters that follow soon."""
 
 import asyncio
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from email.headerregistry import Address
+from functools import cache
 from typing import Final, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -122,6 +124,12 @@ async def _transfer(client: aiosmtplib.SMTP, returns: str, to: str, message: byt
     await client.data(message, timeout=None)
 
 
+@cache
+def own_name() -> str:
+    """What servers are told that we are called. Asked once: where nobody answers that, it takes seconds."""
+    return socket.getfqdn()
+
+
 async def connected(url: SplitResult, seconds: float) -> aiosmtplib.SMTP:
     """A connection to a server, signed in where the URL says as whom; each of its answers may take so long."""
     client = aiosmtplib.SMTP(
@@ -132,6 +140,7 @@ async def connected(url: SplitResult, seconds: float) -> aiosmtplib.SMTP:
         use_tls=url.scheme == "smtps",
         start_tls=True if url.scheme == "smtp+starttls" else False if url.scheme == "smtps" else None,
         timeout=seconds,
+        local_hostname=await asyncio.to_thread(own_name),
     )
     try:
         await client.connect()

@@ -245,6 +245,18 @@ async def test_a_connection_is_kept_for_the_letters_that_follow(settings, server
     assert (len(server.messages), len(greeted)) == (5, 2)
 
 
+async def test_what_we_are_called_is_asked_once(settings, server, monkeypatch):
+    greeted, asked = greeting(server, monkeypatch), []
+    monkeypatch.setattr("socket.getfqdn", lambda: asked.append(None) or f"desk{len(asked)}.example.com")
+    smtp.own_name.cache_clear()
+    try:
+        for _ in range(2):
+            await send(settings, LETTER)
+    finally:
+        smtp.own_name.cache_clear()
+    assert [session.host_name for session in greeted] == ["desk1.example.com"] * 2
+
+
 async def test_a_kept_connection_that_has_gone_is_replaced(settings, server):
     mailer = Mailer(settings)
     await mailer.send(LETTER)
