@@ -187,9 +187,22 @@ async def test_buttons_are_cells_since_outlook_gives_links_no_room(letter_of, re
     letter = await letter_of(customer, resolved, status=TicketStatus.RESOLVED)
     html = letter.get_body(("html",)).get_content()
     links = re.findall(r"<a [^>]*padding[^>]*>([^<]*)</a>", html)
-    cells = re.findall(r"<td style=\"[^\"]*mso-padding-alt:[^\"]*\"><a [^>]*padding[^>]*>([^<]*)</a></td>", html)
+    cells = re.findall(r"<td [^>]*style=\"[^\"]*mso-padding-alt:[^\"]*\"><a [^>]*padding[^>]*>([^<]*)</a></td>", html)
     assert links == cells == ["Confirm it, or open it again", "1", "2", "3", "4", "5"]
     assert html.count("<table ") == html.count('<table role="presentation"') == 3
+
+
+async def test_what_has_a_color_has_another_one_in_the_dark(letter_of, resolved, customer):
+    """All but the button, which is white on blue in both."""
+    letter = await letter_of(customer, resolved, status=TicketStatus.RESOLVED)
+    html = letter.get_body(("html",)).get_content()
+    _, _, dark = html.partition("@media (prefers-color-scheme: dark)")
+    named = set(re.findall(r"\.(\w+)", dark.partition("</style>")[0]))
+    colored = re.findall(r"<([^>]+style=\"[^\"]*#[0-9a-f]{6}[^>]+)>", html)
+    classes = [set(re.findall(r"\w+", *re.findall(r"class=\"(.+?)\"", tag) or [""])) for tag in colored]
+    alike = [tag for tag, found in zip(colored, classes, strict=True) if not found & named]
+    assert len(colored) > len(alike) == 2
+    assert all("background:#1f5fd1" in tag or "color:#ffffff" in tag for tag in alike)
 
 
 async def test_a_solution_is_told_with_the_way_to_confirm_it_and_without_a_way_out(letter_of, resolved, customer):
