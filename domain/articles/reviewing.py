@@ -110,6 +110,15 @@ async def request(unit: Unit, viewer: Viewer, article_id: UUID, note: str, assig
     )
 
 
+async def again(unit: Unit, article: Article, editor_id: UUID) -> None:
+    """Have whoever planned to publish a locked article look at it once more, as it says something else by now."""
+    if await unit.read(_open, article.id) is None:
+        planner = await unit.lock(_colleague, article.publishes_by_id)
+        assignee_id = planner.id if planner else await _writer(unit, article)
+        reason, since = ArticleReviewReason.REQUESTED, await _since(unit, article.id)
+        await _begin(unit, article, reason, since, assignee_id=assignee_id, requested_by_id=editor_id)
+
+
 async def _writer(unit: Unit, article: Article) -> UUID | None:
     """Who is to review what they wrote; nobody, when they leave just now. They stay to the end of the unit."""
     writer = await unit.read(_writers, article.id, article.author_id)

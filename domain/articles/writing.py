@@ -10,7 +10,7 @@ from sqlalchemy import Select, func, select
 
 from domain import access, articles, positions, tickets, words
 from domain.access import Viewer
-from domain.articles import categories, index, texts
+from domain.articles import categories, index, reviewing, texts
 from domain.refusals import Conflict, ConflictReason, InvalidInput, Problems
 from infra.unit import Unit
 from models import (
@@ -206,10 +206,11 @@ async def _say(
 ) -> bool:
     """Have the draft say this. Gives whether what is shown of the article changes, as before its first publication.
 
-    What somebody planned to publish is not another text of one who may not publish it.
+    What somebody planned to publish is not another text of one who may not publish it: they look at it again.
     """
     before, planned = draft or article, article.publishes_at is not None
     if planned and not articles.publishes(viewer) and any(text[name] != getattr(before, name) for name in TEXT):
+        await reviewing.again(unit, article, viewer.id)
         unplan(unit, article)
     if article.number == 0:
         if draft is None:

@@ -452,7 +452,7 @@ async def test_a_draft_that_is_given_up_takes_along_what_was_planned(published, 
 
 @pytest.mark.parametrize("state", ["never published", "published", "archived"])
 async def test_what_was_planned_is_not_the_text_of_one_who_may_not_publish(
-    create, published, do, one, lead, agent, work, database, state
+    create, published, do, one, lead, agent, work, database, mailbox, state
 ):
     article = await (create() if state == "never published" else published())
     if state == "archived":
@@ -471,6 +471,12 @@ async def test_what_was_planned_is_not_the_text_of_one_who_may_not_publish(
     await work.run()
     seen = await one(lead, article)
     assert (seen["status"], seen["draft"]["body"]) == (planned["status"], "Not looked at.")
+    reviews = "SELECT reason, assignee_id, requested_by_id FROM article_reviews WHERE closed_at IS NULL"
+    asked = {"reason": "REQUESTED", "assignee_id": lead.id, "requested_by_id": agent.id}
+    assert await database.rows(reviews) == [asked]
+    assert [letter["Subject"] for letter in mailbox.to(lead.email)] == [f"Please review: {article['title']}"]
+    assert (await do(lead, PUBLISH, articleId=article["id"]))["status"] == "PUBLISHED"
+    assert await database.rows(reviews) == []
 
 
 async def test_an_archived_article_comes_back(published, create, do, one, lead, customer):
