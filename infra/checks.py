@@ -1,6 +1,7 @@
 """Whether what Deskwire needs from outside answers: for `desk check`."""
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -85,7 +86,14 @@ async def _look(name: str, look: Awaitable[str]) -> Result:
     except TimeoutError:
         return Result(name, good=False, said=f"no answer in {SECONDS} s")
     except Exception as failed:  # noqa: BLE001 (whatever it is, it is what there is to tell)
-        return Result(name, good=False, said=f"{type(failed).__name__}: {failed}")
+        return Result(name, good=False, said=f"{type(failed).__name__}: {_in_a_line(str(failed))}")
+
+
+def _in_a_line(text: str) -> str:
+    """What an error says. A bucket's says why only within pages of what it is made of, innermost last."""
+    said, _, source = text.partition("\n\nDebug source:")
+    why = re.findall(r'(?:error|message): "((?:[^"\\]|\\.)*)"', source)
+    return " ".join(": ".join([said, *(each for each in why[-1:] if each not in said)]).split())
 
 
 FACTS = """SELECT current_setting('server_version') AS version,

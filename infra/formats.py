@@ -32,8 +32,14 @@ HEADER = re.compile(r"[\w!#$%&'*+.^`|~-]+[ \t]*=[ !#-:<-\[\]-~]*", re.ASCII)
 PORTS = {"http": "80", "https": "443"}
 
 
+def _is_a_line(value: str) -> bool:
+    return value.isprintable() and bool(value.strip())
+
+
 def _is_address(value: str) -> bool:
-    return [bool(re.fullmatch(r"[^\s@]+@[^\s@]+", address)) for _, address in getaddresses([value])] == [True]
+    return value.isprintable() and [
+        bool(re.fullmatch(r"[^\s@]+@[^\s@]+", address)) for _, address in getaddresses([value])
+    ] == [True]
 
 
 def _is_bare_address(value: str) -> bool:
@@ -74,6 +80,7 @@ def _are_headers(value: str) -> bool:
 
 # What a value has to look like that would otherwise be taken, and then do nothing, or break what runs much later.
 FORMATS: dict[str, tuple[Callable[[str], bool], str]] = {
+    "desk_name": (_is_a_line, "is one line of text"),
     "mail_from": (_is_address, "is one address, with a name or without: Support <support@example.com>"),
     "operator_email": (_is_bare_address, "is one address, such as operator@example.com"),
     "ticket_url": (_is_of_tickets, "has {number} or {id} in it, as https://desk.example.com/tickets/{number}"),
@@ -124,10 +131,16 @@ def _urls(name: str, value: str | tuple[str, ...] | None) -> tuple[str, ...]:
 def _unread(name: str, url: str) -> str | None:
     """Why nobody can follow an address; None: it can be read."""
     try:
-        parts = split(url)
-        ports = [each.port for each in parts]
+        parts, *others = split(url)
+        ports = [each.port for each in (parts, *others)]
     except ValueError:  # it quotes the value, which may be a piece of a password
         ports = None
-    if ports is None or (name in WITH_PASSWORDS and "@" in url and "@" not in parts[0].netloc):
+    if ports is None or (name in WITH_PASSWORDS and "@" in url and "@" not in parts.netloc):
         return "can't be read: ports are numbers, and in a password / ? # @ % are written as %2F %3F %23 %40 %25"
-    return None if parts[0].netloc or parts[0].scheme in BY_THEMSELVES else "names nothing behind ://"
+    if name == "public_url" and ("?" in url or "#" in url):
+        return "has no ? and no #: paths are put behind it"
+    if parts.scheme == "file" and parts.netloc not in {"", "localhost"}:
+        return "names a machine: a folder's address has three slashes, as file:///srv/deskwire/files"
+    if parts.scheme in {"redis", "rediss"} and not re.fullmatch(r"(/\d*)?", parts.path, re.ASCII):
+        return "has the number of a database behind the port, or nothing"
+    return None if parts.netloc or parts.scheme in BY_THEMSELVES else "names nothing behind ://"

@@ -40,7 +40,8 @@ ATTACHMENT_TYPES = (
 
 Words = Annotated[tuple[str, ...], NoDecode]  # written with commas between them
 Port = Annotated[int, Field(ge=1, le=65535)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=2**31 - 1)]  # what an Int of GraphQL and an integer of PostgreSQL hold
+Seconds = Annotated[int, Field(ge=1, le=10 * 365 * DAY)]
 Sampler = Literal[
     "always_on",
     "always_off",
@@ -161,9 +162,9 @@ class Settings(BaseSettings):
 
     allowed_origins: Words = ()  # of pages besides PUBLIC_URL that may call the API from a browser
     introspection: bool = _from(lambda known: known.get("environment") != "production")  # and GraphiQL
-    access_token_seconds: Count = 300
-    refresh_token_seconds: Count = 30 * DAY
-    confirmation_seconds: Count = 7 * DAY  # an emailed question whether a ticket is solved
+    access_token_seconds: Seconds = 300
+    refresh_token_seconds: Seconds = 30 * DAY
+    confirmation_seconds: Seconds = 7 * DAY  # an emailed question whether a ticket is solved
 
     max_attachment_bytes: Count = 25 * 1024 * 1024
     attachment_types: Words = ATTACHMENT_TYPES

@@ -172,9 +172,23 @@ async def test_a_bucket_is_checked_before_the_start(settings, bucket):
     assert bucket.left() == ([], 0)
     nowhere = settings.model_copy(update={"storage_url": f"{bucket.scheme}://nowhere"})
 
-    assert not (await checks.files(nowhere)).good
+    missing = await checks.files(nowhere)
+    assert not missing.good
+    assert "\n" not in missing.said, "it is one line of many"
     with pytest.raises(StoreUnavailable):
         await Files(nowhere).receive("key", chunks(b"Hello."), **announced(b"Hello."))
+
+
+async def test_why_a_bucket_is_away_is_told_in_a_line(settings, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "k" * 20)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+    away = await checks.files(settings.model_copy(update={"storage_url": "s3://files/ours"}))
+
+    assert not away.good
+    assert "\n" not in away.said
+    assert away.said.endswith(": Connection refused")
 
 
 async def test_a_bucket_is_not_opened_by_another_s_key(google, tmp_path, monkeypatch):

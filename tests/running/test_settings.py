@@ -160,9 +160,25 @@ def test_origins_are_known_as_browsers_say_them(outside):
         ({"STORAGE_URL": "s3://"}, "STORAGE_URL: names nothing behind ://"),
         ({"PUBLIC_URL": "https://"}, "PUBLIC_URL: names nothing behind ://"),
         ({"SMTP_URL": "smtp://", "MAIL_FROM": "a@b"}, "SMTP_URL: names nothing behind ://"),
+        ({"PUBLIC_URL": "https://a.example/?desk=1"}, "PUBLIC_URL: has no ? and no #: paths are put behind it"),
+        (
+            {"STORAGE_URL": "file://data/files"},
+            "STORAGE_URL: names a machine: a folder's address has three slashes, as file:///srv/deskwire/files",
+        ),
+        ({"REDIS_URL": "redis://h/name"}, "REDIS_URL: has the number of a database behind the port, or nothing"),
+        *(({"DESK_NAME": value}, "DESK_NAME: is one line of text") for value in ("Acme\nSupport", " ")),
+        *(
+            ({name: str(10**11)}, f"{name}: Input should be less than or equal to {most}")
+            for name, most in (
+                ("MAX_ATTACHMENT_BYTES", 2**31 - 1),
+                ("ACCESS_TOKEN_SECONDS", 315_360_000),
+                ("REFRESH_TOKEN_SECONDS", 315_360_000),
+                ("CONFIRMATION_SECONDS", 315_360_000),
+            )
+        ),
         *(
             ({"MAIL_FROM": value}, "MAIL_FROM: is one address, with a name or without: Support <support@example.com>")
-            for value in ("support", "Support <support>", "a@b, c@d")
+            for value in ("support", "Support <support>", "a@b, c@d", '"Acme\nSupport" <a@b>')
         ),
         *(
             (
@@ -242,6 +258,8 @@ def test_a_file_that_is_no_text_is_told_in_one_line(outside, tmp_path):
         {"DATABASE_URL": "postgresql:///desk?host=/run/postgresql"},
         {"REDIS_URL": "redis+sentinel://user:pass@one:26380,two/name/0?sentinel_username=a&sentinel_password=b@c"},
         {"REDIS_URL": "unix:///run/valkey.sock"},
+        {"REDIS_URL": "rediss://cache:6379/"},
+        {"STORAGE_URL": "file://localhost/srv/files", "PUBLIC_URL": "https://a.example/desk/"},
         {"SMTP_URL": "smtps://me%40example.com:p@mail:465 ses://eu-central-1", "MAIL_FROM": '"A, B" <a@b.example>'},
         {"FORWARDED_ALLOW_IPS": "10.0.0.0/8, 127.0.0.1, ::1, fd00::/8", "ALLOWED_ORIGINS": "http://localhost:5173/, *"},
         {"FORWARDED_ALLOW_IPS": "*", "STORAGE_URL": "s3://files/of@us", "TICKET_URL": "https://a.example/{number}"},
