@@ -14,6 +14,7 @@ from joserfc import jwk, jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
+from infra.logs import on_its_own
 from infra.postgres import Unavailable
 from infra.settings import Settings
 from infra.signing import ALLOWED_SKEW_SECONDS, MOST_CHARACTERS, BadToken, ExpiredToken
@@ -157,7 +158,7 @@ class Issuer:
         if time.monotonic() - self._tried_at < PAUSE_SECONDS:
             return None
         self._tried_at = time.monotonic()
-        self._fetching = asyncio.create_task(self._renew())
+        self._fetching = on_its_own(self._renew())
         return self._fetching
 
     async def _renew(self) -> None:

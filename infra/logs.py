@@ -1,11 +1,12 @@
 """Structured logs, and errors that are reported under an id."""
 
+import asyncio
 import contextlib
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, MutableMapping
-from contextvars import ContextVar
+from collections.abc import Callable, Coroutine, Iterator, MutableMapping
+from contextvars import Context, ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,7 @@ _REPORTED = "_reported_as"
 # What asyncpg leaves behind of a connection that was given up while it was made: nobody waits for it any more.
 _GIVEN_UP = "unexpected connection_lost() call"
 _listeners: list[Callable[["Fault"], None]] = []
+_of_process = Context()  # in which nothing is done for anybody
 
 
 class _Output:
@@ -57,6 +59,7 @@ class Fault:
 
 def configure(settings: Settings, process: str) -> None:
     """Log to standard error, as JSON or for a terminal, and report errors to Sentry if there is one."""
+    global _of_process  # noqa: PLW0603 # as all of a process log to one place
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         _doing,
@@ -88,8 +91,15 @@ def configure(settings: Settings, process: str) -> None:
     )
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
     structlog.contextvars.bind_contextvars(process=process)
+    _of_process = Context()
+    _of_process.run(structlog.contextvars.bind_contextvars, process=process)
     if settings.sentry_dsn:
         send_errors(settings.sentry_dsn, settings.environment)
+
+
+def on_its_own(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """A task that is the process's, whoever's request or job it begins in: nothing that it tells is of theirs."""
+    return asyncio.get_running_loop().create_task(work, context=_of_process.copy())
 
 
 def _is_news(record: logging.LogRecord) -> bool:

@@ -7,6 +7,7 @@ import asyncpg
 import structlog
 
 from infra.faults import told
+from infra.logs import on_its_own
 from infra.postgres import NO_ANSWER, Behind, Connection, Reads, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -154,7 +155,7 @@ class Replicated(Reads):
             return
         replica.well = False
         log.warning("replica_not_used", replica=self.replicas.index(replica) + 1, error=told(error.__cause__ or error))
-        task = asyncio.create_task(self._look(replica))
+        task = on_its_own(self._look(replica))
         self._looking.add(task)
         task.add_done_callback(self._looking.discard)
 

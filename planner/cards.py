@@ -20,6 +20,7 @@ from weakref import WeakValueDictionary
 import structlog
 
 from infra.faults import told
+from infra.logs import on_its_own
 from infra.postgres import Reads, Unavailable
 from planner.text import Statement
 
@@ -191,7 +192,7 @@ class Cards:
         self.since = None
         await self.look()
         if self.watching is None or self.watching.done():
-            self.watching = asyncio.get_running_loop().create_task(self.watch())
+            self.watching = on_its_own(self.watch())
 
     async def watch(self) -> None:
         """Look again and again, as long as cards are used."""

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from infra.files import DOWNLOAD_SECONDS
 from infra.hub import Hub, Watch
-from infra.logs import doing
+from infra.logs import on_its_own
 from infra.postgres import Unavailable
 from planner.plan import State
 from planner.streams import Stream
@@ -132,10 +132,9 @@ class Cohort:
         if self._changed is not None:
             self._changed.wake()
         if self.task is None:
-            self.task = asyncio.create_task(self._run())
+            self.task = on_its_own(self._run())
 
     async def _run(self) -> None:
-        doing.set(None)  # it was the first member's, who is one of many
         try:
             async with self._hub.watching(self._stream.channels) as changed:
                 self._changed = changed

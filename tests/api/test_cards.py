@@ -8,6 +8,7 @@ import pytest
 
 from domain import refusals
 from domain.access import Viewer
+from infra.logs import doing
 from models import Role
 from planner import cards
 from planner.engine import Engine
@@ -239,3 +240,20 @@ async def test_a_look_that_failed_is_no_reason_not_to_end_in_order(process, read
         async with asyncio.timeout(5):
             await engine.cards.watching
     await engine.cards.close()
+
+
+async def test_looks_belong_to_nobody_s_request(process, read, monkeypatch):
+    """The first request has the process begin to look: what the log tells of looks after that is not of it."""
+    engine, known = process(), asyncio.Queue()
+    monkeypatch.setattr(cards, "LOOK_SECONDS", 0)
+    token = doing.set(lambda: {"request_id": "somebody's"})
+    try:
+        await read(engine)
+    finally:
+        doing.reset(token)
+
+    async def look():
+        known.put_nowait(doing.get())
+
+    monkeypatch.setattr(engine.cards, "look", look)
+    assert [await asyncio.wait_for(known.get(), 5) for _ in range(3)] == [None] * 3

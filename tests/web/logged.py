@@ -4,6 +4,7 @@ import io
 import json
 import logging
 from contextlib import contextmanager
+from contextvars import Context
 
 import structlog
 
@@ -17,6 +18,7 @@ def logging_as_in_production(settings, monkeypatch, level):
     written = io.StringIO()
     monkeypatch.setattr("sys.stderr", written)
     monkeypatch.setattr(logging.root, "handlers", [])
+    monkeypatch.setattr("infra.logs._of_process", Context())
     configure(settings.model_copy(update={"log_format": "json", "log_level": level, "embedded": False}), "tests")
     yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
     structlog.configure(**before)
