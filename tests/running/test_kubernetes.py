@@ -142,6 +142,23 @@ def test_everybody_reaches_all_that_is_for_them_and_nothing_else(application):
     assert most > Settings.model_fields["max_attachment_bytes"].default
 
 
+def test_a_gateway_leads_where_the_ingress_does():
+    (text,) = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs/kubernetes.md").read_text(), re.MULTILINE | re.DOTALL)
+    route = yaml.safe_load(text)
+    (by_ingress,) = ALL["Ingress"]["deskwire"]["spec"]["rules"]
+    (rule,) = route["spec"]["rules"]
+    kinds = {"Exact": "Exact", "Prefix": "PathPrefix"}
+
+    assert [(each["path"]["type"], each["path"]["value"]) for each in rule["matches"]] == [
+        (kinds[each["pathType"]], each["path"]) for each in by_ingress["http"]["paths"]
+    ]
+    assert route["spec"]["hostnames"] == [by_ingress["host"]]
+    service = ALL["Service"]["deskwire-api"]
+    (port,) = service["spec"]["ports"]
+    assert rule["backendRefs"] == [{"name": service["metadata"]["name"], "port": port["port"]}]
+    assert set(rule["timeouts"].values()) == {"0s"}
+
+
 def test_all_pods_together_find_room_at_postgresql():
     most = ALL["HorizontalPodAutoscaler"]["deskwire-api"]["spec"]["maxReplicas"] + 1
     workers = ALL["Deployment"]["deskwire-worker"]["spec"]["replicas"] + 1
