@@ -140,9 +140,12 @@ class CoercingInput:
 class Variables:
     """The variables of an operation."""
 
-    def __init__(self, schema: graphql.GraphQLSchema, operation: graphql.OperationDefinitionNode) -> None:
-        """`operation`: validated against the schema."""
+    def __init__(
+        self, schema: graphql.GraphQLSchema, operation: graphql.OperationDefinitionNode, *, introspection: bool
+    ) -> None:
+        """`operation`: validated against the schema. `introspection`: whether it may be told of that what was meant."""
         self.schema, self.definitions = schema, operation.variable_definitions or ()
+        self.introspection = introspection
         self.types = {d.variable.name.value: graphql.type_from_ast(schema, d.type) for d in self.definitions}
         defaults = self.by_graphql_core({}, [d for d in self.definitions if d.default_value])
         self.plan = [
@@ -167,7 +170,9 @@ class Variables:
 
     def by_graphql_core(self, given: Mapping[str, Any], definitions: Sequence[Any]) -> dict[str, Any]:
         """The values as graphql-core reads them, or its errors."""
-        found = graphql.get_variable_values(self.schema, definitions, dict(given), max_errors=50)
+        found = graphql.get_variable_values(
+            self.schema, definitions, dict(given), max_errors=50, hide_suggestions=not self.introspection
+        )
         if isinstance(found, list):
             raise InvalidVariables(found)
         return found.coerced

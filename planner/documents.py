@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
 import graphql
@@ -54,7 +54,7 @@ class Operation:
         self.kind: str = node.operation.value
         self.name = node.name.value if node.name else None
         self.key = (document.text, self.name)
-        self.variables = Variables(schema, node)
+        self.variables = Variables(schema, node, introspection=document.introspection)
         if self.variables.types and document.limits.refused:
             raise InvalidDocument(document.limits.refused)
         self.limits = {name: document.limits.found.get(name, UNLIMITED) for name in self.variables.types}
@@ -167,17 +167,20 @@ class Text(graphql.Source):
 class Document:
     """A document that is valid for the schema."""
 
-    def __init__(
-        self, schema: graphql.GraphQLSchema, text: str, rules: Collection[type[graphql.ASTValidationRule]], most: Most
-    ) -> None:
-        """`rules`: of validation. Raises InvalidDocument, also when it asks for more than one operation may."""
-        self.schema, self.text = schema, text
+    def __init__(self, schema: graphql.GraphQLSchema, text: str, most: Most, *, introspection: bool) -> None:
+        """`introspection`: whether it may ask for the schema, and is told what it may have meant of that.
+
+        Raises InvalidDocument, also when it asks for more than one operation may.
+        """
+        self.schema, self.text, self.introspection = schema, text, introspection
         source = Text(text)
         source.document = self
         self.node = parsed(source, most)
         self.limits: FindLimits
         finding: Any = self.finding
-        if errors := graphql.validate(schema, self.node, [*rules, finding], max_errors=20):
+        hidden = () if introspection else (graphql.NoSchemaIntrospectionCustomRule,)
+        rules = [*graphql.specified_rules, *hidden, finding]
+        if errors := graphql.validate(schema, self.node, rules, max_errors=20, hide_suggestions=not introspection):
             raise InvalidDocument(errors)
         self.tokens: int = self.node.token_count or 0
         self.fragments: dict[str, FragmentDefinitionNode] = {

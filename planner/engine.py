@@ -70,8 +70,7 @@ class Engine:
         self.reads, self.report, self.batch, self.given = reads, report, batch, given
         self.cards = Cards(reads)
         self.refusals: tuple[type[Exception], ...] = (Refused, Unavailable, refusals)
-        hidden = () if introspection else (graphql.NoSchemaIntrospectionCustomRule,)
-        self.most, self.texts = most, Texts(self.schema, (*graphql.specified_rules, *hidden), most)
+        self.most, self.texts = most, Texts(self.schema, most, introspection=introspection)
         self.plans: Bounded[Hashable, Any] = Bounded(MOST_PLANS, HEAVIEST_PLANS)
         self.plan_misses = 0  # plans that had to be made
         self.kept = Kept()
@@ -189,6 +188,7 @@ class Engine:
             context_value=context,
             variable_values=dict(variables or {}),
             operation_name=operation.name,
+            hide_suggestions=not self.texts.introspection,
         )
         result = await found if inspect.isawaitable(found) else found
         if failure is not None and not result.errors:

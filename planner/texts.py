@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
 
 import graphql
 
@@ -21,11 +20,9 @@ HEAVIEST_DOCUMENTS, HEAVIEST_REFUSED, HEAVIEST_PERSISTED = 64_000_000, 4_000_000
 class Texts:
     """The documents of texts, and the texts that clients name by their hash."""
 
-    def __init__(
-        self, schema: graphql.GraphQLSchema, rules: Collection[type[graphql.ASTValidationRule]], most: Most
-    ) -> None:
-        """`rules`: of validation. `most`: what one operation may ask for."""
-        self.schema, self.rules, self.most = schema, rules, most
+    def __init__(self, schema: graphql.GraphQLSchema, most: Most, *, introspection: bool) -> None:
+        """`most`: what one operation may ask for. `introspection`: whether clients may learn the schema here."""
+        self.schema, self.most, self.introspection = schema, most, introspection
         self.documents: Bounded[str, Document] = Bounded(MOST_DOCUMENTS, HEAVIEST_DOCUMENTS)
         self.refused: Bounded[str, InvalidDocument] = Bounded(MOST_REFUSED, HEAVIEST_REFUSED)
         self.persisted: Bounded[str, str] = Bounded(MOST_PERSISTED, HEAVIEST_PERSISTED)
@@ -46,7 +43,7 @@ class Texts:
             raise unraised(known)
         try:
             with tracing.span("parse"):
-                document = Document(self.schema, text, self.rules, self.most)
+                document = Document(self.schema, text, self.most, introspection=self.introspection)
         except InvalidDocument as refusal:
             if len(text) <= LONGEST_KEPT:
                 said = sum(len(entry["message"]) for entry in refusal.entries)

@@ -37,6 +37,7 @@ SAFE: Final = FOR_ALL_ORIGINS | {
     "Cross-Origin-Resource-Policy": "cross-origin",  # front ends on other origins show these pictures
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex",
 }
 NOT_KEPT: Final = {"Cache-Control": "no-store"}
 # The rest of a refused body is not read, so the connection can't be used again.

@@ -18,6 +18,7 @@ HEADERS = {
     "Content-Security-Policy": POLICY,
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",  # the address is what lets one in
+    "X-Robots-Tag": "noindex",  # also where somebody has put it on a public page
     "X-Content-Type-Options": "nosniff",
 }
 MOST_BYTES = 200_000  # of a form: 20,000 characters, each in its longest form

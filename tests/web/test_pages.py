@@ -138,6 +138,7 @@ async def test_the_page_tells_nobody_where_it_is_and_loads_nothing(http, link):
     headers = (await http.get(link)).headers
 
     assert headers["referrer-policy"] == "no-referrer"
+    assert headers["x-robots-tag"] == "noindex"
     assert headers["cache-control"] == "no-store"
     assert "default-src 'none'" in headers["content-security-policy"]
 

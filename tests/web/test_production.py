@@ -25,6 +25,28 @@ async def test_the_schema_is_not_told(production, query):
     assert "data" not in answer.json()
 
 
+@pytest.mark.parametrize(
+    ("query", "variables"),
+    [
+        ("{ tickts { totalCount } }", {}),
+        ("{ ticket(idd: 1) { id } }", {}),
+        ("{ categories { nodes { nam } } }", {}),
+        ("{ categories { nodes { ... on Categry { id } } } }", {}),
+        ("{ tickets(filter: {statuses: [OPN]}) { totalCount } }", {}),
+        ('mutation { signIn(input: {email: "a@b", password: "c", pasword: "d"}) { __typename } }', {}),
+        ("query ($filter: TicketFilter) { tickets(filter: $filter) { totalCount } }", {"filter": {"txt": "a"}}),
+        ("query ($of: TicketStatus!) { tickets(filter: {statuses: [$of]}) { totalCount } }", {"of": "OPN"}),
+    ],
+)
+async def test_nobody_guesses_the_schema_by_what_may_have_been_meant(production, http, query, variables):
+    asked = {"query": query, "variables": variables}
+    answer, open_answer = [(await each.post("/graphql", json=asked)).text for each in (production, http)]
+
+    assert "Did you mean" in open_answer
+    assert '"errors"' in answer
+    assert "Did you mean" not in answer
+
+
 async def test_the_names_of_types_are_still_told(production):
     answer = await production.post("/graphql", json={"query": "{ __typename desk { __typename } }"})
 

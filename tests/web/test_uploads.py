@@ -261,6 +261,7 @@ async def test_a_picture_is_shown_and_nothing_in_it_can_run(http, stored):
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["content-security-policy"] == "default-src 'none'; sandbox"
     assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["x-robots-tag"] == "noindex"
     assert answer.headers["cache-control"] == "private, max-age=600"
     head = await http.head(url)
     assert (head.content, head.headers) == (b"", answer.headers)
