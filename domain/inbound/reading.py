@@ -6,6 +6,7 @@ import email.utils
 import hashlib
 import itertools
 import re
+import string
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.headerregistry import HeaderRegistry
@@ -29,6 +30,7 @@ HEADS = {"text/rfc822-headers", "message/global-headers"}
 NO_REASON = "No reason is given."
 
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
+_SMALL = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 # All that could be an address, as all Pythons read it: newer ones find none where a name is written as one, as many do.
 _LENIENT: dict[str, Any] = {"strict": False} if getattr(email.utils, "supports_strict_parsing", False) else {}
 # The token of a link of ours, which opens what is its reader's alone, also as other programs rewrite links.
@@ -129,7 +131,7 @@ def _sender(message: EmailMessage) -> tuple[str, str]:
     """The name and the address of whoever it is from; nobody's, unless all that says so comes to one address.
 
     As it stands there: mail servers check whether a mail may come from its sender's domain. They decode nothing for
-    that and leave out no character, and of two addresses they may have looked at the other.
+    that, leave out no character and take none for another, and of two addresses they may have looked at the other.
     """
     written = [
         str(value).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
@@ -138,15 +140,29 @@ def _sender(message: EmailMessage) -> tuple[str, str]:
     ]
     if sum(map(len, written)) > MOST_HEADER:
         return "", ""
-    found = {
-        address.lower(): name
-        for name, address in getaddresses([" ".join(each.split()) for each in written], **_LENIENT)
-        if "@" in address
-    }
+    lines = [" ".join(each.split()) for each in written]
+    found = {address: name for name, address in getaddresses(lines, **_LENIENT) if "@" in address}
     address, name = next(iter(found.items()), ("", ""))
-    if len(found) > 1 or words.visible(address) != address or not _ADDRESS.fullmatch(address):
+    if len({_in_small_letters(each) for each in found}) > 1 or not _stands_for_itself(address, lines):
         return "", ""
     return words.visible(" ".join(str(_taken_apart("Subject", parts.as_meant(name))).split())), address
+
+
+def _stands_for_itself(address: str, lines: list[str]) -> bool:
+    """Whether an address is one, stands so in a line, and would be kept as it stands but for capital letters.
+
+    Letters beyond ASCII may be kept as ASCII, as wide ones are: the domain is then one of others.
+    """
+    if words.visible(address) != address or not _ADDRESS.fullmatch(address):
+        return False
+    if not any(address in line for line in lines):  # there is a comment within
+        return False
+    return address.isascii() or words.address(address) == _in_small_letters(address)
+
+
+def _in_small_letters(address: str) -> str:
+    """Without capitals of ASCII: some others have small letters in ASCII."""
+    return address.translate(_SMALL)
 
 
 def _parsed(content: bytes) -> EmailMessage:

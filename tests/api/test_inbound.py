@@ -132,6 +132,28 @@ async def test_a_sender_is_known_by_the_domain_in_ascii_too(send, reply_to, cust
     assert await outcomes(database) == ["COMMENTED"]
 
 
+async def test_a_sender_is_known_by_the_domain_beyond_ascii(send, reply_to, customer, database):
+    await database.rows("UPDATE people SET email = 'carla@exämple.de' WHERE id = :id", id=customer.id)
+
+    content = "From: Carla <Carla@Exämple.de>\r\nMessage-ID: <1@example.de>\r\n\r\nThanks."
+    await send(content.encode(), reply_to, sender="carla@xn--exmple-cua.de")
+
+    assert await outcomes(database) == ["COMMENTED"]
+
+
+@pytest.mark.parametrize("domain", ["\uff45xample.com", "example\u3002com", "(evil.)example.com"])
+async def test_nobody_writes_as_somebody_of_a_domain_that_looks_the_same(send, reply_to, customer, database, domain):
+    """A mail server that asks whether the domain lets them finds none of its name."""
+    assert customer.email.endswith("@example.com")
+    sender = customer.email.replace("example.com", domain)
+
+    content = f"From: {sender}\r\nMessage-ID: <1@evil.example>\r\n\r\nClose it."
+    await send(content.encode(), reply_to, sender="mallory@evil.example")
+
+    assert await outcomes(database) == ["WAITING"]
+    assert {row["author_id"] for row in await database.rows("SELECT author_id FROM comments")} == {None}
+
+
 async def test_an_answer_opens_what_was_resolved(send, reply_to, customer, agent, database, api, ticket):
     resolve = "mutation($input: ResolveTicketInput!) { resolveTicket(input: $input) { __typename } }"
     await api(agent, resolve, input={"ticketId": ticket.gid})
@@ -1387,6 +1409,14 @@ def test_who_a_mail_is_from_is_known_by_one_address(written, name):
         "<carla@example.com\0>",
         "<carla@exam\x07ple.com>",
         "carla@example.com(" + "x" * 3_000 + "), mallory@evil.example",
+        "carla@(mallory.)example.com",
+        "carla@\uff45xample.com",
+        "carla@example\u3002com",
+        "carla@\u24d4xample.com",
+        "carla@\u212aey.example",
+        "\u212aarl@example.com",
+        "carla@exa\u0308mple.com",
+        "carla@exam\u00adple.com",
     ],
 )
 def test_who_a_mail_is_from_is_nobody_where_others_could_read_it_in_another_way(written):
