@@ -2,6 +2,7 @@
 
 import hmac
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -11,6 +12,8 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 
 ALGORITHM: Final = "HS256"
+HEADER: Final = {"alg": ALGORITHM}
+BEGINNING: Final = urlsafe_b64encode(orjson.dumps(HEADER)).rstrip(b"=").decode()  # of each token, up to its first dot
 ALLOWED_SKEW_SECONDS: Final = 60
 MOST_CHARACTERS: Final = 8192
 REGISTERED: Final = frozenset({"exp", "iat", "purpose"})
@@ -43,7 +46,7 @@ class Signer:
             raise ValueError(f"{', '.join(sorted(REGISTERED))} are set here, not by the caller")
         now = int(time.time())
         payload = orjson.dumps({**claims, "iat": now, "exp": now + seconds, "purpose": purpose})
-        return jws.serialize_compact({"alg": ALGORITHM}, payload, self._key(purpose), algorithms=[ALGORITHM])
+        return jws.serialize_compact(HEADER, payload, self._key(purpose), algorithms=[ALGORITHM])
 
     def read(self, purpose: str, token: str) -> dict[str, Any]:
         """The claims of a token, with `iat`, `exp` and `purpose`. Raises `BadToken`: `ExpiredToken` if only late."""

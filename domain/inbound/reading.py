@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from domain import words
 from domain.inbound import markdown, parts, quotes
 from domain.inbound.parts import File
+from infra.signing import BEGINNING
 
 MOST_HTML = 1_000_000  # characters that are looked at
 MOST_HEADER = 3_000  # characters that are looked at: what takes them apart needs time for their square
@@ -33,10 +34,8 @@ _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
 _SMALL = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 # All that could be an address, as all Pythons read it: newer ones find none where a name is written as one, as many do.
 _LENIENT: dict[str, Any] = {"strict": False} if getattr(email.utils, "supports_strict_parsing", False) else {}
-# The token of a link of ours, which opens what is its reader's alone, also as other programs rewrite links.
-_TOKEN = re.compile(
-    r"((?:/|%2F)(?:t|sign-in|unsubscribe)(?:/|%2F))eyJ[\w\\-]+\.[\w\\-]+\.[\w\\-]+", re.ASCII | re.IGNORECASE
-)
+# The token of a link of ours, which opens what is its reader's alone: of any link, and however programs rewrite that.
+_TOKEN = re.compile(rf"{BEGINNING}\.[\w\\-]+\.[\w\\-]+", re.ASCII)
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 # A boundary that should stand between quotation marks, and does not; the package reads it up to its first such sign.
 _BOUNDARY = re.compile(r";\s*boundary\s*=\s*([^\s\";]+)", re.IGNORECASE)
@@ -117,7 +116,7 @@ def read(content: bytes, envelope_sender: str, recipient: str) -> Mail:
         sender=words.address(address) or address.lower(),
         sender_name=name,
         subject=about,
-        text=_TOKEN.sub(r"\1…", said if whole else quotes.written(said)),
+        text=_TOKEN.sub("…", said if whole else quotes.written(said)),
         files=tuple(parts.files(message, body)),
         automatic=bounce or not envelope_sender or _is_automatic(message),
         bounce=bounce,

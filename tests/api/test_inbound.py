@@ -1,6 +1,7 @@
 """Mail that comes in over a socket: whose it is, what of it is taken, and what becomes of the rest."""
 
 import asyncio
+import datetime as dt
 import smtplib
 import time
 from dataclasses import replace
@@ -9,17 +10,19 @@ from email.message import EmailMessage
 from functools import partial
 from types import SimpleNamespace
 from urllib.parse import quote
+from uuid import uuid4
 
 import pytest
 from structlog.testing import capture_logs
 
-from domain import attempts, inbound
+from domain import attempts, inbound, messages
 from domain.inbound import addresses, answers, arrivals, reading, strays
 from domain.refusals import RateLimited
 from infra import jobs, mail_door
 from infra.mail_door import Door, Incoming
 from infra.postgres import Unavailable
-from models import Role
+from infra.signing import Signer
+from models import Role, SignInLink
 
 ADD = "mutation($input: AddCommentInput!) { addComment(input: $input) { __typename } }"
 
@@ -1271,6 +1274,28 @@ async def test_an_answer_gives_nobody_the_link_that_was_its_writers_alone(
     [body] = await bodies(database)
     assert body.startswith("It burns.")
     assert [part for part in token.split(".") if part in body.replace("\\", "")] == []
+
+
+@pytest.mark.parametrize(
+    "page", [None, "https://app.example.com/sign-in#{token}", "https://app.example.com/?in={token}"]
+)
+@pytest.mark.parametrize("kind", ["plain", "html", "rewritten"])
+def test_a_link_that_signs_in_is_nobody_else_s(settings, page, kind):
+    """Whoever can't sign in passes it on to the desk, whose staff read that: also where it leads to a front end."""
+    signer, moment = Signer(settings.secret_key), dt.datetime.now(dt.UTC)
+    its = SignInLink(id=uuid4(), expires_at=moment + dt.timedelta(minutes=15))
+    link = messages.sign_in_link(settings.model_copy(update={"sign_in_url": page}), signer, its, moment)
+    said = {
+        "plain": mail("a@example.com", f"I can't get in by {link} here."),
+        "html": mail("a@example.com", None, html=f"I can't get in by <a href='{link}'>{link}</a> here."),
+        "rewritten": mail("a@example.com", f"I can't get in by https://safe.example/?url={quote(link, safe='')} here."),
+    }[kind]
+
+    text = reading.read(said.as_bytes(policy=policy.SMTP), "a@example.com", "b@example.com").text.replace("\\", "")
+
+    assert text.startswith("I can't get in by ")
+    assert text.endswith(" here.")
+    assert not any(part in text for part in link[link.index("eyJ") :].split("."))
 
 
 def test_a_mail_that_is_attached_is_a_file_with_all_that_is_in_it():
