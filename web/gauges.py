@@ -1,6 +1,8 @@
 """What stands in this process and its database right now, for Prometheus."""
 
+import os
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -82,6 +84,22 @@ def _of_database(waiting: Waiting) -> Iterator[Metric]:
     )
 
 
+class _OfProcess:
+    """What a registry collects, with the process's number on each value.
+
+    Of several processes at one address any may answer. Without it they would be taken for one, whose counters begin
+    anew each time.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry, self._label = registry, {"process": str(os.getpid())}
+
+    def collect(self) -> Iterator[Metric]:
+        for metric in self._registry.collect():
+            metric.samples = [each._replace(labels={**each.labels, **self._label}) for each in metric.samples]
+            yield metric
+
+
 def metrics(desk: Desk, engine: Engine) -> Callable[[Request], Awaitable[Response]]:
     """What this process has counted, and what stands now. It answers without a database, too."""
     watched = Watched(desk.reads)
@@ -89,6 +107,9 @@ def metrics(desk: Desk, engine: Engine) -> Callable[[Request], Awaitable[Respons
     async def answer(_request: Request) -> Response:
         standing = CollectorRegistry()
         standing.register(_Standing(desk, engine, await watched.now()))
-        return Response(generate_latest(REGISTRY) + generate_latest(standing), media_type=CONTENT_TYPE_LATEST)
+        registries: list[Any] = [REGISTRY, standing]
+        if desk.settings.worker_count > 1:
+            registries = [_OfProcess(each) for each in registries]
+        return Response(b"".join(map(generate_latest, registries)), media_type=CONTENT_TYPE_LATEST)
 
     return answer

@@ -1,7 +1,9 @@
 """What Prometheus is told: of this process, and of what waits in the database."""
 
 import asyncio
+import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,21 @@ async def told(desk, application, monkeypatch):
         return {name: float(value) for name, value in (x.rsplit(" ", 1) for x in lines if not x.startswith("#"))}
 
     return ask
+
+
+async def test_processes_at_one_address_are_told_apart(desk, application):
+    """Or Prometheus would take them for one, whose counters begin anew whenever another one answers."""
+
+    async def labels(workers):
+        one_of = replace(desk, settings=desk.settings.model_copy(update={"worker_count": workers}))
+        lines = (await metrics(one_of, application.engine)(None)).body.decode().splitlines()
+        told = [line for line in lines if not line.startswith("#")]
+        assert any(line.startswith("deskwire_operation_seconds_bucket{") for line in told)
+        assert any(line.startswith("deskwire_database_up") for line in told)
+        return {found[0] if (found := re.findall(r'process="(\d+)"', line)) else None for line in told}
+
+    assert await labels(1) == {None}
+    assert await labels(2) == {str(os.getpid())}
 
 
 async def owe(database, state, ago, kind="Nothing"):
