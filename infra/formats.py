@@ -141,6 +141,6 @@ def _unread(name: str, url: str) -> str | None:
         return "has no ? and no #: paths are put behind it"
     if parts.scheme == "file" and parts.netloc not in {"", "localhost"}:
         return "names a machine: a folder's address has three slashes, as file:///srv/deskwire/files"
-    if parts.scheme in {"redis", "rediss"} and not re.fullmatch(r"(/\d*)?", parts.path, re.ASCII):
+    if parts.scheme in {"redis", "rediss"} and not re.fullmatch(r"(/\d*/?)?", parts.path, re.ASCII):
         return "has the number of a database behind the port, or nothing"
     return None if parts.netloc or parts.scheme in BY_THEMSELVES else "names nothing behind ://"

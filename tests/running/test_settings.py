@@ -259,6 +259,7 @@ def test_a_file_that_is_no_text_is_told_in_one_line(outside, tmp_path):
         {"REDIS_URL": "redis+sentinel://user:pass@one:26380,two/name/0?sentinel_username=a&sentinel_password=b@c"},
         {"REDIS_URL": "unix:///run/valkey.sock"},
         {"REDIS_URL": "rediss://cache:6379/"},
+        {"REDIS_URL": "redis://cache:6379/1/"},
         {"STORAGE_URL": "file://localhost/srv/files", "PUBLIC_URL": "https://a.example/desk/"},
         {"SMTP_URL": "smtps://me%40example.com:p@mail:465 ses://eu-central-1", "MAIL_FROM": '"A, B" <a@b.example>'},
         {"FORWARDED_ALLOW_IPS": "10.0.0.0/8, 127.0.0.1, ::1, fd00::/8", "ALLOWED_ORIGINS": "http://localhost:5173/, *"},
