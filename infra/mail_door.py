@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import re
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -21,10 +23,14 @@ from infra.processes import StartError
 log = structlog.get_logger(__name__)
 
 MOST_BYTES: Final = 40 * 1024 * 1024
+MOST_AT_ONCE: Final = (
+    3 * MOST_BYTES
+)  # of all mails together that come in: each takes five times its size until it is kept
 TAKEN, LATER = "250 2.0.0 Taken", "451 4.3.0 This can't be taken now. Try again."
 LONGEST_LINE: Final = 1024 * 1024  # programs break the standard's limit, and whoever wrote can't help it
 MOST_RECIPIENTS: Final = 100  # of one mail at once (RFC 5321, 4.5.3.1.8): for each it is read, and may be kept
 TOO_MANY = "452 4.5.3 Too many recipients. Send it to the others again."
+SIZE = re.compile(r"SIZE=(\d{1,20})", re.ASCII)  # of a mail, as it is announced (RFC 1870)
 NOBODY = "550 5.1.1 Nobody here has this address."
 
 
@@ -46,12 +52,48 @@ class Incoming:
     recipient: str
 
 
-class _Server(SMTP):
-    line_length_limit = LONGEST_LINE
+class Room:
+    """What mails may have of the memory at once; one that there is no room for waits until others are through."""
+
+    def __init__(self, most: int) -> None:
+        """`most`: bytes of all mails together."""
+        self._left, self._freed = most, asyncio.Event()
+
+    @asynccontextmanager
+    async def taken(self, size: int) -> AsyncIterator[None]:
+        """In the block a mail of this size has its room."""
+        while self._left < size:
+            self._freed.clear()
+            await self._freed.wait()
+        self._left -= size
+        try:
+            yield
+        finally:
+            self._left += size
+            self._freed.set()
 
 
-class _LocalServer(LMTP):
+class _Spacious:
+    """Asks for a mail once there is room for it: its sender waits for that, as for any answer (RFC 5321, 4.5.3.2)."""
+
     line_length_limit = LONGEST_LINE
+    envelope: Any
+    event_handler: Any
+
+    async def smtp_DATA(self, arg: str) -> None:  # noqa: N802 (aiosmtpd's)
+        """Aiosmtpd's: a mail is to come."""
+        options = self.envelope.mail_options if self.envelope is not None else ()
+        sizes = [found[1] for each in options if (found := SIZE.fullmatch(each))]
+        async with self.event_handler.room.taken(min(int(sizes[0]), MOST_BYTES) if sizes else MOST_BYTES):
+            await super().smtp_DATA(arg)  # type: ignore[misc] # of what it is mixed into
+
+
+class _Server(_Spacious, SMTP):
+    pass
+
+
+class _LocalServer(_Spacious, LMTP):
+    pass
 
 
 SERVERS: Final = {"smtp": _Server, "lmtp": _LocalServer}
@@ -73,6 +115,7 @@ class Door:
         refused.
         """
         self._take, self._is_ours, self._keep = take, is_ours, keep
+        self.room = Room(MOST_AT_ONCE)
 
     async def handle_RCPT(  # noqa: N802 (aiosmtpd calls it so)
         self, _server: Any, _session: Any, envelope: Any, address: str, _options: list[str]

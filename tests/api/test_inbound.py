@@ -19,7 +19,7 @@ from domain import attempts, inbound, messages
 from domain.inbound import addresses, answers, arrivals, reading, strays
 from domain.refusals import RateLimited
 from infra import jobs, mail_door
-from infra.mail_door import Door, Incoming
+from infra.mail_door import MOST_BYTES, Door, Incoming, Room
 from infra.postgres import Unavailable
 from infra.signing import Signer
 from models import Role, SignInLink
@@ -1482,6 +1482,42 @@ async def test_a_mail_has_a_hundred_recipients_at_once(port, desk):
             return [client.rcpt(f"x{number}@{desk.settings.reply_domain}")[0] for number in range(102)]
 
     assert await asyncio.to_thread(talk) == [250] * 100 + [452] * 2
+
+
+@pytest.mark.parametrize("protocol", ["smtp", "lmtp"])
+async def test_a_mail_waits_until_there_is_room_for_it(protocol):
+    """Or some large ones at the same moment would take all the memory there is, and with it what is under way."""
+    came, may_end = asyncio.Queue(), asyncio.Event()
+
+    async def take(mail):
+        came.put_nowait(mail.content.strip())
+        await may_end.wait()
+
+    here = Door(take, lambda _: True)
+    here.room = Room(MOST_BYTES + 100)
+    server = await mail_door.listen("127.0.0.1", 0, here, protocol)
+    port, kind = server.sockets[0].getsockname()[1], {"smtp": smtplib.SMTP, "lmtp": smtplib.LMTP}[protocol]
+
+    def talk(content, *options):
+        with kind("127.0.0.1", port, timeout=30) as client:
+            client.ehlo()
+            client.mail("a@example.com", options)
+            client.rcpt("b@example.com")
+            return client.data(content)[0]
+
+    async with asyncio.timeout(30):
+        unknown = asyncio.create_task(asyncio.to_thread(talk, b"Of any size."))
+        assert await came.get() == b"Of any size."
+        large = asyncio.create_task(asyncio.to_thread(talk, b"Large.", "SIZE=200"))
+        small = asyncio.create_task(asyncio.to_thread(talk, b"Small.", "SIZE=100"))
+        assert await came.get() == b"Small."
+        await asyncio.wait([large], timeout=0.5)
+        assert came.empty()
+        may_end.set()
+        assert [await each for each in (unknown, small, large)] == [250] * 3
+    server.close()
+
+    assert came.get_nowait() == b"Large."
 
 
 @pytest.mark.parametrize("head", ["From: {}", "From: a@example.com\nContent-Type: text/plain; {}"])
