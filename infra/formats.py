@@ -29,15 +29,16 @@ ORIGIN = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:[^/?#@\s:\[\]]+|\[[0-9a-f:.]+\])(?::(?P<port>\d{1,5}))?", re.ASCII
 )
 HEADER = re.compile(r"[\w!#$%&'*+.^`|~-]+[ \t]*=[ !#-:<-\[\]-~]*", re.ASCII)
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # ends a line, or is none of its letters
 PORTS = {"http": "80", "https": "443"}
 
 
 def _is_a_line(value: str) -> bool:
-    return value.isprintable() and bool(value.strip())
+    return bool(value.strip()) and CONTROL.search(value) is None
 
 
 def _is_address(value: str) -> bool:
-    return value.isprintable() and [
+    return CONTROL.search(value) is None and [
         bool(re.fullmatch(r"[^\s@]+@[^\s@]+", address)) for _, address in getaddresses([value])
     ] == [True]
 

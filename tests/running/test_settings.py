@@ -258,6 +258,7 @@ def test_a_file_that_is_no_text_is_told_in_one_line(outside, tmp_path):
         {"DATABASE_URL": "postgresql:///desk?host=/run/postgresql"},
         {"REDIS_URL": "redis+sentinel://user:pass@one:26380,two/name/0?sentinel_username=a&sentinel_password=b@c"},
         {"REDIS_URL": "unix:///run/valkey.sock"},
+        {"DESK_NAME": "Müller\u00a0&\u00a0Söhne \U0001f469\u200d\U0001f527", "MAIL_FROM": "Müller\u00a0AG <a@b>"},
         {"REDIS_URL": "rediss://cache:6379/"},
         {"REDIS_URL": "redis://cache:6379/1/"},
         {"STORAGE_URL": "file://localhost/srv/files", "PUBLIC_URL": "https://a.example/desk/"},
