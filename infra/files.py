@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 PART_BYTES: Final = 5 * 1024 * 1024  # the smallest part that S3 takes
 PARTS_AT_ONCE: Final = 2
+MOST_HELD_BYTES: Final = (PARTS_AT_ONCE + 1) * PART_BYTES  # of one body that is stored
 READ_BYTES: Final = 256 * 1024
 TAKE_BACK_SECONDS: Final = 10
 DOWNLOAD_SECONDS: Final = 600

@@ -4,8 +4,7 @@ import asyncio
 import os
 import re
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -19,13 +18,12 @@ from infra.faults import told
 from infra.logs import report
 from infra.postgres import Unavailable
 from infra.processes import StartError
+from infra.room import Room
 
 log = structlog.get_logger(__name__)
 
 MOST_BYTES: Final = 40 * 1024 * 1024
-MOST_AT_ONCE: Final = (
-    3 * MOST_BYTES
-)  # of all mails together that come in: each takes five times its size until it is kept
+MOST_AT_ONCE: Final = 3 * MOST_BYTES  # of all mails that come in: each takes five times its size until it is kept
 TAKEN, LATER = "250 2.0.0 Taken", "451 4.3.0 This can't be taken now. Try again."
 LONGEST_LINE: Final = 1024 * 1024  # programs break the standard's limit, and whoever wrote can't help it
 MOST_RECIPIENTS: Final = 100  # of one mail at once (RFC 5321, 4.5.3.1.8): for each it is read, and may be kept
@@ -50,27 +48,6 @@ class Incoming:
     content: bytes
     sender: str  # empty: nobody is to be answered
     recipient: str
-
-
-class Room:
-    """What mails may have of the memory at once; one that there is no room for waits until others are through."""
-
-    def __init__(self, most: int) -> None:
-        """`most`: bytes of all mails together."""
-        self._left, self._freed = most, asyncio.Event()
-
-    @asynccontextmanager
-    async def taken(self, size: int) -> AsyncIterator[None]:
-        """In the block a mail of this size has its room."""
-        while self._left < size:
-            self._freed.clear()
-            await self._freed.wait()
-        self._left -= size
-        try:
-            yield
-        finally:
-            self._left += size
-            self._freed.set()
 
 
 class _Spacious:

@@ -13,16 +13,19 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from infra.faults import told
-from infra.files import DOWNLOAD_SECONDS, Expected, Files, Received, WrongSize, WrongType
+from infra.files import DOWNLOAD_SECONDS, MOST_HELD_BYTES, Expected, Files, Received, WrongSize, WrongType
 from infra.media_types import ACTIVE, PICTURES, UNKNOWN
 from infra.networks import network
 from infra.postgres import Unavailable
+from infra.room import Room
 from infra.settings import Settings
 from infra.signing import BadToken, ExpiredToken, Signer
 from web.requests import address
 from web.shares import AtOnce, Shares, TooMany
 
 SILENCE_SECONDS: Final = 30  # after which a sender that sends nothing is given up
+LEAST_SPEED: Final = 16 * 1024  # bytes a second, below which a sender is given up, as what has come takes memory
+ROOM_SECONDS: Final = 10  # in which there is memory for a body
 MOST_DIGITS: Final = 20
 # The token is the right, and no cookie plays a part: a page of any origin that holds one may use it.
 FOR_ALL_ORIGINS: Final = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After"}
@@ -129,7 +132,7 @@ async def _receive(
     await _take_one(shares.uploads, by)
     try:
         await shares.pace.turn(by, 1)
-        await _take(request, settings, files, uploads, UUID(link["id"]))
+        await _take(request, settings, files, uploads, UUID(link["id"]), shares.room)
     except TooMany as fast:
         raise _Refused(429, str(fast), AGAIN) from None
     finally:
@@ -144,12 +147,32 @@ async def _take_one(at_once: AtOnce, by: Hashable) -> None:
         raise _Refused(429, MANY, AGAIN) from None
 
 
-async def _take(request: Request, settings: Settings, files: Files, uploads: Uploads, upload_id: UUID) -> None:
+async def _take(
+    request: Request, settings: Settings, files: Files, uploads: Uploads, upload_id: UUID, room: Room
+) -> None:
     """Take the body of this upload. Raises `_Refused`."""
     expected = await uploads.find(upload_id)
     if expected is None:
         raise _Refused(404, "There is no such upload.")
     _require_size(request, expected)
+    try:
+        async with room.taken(0 if expected.stored else min(expected.size_bytes, MOST_HELD_BYTES), ROOM_SECONDS):
+            received = await _read(request, settings, files, uploads, upload_id, expected)
+    except TimeoutError:
+        raise _Refused(429, MANY, AGAIN) from None
+    if await uploads.stored(upload_id, received):
+        return
+    if await uploads.forgotten(upload_id, expected):
+        await files.delete([expected.key])
+        raise _Refused(404, "There is no such upload any more.")
+    # Another request was faster: maybe its bytes are on a ticket by now.
+    raise _Refused(409, "This upload already holds other bytes, or is in use.")
+
+
+async def _read(
+    request: Request, settings: Settings, files: Files, uploads: Uploads, upload_id: UUID, expected: Expected
+) -> Received:
+    """Store the body, or find out what it is where it is stored already. Raises `_Refused`."""
     given: dict[str, Any] = {
         "size": expected.size_bytes,
         "allowed": settings.attachment_types,
@@ -158,23 +181,14 @@ async def _take(request: Request, settings: Settings, files: Files, uploads: Upl
     }
     try:
         if expected.stored:  # a repeat after a lost answer: compared, not written
-            received = await files.inspect(_body(request), **given)
-        else:
-            body = _until_stored(request, uploads, upload_id)
-            received = await files.receive(expected.key, body, **given)
+            return await files.inspect(_body(request), **given)
+        return await files.receive(expected.key, _until_stored(request, uploads, upload_id), **given)
     except (WrongSize, ClientDisconnect) as wrong:
         raise _Refused(400, str(wrong) or "The body ended too early.") from None
     except WrongType as wrong:
         raise _Refused(415, str(wrong)) from None
     except TimeoutError:
         raise _Refused(408, f"Nothing came for {SILENCE_SECONDS} seconds.") from None
-    if await uploads.stored(upload_id, received):
-        return
-    if await uploads.forgotten(upload_id, expected):
-        await files.delete([expected.key])
-        raise _Refused(404, "There is no such upload any more.")
-    # Another request was faster: maybe its bytes are on a ticket by now.
-    raise _Refused(409, "This upload already holds other bytes, or is in use.")
 
 
 def _require_size(request: Request, expected: Expected) -> None:
@@ -191,13 +205,18 @@ def _require_size(request: Request, expected: Expected) -> None:
 
 
 async def _body(request: Request) -> AsyncIterator[bytes]:
-    """The body's chunks. Raises `TimeoutError` when the sender falls silent."""
-    chunks = request.stream()
+    """The body's chunks. Raises `TimeoutError` when the sender falls silent, and `_Refused` when they are too slow."""
+    chunks, clock = request.stream(), asyncio.get_running_loop().time
+    waited, count = 0.0, 0  # for the sender alone, as the store may be slow as well
     while True:
+        began = clock()
         async with asyncio.timeout(SILENCE_SECONDS):
             chunk = await anext(chunks, None)
         if chunk is None:
             return
+        waited, count = waited + clock() - began, count + len(chunk)
+        if waited > SILENCE_SECONDS + count / LEAST_SPEED:
+            raise _Refused(408, f"Less than {LEAST_SPEED // 1024} KB a second came.")
         yield chunk
 
 

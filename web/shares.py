@@ -9,6 +9,7 @@ from typing import Self
 
 from infra.networks import network
 from infra.postgres import Unavailable
+from infra.room import Room
 from infra.settings import Settings
 from infra.slots import Slots
 from planner.engine import Engine
@@ -21,7 +22,7 @@ MOST_KNOWN = 10_000  # of whom it is remembered, before those who have nothing t
 NEW_DOCUMENT = 10, 50  # as so many operations it counts, and as one more for so many characters
 MOST_REST_SECONDS = 0.02  # between two new documents of one person: as long as the first took, but at most this
 AT_ONCE = 40  # queries and mutations of one person: a second's through this, so 5, half of a pool's connections
-UPLOADS = 10  # of one person at once, each of which takes up to some 15 MB while it comes in
+UPLOADS, UPLOADS_BYTES = 10, 200 * 1024 * 1024  # of one person at once; of all, as they are held while they come in
 MESSAGE, SOCKET, FLOOD = 0.25, 2, 10  # as so many operations count: a message, opening a socket, one that flooded
 SECONDS_AS_ONE, BYTES_AS_ONE = 0.01, 16_384  # of an operation that takes longer, or whose answer is larger
 
@@ -152,6 +153,7 @@ class Shares:
         most = settings.max_operations_per_second
         self.pace, self.at_once, self.new_at_once = Pace(most), AtOnce(max(1, most // AT_ONCE)), AtOnce(1)
         self.uploads, self.downloads = AtOnce(UPLOADS), AtOnce(settings.max_connections_per_person)
+        self.room = Room(UPLOADS_BYTES)
 
     def turn(self, context: Context, engine: Engine, asked: Asked) -> "Turn":
         """In which a query or mutation is run, or a subscription begun."""

@@ -19,8 +19,9 @@ from domain import attempts, inbound, messages
 from domain.inbound import addresses, answers, arrivals, reading, strays
 from domain.refusals import RateLimited
 from infra import jobs, mail_door
-from infra.mail_door import MOST_BYTES, Door, Incoming, Room
+from infra.mail_door import MOST_BYTES, Door, Incoming
 from infra.postgres import Unavailable
+from infra.room import Room
 from infra.signing import Signer
 from models import Role, SignInLink
 

@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 
 from infra.files import Expected, Files, Received, StoreUnavailable, download_url, upload_url
 from infra.postgres import Unavailable
+from infra.room import Room
 from infra.settings import Settings
 from infra.signing import Signer
 from web import shares as limits
@@ -346,6 +347,40 @@ async def test_so_many_files_of_one_person_are_taken_at_once(app, http, link, an
     assert (refused.status_code, refused.headers["retry-after"], others.status_code) == (429, "5", 204)
     assert [await each.ends() for each in slow] == [204, 204]
     assert (await http.put(url, content=PNG)).status_code == 204
+
+
+async def test_files_come_in_as_long_as_there_is_memory_for_them(app, http, link, announced, shares, monkeypatch):
+    monkeypatch.setattr(shares, "room", Room(len(PNG)))
+    monkeypatch.setattr("web.files.ROOM_SECONDS", 0.05)
+    repeated = link(announced.add(PNG))
+    assert (await http.put(repeated, content=PNG)).status_code == 204
+    slow = Slow(app, "PUT", link(announced.add(PNG)))
+    await slow.started.wait()
+
+    refused = await http.put(url := link(announced.add(PNG), by=BOB), content=PNG)
+    again = await http.put(repeated, content=PNG)  # which is compared, and not held
+
+    assert (refused.status_code, refused.headers["retry-after"], again.status_code) == (429, "5", 204)
+    assert await slow.ends() == 204
+    assert (await http.put(url, content=PNG)).status_code == 204
+
+
+async def test_a_sender_that_is_too_slow_is_given_up(http, link, announced, settings, monkeypatch):
+    monkeypatch.setattr("web.files.SILENCE_SECONDS", 0.2)
+
+    async def drop_by_drop():
+        for byte in PNG:
+            await asyncio.sleep(0.03)
+            yield bytes([byte])
+
+    url, headers = link(announced.add(PNG)), {"content-length": str(len(PNG))}
+    monkeypatch.setattr("web.files.LEAST_SPEED", 10)
+    assert (await http.put(url, content=drop_by_drop(), headers=headers)).status_code == 204
+    url = link(announced.add(PNG))
+    monkeypatch.setattr("web.files.LEAST_SPEED", 1024)
+    given_up = await http.put(url, content=drop_by_drop(), headers=headers)
+    assert (given_up.status_code, given_up.json()) == (408, {"message": "Less than 1 KB a second came."})
+    assert len(left(settings)) == 1
 
 
 async def test_of_whoever_leaves_as_their_turn_comes_nothing_is_kept():
