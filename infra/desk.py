@@ -51,7 +51,7 @@ class Desk:
             hub=hub,
             files=Files(settings),
             mail=Mailer(settings),
-            signer=Signer(settings.secret_key),
+            signer=Signer(settings.secret_key, *settings.trusted_secret_keys),
             issuer=Issuer(settings),
         )
         try:

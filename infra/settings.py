@@ -98,6 +98,8 @@ class Settings(BaseSettings):
     public_url: str = _from(lambda known: address_at(known["host"], known["port"]))  # without a slash at its end
     data_dir: Path = Path(".data")  # made absolute
     secret_key: str = Field("", repr=False)  # signs tokens and links
+    # Of which what they sign is taken as well, with spaces between them.
+    trusted_secret_keys: Annotated[tuple[str, ...], NoDecode] = Field((), repr=False)
 
     database_url: str = Field("", repr=False)
     # Of servers that copy that one, which reads go to; with spaces between them.
@@ -210,9 +212,9 @@ class Settings(BaseSettings):
     def _split(cls, value: Any) -> Any:
         return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
 
-    @field_validator("replica_urls", mode="before")
+    @field_validator("replica_urls", "trusted_secret_keys", mode="before")
     @classmethod
-    def _split_urls(cls, value: Any) -> Any:
+    def _split_by_spaces(cls, value: Any) -> Any:
         return tuple(value.split()) if isinstance(value, str) else value
 
     @field_validator("data_dir")
@@ -238,10 +240,11 @@ class Settings(BaseSettings):
             raise ValueError(said)
         return value
 
-    @field_validator("secret_key")
+    @field_validator("secret_key", "trusted_secret_keys")
     @classmethod
-    def _long_enough(cls, value: str) -> str:
-        if 0 < len(value) < 32:  # noqa: PLR2004 (the number is in the message)
+    def _long_enough(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        keys = (value,) if isinstance(value, str) else value
+        if any(0 < len(key) < 32 for key in keys):  # noqa: PLR2004 (the number is in the message)
             raise ValueError("must have at least 32 characters; `openssl rand -hex 32` makes one")
         return value
 

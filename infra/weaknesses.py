@@ -54,8 +54,9 @@ def _notes(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def _keys(settings: Settings) -> Iterator[tuple[str, str]]:
-    if is_guessable(settings.secret_key):
-        yield "SECRET_KEY", "can be guessed, and whoever has it signs in as anybody; `openssl rand -hex 32` makes one"
+    for name, keys in (("SECRET_KEY", (settings.secret_key,)), ("TRUSTED_SECRET_KEYS", settings.trusted_secret_keys)):
+        if any(map(is_guessable, keys)):
+            yield name, "can be guessed, and whoever has it signs in as anybody; `openssl rand -hex 32` makes one"
     if settings.access_token_seconds > MOST_ACCESS_SECONDS:
         yield "ACCESS_TOKEN_SECONDS", "is more than an hour, in which whoever finds a token is let in by it"
     for name, url in _databases(settings):

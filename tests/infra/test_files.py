@@ -216,8 +216,8 @@ def test_a_token_of_one_purpose_key_or_algorithm_is_no_other():
         f"{none}.{body}.",
         f"{head}.{body}.",
         f"{token}.",
-        jws.serialize_compact({"alg": "HS256"}, timeless, signer._key("download"), algorithms=["HS256"]),
-        jws.serialize_compact({"alg": "HS512"}, timeless, signer._key("download"), algorithms=["HS512"]),
+        jws.serialize_compact({"alg": "HS256"}, timeless, signer._keys_for("download")[0], algorithms=["HS256"]),
+        jws.serialize_compact({"alg": "HS512"}, timeless, signer._keys_for("download")[0], algorithms=["HS512"]),
         jws.serialize_compact({"alg": "HS256"}, timeless, OctKey.import_key(SECRET), algorithms=["HS256"]),
         "",
         "ü",
@@ -227,6 +227,23 @@ def test_a_token_of_one_purpose_key_or_algorithm_is_no_other():
     for bad in forged:
         with pytest.raises(BadToken):
             signer.read("download", bad)
+
+
+def test_what_a_trusted_key_has_signed_is_read_and_nothing_is_signed_by_it():
+    old, new, both = Signer(SECRET), Signer("t" * 40), Signer("t" * 40, "u" * 40, SECRET)
+    for signer, trusted in ((old, False), (new, True)):
+        token, seal = both.sign("download", {"key": "a/b"}, 600), both.seal("reply", b"value")
+        assert signer.sealed("reply", b"value", seal) is trusted
+        if trusted:
+            assert signer.read("download", token)["key"] == "a/b"
+        else:
+            with pytest.raises(BadToken):
+                signer.read("download", token)
+        assert both.read("download", signer.sign("download", {"key": "a/b"}, 600))["key"] == "a/b"
+        assert both.sealed("reply", b"value", signer.seal("reply", b"value"))
+        assert not both.sealed("bounce", b"value", signer.seal("reply", b"value"))
+    with pytest.raises(BadToken):
+        both.read("download", Signer("v" * 40).sign("download", {"key": "a/b"}, 600))
 
 
 def test_registered_claims_cannot_be_set_by_callers():

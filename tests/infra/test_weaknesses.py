@@ -50,6 +50,7 @@ def test_a_good_one_has_no_weakness(weak):
         ("SECRET_KEY", "0123456789abcdef" * 3),
         ("SECRET_KEY", "please put something long in here ok"),
         ("SECRET_KEY", "my-deskwire-key-of-sufficient-length-4711"),
+        ("TRUSTED_SECRET_KEYS", f"{GOOD['SECRET_KEY']} {'a' * 40}"),
         ("DATABASE_URL", "postgresql://postgres:postgres@db/desk"),
         ("DATABASE_URL", "postgresql://desk:changeme-please@db/desk"),
         ("DATABASE_URL", "postgresql://desk:k3X9pQ@db/desk"),
