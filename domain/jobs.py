@@ -69,6 +69,16 @@ class Unassign(Job):
 
 
 @dataclass(frozen=True, slots=True)
+class RaiseDeserted(Job):
+    """Raise anew what was escalated to nobody but somebody who is not there any more: a batch of tickets above `after`,
+    then more.
+    """
+
+    person_id: UUID
+    after: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class LeaveArchived(Job):
     """Send on what came into a department while it was archived: a batch of tickets above `after`, then more."""
 

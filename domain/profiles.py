@@ -12,7 +12,7 @@ from domain.articles import reviewing
 from domain.calendars import working
 from domain.jobs import EraseFiles
 from domain.refusals import Conflict, ConflictReason, NotAllowed, Problems
-from domain.tickets import leaving
+from domain.tickets import deserted, leaving
 from infra.media_types import PICTURES
 from infra.unit import Unit
 from models import Membership, MessageKind, Person, Role, Upload
@@ -232,5 +232,7 @@ async def _end_rights(unit: Unit, actor_id: UUID | None, person: Person, *, was:
         await api_tokens.end_all(unit, person.id)
         leaving.leave(unit, actor_id, person.id)
         await reviewing.leave(unit, person.id)
+    if was is not Role.CUSTOMER:
+        deserted.leave(unit, person.id)
     theirs = [row.department_id for row in await unit.read_all(_memberships, person.id)]
     history.tell_departments(unit, *theirs)

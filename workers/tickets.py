@@ -1,8 +1,8 @@
 """What happens after something happened to tickets."""
 
 from domain import announcing
-from domain.jobs import Announce, LeaveArchived, Unassign
-from domain.tickets import leaving, rerouting
+from domain.jobs import Announce, LeaveArchived, RaiseDeserted, Unassign
+from domain.tickets import deserted, leaving, rerouting
 from infra.jobs import Work, performs
 
 
@@ -16,6 +16,12 @@ async def announce(work: Work[Announce]) -> None:
 async def unassign(work: Work[Unassign]) -> None:
     async with work.settle() as unit:
         await leaving.unassign(unit, work.job)
+
+
+@performs(RaiseDeserted)
+async def raise_deserted(work: Work[RaiseDeserted]) -> None:
+    async with work.settle() as unit:
+        await deserted.look(unit, work.job)
 
 
 @performs(LeaveArchived)

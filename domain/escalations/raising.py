@@ -115,6 +115,21 @@ def _up(unit: Unit, each: Raise, before: Escalation | None, people: People) -> E
         level = EscalationLevel(level.value + 1)
 
 
+async def anew(unit: Unit, tickets: Sequence[Ticket], in_force: Mapping[UUID, Escalation]) -> None:
+    """Raise these locked tickets again, each for the reason that it was raised for: to those who are of its level by
+    now, or where nobody is to a higher one.
+    """
+    people = await _people(unit, list({ticket.department_id for ticket in tickets}))
+    raises = []
+    for ticket in tickets:
+        before = in_force[ticket.id]
+        level, last = before.level, EscalationLevel.DIRECTOR
+        if not people.of(level, ticket.department_id) and level is not last:
+            level = EscalationLevel(level.value + 1)
+        raises.append(Raise(ticket, level, before.reason or "", rule_id=before.rule_id))
+    await to_higher_levels(unit, raises, in_force)
+
+
 async def go_along(unit: Unit, actor_id: UUID | None, ticket: Ticket, routed: TicketRouted) -> None:
     """Record that a locked ticket came to another department; its escalation in force goes to those of its level there,
     too, which `routed` tells them.

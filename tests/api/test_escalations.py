@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 import models
+from domain.tickets import deserted
 from models import Role
 
 ESCALATION = """id level reason at rule { name } escalatedBy { name } escalatedTo { name } acknowledgedAt
@@ -453,3 +454,124 @@ async def test_tickets_are_listed_by_level(api, escalate, submit, people, custom
         assert found["totalCount"] == len(expected)
     found = (await api(people.director, LIST, levels=["MANAGER"], more="elsewhere"))["tickets"]
     assert found == {"totalCount": 1, "nodes": [{"number": three}]}
+
+
+# --- Who is not there any more ----------------------------------------------------------------------------------------
+
+UPDATE_PERSON = "mutation ($input: UpdatePersonInput!) { updatePerson(input: $input) { __typename } }"
+
+
+@pytest.fixture
+def levels(api, people, ticket):
+    """What the ticket was escalated to until now, the newest first."""
+
+    async def found():
+        seen = (await api(people.director, TICKET, id=ticket.gid))["ticket"]
+        return [(each["level"], named(each["escalatedTo"])) for each in seen["escalations"]["nodes"]]
+
+    return found
+
+
+@pytest.fixture
+def change_person(api, people, work):
+    async def changed(person, **given):
+        answer = await api(people.admin, UPDATE_PERSON, input={"personId": person.gid} | given)
+        assert answer["updatePerson"]["__typename"] == "UpdatePersonSuccess"
+        await work.run()
+
+    return changed
+
+
+@pytest.mark.parametrize("how", ["is shut out", "is a customer", "works elsewhere"])
+async def test_it_goes_up_when_the_last_whom_it_was_escalated_to_is_there_no_more(
+    api, escalate, levels, change_person, submit, work, mailbox, database, people, billing, problem, ticket, how
+):
+    other = await submit(people.customer, problem)
+    sql = "UPDATE tickets SET department_id = :there WHERE number = :number"
+    await database.rows(sql, there=billing.id, number=other["number"])
+    given = {
+        "is shut out": {"active": False},
+        "is a customer": {"role": "CUSTOMER", "departmentIds": []},
+        "works elsewhere": {"departmentIds": [billing.gid]},
+    }[how]
+    await escalate()
+    await change_person(people.second_lead, **given)
+    assert await levels() == [("TEAM_LEAD", ["Leo Lead", "Lia Lead"])]  # one of them is there
+    mailbox.letters.clear()
+    await database.rows("DELETE FROM notifications")
+
+    await change_person(people.lead, **given)
+
+    gone = ["Leo Lead", "Lia Lead"]
+    assert await levels() == [("MANAGER", ["Mia Manager"]), ("TEAM_LEAD", gone)]
+    seen = (await api(people.director, TICKET, id=ticket.gid))["ticket"]["escalation"]
+    assert (seen["reason"], seen["escalatedBy"]) == ("They threaten to leave.", None)
+    (letter,) = mailbox.to(people.manager.email)
+    assert "Deskwire has escalated it to the manager." in letter.get_body(("plain",)).get_content()
+    told = await database.rows("SELECT kind FROM notifications WHERE person_id = :id", id=people.manager.id)
+    assert [row["kind"] for row in told] == ["TICKET_ESCALATED"]
+
+
+async def test_it_goes_to_who_is_of_its_level_by_then(escalate, levels, change_person, house, support, people):
+    await escalate()
+    await house.person("Lou Late", Role.TEAM_LEAD, support)
+
+    await change_person(people.second_lead, active=False)
+    await change_person(people.lead, active=False)
+
+    assert await levels() == [("TEAM_LEAD", ["Lou Late"]), ("TEAM_LEAD", ["Leo Lead", "Lia Lead"])]
+
+
+async def test_what_was_acknowledged_stays_with_whoever_goes(escalate, acknowledge, levels, change_person, people):
+    made = await escalate()
+    await acknowledge(people.lead, made["id"])
+
+    await change_person(people.second_lead, active=False)
+    await change_person(people.lead, active=False)
+
+    assert await levels() == [("TEAM_LEAD", ["Leo Lead", "Lia Lead"])]
+
+
+async def test_where_no_director_is_left_the_admins_hear_of_it_whoever_shut_them_out(
+    escalate, change_person, work, mailbox, database, people
+):
+    await escalate(level="DIRECTOR")
+    await work.run()
+    mailbox.letters.clear()
+
+    await change_person(people.director, active=False)
+
+    (escalation,) = await database.rows("SELECT level, escalated_to_ids FROM escalations WHERE ended_at IS NULL")
+    assert (escalation["level"], escalation["escalated_to_ids"]) == ("DIRECTOR", [people.admin.id])
+    (letter,) = mailbox.to(people.admin.email)
+    assert "They threaten to leave." in letter.get_body(("plain",)).get_content()
+
+
+async def test_many_are_raised_in_batches_each_once(
+    api, escalate, change_person, database, monkeypatch, people, submit, problem
+):
+    monkeypatch.setattr(deserted, "BATCH", 2)
+    for _ in range(5):
+        await escalate(ticketId=(await submit(people.customer, problem))["id"])
+    await change_person(people.second_lead, active=False)
+
+    await change_person(people.lead, active=False)
+
+    counted = await database.rows("SELECT level, count(*) FROM escalations WHERE ended_at IS NULL GROUP BY 1")
+    assert [(row["level"], row["count"]) for row in counted] == [("MANAGER", 5)]
+
+
+async def test_what_was_on_its_way_to_somebody_who_goes_is_raised_as_well(
+    escalate, change_person, levels, work, halted, database, people
+):
+    """Whoever escalates it has looked who is there before they went."""
+    await change_person(people.second_lead, active=False)
+    raised = await halted(escalate(), "people.role IN ('DIRECTOR', 'ADMIN')")
+    await change_person(people.lead, active=False)
+    await raised()
+    assert await levels() == [("TEAM_LEAD", ["Leo Lead"])]
+
+    await database.rows("UPDATE jobs SET due_at = now() WHERE kind = 'RaiseDeserted'")
+    await work.run()
+
+    assert await levels() == [("MANAGER", ["Mia Manager"]), ("TEAM_LEAD", ["Leo Lead"])]

@@ -6,7 +6,7 @@ from large_desk import GROWING, KEPT, VIEWERS
 from domain import attachments, attempts, deadlines, editing, reindexing, tickets
 from domain.access import Viewer
 from domain.articles import reviewing
-from domain.tickets import assigning, handling, leaving, linking, rerouting, search, watching
+from domain.tickets import assigning, deserted, handling, leaving, linking, rerouting, search, watching
 from infra.ids import new_id
 from infra.unit import now
 from models import Role, Ticket
@@ -90,6 +90,7 @@ async def test_people_are_found_by_their_words(plans, people):
         (watching._follow, ([new_id()], new_id()), False),
         (watching._of_person, ([new_id()] * 500, new_id()), True),
         (leaving._theirs, (new_id(), new_id(), leaving.BATCH), True),
+        (deserted._deserted, (new_id(), new_id(), deserted.BATCH), True),
         (rerouting._unresolved_in, (new_id(), new_id(), rerouting.BATCH), True),
         (linking._first_answer, ([new_id()], now(), new_id()), False),
         (reviewing._open_of, (new_id(),), True),
