@@ -46,7 +46,7 @@ from domain.happenings import (
     TicketSubmitted,
 )
 from infra.unit import Unit
-from models import Event, MessageChannel, NotificationKind, Person, Role, Ticket
+from models import Event, MessageChannel, MessageKind, NotificationKind, Person, Role, Ticket
 
 # Of several things that one email tells, its kind is the first of these.
 WEIGHT = (
@@ -143,7 +143,7 @@ async def announce(unit: Unit, saves: list[list[UUID]]) -> None:
     """
     abouts = await audiences.found(unit, [event_id for event_ids in saves for event_id in event_ids], WIDE)
     told = [list(_items([about for about in abouts if about.id in its])) for its in map(set, saves)]
-    letters = _together([[item for item in items if _by_mail(item)] for items in told])
+    letters = _together([[item for item in items if _has_mail(item) and _wants_mail(item)] for items in told])
     # Their histories tell of the letters. They are held for no longer than it takes to write that.
     its = list({item.about.ticket.id for items in letters for item in items})
     held = {ticket.id: ticket for ticket in await unit.lock_all(audiences.tickets, its)} if its else {}
@@ -160,6 +160,17 @@ async def announce(unit: Unit, saves: list[list[UUID]]) -> None:
     )
     for items in letters:
         _mail(unit, items)
+    for item in (item for items in told for item in items if _is_missed(item)):
+        message = messages.queue(
+            unit,
+            MessageKind[item.kind.name],
+            item.person.id,
+            ticket_id=item.about.ticket.id,
+            comment_id=item.about.comment_id,
+            event_ids=[item.about.id],
+            wanted=False,
+        )
+        await messages.tell(unit, message)
 
 
 def _together(letters: list[list[Item]]) -> list[list[Item]]:
@@ -201,10 +212,18 @@ def _may_hear(person: Known, about: About, told: Told) -> bool:
     return person.works or (mine and not about.internal)
 
 
-def _by_mail(item: Item) -> bool:
-    if not item.told.mail or (item.kind is COMMENT and item.about.internal):
-        return False
+def _has_mail(item: Item) -> bool:
+    return item.told.mail and not (item.kind is COMMENT and item.about.internal)
+
+
+def _wants_mail(item: Item) -> bool:
     return preferences.wanted(item.person.said, item.kind, MessageChannel.EMAIL)
+
+
+def _is_missed(item: Item) -> bool:
+    """Whether whoever wrote to the requester is to know that these don't want it by email."""
+    to_requester = item.kind is COMMENT and item.person.id == item.about.ticket.requester_id
+    return to_requester and _has_mail(item) and not _wants_mail(item)
 
 
 def _mail(unit: Unit, items: list[Item]) -> None:

@@ -43,14 +43,16 @@ def queue(
     address: str = "",
     to: str | None = None,
     not_before: dt.datetime | None = None,
+    wanted: bool = True,
 ) -> Message:
-    """Send an email once this is committed. An address that nobody reads gets none: the row says SKIPPED.
+    """Send an email once this is committed. An address that nobody reads gets none, nor does who wants none: the row
+    says SKIPPED.
 
     `address`: as far as is known. `to`: where it goes, whatever address its recipient has then, and even if they were
     shut out. `not_before`: when it goes out at the soonest.
     """
     not_before = not_before or unit.now
-    skipped = nobody_reads(to or address)
+    skipped = not wanted or nobody_reads(to or address)
     message = unit.insert(
         Message,
         kind=kind,

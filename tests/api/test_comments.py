@@ -430,6 +430,26 @@ async def test_the_email_says_what_was_written_and_where_to_answer(add, read, wo
     assert theirs["emailStatus"] is None
 
 
+async def test_of_a_customer_who_wants_no_emails_whoever_answers_knows(
+    api, add, read, work, mailbox, database, agent, customer, ticket
+):
+    preference = {"kind": "COMMENT_ADDED", "channel": "EMAIL", "enabled": False}
+    await api(customer, PREFER, input={"preferences": [preference]})
+    await work.run()
+    mailbox.letters.clear()
+
+    await add(agent, "Turn it off.", thenStatus="PENDING")
+    await work.run()
+    await add(customer, "I have.")
+    await work.run()
+
+    assert [comment["emailStatus"] for comment in (await read(agent))["comments"]["nodes"]] == ["SKIPPED", None]
+    (letter,) = mailbox.to(customer.email)  # of the status
+    assert "Turn it off." not in letter.as_string()
+    sent = await database.rows("SELECT kind FROM events WHERE kind = 'MessageSent' AND ticket_id = :id", id=ticket.uuid)
+    assert len(sent) == 2  # of the ticket, and of its status
+
+
 async def test_the_email_names_the_files(add, uploaded, work, mailbox, customer, agent, submit, problem, api):
     preference = {"kind": "TICKET_SUBMITTED", "channel": "EMAIL", "enabled": True}
     await api(agent, PREFER, input={"preferences": [preference]})
