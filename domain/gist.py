@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from domain import access, history, news, tickets, words
 from domain.access import Viewer
@@ -23,7 +24,7 @@ from domain.happenings import (
 )
 from domain.tickets import ratings
 from domain.wording import Wording
-from models import Comment, Escalation, Event, Person, Resolution, Ticket, TicketStatus
+from models import Attachment, Comment, Escalation, Event, Person, Resolution, Ticket, TicketStatus
 
 MOST = 200  # characters of what somebody wrote
 MOST_READ = 1_000  # of its HTML, which has more of them
@@ -48,7 +49,7 @@ def of(viewer: Viewer, notification: Any) -> Any:
     rated = ratings.are_seen(viewer, Ticket, works)
     known = func.jsonb_build_object(
         *("subject", Ticket.subject, "kind", Event.kind, "name", Person.name, "data", Event.data),
-        *("html", _html(works), "text", _text(works, rated), "rated", rated),
+        *("html", _html(works), "text", _text(works, rated), "files", _files(works), "rated", rated),
     )
     return rows.with_only_columns(sa.cast(known, sa.Text), maintain_column_froms=True).scalar_subquery()
 
@@ -65,6 +66,14 @@ def _html(works: access.Works) -> Any:
         (Event.kind == CommentAdded.__name__, comment.correlate(Event, Ticket).scalar_subquery()),
         (Event.kind == TicketResolved.__name__, summary.correlate(Event).scalar_subquery()),
     )
+
+
+def _files(works: access.Works) -> Any:
+    """The names of the files that came with a comment, oldest first; NULL: none, as of all else."""
+    names = select(func.array_agg(aggregate_order_by(Attachment.filename, Attachment.id))).where(
+        Attachment.comment_id == history.id_in(Event, "comment_id"), access.if_of_side(works, ~Attachment.internal)
+    )
+    return sa.case((Event.kind == CommentAdded.__name__, names.correlate(Event, Ticket).scalar_subquery()))
 
 
 def _text(works: access.Works, rated: Any) -> Any:
@@ -89,6 +98,7 @@ def said(known: str | None, desk_name: str, w: Wording) -> str | None:
     text = _line(fact["html"]) if fact["html"] else " ".join((fact["text"] or "").split())
     text, name = words.beginning(text, MOST), fact["name"] or desk_name
     if fact["kind"] == CommentAdded.__name__:
+        text = text or words.beginning(", ".join(fact["files"] or ()), MOST)  # of a comment without words
         happened = f"{name}: {text}" if text else ""
     else:
         happened = " ".join(filter(None, (_happened(fact, name, w), text)))

@@ -46,6 +46,16 @@ async def test_of_a_comment_who_wrote_and_what(do, newest, customer, agent, tick
     assert await newest(customer) == ("COMMENT_ADDED", said)
 
 
+async def test_of_a_comment_without_words_its_files(do, newest, uploaded, database, customer, agent, ticket):
+    files = [await uploaded(agent, filename=name) for name in ("plan.txt", "map.txt")]
+    await do(agent, "addComment", ticketId=ticket.gid, body="", uploadIds=files)
+
+    assert await newest(customer) == ("COMMENT_ADDED", "Printer on fire · Ada Agent: plan.txt, map.txt")
+
+    await database.rows("UPDATE attachments SET internal = true")
+    assert (await newest(customer))[1] == "Printer on fire"
+
+
 @pytest.mark.parametrize(
     "written", ["word " * 500, "& " * 900, "**b** " * 900, "[link](https://example.com/long/address) " * 90]
 )
