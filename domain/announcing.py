@@ -25,6 +25,7 @@ from domain.audiences import (
     of_later,
     requester,
     responsible,
+    unless_alike,
     unless_assigned,
     unless_passed,
     watchers,
@@ -107,7 +108,7 @@ TABLE: dict[type[Happening], list[Told]] = {
         Told(REOPENED, unless_assigned(department), mail=False),
     ],
     ResolutionConfirmed: [
-        *(Told(NotificationKind.RESOLUTION_CONFIRMED, audience) for audience in (named, assignee)),
+        *(Told(NotificationKind.RESOLUTION_CONFIRMED, audience) for audience in (unless_alike(named), assignee)),
         Told(NotificationKind.RESOLUTION_CONFIRMED, of_bad_rating(leads)),
     ],
     TicketEscalated: [Told(ESCALATED, unless_passed(each)) for each in (named, assignee, requester, watchers)],

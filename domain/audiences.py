@@ -47,6 +47,7 @@ class About:
     ticket: Ticket
     comment: str | None  # its words, unless it was deleted
     named: list[UUID]  # people whom the event names, or what it names does
+    again: bool  # whether the customer answers a solution that they had answered before
     people: dict[UUID, Known] = field(default_factory=dict)  # of the ticket
     mentioned: list[UUID] = field(default_factory=list)
 
@@ -78,7 +79,11 @@ def department(about: About) -> Iterable[UUID | None]:
 
 
 def leads(about: About) -> Iterable[UUID | None]:
-    return [p.id for p in about.people.values() if p.member and p.role.value >= Role.TEAM_LEAD.value]
+    return [p.id for p in about.people.values() if p.member and _leads(p)]
+
+
+def _leads(person: Known) -> bool:
+    return person.role.value >= Role.TEAM_LEAD.value
 
 
 def responsible(about: About) -> Iterable[UUID | None]:
@@ -107,6 +112,16 @@ def but_assignee(audience: Audience) -> Audience:
 def of_bad_rating(audience: Audience) -> Audience:
     """These, when the customer was not happy."""
     return lambda about: audience(about) if (about.data["rating"] or BAD_RATING + 1) <= BAD_RATING else ()
+
+
+def unless_alike(audience: Audience) -> Audience:
+    """These; but of another rating not those who may not read it, to whom it would say what the first one did."""
+
+    def reads(about: About, person_id: UUID | None) -> bool:
+        person = about.people.get(person_id) if person_id else None
+        return person is not None and (person_id == about.ticket.assignee_id or _leads(person))
+
+    return lambda about: (each for each in audience(about) if not about.again or reads(about, each))
 
 
 def of_later(audience: Audience) -> Audience:
@@ -151,6 +166,7 @@ def _events(event_ids: Any) -> Select[*tuple[Any, ...]]:
             Comment.body.label("comment"),
             Escalation.escalated_to_ids,
             Resolution.resolved_by_id,
+            func.coalesce(Resolution.answered_at < Event.at, sa.false()).label("again"),
         )
         .outerjoin(Comment, Comment.id == history.id_in(Event, "comment_id"))
         .outerjoin(Escalation, Escalation.id == history.id_in(Event, "escalation_id"))
@@ -238,6 +254,7 @@ async def found(unit: Unit, event_ids: list[UUID], wide: Collection[str]) -> lis
                 *(record["escalated_to_ids"] or ()),
                 *([record["resolved_by_id"]] if record["resolved_by_id"] else ()),
             ],
+            again=record["again"],
         )
         for record in records
         if record["kind"] != CommentAdded.__name__ or record["comment"] is not None

@@ -255,6 +255,7 @@ async def test_the_same_again_changes_nothing_and_something_else_replaces_it(do,
 async def test_who_rates_again_and_again_does_not_fill_anybodys_mailbox(
     do, api, agent, customer, ticket, database, work, mailbox
 ):
+    await database.rows("UPDATE tickets SET assignee_id = :agent WHERE id = :id", agent=agent.id, id=ticket.uuid)
     await do(agent, "resolveTicket")
     await work.run()
     sent = len(mailbox.letters)
@@ -393,6 +394,26 @@ async def test_the_mail_tells_the_rating_to_whoever_may_read_it(
     text = mailbox.to(agent.email)[-1].get_body(("plain",)).get_content()
     told = ("with 4 of 5" in text, "Canary" in text, "has confirmed that it is solved" in text)
     assert told == (has_it, has_it, not has_it)
+
+
+@pytest.mark.parametrize(("who", "letters"), [("the resolver", 1), ("its assignee", 3), ("a lead", 3)])
+async def test_another_rating_is_told_to_those_alone_who_may_read_it(
+    do, agent, lead, customer, work, mailbox, database, ticket, who, letters
+):
+    """To all others it would say once more that it is solved."""
+    resolver = lead if who == "a lead" else agent
+    has_it = agent.id if who == "its assignee" else None
+    await do(resolver, "resolveTicket")
+    await work.run()
+    await database.rows("UPDATE tickets SET assignee_id = :who WHERE id = :id", who=has_it, id=ticket.uuid)
+
+    for rating in (5, 4, 3):
+        await do(customer, "confirmResolution", rating=rating)
+        await work.run()
+
+    about = "SELECT id FROM notifications WHERE kind = 'RESOLUTION_CONFIRMED' AND person_id = :id"
+    assert len(await database.rows(about, id=resolver.id)) == letters
+    assert len([each for each in mailbox.to(resolver.email) if "#" in each["Subject"]]) == letters
 
 
 async def test_a_comment_of_the_customers_rejects_the_resolution_too(do, read, api, agent, customer, ticket):
