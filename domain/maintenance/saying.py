@@ -128,6 +128,7 @@ def of(viewer: Viewer, happening_id: Any) -> Select[*tuple[Any, ...]]:
         sa.cast(happening.status, sa.Text).label("status"),
         happening.message.label("said"),
         happening.message_html.label("said_html"),
+        func.coalesce(happening.at > notice.ended_at, sa.false()).label("after_its_end"),
         maintain_column_froms=True,
     )
 
@@ -147,9 +148,10 @@ def told(viewer: Viewer, happening_id: Any) -> Any:
 
 def title_of(w: Wording, fact: Any) -> str:
     """One line on what happened; `fact`: a row of `of`."""
-    kind = HappeningKind[fact["kind"]]
-    text = TITLES[MaintenanceStatus[fact["status"]] if kind is HappeningKind.POSTED else kind]
-    return w.said(text, title=fact["title"])
+    kind: HappeningKind | MaintenanceStatus = HappeningKind[fact["kind"]]
+    if kind is HappeningKind.POSTED:  # words that come after the end do not end it once more
+        kind = MaintenanceStatus.SCHEDULED if fact["after_its_end"] else MaintenanceStatus[fact["status"]]
+    return w.said(TITLES[kind], title=fact["title"])
 
 
 def times_of(w: Wording, fact: Any) -> str:

@@ -180,6 +180,7 @@ async def test_changes_are_told_to_those_who_were_told_before_and_those_who_are_
         ({"status": "IN_PROGRESS"}, "Maintenance is going on: Newer disks"),
         ({"message": "It takes *longer*."}, "Maintenance is going on: Newer disks"),
         ({"status": "CANCELLED", "message": "No."}, "Maintenance was cancelled: Newer disks"),
+        ({"message": "It comes next week."}, "News of maintenance: Newer disks"),
     ):
         mailbox.letters.clear()
         await api(manager, POST, input={"noticeId": notice, **given})
