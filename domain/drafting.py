@@ -175,8 +175,7 @@ def _about(
     if not told:
         return None
     settings, kind = desk.settings, NotificationKind[message.kind.name]
-    at_risk = kind is NotificationKind.SLA_AT_RISK
-    found = news.sections(told, person.id, settings.desk_name, w, at_risk=at_risk)
+    found = news.sections(message, told, settings.desk_name, w)
     if not found:
         return None
     fact = found[0].fact

@@ -27,6 +27,7 @@ from models import (
     Event,
     EventText,
     Message,
+    MessageKind,
     Person,
     Resolution,
     Role,
@@ -37,6 +38,7 @@ from models import (
 
 # What happened, in the words of emails and notifications.
 SOLVED = marked("{name} has solved it.")
+SOLVED_BEFORE = marked("A reminder: {name} has solved it.")
 REOPENED = marked("{name} has opened it again.")
 CONFIRMED = marked("{name} has confirmed that it is solved.")
 RATED = marked("{name} rates the help with {rating} of 5.")
@@ -86,6 +88,7 @@ class Fact:
     record: Any
     reader_id: UUID
     desk_name: str
+    written_at: dt.datetime  # when it was to be told
 
     def __getattr__(self, name: str) -> Any:
         return self.record[name]
@@ -172,6 +175,7 @@ def of(viewer: Viewer, event_ids: Any) -> Select[*tuple[Any, ...]]:
         Resolution.summary,
         Resolution.summary_html,
         Resolution.confirm_by,
+        Resolution.reminded_at,
         Article.title.label("article"),
         sa.case((whole, Article.body), else_=Article.summary).label("article_body"),
         sa.case((whole, Article.body_html)).label("article_html"),
@@ -270,7 +274,8 @@ def _moved(fact: Fact, w: Wording) -> list[Block]:
 def _resolved(fact: Fact, w: Wording) -> list[Block]:
     if fact.status not in OVER:  # opened again since
         return []
-    blocks = [Block(w.said(SOLVED, name=fact.actor))]
+    reminds = fact.reminded_at is not None and fact.reminded_at <= fact.written_at
+    blocks = [Block(w.said(SOLVED_BEFORE if reminds else SOLVED, name=fact.actor))]
     if fact.summary:
         blocks.append(quoted(fact.summary, fact.summary_html))
     if fact.article:
@@ -362,13 +367,12 @@ def _at_risk(fact: Fact, w: Wording) -> list[Block]:
     return [Block(w.said("A target is due on {moment}.", moment=w.moment(fact.due_at)))]
 
 
-def sections(
-    records: Sequence[Any], reader_id: UUID, desk_name: str, w: Wording, *, at_risk: bool = False
-) -> list[Section]:
-    """The news by ticket, without tickets of which nothing is left to say; `at_risk`: that they are due, instead."""
+def sections(message: Message, records: Sequence[Any], desk_name: str, w: Wording) -> list[Section]:
+    """The news that a message tells, by ticket, without tickets of which nothing is left to say."""
+    at_risk = message.kind is MessageKind.SLA_AT_RISK  # says that they are due, instead
     found: dict[UUID, Section] = {}
     for record in records:
-        fact = Fact(record, reader_id, desk_name)
+        fact = Fact(record, message.recipient_id, desk_name, message.created_at)
         blocks = _at_risk(fact, w) if at_risk else SAID[fact.kind](fact, w)
         if blocks:
             earlier = found.get(fact.ticket_id)

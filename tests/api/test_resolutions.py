@@ -630,7 +630,7 @@ async def due(database):
     await database.rows("UPDATE tickets SET timer_at = now() - interval '1 second'")
 
 
-async def test_the_customer_is_reminded_once_halfway(do, agent, customer, desk, database, work, ticket):
+async def test_the_customer_is_reminded_once_halfway(do, agent, customer, desk, database, work, mailbox, ticket):
     await do(agent, "resolveTicket")
     await work.run()
     await timers.sweep(desk)
@@ -651,6 +651,10 @@ async def test_the_customer_is_reminded_once_halfway(do, agent, customer, desk, 
     messages = await database.rows("SELECT recipient_id, kind FROM messages WHERE kind = 'TICKET_RESOLVED'")
     # When it was resolved, and once more.
     assert messages == 2 * [{"recipient_id": customer.id, "kind": "TICKET_RESOLVED"}]
+    await work.run()
+    first, second = (each.get_body(("plain",)).get_content() for each in mailbox.to(customer.email)[-2:])
+    assert ("Ada Agent has solved it." in first, "A reminder: " in first) == (True, False)
+    assert "A reminder: Ada Agent has solved it." in second
 
 
 async def work_off(work, *kinds):
