@@ -39,7 +39,7 @@ async def comment(desk: Desk, arrival: Arrival) -> None:
         async with desk.writes.begin() as unit:
             ticket = await conflicts.last_of_merged(unit, message.ticket_id, tickets.one, viewer, lock=True)
             if ticket is None:
-                raise Refusal("There is no such ticket any more.")
+                raise Refusal("The sender does not see the ticket any more.")
             said = Words(ticket.id, body, upload_ids, channel=TicketChannel.EMAIL)
             # Of an escalation, whoever works here hears also of what they asked for themselves.
             inward = viewer.is_staff and message.kind in FOR_STAFF and ticket.requester_id != person.id

@@ -626,6 +626,19 @@ async def test_an_address_that_was_not_made_here_names_nothing(send, reply_to, c
     assert await send(mail(customer.email, "Hello"), "anyone@elsewhere.example") == 550
 
 
+async def test_whose_ticket_it_is_no_more_waits_and_why_is_told(send, reply_to, customer, stranger, database, ticket):
+    sql = "UPDATE tickets SET requester_id = :id WHERE id = :ticket"
+    await database.rows(sql, id=stranger.id, ticket=ticket.uuid)
+
+    assert await send(mail(customer.email, "Still me?"), reply_to) == 250
+
+    assert await outcomes(database) == ["WAITING"]
+    (comment,) = await database.rows("SELECT internal, body FROM comments")
+    why = "The sender does not see the ticket any more."
+    told = f"A mail from {customer.email} came in answer to this ticket, and waits: {why}\n\n> Still me?"
+    assert (comment["internal"], comment["body"]) == (True, told)
+
+
 async def test_a_closed_ticket_takes_none_and_it_waits(send, reply_to, customer, database):
     await database.rows("UPDATE tickets SET status = 'CLOSED', closed_at = now()")
 
