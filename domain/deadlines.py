@@ -18,7 +18,8 @@ async def warn(unit: Unit, targets: Sequence[tuple[UUID, SlaTargetKind]]) -> Non
     """Tell who is responsible for these tickets that these targets are due within the hour, in one email each.
 
     That is a ticket's assignee, or without one who works here the leads of its department, or else all who work there.
-    Each is told once of each instant at which it was due. Nobody is, once it is done, rests, or was missed.
+    Each is told once of each instant at which it was due, and of a ticket of which several are by the first of them.
+    Nobody is, once it is done, rests, or was missed.
     """
     wanted, ticket_ids = set(targets), sorted({ticket_id for ticket_id, _ in targets})
     found = {ticket.id: ticket for ticket in await unit.lock_all(_tickets, ticket_ids)}
@@ -30,17 +31,17 @@ async def warn(unit: Unit, targets: Sequence[tuple[UUID, SlaTargetKind]]) -> Non
     places = list({ticket.department_id for ticket in found.values()})
     for department_id, person_id, is_lead in await unit.run(_staff, places):
         (leads if is_lead else others)[department_id].append(person_id)
-    warnings = []
+    warnings: dict[UUID, announcing.Warned] = {}
     for clock in await unit.read_all(_running, ticket_ids):
         ticket = found.get(clock.ticket_id)
         due = clock.due_at is not None and clock.due_at > unit.now and (clock.ticket_id, clock.target) in wanted
-        if ticket is None or not due:
+        if ticket is None or not due or ticket.id in warnings:
             continue
         agent_id = ticket.assignee_id
         its = leads[ticket.department_id] or others[ticket.department_id]
         people = [agent_id] if agent_id and agent_id in here else its
-        warnings.append(announcing.Warned(ticket, people, cause_of(clock)))
-    await announcing.warn(unit, warnings)
+        warnings[ticket.id] = announcing.Warned(ticket, people, cause_of(clock))
+    await announcing.warn(unit, list(warnings.values()))
 
 
 def cause_of(clock: SlaClock) -> UUID:
@@ -52,7 +53,7 @@ def cause_of(clock: SlaClock) -> UUID:
 def _running(ticket_ids: Any) -> Select[SlaClock]:
     rows = select(SlaClock).where(SlaClock.ticket_id == func.any(ticket_ids))
     rows = rows.where(SlaClock.running_since.is_not(None), SlaClock.breached_at.is_(None))
-    return rows.order_by(SlaClock.ticket_id, SlaClock.target)
+    return rows.order_by(SlaClock.ticket_id, SlaClock.due_at, SlaClock.target)
 
 
 def _tickets(ticket_ids: Any) -> Select[Ticket]:

@@ -391,6 +391,33 @@ async def test_resolving_ends_it_and_reopening_lets_it_run_on(save, submit, read
     assert due == dt.timedelta(hours=3)
 
 
+@pytest.mark.parametrize("rests", ["resolved", "pending"])
+async def test_what_was_missed_was_due_when_it_was_however_often_it_goes_on(
+    save, submit, read, later, agent, customer, problem, rests
+):
+    await save()
+    ticket = await submit(customer, problem)
+    async with later(ticket, 5 * HOUR) as (unit, row):
+        if rests == "resolved":
+            await aligned(unit, row, status=TicketStatus.RESOLVED, resolved_at=unit.now)
+        else:
+            await statuses.move(unit, agent.id, row, TicketStatus.PENDING)
+    async with later(ticket, 24 * HOUR) as (unit, row):
+        if rests == "resolved":
+            await statuses.reopen(unit, customer.id, row, None)
+        else:
+            await statuses.move(unit, agent.id, row, TicketStatus.OPEN)
+        due_at = row.due_at
+
+    clock = (await read(agent, ticket))["sla"]["resolution"]
+    assert (clock["state"], clock["dueAt"]) == ("BREACHED", clock["breachedAt"])
+    async with later(ticket, 25 * HOUR) as (unit, row):
+        assert row.due_at == due_at < row.created_at + dt.timedelta(hours=4.1)
+        await aligned(unit, row, status=TicketStatus.RESOLVED, resolved_at=unit.now)
+    clock = (await read(agent, ticket))["sla"]["resolution"]
+    assert (clock["state"], clock["dueAt"]) == ("BREACHED", clock["breachedAt"])
+
+
 async def test_merging_cancels_them(save, submit, read, later, agent, customer, problem):
     await save()
     ticket, other = await submit(customer, problem), await submit(customer, problem)
@@ -648,6 +675,19 @@ async def test_leads_are_warned_of_a_ticket_that_nobody_has(
         await run()
 
     assert [await warned(viewer) for viewer in (lead, agent, director, customer)] == [1, 0, 0, 0]
+
+
+async def test_of_two_targets_that_are_soon_due_at_once_they_are_warned_once(
+    save, submit, sweep, run, warned, lead, customer, problem
+):
+    await save(targets=[target(first=HOUR // 2, resolution=HOUR)])
+    await submit(customer, problem)
+
+    for _ in range(2):
+        await sweep(5)
+        await run()
+
+    assert await warned(lead) == 1
 
 
 async def test_where_there_is_no_lead_all_who_work_there_are_warned(
