@@ -1,7 +1,7 @@
 """Who is told of what: from the events that were recorded to notifications and emails."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -82,6 +82,7 @@ RECEIVED = Told(NotificationKind.TICKET_RECEIVED, requester, author=True)
 STATUS = [Told(NotificationKind.STATUS_CHANGED, audience) for audience in (requester, assignee, watchers)]
 COMMENT = NotificationKind.COMMENT_ADDED
 REOPENED = NotificationKind.TICKET_REOPENED
+CONFIRMED = NotificationKind.RESOLUTION_CONFIRMED
 ESCALATED = NotificationKind.TICKET_ESCALATED
 
 # Whoever stands in several rows of an event hears of it as the first of them says. What has no row is told to nobody.
@@ -108,8 +109,8 @@ TABLE: dict[type[Happening], list[Told]] = {
         Told(REOPENED, unless_assigned(department), mail=False),
     ],
     ResolutionConfirmed: [
-        *(Told(NotificationKind.RESOLUTION_CONFIRMED, audience) for audience in (unless_alike(named), assignee)),
-        Told(NotificationKind.RESOLUTION_CONFIRMED, of_bad_rating(leads)),
+        *(Told(CONFIRMED, audience) for audience in (unless_alike(named), assignee)),
+        Told(CONFIRMED, of_bad_rating(leads)),
     ],
     TicketEscalated: [Told(ESCALATED, unless_passed(each)) for each in (named, assignee, requester, watchers)],
     SlaBreached: [
@@ -144,7 +145,7 @@ async def announce(unit: Unit, saves: list[list[UUID]]) -> None:
     """
     abouts = await audiences.found(unit, [event_id for event_ids in saves for event_id in event_ids], WIDE)
     told = [list(_items([about for about in abouts if about.id in its])) for its in map(set, saves)]
-    letters = _together([[item for item in items if _has_mail(item) and _wants_mail(item)] for items in told])
+    letters = _together([_once(item for item in items if _has_mail(item) and _wants_mail(item)) for items in told])
     # Their histories tell of the letters. They are held for no longer than it takes to write that.
     its = list({item.about.ticket.id for items in letters for item in items})
     held = {ticket.id: ticket for ticket in await unit.lock_all(audiences.tickets, its)} if its else {}
@@ -155,8 +156,7 @@ async def announce(unit: Unit, saves: list[list[UUID]]) -> None:
         [
             notifications.News(item.person.id, item.kind, item.about.id, item.about.ticket.id, item.about.actor_id)
             for items in told
-            for item in items
-            if preferences.wanted(item.person.said, item.kind, MessageChannel.IN_APP)
+            for item in _once(item for item in items if _wants_in_app(item))
         ],
     )
     for items in letters:
@@ -215,6 +215,20 @@ def _may_hear(person: Known, about: About, told: Told) -> bool:
 
 def _has_mail(item: Item) -> bool:
     return item.told.mail and not (item.kind is COMMENT and item.about.internal)
+
+
+def _once(items: Iterable[Item]) -> list[Item]:
+    """These; but who hears that the customer has confirmed it does not hear as well that this has closed it."""
+    told = list(items)
+    confirmed = {(item.person.id, item.about.ticket.id) for item in told if item.kind is CONFIRMED}
+    closes = TicketClosed.__name__
+    return [
+        item for item in told if item.about.kind != closes or (item.person.id, item.about.ticket.id) not in confirmed
+    ]
+
+
+def _wants_in_app(item: Item) -> bool:
+    return preferences.wanted(item.person.said, item.kind, MessageChannel.IN_APP)
 
 
 def _wants_mail(item: Item) -> bool:

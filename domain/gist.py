@@ -50,6 +50,7 @@ def of(viewer: Viewer, notification: Any) -> Any:
     known = func.jsonb_build_object(
         *("subject", Ticket.subject, "kind", Event.kind, "name", Person.name, "data", Event.data),
         *("html", _html(works), "text", _text(works, rated), "files", _files(works), "rated", rated),
+        *("confirmed", news.by_confirming(Event)),
     )
     return rows.with_only_columns(sa.cast(known, sa.Text), maintain_column_froms=True).scalar_subquery()
 
@@ -123,7 +124,7 @@ def _happened(fact: dict[str, Any], name: str, w: Wording) -> str:
     elif kind == TicketMerged.__name__:
         text = news.TOOK_IN if data["took_in"] else news.MERGED
     elif kind == TicketClosed.__name__:
-        text = news.EXPIRED if data["expired"] else news.CLOSED
+        text = news.EXPIRED if data["expired"] else news.CONFIRMED if fact["confirmed"] else news.CLOSED
     elif kind == ResolutionConfirmed.__name__ and fact["rated"] and (rating := data["rating"]) is not None:
         text = news.RATED
     return w.said(text, name=name, rating=rating) if text else ""

@@ -15,7 +15,7 @@ from sqlalchemy.orm import aliased
 
 from domain import access, articles, history, maintenance, tickets
 from domain.access import Viewer
-from domain.happenings import CommentAdded, ResolutionConfirmed, TicketReopened, TicketSubmitted
+from domain.happenings import CommentAdded, ResolutionConfirmed, TicketClosed, TicketReopened, TicketSubmitted
 from domain.tickets import ratings
 from domain.wording import Wording, marked
 from models import (
@@ -169,6 +169,7 @@ def of(viewer: Viewer, event_ids: Any) -> Select[*tuple[Any, ...]]:
         author.name.label("author"),
         _files(works).label("files"),
         _hindered(viewer).label("hindered"),
+        by_confirming(Event).label("confirmed"),
         sa.case((Event.kind == ResolutionConfirmed.__name__, ratings.are_seen(viewer, Ticket, works))).label("rated"),
         into.id.label("into_id"),
         into.number.label("into_number"),
@@ -194,6 +195,14 @@ def _files(works: access.Works) -> Any:
         (Event.kind == CommentAdded.__name__, of_comment.scalar_subquery()),
         (Event.kind == TicketSubmitted.__name__, of_ticket.scalar_subquery()),
     )
+
+
+def by_confirming(event: Any) -> Any:
+    """Whether a ticket was closed by its customer's word that it is solved; NULL of all other events."""
+    before = aliased(Event)
+    place = (before.ticket_id == event.ticket_id, before.seq == event.seq - 1)
+    confirmed = sa.exists().where(*place, before.kind == ResolutionConfirmed.__name__)
+    return sa.case((event.kind == TicketClosed.__name__, confirmed))
 
 
 def _hindered(viewer: Viewer) -> Any:
@@ -303,6 +312,8 @@ def _closed(fact: Fact, w: Wording) -> list[Block]:
         return []
     if fact.data["expired"]:
         return [Block(w.said(EXPIRED))]
+    if fact.confirmed:
+        return [Block(w.said(CONFIRMED, name=fact.actor))]
     return [Block(w.said(CLOSED, name=fact.actor)), *(fact.written("close_reason") if fact.works else [])]
 
 

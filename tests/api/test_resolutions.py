@@ -396,6 +396,36 @@ async def test_the_mail_tells_the_rating_to_whoever_may_read_it(
     assert told == (has_it, has_it, not has_it)
 
 
+async def test_that_it_is_confirmed_is_told_once_and_as_what_it_is(
+    do, api, agent, lead, watcher, customer, work, mailbox, database, ticket
+):
+    """Confirming closes it, which is no news of its own."""
+    await database.rows("UPDATE tickets SET assignee_id = :agent WHERE id = :id", agent=agent.id, id=ticket.uuid)
+    await database.rows("INSERT INTO watchers VALUES (:id, :who)", id=ticket.uuid, who=lead.id)
+    await do(agent, "resolveTicket")
+    await work.run()
+    await database.rows("DELETE FROM notifications")
+    mailbox.letters.clear()
+
+    await do(customer, "confirmResolution", rating=2, feedback="Slow.")
+    await work.run()
+
+    news = "{ viewer { notifications { nodes { kind body } } } }"
+    rated = "Printer on fire · Carla Customer rates the help with 2 of 5. Slow."
+    solved = "Printer on fire · Carla Customer has confirmed that it is solved."
+    for viewer, kind, body in (
+        (agent, "RESOLUTION_CONFIRMED", rated),
+        (lead, "RESOLUTION_CONFIRMED", rated),
+        (watcher, "STATUS_CHANGED", solved),
+    ):
+        told = (await api(viewer, news))["viewer"]["notifications"]["nodes"]
+        assert told == [{"kind": kind, "body": body}], viewer.name
+        (letter,) = mailbox.to(viewer.email)
+        text = letter.get_body(("plain",)).get_content()
+        said = "rates the help with 2 of 5." if kind == "RESOLUTION_CONFIRMED" else "has confirmed that it is solved."
+        assert (said in text, "has closed it" in text) == (True, False), viewer.name
+
+
 @pytest.mark.parametrize(("who", "letters"), [("the resolver", 1), ("its assignee", 3), ("a lead", 3)])
 async def test_another_rating_is_told_to_those_alone_who_may_read_it(
     do, agent, lead, customer, work, mailbox, database, ticket, who, letters
