@@ -156,7 +156,7 @@ async def announce(unit: Unit, saves: list[list[UUID]]) -> None:
         [
             notifications.News(item.person.id, item.kind, item.about.id, item.about.ticket.id, item.about.actor_id)
             for items in told
-            for item in _once(item for item in items if _wants_in_app(item))
+            for item in _once((item for item in items if _wants_in_app(item)), in_app=True)
         ],
     )
     for items in letters:
@@ -217,14 +217,23 @@ def _has_mail(item: Item) -> bool:
     return item.told.mail and not (item.kind is COMMENT and item.about.internal)
 
 
-def _once(items: Iterable[Item]) -> list[Item]:
-    """These; but who hears that the customer has confirmed it does not hear as well that this has closed it."""
+def _once(items: Iterable[Item], *, in_app: bool = False) -> list[Item]:
+    """These without what somebody hears of by other news of the same: that a ticket is closed, by its customer's word
+    that it is solved; and in the app a comment that says why it was opened again, of which an email is made of both.
+    """
     told = list(items)
-    confirmed = {(item.person.id, item.about.ticket.id) for item in told if item.kind is CONFIRMED}
-    closes = TicketClosed.__name__
+    confirmed = {_of(item) for item in told if item.kind is CONFIRMED}
+    reopened = {_of(item) for item in told if in_app and item.about.reasoned}
     return [
-        item for item in told if item.about.kind != closes or (item.person.id, item.about.ticket.id) not in confirmed
+        item
+        for item in told
+        if not (item.about.kind == TicketClosed.__name__ and _of(item) in confirmed)
+        and not (item.kind is COMMENT and _of(item) in reopened)
     ]
+
+
+def _of(item: Item) -> tuple[UUID, UUID]:
+    return item.person.id, item.about.ticket.id
 
 
 def _wants_in_app(item: Item) -> bool:

@@ -14,7 +14,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import aliased
 
 from domain import access, history, preferences
-from domain.happenings import CommentAdded
+from domain.happenings import CommentAdded, TicketReopened
 from infra.unit import Unit
 from models import Comment, Escalation, EscalationLevel, Event, Membership, Person, Resolution, Role, Ticket, Watcher
 
@@ -48,6 +48,7 @@ class About:
     comment: str | None  # its words, unless it was deleted
     named: list[UUID]  # people whom the event names, or what it names does
     again: bool  # whether the customer answers a solution that they had answered before
+    reasoned: bool  # whether somebody said why it was opened again
     people: dict[UUID, Known] = field(default_factory=dict)  # of the ticket
     mentioned: list[UUID] = field(default_factory=list)
 
@@ -167,6 +168,9 @@ def _events(event_ids: Any) -> Select[*tuple[Any, ...]]:
             Escalation.escalated_to_ids,
             Resolution.resolved_by_id,
             func.coalesce(Resolution.answered_at < Event.at, sa.false()).label("again"),
+            sa.case((Event.kind == TicketReopened.__name__, history.words_of(Event, "reason").is_not(None))).label(
+                "reasoned"
+            ),
         )
         .outerjoin(Comment, Comment.id == history.id_in(Event, "comment_id"))
         .outerjoin(Escalation, Escalation.id == history.id_in(Event, "escalation_id"))
@@ -255,6 +259,7 @@ async def found(unit: Unit, event_ids: list[UUID], wide: Collection[str]) -> lis
                 *([record["resolved_by_id"]] if record["resolved_by_id"] else ()),
             ],
             again=record["again"],
+            reasoned=bool(record["reasoned"]),
         )
         for record in records
         if record["kind"] != CommentAdded.__name__ or record["comment"] is not None

@@ -368,7 +368,7 @@ async def test_so_it_is_of_what_staff_asked_for_themselves(do, submit, agent, co
     ]
 
 
-async def test_the_reason_is_read_once_in_the_mail_about_it(do, agent, customer, work, mailbox, database, ticket):
+async def test_the_reason_is_read_once_in_the_mail_and_in_the_app(do, agent, customer, work, mailbox, database, ticket):
     await database.rows("UPDATE tickets SET assignee_id = :agent WHERE id = :id", agent=agent.id, id=ticket.uuid)
     await do(agent, "resolveTicket")
     await work.run()
@@ -378,6 +378,23 @@ async def test_the_reason_is_read_once_in_the_mail_about_it(do, agent, customer,
 
     text = mailbox.to(agent.email)[-1].get_body(("plain",)).get_content()
     assert text.count("has opened it again.") == text.count("It *still* burns.") == text.count("Really.") == 1
+    told = await database.rows("SELECT kind FROM notifications WHERE person_id = :id ORDER BY seq", id=agent.id)
+    assert [row["kind"] for row in told] == ["TICKET_REOPENED"]
+
+
+async def test_a_comment_that_opens_it_again_is_news_of_its_own(
+    do, api, agent, customer, work, mailbox, database, ticket
+):
+    await database.rows("UPDATE tickets SET assignee_id = :agent WHERE id = :id", agent=agent.id, id=ticket.uuid)
+    await do(agent, "resolveTicket")
+    await work.run()
+
+    add = "mutation($input: AddCommentInput!) { addComment(input: $input) { __typename } }"
+    await api(customer, add, input={"ticketId": ticket.gid, "body": "It still burns."})
+    await work.run()
+
+    told = await database.rows("SELECT kind FROM notifications WHERE person_id = :id ORDER BY seq", id=agent.id)
+    assert [row["kind"] for row in told] == ["COMMENT_ADDED", "TICKET_REOPENED"]
 
 
 @pytest.mark.parametrize("has_it", [True, False])
