@@ -91,6 +91,8 @@ def _align(
     _catch_up(unit, ticket, clock, end, done=wanted is _Wanted.DONE)
     if clock.completed_at is not None and wanted in {_Wanted.DONE, _Wanted.NOTHING}:
         return clock  # what it was measured by stays
+    if clock.cancelled_at is not None and wanted is _Wanted.DONE and _done_at(ticket, kind) != unit.now:
+        return clock  # so does that it did not count when it was done
 
     calendar_id = terms.calendar_id if terms else clock.calendar_id
     hours = calendars[calendar_id]
@@ -118,6 +120,11 @@ def _align(
     _write(unit, clock, values)
     _catch_up(unit, ticket, clock, end, done=wanted is _Wanted.DONE, missed_at=unit.now)
     return clock
+
+
+def _done_at(ticket: Ticket, kind: SlaTargetKind) -> dt.datetime | None:
+    """When what the target asks for was done."""
+    return ticket.first_responded_at if kind is SlaTargetKind.FIRST_RESPONSE else ticket.resolved_at or ticket.closed_at
 
 
 def _started(unit: Unit, ticket: Ticket, kind: SlaTargetKind, terms: Terms, seconds: int) -> SlaClock:

@@ -391,6 +391,29 @@ async def test_resolving_ends_it_and_reopening_lets_it_run_on(save, submit, read
     assert due == dt.timedelta(hours=3)
 
 
+async def test_what_had_no_target_when_it_was_done_gets_none_by_another_priority(
+    save, submit, read, later, agent, customer, problem
+):
+    """Nor would figures count it as met, which are of the moment when it was done."""
+    await save(targets=[target(), target("HIGH")])
+    ticket = await submit(customer, problem)
+    async with later(ticket, 60) as (unit, row):
+        await aligned(unit, row, priority=TicketPriority.LOW)
+    async with later(ticket, 120) as (unit, row):
+        await aligned(unit, row, status=TicketStatus.RESOLVED, resolved_at=unit.now, first_responded_at=unit.now)
+    async with later(ticket, 180) as (unit, row):
+        await aligned(unit, row, priority=TicketPriority.HIGH)
+
+    sla = (await read(agent, ticket))["sla"]
+    assert [(clock["state"], clock["completedAt"]) for clock in (sla["firstResponse"], sla["resolution"])] == [
+        ("CANCELLED", None)
+    ] * 2
+    async with later(ticket, 240) as (unit, row):
+        await statuses.reopen(unit, customer.id, row, None)
+    sla = (await read(agent, ticket))["sla"]
+    assert (sla["firstResponse"]["state"], sla["resolution"]["state"]) == ("CANCELLED", "RUNNING")
+
+
 @pytest.mark.parametrize("rests", ["resolved", "pending"])
 async def test_what_was_missed_was_due_when_it_was_however_often_it_goes_on(
     save, submit, read, later, agent, customer, problem, rests
