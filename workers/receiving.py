@@ -23,9 +23,9 @@ async def receive(settings: Settings, port: int) -> None:
 
 
 async def catch(settings: Settings, port: int) -> None:
-    """Take mail for anyone and keep it, but hand in what answers a ticket, until SIGTERM or SIGINT."""
+    """Take mail for anyone and keep it, but hand in what is for the desk, until SIGTERM or SIGINT."""
     logs.configure(settings, "mail")
     async with Desk.open(settings) as desk:
         keep = Catcher(settings.data_dir / "mail").keep
-        door = Door(partial(inbound.take, desk), partial(addresses.is_sealed, settings), keep)
+        door = Door(partial(inbound.take, desk), partial(addresses.is_named, settings), keep)
         await mail_door.serve(HOST, port, door)

@@ -54,8 +54,12 @@ def is_sealed(settings: Settings, address: str) -> bool:
     return found is not None and found[3].lower() == (settings.reply_domain or "").lower()
 
 
+def is_named(settings: Settings, address: str) -> bool:
+    """Whether mail for this address is for the desk, and for nobody else of its domain."""
+    return is_sealed(settings, address) or address.lower() == parseaddr(settings.mail_from)[1].lower()
+
+
 def is_ours(settings: Settings, address: str) -> bool:
     """Whether mail for this address is for the desk."""
     domain = address.rpartition("@")[2].lower()
-    mail_from = parseaddr(settings.mail_from)[1].lower()
-    return domain == (settings.reply_domain or "").lower() or address.lower() == mail_from
+    return domain == (settings.reply_domain or "").lower() or is_named(settings, address)

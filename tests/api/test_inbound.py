@@ -36,7 +36,7 @@ async def door(desk):
 
     async def open_(protocol="smtp", **options):
         settings = desk.settings
-        is_ours = partial(addresses.is_sealed if "keep" in options else addresses.is_ours, settings)
+        is_ours = partial(addresses.is_named if "keep" in options else addresses.is_ours, settings)
         here = Door(partial(inbound.take, desk), is_ours, **options)
         opened.append(await mail_door.listen("127.0.0.1", 0, here, protocol))
         return opened[-1].sockets[0].getsockname()[1]
@@ -907,16 +907,19 @@ async def test_a_broken_mail_breaks_nothing(send, reply_to, customer, database, 
     assert await outcomes(database) == ["WAITING"]
 
 
-async def test_the_mail_catcher_hands_in_answers_and_keeps_the_rest(door, send, reply_to, customer, database, tmp_path):
+async def test_the_mail_catcher_hands_in_what_is_for_the_desk_and_keeps_the_rest(
+    door, send, reply_to, customer, database
+):
     kept = []
     at = await door.open(keep=kept.append)
 
     assert await send(mail(customer.email), reply_to, at=at) == 250
+    assert await send(mail(customer.email, "Something new."), "Support@example.com", at=at) == 250
     assert kept == []
     assert await send(mail("support@example.com", "To somebody."), customer.email, at=at) == 250
 
     assert len(kept) == 1
-    assert await outcomes(database) == ["COMMENTED"]
+    assert await outcomes(database) == ["COMMENTED", "WAITING"]
 
 
 # --- What was written -------------------------------------------------------------------------------------------------
