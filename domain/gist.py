@@ -8,6 +8,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.orm import aliased
 
 from domain import access, history, news, tickets, words
 from domain.access import Viewer
@@ -50,7 +51,7 @@ def of(viewer: Viewer, notification: Any) -> Any:
     known = func.jsonb_build_object(
         *("subject", Ticket.subject, "kind", Event.kind, "name", Person.name, "data", Event.data),
         *("html", _html(works), "text", _text(works, rated), "files", _files(works), "rated", rated),
-        *("confirmed", news.by_confirming(Event)),
+        *("confirmed", news.by_confirming(Event), "into", _into(viewer)),
     )
     return rows.with_only_columns(sa.cast(known, sa.Text), maintain_column_froms=True).scalar_subquery()
 
@@ -67,6 +68,13 @@ def _html(works: access.Works) -> Any:
         (Event.kind == CommentAdded.__name__, comment.correlate(Event, Ticket).scalar_subquery()),
         (Event.kind == TicketResolved.__name__, summary.correlate(Event).scalar_subquery()),
     )
+
+
+def _into(viewer: Viewer) -> Any:
+    """The number of the ticket that took it in; NULL: none that its reader may know of."""
+    into = aliased(Ticket)
+    number = select(into.number).where(news.goes_on_in(viewer, into)).correlate(Ticket)
+    return sa.case((Event.kind == TicketMerged.__name__, number.scalar_subquery()))
 
 
 def _files(works: access.Works) -> Any:
@@ -122,12 +130,12 @@ def _happened(fact: dict[str, Any], name: str, w: Wording) -> str:
     if kind == TicketEscalated.__name__:
         text = news.LEVELS[data["level"]]
     elif kind == TicketMerged.__name__:
-        text = news.TOOK_IN if data["took_in"] else news.MERGED
+        text = news.TOOK_IN if data["took_in"] else news.MERGED_INTO if fact["into"] else news.MERGED
     elif kind == TicketClosed.__name__:
         text = news.EXPIRED if data["expired"] else news.CONFIRMED if fact["confirmed"] else news.CLOSED
     elif kind == ResolutionConfirmed.__name__ and fact["rated"] and (rating := data["rating"]) is not None:
         text = news.RATED
-    return w.said(text, name=name, rating=rating) if text else ""
+    return w.said(text, name=name, rating=rating, number=fact["into"]) if text else ""
 
 
 def _moved(data: dict[str, Any], w: Wording) -> str:

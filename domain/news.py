@@ -46,6 +46,7 @@ CLOSED = marked("{name} has closed it.")
 EXPIRED = marked("It is closed, since nobody has said that anything is left to do.")
 RESUMES = marked("It continues on {moment}.")
 MERGED = marked("It was merged with another one, where it goes on.")
+MERGED_INTO = marked("It was merged with #{number}, where it goes on.")
 TOOK_IN = marked("A ticket that you follow was merged with this one, where it goes on.")
 LONGEST_ARTICLE = 20_000  # characters that an email quotes whole
 OVER = ("RESOLVED", "CLOSED")
@@ -135,13 +136,7 @@ def of(viewer: Viewer, event_ids: Any) -> Select[*tuple[Any, ...]]:
         .outerjoin(Article, sa.and_(Article.id == Resolution.article_id, articles.readable(viewer, Article)))
         .outerjoin(Escalation, Escalation.id == history.id_in(Event, "escalation_id"))
         .outerjoin(Department, Department.id == Ticket.department_id)
-        .outerjoin(
-            into,
-            sa.and_(
-                into.id == Ticket.merged_into_id,
-                access.if_of_side(access.works_on(viewer, into), into.requester_id == viewer.id),
-            ),
-        )
+        .outerjoin(into, goes_on_in(viewer, into))
         .order_by(Ticket.id, Event.seq)
     )
     return rows.with_only_columns(
@@ -195,6 +190,12 @@ def _files(works: access.Works) -> Any:
         (Event.kind == CommentAdded.__name__, of_comment.scalar_subquery()),
         (Event.kind == TicketSubmitted.__name__, of_ticket.scalar_subquery()),
     )
+
+
+def goes_on_in(viewer: Viewer, into: Any) -> Any:
+    """Whether a ticket went into this one, as far as its reader may know of that."""
+    seen = access.if_of_side(access.works_on(viewer, into), into.requester_id == viewer.id)
+    return sa.and_(into.id == Ticket.merged_into_id, seen)
 
 
 def by_confirming(event: Any) -> Any:
@@ -321,7 +322,7 @@ def _merged(fact: Fact, w: Wording) -> list[Block]:
     if fact.data["took_in"]:
         return [Block(w.said(TOOK_IN))]
     if fact.into_number:  # of which its reader may know
-        return [Block(w.said("It was merged with #{number}, where it goes on.", number=fact.into_number))]
+        return [Block(w.said(MERGED_INTO, number=fact.into_number))]
     return [Block(w.said(MERGED))]
 
 

@@ -115,10 +115,24 @@ async def test_of_a_merge_that_it_goes_on(api, do, newest, submit, customer, str
     await do(agent, "watchTicket", ticketId=source["id"], personId=stranger.gid)
     await do(agent, "mergeTickets", intoTicketId=ticket.gid, ticketIds=[source["id"]])
 
-    moved = "Same fire · It was merged with another one, where it goes on."
+    moved = f"Same fire · It was merged with #{ticket.number}, where it goes on."
     assert await newest(customer) == ("STATUS_CHANGED", moved)
     told = "Printer on fire · A ticket that you follow was merged with this one, where it goes on."
     assert await newest(stranger) == ("STATUS_CHANGED", told)
+
+
+async def test_of_a_merge_no_number_of_what_its_reader_does_not_see(
+    do, newest, database, submit, customer, agent, house, billing, problem, ticket
+):
+    source = await submit(customer, problem, subject="Same fire")
+    there = await house.person("Bill Billing", Role.AGENT, billing)
+    await do(agent, "mergeTickets", intoTicketId=ticket.gid, ticketIds=[source["id"]])
+    told = "UPDATE notifications SET person_id = :id, seq = 1 WHERE kind = 'STATUS_CHANGED' AND person_id = :was"
+    await database.rows(told, id=there.id, was=customer.id)
+    moved = "UPDATE tickets SET department_id = :there WHERE number = :number"
+    await database.rows(moved, there=billing.id, number=source["number"])
+
+    assert (await newest(there))[1] == "Same fire · It was merged with another one, where it goes on."
 
 
 async def test_of_an_escalation_the_level_and_for_staff_the_reason(do, newest, customer, agent, lead, ticket):
