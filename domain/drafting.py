@@ -12,7 +12,8 @@ from domain.drafts import Choices, Draft, Link, Piece
 from domain.inbound.answers import FOR_STAFF
 from domain.maintenance import saying
 from domain.messages import front_end_link, sign_in_link, ticket_link
-from domain.news import Block, Fact, Section
+from domain.news import Block
+from domain.news.sections import Fact, Section, sections, with_files
 from domain.wording import Wording, marked
 from infra.desk import Desk
 from infra.settings import Settings
@@ -175,7 +176,7 @@ def _about(
     if not told:
         return None
     settings, kind = desk.settings, NotificationKind[message.kind.name]
-    found = news.sections(message, told, settings.desk_name, w)
+    found = sections(message, told, settings.desk_name, w)
     if not found:
         return None
     fact = found[0].fact
@@ -271,7 +272,7 @@ def _own_words(
 def _facts(section: Section, person: Person, desk: Desk, w: Wording, draft: Draft) -> dict[str, str]:
     """What may stand in the desk's own words."""
     fact, said = section.fact, section.comment or section.fact
-    files = [words.escaped(block.text) for block in news.with_files(said, w)]
+    files = [words.escaped(block.text) for block in with_files(said, w)]
     return {
         "name": person.name,
         "desk": desk.settings.desk_name,

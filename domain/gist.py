@@ -23,6 +23,7 @@ from domain.happenings import (
     TicketReopened,
     TicketResolved,
 )
+from domain.news import events
 from domain.tickets import ratings
 from domain.wording import Wording
 from models import Attachment, Comment, Escalation, Event, Person, Resolution, Ticket, TicketStatus
@@ -51,7 +52,7 @@ def of(viewer: Viewer, notification: Any) -> Any:
     known = func.jsonb_build_object(
         *("subject", Ticket.subject, "kind", Event.kind, "name", Person.name, "data", Event.data),
         *("html", _html(works), "text", _text(works, rated), "files", _files(works), "rated", rated),
-        *("confirmed", news.by_confirming(Event), "into", _into(viewer)),
+        *("confirmed", events.by_confirming(Event), "into", _into(viewer)),
     )
     return rows.with_only_columns(sa.cast(known, sa.Text), maintain_column_froms=True).scalar_subquery()
 
@@ -73,7 +74,7 @@ def _html(works: access.Works) -> Any:
 def _into(viewer: Viewer) -> Any:
     """The number of the ticket that took it in; NULL: none that its reader may know of."""
     into = aliased(Ticket)
-    number = select(into.number).where(news.goes_on_in(viewer, into)).correlate(Ticket)
+    number = select(into.number).where(events.goes_on_in(viewer, into)).correlate(Ticket)
     return sa.case((Event.kind == TicketMerged.__name__, number.scalar_subquery()))
 
 

@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy import Select, select
 from sqlalchemy.orm import aliased
 
-from domain import dead_letters, drafting, drafts, messages, news
+from domain import dead_letters, drafting, drafts, messages
 from domain.jobs import SendMessage
+from domain.news import events
 from infra.desk import Desk
 from infra.jobs import LostClaim, Work, storable
 from infra.letters import Later, Letter, Undeliverable
@@ -215,7 +216,7 @@ async def _letters(
     told: dict[UUID, list[Any]] = defaultdict(list)
     for role in {people[each.recipient_id].role for each in about}:
         theirs = [each.id for each in about if people[each.recipient_id].role is role]
-        for record in await unit.run(news.of_messages, role, theirs):
+        for record in await unit.run(events.of_messages, role, theirs):
             told[record["message_id"]].append(record)
     own = await unit.read_all(drafts.all_own, list({each.kind.name for each in about})) if about else []
     letters: dict[UUID, Letter | None] = {}

@@ -21,7 +21,6 @@ from domain import (
     idempotency,
     mailing,
     messages,
-    news,
     notifications,
     preferences,
     resolutions,
@@ -34,6 +33,7 @@ from domain.access import Viewer
 from domain.escalations import looking as escalating_looks
 from domain.escalations import raising
 from domain.inbound import outcomes, waiting
+from domain.news import events
 from domain.sla import looking as sla_looks
 from domain.sla import recalculating
 from domain.tickets import confirming, conflicts, escalating, offering, search, statuses, timers
@@ -265,13 +265,13 @@ async def test_notifications(plans, people, viewer):
         (announcing._firsts, ([new_id()],), False),
         (deadlines._running, ([new_id()],), False),
         (announcing._wishes, ([new_id()],), False),
-        (news.of, (Viewer(Role.AGENT, new_id()), [new_id()]), False),
-        (news.of, (Viewer(Role.CUSTOMER, new_id()), [new_id()]), False),
-        (news.of, (Viewer(Role.DIRECTOR, new_id()), [new_id()]), False),
+        (events.of, (Viewer(Role.AGENT, new_id()), [new_id()]), False),
+        (events.of, (Viewer(Role.CUSTOMER, new_id()), [new_id()]), False),
+        (events.of, (Viewer(Role.DIRECTOR, new_id()), [new_id()]), False),
         (messages._its_tickets, ([new_id()],), False),
         (drafts.all_own, (["STATUS_CHANGED"],), False),
-        (news.of_messages, (Role.AGENT, [new_id()]), False),
-        (news.of_messages, (Role.CUSTOMER, [new_id()]), False),
+        (events.of_messages, (Role.AGENT, [new_id()]), False),
+        (events.of_messages, (Role.CUSTOMER, [new_id()]), False),
         (mailing._went, ([new_id()], [new_id()], now()), False),
         (mailing._confirmed, ([new_id()], now()), False),
         (preferences.listed, (Viewer(Role.AGENT, new_id()), new_id()), False),
