@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import Select, func, select
 
-from domain import audiences, messages, notifications, preferences
+from domain import audiences, inboxes, messages, preferences
 from domain.audiences import (
     About,
     Audience,
@@ -151,10 +151,10 @@ async def announce(unit: Unit, saves: list[list[UUID]]) -> None:
     held = {ticket.id: ticket for ticket in await unit.lock_all(audiences.tickets, its)} if its else {}
     for about in abouts:
         about.ticket = held.get(about.ticket.id, about.ticket)
-    await notifications.tell(
+    await inboxes.tell(
         unit,
         [
-            notifications.News(item.person.id, item.kind, item.about.id, item.about.ticket.id, item.about.actor_id)
+            inboxes.News(item.person.id, item.kind, item.about.id, item.about.ticket.id, item.about.actor_id)
             for items in told
             for item in _once((item for item in items if _wants_in_app(item)), in_app=True)
         ],
@@ -325,10 +325,10 @@ async def warn(unit: Unit, warnings: Sequence[Warned]) -> None:
     def wanted(person_id: UUID, channel: MessageChannel) -> bool:
         return person_id in wishes and preferences.wanted(wishes[person_id]["said"], kind, channel)
 
-    await notifications.tell(
+    await inboxes.tell(
         unit,
         [
-            notifications.News(person_id, kind, warning.cause_id, warning.ticket.id)
+            inboxes.News(person_id, kind, warning.cause_id, warning.ticket.id)
             for warning in warnings
             for person_id in warning.people
             if wanted(person_id, MessageChannel.IN_APP)

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from domain import maintenance, messages, notifications, preferences
+from domain import inboxes, maintenance, messages, preferences
 from domain.access import Viewer
 from domain.jobs import SendMaintenance, TellMaintenance
 from domain.ranges import FIRST
@@ -122,7 +122,7 @@ async def tell(unit: Unit, happening_id: UUID, after: UUID | None) -> None:
         await unit.run(_kept, notice.id, [each["id"] for each in people])
     if in_app is not None:
         # Who did it is not for customers to know.
-        await notifications.tell(unit, [notifications.News(each["id"], KIND, happening.id) for each in in_app])
+        await inboxes.tell(unit, [inboxes.News(each["id"], KIND, happening.id) for each in in_app])
         unit.change(happening, unwanted_in_app=happening.unwanted_in_app + len(people) - len(in_app))
     if by_mail is not None:
         await _write(unit, happening, by_mail)

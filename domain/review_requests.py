@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy import Select, select
 from sqlalchemy.orm import aliased
 
-from domain import messages, notifications, preferences
+from domain import inboxes, messages, preferences
 from infra.unit import Unit
 from models import ArticleReview, ArticleReviewStatus, MessageChannel, MessageKind, NotificationKind, Person, Role
 
@@ -42,7 +42,7 @@ async def tell(unit: Unit, review_id: UUID) -> None:
         kind, person_id = MessageKind.REVIEW_REQUESTED, each["id"]
         messages.queue(unit, kind, person_id, event_ids=[review.id], address=each["email"])
     news = [
-        notifications.News(each["id"], KIND, review.id, actor_id=review.requested_by_id)
+        inboxes.News(each["id"], KIND, review.id, actor_id=review.requested_by_id)
         for each in told[MessageChannel.IN_APP]
     ]
-    await notifications.tell(unit, news)
+    await inboxes.tell(unit, news)

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import models
-from domain import access, notifications, preferences
+from domain import access, inboxes, notifications, preferences
 from domain.access import Viewer
 from domain.preferences import Wish
 from infra.unit import Unit
@@ -35,13 +35,13 @@ def notifications_(
 ) -> Live[Edge[Notification]]:
     access.require_account(viewer)
     rows = notifications.visible(viewer)
-    return feed(notifications.CHANNEL, viewer.id, rows=rows, order=[models.Notification.seq], after=after)
+    return feed(inboxes.CHANNEL, viewer.id, rows=rows, order=[models.Notification.seq], after=after)
 
 
 @subscription("How many notifications the viewer has not read, now and after every change, on whichever device.")
 def unread_count_updated(viewer: Viewer) -> Live[UnreadCount]:
     access.require_account(viewer)
-    return live(notifications.CHANNEL, viewer.id, notifications.unread_of(viewer, viewer.id))
+    return live(inboxes.CHANNEL, viewer.id, notifications.unread_of(viewer, viewer.id))
 
 
 def _which(choice: NotificationChoice) -> dict[str, Any]:
@@ -57,7 +57,7 @@ async def mark_notifications_read(
     unit: Unit, context: Context, input: MarkNotificationsReadInput
 ) -> MarkNotificationsReadResult:
     which = _which(input.which)
-    await notifications.mark(unit, context.viewer, which, read=input.read)
+    await inboxes.mark(unit, context.viewer, which, read=input.read)
     return MarkNotificationsReadSuccess(unread=context.viewer.id, notifications=which.get("ids", []))
 
 

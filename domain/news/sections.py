@@ -30,10 +30,7 @@ from domain.news import (
     quoted,
 )
 from domain.wording import Wording, marked
-from models import (
-    Message,
-    MessageKind,
-)
+from models import Message, MessageKind
 
 
 @dataclass(frozen=True, slots=True)
