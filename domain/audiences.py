@@ -19,7 +19,6 @@ from infra.unit import Unit
 from models import Comment, Escalation, EscalationLevel, Event, Membership, Person, Resolution, Role, Ticket, Watcher
 
 BAD_RATING = 2  # from here down, leads are told
-NAMING = {"to_assignee_id", "to_requester_id"}
 _WORD = re.compile(r"\w")
 
 
@@ -254,7 +253,7 @@ async def found(unit: Unit, event_ids: list[UUID], wide: Collection[str]) -> lis
             ticket=by_id[record["ticket_id"]],
             comment=record["comment"],
             named=[
-                *(UUID(data[name]) for name in NAMING & data.keys() if data[name]),
+                *([UUID(assignee_id)] if (assignee_id := data.get("to_assignee_id")) else ()),
                 *(record["escalated_to_ids"] or ()),
                 *([record["resolved_by_id"]] if record["resolved_by_id"] else ()),
             ],

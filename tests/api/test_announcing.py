@@ -46,7 +46,7 @@ async def cast(desk, database, house, support, billing, customer, agent, ticket,
         lead=await house.person("Leo Lead", Role.TEAM_LEAD, support),
         assignee=await house.person("Otto Outside", Role.AGENT),
         watcher=await house.person("Wanda Watcher"),
-        staff_watcher=await house.person("Will Watching", Role.AGENT, billing),
+        staff_watcher=await house.person("Will Watching", Role.TEAM_LEAD, billing),  # no lead of the ticket's
         manager=await house.person("Mona Manager", Role.MANAGER, support),
         gone=await house.person("Gone Gary", Role.AGENT, support),
         stranger=await house.person("Stella Stranger"),
@@ -270,6 +270,16 @@ async def test_an_escalation_reaches_its_level_as_far_as_they_may_see_it(happen,
     assert await told() == (dict.fromkeys(people, "TICKET_ESCALATED"), people)
 
 
+@pytest.mark.parametrize(
+    ("level", "people"),
+    [(EscalationLevel.MANAGER, []), (EscalationLevel.DIRECTOR, ["customer", "staff_watcher", "watcher"])],
+)
+async def test_one_that_reaches_nobody_is_news_where_no_higher_one_follows(happen, told, cast, level, people):
+    await happen(None, TicketEscalated(new_id(), level))
+
+    assert await told() == (dict.fromkeys(people, "TICKET_ESCALATED"), people)
+
+
 async def test_a_missed_target_is_the_assignees_or_the_leads(happen, told, give, cast, database, mailbox):
     missed = SlaBreached(SlaTargetKind.RESOLUTION, dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
     await happen(None, missed)
@@ -305,6 +315,21 @@ async def test_another_department_hears_that_a_ticket_came(happen, told, cast, s
     await happen(cast.agent, TicketRouted(support.id, billing.id, None), department_id=billing.id)
     people = ["elsewhere", "staff_watcher"]
     assert await told() == (dict.fromkeys(people, "TICKET_SUBMITTED"), [])
+
+
+async def test_that_a_ticket_came_is_news_to_those_alone_who_could_take_it(happen, told, give, cast, support, billing):
+    """Not to who watches it from elsewhere, or has it by now and hears of that."""
+    came = TicketRouted(billing.id, support.id, None), TicketAssigned(None, cast.agent.id)
+    await happen(None, *came, assignee_id=cast.agent.id)
+
+    news = {"agent": "TICKET_ASSIGNED", "lead": "TICKET_SUBMITTED", "manager": "TICKET_SUBMITTED"}
+    assert await told() == (news, ["agent"])
+
+
+async def test_whom_a_rule_sends_a_ticket_as_it_comes_in_is_told_once(happen, told, cast, support):
+    await happen(None, TicketRouted(None, support.id, None))
+
+    assert await told() == ({}, [])
 
 
 async def test_another_requester_hears_that_it_is_theirs(happen, told, cast):
