@@ -76,6 +76,15 @@ def give(database, cast, ticket):
 
 
 @pytest.fixture
+async def second(submit, cast, problem, work, mailbox, database):
+    found = await submit(cast.customer, problem, subject="Second fire")
+    await work.run()
+    await database.rows("DELETE FROM notifications")
+    mailbox.letters.clear()
+    return found
+
+
+@pytest.fixture
 def happen(desk, work, ticket):
     """Records events in one unit, by somebody, and has them told."""
 
@@ -212,6 +221,15 @@ async def test_a_status_is_told_to_those_whose_ticket_it_is(happen, told, give, 
     assert await told() == (dict.fromkeys(people, "STATUS_CHANGED"), people)
 
 
+async def test_who_was_shut_out_hears_of_nothing(happen, told, cast, database):
+    shut_out = [cast.customer.id, cast.watcher.id]
+    await database.rows("UPDATE people SET active = false WHERE id = ANY(CAST(:ids AS uuid[]))", ids=shut_out)
+
+    await happen(cast.agent, StatusChanged(OPEN, PENDING, None, None), status=PENDING)
+
+    assert await told() == ({"staff_watcher": "STATUS_CHANGED"}, ["staff_watcher"])
+
+
 async def test_nobody_hears_of_what_they_did(happen, told, give, cast):
     await give()
     await happen(cast.assignee, TicketClosed(expired=False, close_reason=None), status=TicketStatus.CLOSED)
@@ -262,8 +280,12 @@ async def test_reopening_is_told_to_whoever_has_it_else_to_the_department(happen
     assert await told() == (dict.fromkeys(concerned, "TICKET_REOPENED"), concerned)
 
 
-async def test_an_escalation_reaches_its_level_as_far_as_they_may_see_it(happen, told, give, escalated, cast):
+async def test_an_escalation_reaches_its_level_as_far_as_they_may_see_it(
+    happen, told, give, escalated, cast, second, desk
+):
     await give()
+    async with desk.writes.begin() as unit:  # that they watch another one lets nobody see this one
+        unit.insert(models.Watcher, ticket_id=UUID(second["id"].removeprefix("tkt_")), person_id=cast.elsewhere.id)
     await happen(None, escalated)
 
     people = ["assignee", "customer", "manager", "staff_watcher", "watcher"]
@@ -347,10 +369,12 @@ async def test_a_merge_is_told_of_the_ticket_that_went(happen, told, cast):
     assert await told() == (dict.fromkeys(people, "STATUS_CHANGED"), people)
 
 
-async def test_what_is_internal_is_told_to_those_alone_who_work_on_it(happen, told, give, cast):
+async def test_what_is_internal_is_told_to_those_alone_who_work_on_it(happen, told, give, cast, database):
     await give()
-    await happen(cast.agent, StatusChanged(OPEN, PENDING, None, None), internal=True, status=PENDING)
-    assert await told() == ({"assignee": "STATUS_CHANGED"}, ["assignee"])
+    for role in (Role.AGENT, Role.CUSTOMER):  # who works here no more, works on no ticket that they still have
+        await database.rows("UPDATE people SET role = :role WHERE id = :id", role=role.name, id=cast.assignee.id)
+        await happen(cast.agent, StatusChanged(OPEN, PENDING, None, None), internal=True, status=PENDING)
+        assert await told() == ({"assignee": "STATUS_CHANGED"}, ["assignee"]), role
 
 
 async def test_several_changes_of_one_save_are_one_email(happen, told, give, cast, mailbox, database, ticket, desk):
@@ -382,15 +406,6 @@ async def test_several_changes_of_one_save_are_one_email(happen, told, give, cas
         "told": 2,
         "comment_id": comment.id,
     }
-
-
-@pytest.fixture
-async def second(submit, cast, problem, work, mailbox, database):
-    found = await submit(cast.customer, problem, subject="Second fire")
-    await work.run()
-    await database.rows("DELETE FROM notifications")
-    mailbox.letters.clear()
-    return found
 
 
 async def test_staff_get_one_email_of_many_tickets_and_customers_one_of_each(

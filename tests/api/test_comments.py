@@ -492,6 +492,15 @@ async def test_a_note_is_told_to_those_who_may_read_it(
     assert "has noted, for the desk alone" in letter.get_body(("plain",)).get_content()
 
 
+async def test_what_customers_read_calls_nobody(add, work, told, house, support, customer, agent):
+    named = await house.person("Mia Member", Role.AGENT, support)
+    for author in (customer, agent):
+        await add(author, f"@{named.name}, look.")
+    await work.run()
+
+    assert "MENTIONED" not in [kind for kind, _ in await told(named)]
+
+
 async def test_a_note_names_directors_too_who_work_on_all_tickets(add, work, told, mailbox, agent, director, ticket):
     await work.run()
     mailbox.letters.clear()
