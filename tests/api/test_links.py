@@ -255,6 +255,33 @@ async def test_who_watches_sees(do, read, api, house, stranger, customer, agent,
     assert await read(stranger) is None
 
 
+def changed(found, name):
+    """Who came or went, by each event of the ticket that says so of anybody."""
+    said = [[each["name"] for each in event.get(name, ())] for event in found["events"]["nodes"]]
+    return [names for names in said if names]
+
+
+async def test_who_follows_one_no_more_still_follows_others(
+    do, read, submit, database, stranger, customer, agent, problem, ticket
+):
+    other = await submit(customer, problem)
+    for gid in (ticket.gid, other["id"]):
+        for person in (agent, stranger):
+            await do(agent, "watchTicket", ticketId=gid, personId=person.gid)
+
+    for person in (agent, stranger):
+        answer = await do(person, "unwatchTicket", ticketId=ticket.gid, personId=person.gid)
+        assert answer["ticket"]["viewerIsWatching"] is False
+
+    found = await read(agent)
+    assert (found["watchers"]["nodes"], changed(found, "removedWatchers")) == ([], [[agent.name], [stranger.name]])
+    assert changed(await read(customer), "removedWatchers") == [[stranger.name]]  # staff who follow are not seen
+    assert len((await read(agent, other["id"]))["watchers"]["nodes"]) == 2
+    before = await database.counts()
+    await do(agent, "unwatchTicket", ticketId=ticket.gid)
+    assert await database.counts() == before
+
+
 # --- Linking ----------------------------------------------------------------------------------------------------------
 
 
@@ -348,6 +375,33 @@ async def test_tickets_of_one_customer_become_one(
     ] == "WRONG_STATE"
     assert await database.counts() == before
     assert comment["id"] in str(await read(stranger))
+
+
+async def test_who_follows_what_is_merged_follows_the_other_and_nobody_else_does(
+    do, read, submit, house, agent, billing_agent, customer, stranger, problem, ticket
+):
+    source, third = await submit(customer, problem), await submit(customer, problem)
+    known, bystander = await house.person("Kay Known"), await house.person("Bea Bystander")
+    for gid, people in (
+        (ticket.gid, [known]),
+        (source["id"], [known, stranger, billing_agent]),
+        (third["id"], [bystander]),
+    ):
+        for person in people:
+            await do(agent, "watchTicket", ticketId=gid, personId=person.gid)
+
+    await do(agent, "mergeTickets", intoTicketId=ticket.gid, ticketIds=[source["id"]])
+
+    into, gone = await read(agent), await read(agent, source["id"])
+    theirs = [[each["name"] for each in found["watchers"]["nodes"]] for found in (into, gone)]
+    assert [sorted(names) for names in theirs] == [sorted([billing_agent.name, known.name, stranger.name]), []]
+    assert changed(into, "addedWatchers") == [[known.name], [stranger.name], [billing_agent.name]]
+    assert [sorted(names) for names in changed(gone, "removedWatchers")] == [
+        sorted([known.name, stranger.name]),
+        [billing_agent.name],
+    ]
+    assert changed(await read(customer), "addedWatchers") == [[known.name], [stranger.name]]
+    assert (await read(agent, third["id"]))["watchers"]["nodes"] == [{"name": bystander.name}]
 
 
 async def test_of_what_is_merged_no_solution_waits_for_an_answer_any_more(

@@ -421,19 +421,20 @@ async def test_what_is_on_its_way_to_them_is_put_back_as_well(
 
 
 async def test_who_is_a_customer_from_now_on_follows_nothing_that_they_followed_as_staff(
-    api, update, work, desk, database, monkeypatch, admin, agent, customer, submit, problem
+    api, update, work, desk, database, monkeypatch, admin, director, agent, customer, submit, problem
 ):
     """A customer who follows a ticket sees it, and is seen there."""
     tickets = [(await submit(customer, problem))["id"] for _ in range(3)]
     watch = "mutation($id: ID!) { watchTicket(input: {ticketId: $id}) { __typename } }"
     for ticket_id in tickets:
-        assert (await api(agent, watch, id=ticket_id))["watchTicket"]["__typename"] == "WatchTicketSuccess"
+        for person in (agent, director):
+            assert (await api(person, watch, id=ticket_id))["watchTicket"]["__typename"] == "WatchTicketSuccess"
     monkeypatch.setattr(leaving, "BATCH", 2)
 
     await update(admin, agent, role="CUSTOMER")
     await work.run()
 
-    assert await database.rows("SELECT person_id FROM watchers") == []
+    assert await database.rows("SELECT DISTINCT person_id FROM watchers") == [{"person_id": director.id}]
     async with desk.writes.begin() as unit:
         agent.token = (await sessions.open_for(desk, unit, agent.id)).access_token
     assert (await api(agent, "{ tickets { nodes { id } } }"))["tickets"]["nodes"] == []
@@ -443,6 +444,8 @@ async def test_who_is_a_customer_from_now_on_follows_nothing_that_they_followed_
         assert (await api(admin, told, id=ticket_id))["ticket"]["events"]["nodes"] == [
             {"__typename": "WatchersChanged", "actor": {"name": admin.name}, "removedWatchers": [{"id": agent.gid}]}
         ]
+        (last,) = (await api(customer, told, id=ticket_id))["ticket"]["events"]["nodes"]
+        assert last["__typename"] != "WatchersChanged"  # as nobody saw that staff followed
         assert (await api(customer, told, id=ticket_id))["ticket"]["events"]["nodes"][0][
             "__typename"
         ] != "WatchersChanged"
