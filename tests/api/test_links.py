@@ -305,6 +305,31 @@ async def test_a_link_is_seen_from_both(do, read, submit, agent, customer, probl
     assert kinds(await read(agent, other["id"]))[-1] == "TicketUnlinked"
 
 
+@pytest.mark.parametrize(
+    ("kind", "inverse"), [("BLOCKED_BY", "BLOCKS"), ("BLOCKS", "BLOCKED_BY"), ("RELATED", "RELATED")]
+)
+async def test_each_link_says_what_one_is_to_the_other(
+    do, read, submit, agent, customer, problem, ticket, kind, inverse
+):
+    async def links(gid):
+        return {each["ticket"]["id"]: each["kind"] for each in (await read(agent, gid))["links"]}
+
+    first, second = [(await submit(customer, problem))["id"] for _ in range(2)]
+    for other in (first, second):
+        await do(agent, "linkTickets", ticketId=ticket.gid, otherTicketId=other, kind="BLOCKED_BY")
+
+    await do(agent, "linkTickets", ticketId=first, otherTicketId=second)
+
+    await do(agent, "linkTickets", ticketId=first, otherTicketId=ticket.gid, kind=kind)
+
+    others = {second: "BLOCKED_BY"}, {second: "RELATED"}, {ticket.gid: "BLOCKS", first: "RELATED"}
+    assert await links(ticket.gid) == {first: inverse} | others[0]
+    assert await links(first) == {ticket.gid: kind} | others[1]
+    assert await links(second) == others[2]
+    await do(agent, "unlinkTickets", ticketId=ticket.gid, otherTicketId=first)
+    assert tuple([await links(gid) for gid in (ticket.gid, first, second)]) == others
+
+
 async def test_linking_needs_sight_of_both(
     do, read, submit, database, agent, billing_agent, customer, invoices, ticket
 ):

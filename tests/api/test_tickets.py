@@ -1,4 +1,4 @@
-"""Tickets in lists: filtered, ordered and in pages; and one by its number."""
+"""Tickets in lists: filtered, ordered and in pages; one by its number, and all that hangs on it."""
 
 import datetime as dt
 import itertools
@@ -17,6 +17,19 @@ LIST = """query (
 ) { tickets(filter: $filter, orderBy: $orderBy, first: $first, after: $after, last: $last, before: $before) {
     totalCount pageInfo { hasNextPage hasPreviousPage startCursor endCursor } edges { cursor node { subject } }
     nodes { subject } } }"""
+WHOLE = """query ($id: ID!) { ticket(id: $id) {
+  comments { totalCount nodes { body attachments { filename } } } attachments { totalCount nodes { filename } }
+  events { totalCount nodes { __typename } } escalations { totalCount nodes { level } }
+  watchers { totalCount nodes { name } } links { kind } mergedTickets { totalCount nodes { number } }
+  resolution { summary } } }"""
+DONE = """mutation ($id: ID!, $other: ID!, $gone: ID!, $person: ID!, $files: [ID!]!) {
+  addComment(input: {ticketId: $id, body: "It burns on.", uploadIds: $files}) { __typename }
+  addInternalComment(input: {ticketId: $id, body: "It does."}) { __typename }
+  watchTicket(input: {ticketId: $id, personId: $person}) { __typename }
+  linkTickets(input: {ticketId: $id, otherTicketId: $other}) { __typename }
+  mergeTickets(input: {intoTicketId: $id, ticketIds: [$gone]}) { __typename }
+  escalateTicket(input: {ticketId: $id, reason: "It burns on."}) { __typename }
+  resolveTicket(input: {ticketId: $id, summary: "Water."}) { __typename } }"""
 NOWHERE = "00000000-0000-7000-8000-000000000000"
 
 
@@ -277,3 +290,25 @@ async def test_what_is_no_number_is_refused(api, customer, number):
 
     assert not answer.get("data")
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["BAD_REQUEST"]
+
+
+async def test_what_hangs_on_a_ticket_hangs_on_no_other(
+    api, submit, uploaded, customer, stranger, agent, problem, ticket
+):
+    fresh, other, gone = [(await submit(customer, problem))["id"] for _ in range(3)]
+    say = 'mutation ($id: ID!) { addComment(input: {ticketId: $id, body: "And here?"}) { __typename } }'
+    for gid in (fresh, ticket.gid):
+        await api(customer, say, id=gid)
+    before = {who.id: [await api(who, WHOLE, id=gid) for gid in (fresh, ticket.gid)] for who in (customer, agent)}
+
+    files = [await uploaded(agent)]
+    done = await api(agent, DONE, id=ticket.gid, other=other, gone=gone, person=stranger.gid, files=files)
+
+    assert [each["__typename"].endswith("Success") for each in done.values()] == [True] * len(done), done
+    for who in (customer, agent):
+        untouched, changed = before[who.id]
+        assert await api(who, WHOLE, id=fresh) == untouched
+        found = (await api(who, WHOLE, id=ticket.gid))["ticket"]
+        assert not [name for name, value in found.items() if value == changed["ticket"][name]]
+        (first, second, *_) = found["comments"]["nodes"]
+        assert (first["attachments"], second["attachments"]) == ([], [{"filename": "cat.png"}])
