@@ -81,6 +81,8 @@ async def test_a_key_is_its_persons_own(submit, customer, stranger, problem):
 
     assert first["number"] != second["number"]
     assert second["subject"] == "Another"
+    assert await submit(customer, problem, idempotencyKey="key") == first
+    assert await submit(stranger, problem, idempotencyKey="key", subject="Another") == second
 
 
 async def test_a_repeat_shows_the_ticket_as_it_is_now(submit, database, customer, problem):

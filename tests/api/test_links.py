@@ -29,7 +29,8 @@ def document(verb, success):
 TICKET = """ticket { id viewerIsWatching watchers { nodes { name } } links { kind ticket { id } }
   mergedTickets { nodes { id } } waitingSince }"""
 COMMENT = "comment { body bodyHtml editedAt deletedAt attachments { filename } }"
-READ = """query R($id: ID!) { ticket(id: $id) { status closedAt lastSeq mergedInto { id } mergedTickets { nodes { id } }
+READ = """query R($id: ID!) { ticket(id: $id) {
+  status createdAt firstRespondedAt waitingSince closedAt lastSeq mergedInto { id } mergedTickets { nodes { id } }
   links { kind ticket { id } } watchers { nodes { name } } attachments { nodes { filename } }
   comments { nodes { id body internal createdAt } }
   events(last: 20) { nodes { __typename actor { name } ... on TicketMerged { tookIn other { id } }
@@ -328,6 +329,9 @@ async def test_each_link_says_what_one_is_to_the_other(
     assert await links(second) == others[2]
     await do(agent, "unlinkTickets", ticketId=ticket.gid, otherTicketId=first)
     assert tuple([await links(gid) for gid in (ticket.gid, first, second)]) == others
+    for gid, was in ((ticket.gid, inverse), (first, kind)):
+        last = (await read(agent, gid))["events"]["nodes"][-1]
+        assert (last["__typename"], last["linkKind"]) == ("TicketUnlinked", was)
 
 
 async def test_linking_needs_sight_of_both(
@@ -342,6 +346,22 @@ async def test_linking_needs_sight_of_both(
         given = {"ticketId": ticket.gid, "otherTicketId": hidden["id"]}
         assert (await do(customer, verb, **given))["__typename"] == "NotAllowed"
     assert (await do(agent, "linkTickets", ticketId=ticket.gid, otherTicketId=ticket.gid))["field"] == "otherTicketId"
+    assert await database.counts() == before
+
+
+async def test_staff_who_only_watch_neither_link_nor_merge(
+    do, submit, database, agent, billing_agent, customer, problem, ticket
+):
+    other = (await submit(customer, problem))["id"]
+    for gid in (ticket.gid, other):
+        await do(agent, "watchTicket", ticketId=gid, personId=billing_agent.gid)
+    before = await database.counts()
+    for verb, given in (
+        ("linkTickets", {"ticketId": ticket.gid, "otherTicketId": other}),
+        ("unlinkTickets", {"ticketId": ticket.gid, "otherTicketId": other}),
+        ("mergeTickets", {"intoTicketId": ticket.gid, "ticketIds": [other]}),
+    ):
+        assert (await do(billing_agent, verb, **given))["__typename"] == "NotAllowed"
     assert await database.counts() == before
 
 
@@ -439,6 +459,45 @@ async def test_of_what_is_merged_no_solution_waits_for_an_answer_any_more(
     assert await database.rows("SELECT state, confirm_by FROM resolutions") == [
         {"state": "EXPIRED", "confirm_by": None}
     ]
+
+
+async def test_what_is_no_answer_where_it_is_merged_from_is_none(
+    do, read, add, submit, agent, customer, stranger, problem, ticket
+):
+    """What was said before the other came in, by customers, within the desk, elsewhere, or was taken back."""
+    await add(agent, "We look.")
+    later, source, elsewhere = [(await submit(customer, problem))["id"] for _ in range(3)]
+    await do(agent, "watchTicket", ticketId=source, personId=stranger.gid)
+    for person in (customer, stranger):
+        await add(person, "Well?", gid=source)
+    await add(agent, "They ask.", text=NOTE, gid=source)
+    await do(agent, "deleteComment", commentId=(await add(agent, "Soon.", gid=source))["id"])
+    await add(agent, "We look.", gid=elsewhere)
+
+    await do(agent, "mergeTickets", intoTicketId=later, ticketIds=[ticket.gid, source])
+
+    assert (await read(agent, later))["firstRespondedAt"] is None
+
+
+async def test_a_ticket_waits_as_long_as_what_it_takes_in(do, read, submit, agent, customer, problem, ticket):
+    later = await submit(customer, problem)
+
+    await do(agent, "mergeTickets", intoTicketId=later["id"], ticketIds=[ticket.gid])
+
+    into, gone = await read(agent, later["id"]), await read(agent)
+    assert into["waitingSince"] == gone["createdAt"] < into["createdAt"]
+    assert (gone["waitingSince"], gone["closedAt"] is not None) == (None, True)
+
+
+async def test_a_first_answer_stays_the_first(do, read, add, submit, agent, customer, problem, ticket):
+    source = (await submit(customer, problem))["id"]
+    await add(agent, "We look.")
+    first = (await read(agent))["firstRespondedAt"]
+    await add(agent, "Here, too.", gid=source)
+
+    await do(agent, "mergeTickets", intoTicketId=ticket.gid, ticketIds=[source])
+
+    assert (await read(agent))["firstRespondedAt"] == first
 
 
 async def test_nobody_waits_on_a_resolved_ticket_that_takes_one_in(do, submit, agent, customer, problem, ticket):

@@ -296,9 +296,9 @@ async def test_what_hangs_on_a_ticket_hangs_on_no_other(
     api, submit, uploaded, customer, stranger, agent, problem, ticket
 ):
     fresh, other, gone = [(await submit(customer, problem))["id"] for _ in range(3)]
-    say = 'mutation ($id: ID!) { addComment(input: {ticketId: $id, body: "And here?"}) { __typename } }'
-    for gid in (fresh, ticket.gid):
-        await api(customer, say, id=gid)
+    say = "mutation ($said: AddCommentInput!) { addComment(input: $said) { __typename } }"
+    for gid, files in ((fresh, [await uploaded(customer)]), (ticket.gid, [])):
+        await api(customer, say, said={"ticketId": gid, "body": "And here?", "uploadIds": files})
     before = {who.id: [await api(who, WHOLE, id=gid) for gid in (fresh, ticket.gid)] for who in (customer, agent)}
 
     files = [await uploaded(agent)]
