@@ -72,6 +72,16 @@ async def test_the_right_password_opens_a_session(api, http, sign_in, known):
     assert seen.json()["data"]["viewer"]["person"]["name"] == "Carla Customer"
 
 
+async def test_staff_see_when_somebody_last_signed_in(api, sign_in, known, agent):
+    query = "query ($id: ID!) { person(id: $id) { lastSeenAt } }"
+    before = unit.now()
+
+    await sign_in(known.email)
+
+    seen = (await api(agent, query, id=known.gid))["person"]["lastSeenAt"]
+    assert before <= dt.datetime.fromisoformat(seen) <= unit.now()
+
+
 async def test_it_is_told_when_the_tokens_end(sign_in, known):
     session = (await sign_in(known.email)).json()["data"]["signIn"]["session"]
 

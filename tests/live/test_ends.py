@@ -8,6 +8,7 @@ import pytest
 from domain import api_tokens, sessions
 from infra.ids import new_id
 from infra.postgres import Unavailable
+from infra.signing import BadToken
 from models import ApiTokenScope
 from web import identity
 
@@ -175,6 +176,29 @@ async def test_what_was_found_before_an_end_was_heard_is_not_kept(desk, database
     await known.bearer(program.token)
 
     assert program.token not in known._known
+
+
+async def test_a_process_that_begins_knows_whose_session_has_ended(desk, database, monkeypatch, customer):
+    monkeypatch.setattr(desk.hub, "_listeners", dict(desk.hub._listeners))
+    monkeypatch.setattr(identity, "LOOK_SECONDS", 0.01)
+    async with desk.writes.begin() as unit:
+        lately, before, never = [await sessions.open_for(desk, unit, customer.id) for _ in range(3)]
+    lasts = desk.settings.access_token_seconds  # so long its tokens are good by themselves
+    for opened, ago in ((lately, lasts), (before, lasts + 120)):
+        sql = "UPDATE sessions SET ended_at = now() - make_interval(secs => :ago) WHERE id = :id"
+        await database.rows(sql, ago=ago, id=opened.session_id)
+    known = identity.Identities(desk)
+
+    known.start()
+    async with asyncio.timeout(5):
+        while not known._ended:  # noqa: ASYNC110 # nobody is told of it
+            await asyncio.sleep(0.01)
+    await known.stop()
+
+    assert known._ended.keys() == {lately.session_id}
+    with pytest.raises(BadToken):
+        await known.bearer(lately.access_token)
+    assert (await known.bearer(never.access_token)).viewer == never.viewer
 
 
 async def test_a_look_that_fails_is_not_the_last(desk, database, monkeypatch):
