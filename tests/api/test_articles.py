@@ -409,6 +409,30 @@ async def test_publishing_later(desk, create, do, one, lead, customer, work, dat
     assert seen["versions"]["nodes"][0]["note"] == "Soon."
 
 
+async def test_a_new_version_is_published_later_and_nothing_else(
+    create, published, do, one, lead, agent, work, database
+):
+    other, article = await create(title="Another"), await published()
+    await do(agent, SAVE, articleId=article["id"], body="Better.")
+    tomorrow = dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
+    await do(lead, PUBLISH, articleId=article["id"], at=tomorrow.isoformat())
+    assert (await one(lead, article))["draft"]
+
+    await database.rows("UPDATE articles SET publishes_at = now() - interval '2 days' WHERE publishes_at IS NOT NULL")
+    await database.rows("UPDATE jobs SET due_at = now() WHERE state = 'QUEUED'")
+    await work.run()
+
+    seen = await one(lead, article)
+    assert (seen["body"], seen["draft"]) == ("Better.", None)
+    assert (await one(lead, other))["status"] == "DRAFT"
+
+
+async def test_a_moment_that_is_over_is_now(create, do, lead):
+    article = await do(lead, PUBLISH, articleId=(await create())["id"], at="2026-01-01T00:00:00Z")
+
+    assert (article["status"], article["publishesAt"]) == ("PUBLISHED", None)
+
+
 async def test_what_was_planned_can_be_taken_back(create, do, one, lead, customer, work, database):
     article = await create()
     at = (dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)).isoformat()
