@@ -323,6 +323,27 @@ async def test_tokens_are_not_tried_without_end(desk, http, sign_in, database, l
     assert await database.counts() == before
 
 
+async def test_nobody_asks_for_links_to_many_addresses_without_end(desk, request_link, work):
+    for _ in range(attempts.LINK_BY_NETWORK.most):
+        await attempts.take(desk.writes, attempts.LINK_BY_NETWORK, "127.0.0.1")
+
+    answer = (await request_link("somebody@example.com")).json()["data"]["requestSignInLink"]
+
+    assert answer["__typename"] == "RateLimited"
+    assert await work.asked() == []
+
+
+async def test_what_a_link_has_opened_ends_with_the_address_that_it_went_to(api, sign_in, token, admin, customer):
+    update = "mutation ($input: UpdatePersonInput!) { updatePerson(input: $input) { __typename } }"
+    refresh = "mutation ($token: String!) { refreshSession(input: {refreshToken: $token}) { __typename } }"
+    session = (await sign_in(token))["session"]
+
+    await api(admin, update, input={"personId": customer.gid, "email": "new@example.com"})
+
+    answer = await api(None, refresh, token=session["refreshToken"])
+    assert answer["refreshSession"]["__typename"] == "WrongCredentials"
+
+
 async def test_a_link_that_ended_before_it_was_mailed_is_not_mailed(database, desk, work, mailbox, customer):
     async with desk.writes.begin() as writing:
         links.send(writing, customer.id, messages.MessageKind.SIGN_IN_LINK)

@@ -87,6 +87,9 @@ async def test_staff_see_feedback_come_and_a_review_open_and_close(signed_in, de
         (review_id,) = await unit.run(lambda: select(ArticleReview.id))
         await reviewing.close(unit, Viewer(Role.AGENT, agent.id), review_id[0], revised=False, outcome=None)
     assert (await writer.item())["articleUpdated"]["openReview"] is None
+    async with desk.writes.begin() as unit:
+        await reviewing.request(unit, Viewer(Role.AGENT, agent.id), article, "The picture is old.", None)
+    assert (await writer.item())["articleUpdated"]["openReview"] == {"reason": "REQUESTED"}
     await reader.quiet()  # what became of the review is not for readers to know
 
 
