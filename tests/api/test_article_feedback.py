@@ -5,7 +5,7 @@ import datetime as dt
 from types import SimpleNamespace
 
 import pytest
-from knowledge import GIVE
+from knowledge import GIVE, REVIEWS
 
 from domain import sessions
 from domain.articles import publishing, views, writing
@@ -34,6 +34,21 @@ async def test_a_customer_says_what_they_think(give, look, article, customer, ag
     )
     assert (await look(customer, article))["viewerFeedback"] == kept
     assert (await look(agent, article))["feedback"] == {"totalCount": 1, "nodes": [kept]}
+
+
+async def test_what_is_said_of_one_article_stands_at_no_other(
+    api, give, look, publish, article, customer, stranger, agent
+):
+    other = await publish("Another")
+    before = [await look(who, article) for who in (customer, agent)]
+
+    await give(customer, other, helpful=False, rating=1, comment="It is wrong.")
+
+    assert [await look(who, article) for who in (customer, agent)] == before
+    await give(stranger, article, rating=2)
+    found = (await api(agent, REVIEWS, filter={}))["articleReviews"]["nodes"]
+    said = {each["article"]["id"]: [one["rating"] for one in each["feedback"]["nodes"]] for each in found}
+    assert said == {other.gid: [1], article.gid: [2]}
 
 
 async def test_a_session_for_one_ticket_reads_nothing_of_what_its_person_said(

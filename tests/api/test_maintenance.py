@@ -105,6 +105,26 @@ def seen(api):
     return titles
 
 
+async def test_who_was_told_of_one_notice_sees_no_other(api, schedule, seen, work, customer, mail, web):
+    await api(customer, SUBSCRIBE, input={"serviceId": mail.gid})
+    await schedule(title="Told", audience="SUBSCRIBERS")
+    await schedule(title="Not for them", audience="SUBSCRIBERS", serviceIds=[web.gid])
+    await work.run()
+
+    await api(customer, UNSUBSCRIBE, input={"serviceId": mail.gid})
+
+    assert await seen(customer) == ["Told"]
+
+
+async def test_what_one_notice_concerns_changes_for_no_other(api, schedule, update, manager, web):
+    first, second = await schedule(), await schedule(title="Another")
+
+    changed = await update(first, serviceIds=[web.gid])
+
+    assert [service["name"] for service in changed["services"]] == ["Web"]
+    assert (await api(manager, ONE, id=second["id"]))["maintenanceNotice"]["services"] == second["services"]
+
+
 async def test_a_message_that_many_read_is_rendered_once(api, schedule, manager, agent, mail, monkeypatch):
     rendered, render = [], words.html
     monkeypatch.setattr(words, "html", lambda text: rendered.append(text) or render(text))

@@ -41,6 +41,19 @@ async def test_staff_see_who_is_there_in_order_of_arrival(api, say, desk, databa
     assert (await database.counts())["presences"] == 0
 
 
+async def test_on_each_ticket_somebody_is_by_themselves(api, say, submit, ticket, customer, agent, director, problem):
+    other = (await submit(customer, problem))["id"]
+    await say(agent, "VIEWING")
+    await say(agent, "TYPING", gid=other)
+    await say(director, "VIEWING", gid=other)
+
+    await say(agent)
+
+    assert (await api(agent, READ, id=ticket.gid))["ticket"]["presence"] == {"people": []}
+    there = (await api(agent, READ, id=other))["ticket"]["presence"]["people"]
+    assert [each["person"]["name"] for each in there] == [agent.name, director.name]
+
+
 async def test_who_may_not_say_so(say, api, database, ticket, customer, billing_agent, stranger):
     before = await database.counts()
     assert (await say(customer, "VIEWING"))["__typename"] == "NotAllowed"

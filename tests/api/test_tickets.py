@@ -19,9 +19,9 @@ LIST = """query (
     nodes { subject } } }"""
 WHOLE = """query ($id: ID!) { ticket(id: $id) {
   comments { totalCount nodes { body attachments { filename } } } attachments { totalCount nodes { filename } }
-  events { totalCount nodes { __typename } } escalations { totalCount nodes { level } }
+  events { totalCount nodes { __typename } } escalation { level } escalations { totalCount nodes { level endedAt } }
   watchers { totalCount nodes { name } } links { kind } mergedTickets { totalCount nodes { number } }
-  resolution { summary } } }"""
+  resolution { summary rating } viewerUnreadCount } }"""
 DONE = """mutation ($id: ID!, $other: ID!, $gone: ID!, $person: ID!, $files: [ID!]!) {
   addComment(input: {ticketId: $id, body: "It burns on.", uploadIds: $files}) { __typename }
   addInternalComment(input: {ticketId: $id, body: "It does."}) { __typename }
@@ -293,22 +293,27 @@ async def test_what_is_no_number_is_refused(api, customer, number):
 
 
 async def test_what_hangs_on_a_ticket_hangs_on_no_other(
-    api, submit, uploaded, customer, stranger, agent, problem, ticket
+    api, submit, uploaded, work, customer, stranger, agent, problem, ticket
 ):
     fresh, other, gone = [(await submit(customer, problem))["id"] for _ in range(3)]
     say = "mutation ($said: AddCommentInput!) { addComment(input: $said) { __typename } }"
     for gid, files in ((fresh, [await uploaded(customer)]), (ticket.gid, [])):
         await api(customer, say, said={"ticketId": gid, "body": "And here?", "uploadIds": files})
+    escalate = 'mutation ($id: ID!) { escalateTicket(input: {ticketId: $id, reason: "Look."}) { __typename } }'
+    await api(agent, escalate, id=fresh)
+    await work.run()
     before = {who.id: [await api(who, WHOLE, id=gid) for gid in (fresh, ticket.gid)] for who in (customer, agent)}
 
     files = [await uploaded(agent)]
     done = await api(agent, DONE, id=ticket.gid, other=other, gone=gone, person=stranger.gid, files=files)
 
     assert [each["__typename"].endswith("Success") for each in done.values()] == [True] * len(done), done
+    await work.run()
     for who in (customer, agent):
         untouched, changed = before[who.id]
         assert await api(who, WHOLE, id=fresh) == untouched
         found = (await api(who, WHOLE, id=ticket.gid))["ticket"]
-        assert not [name for name, value in found.items() if value == changed["ticket"][name]]
+        same = {name for name, value in found.items() if value == changed["ticket"][name]}
+        assert same == ({"escalation"} if who is customer else {"escalation", "viewerUnreadCount"})
         (first, second, *_) = found["comments"]["nodes"]
         assert (first["attachments"], second["attachments"]) == ([], [{"filename": "cat.png"}])
