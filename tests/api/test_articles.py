@@ -310,13 +310,17 @@ async def test_what_takes_effect_at_once(published, do, one, save_category, agen
     assert await one(customer, article) is None
 
 
-async def test_a_place_in_the_category(api, published, do, lead):
+async def test_a_place_in_the_category(api, published, save_category, do, database, lead):
+    elsewhere = (await save_category(name="Elsewhere"))["id"]
+    await published(title="D", categoryId=elsewhere)
     made = [await published(title=title) for title in "ABC"]
 
     await do(lead, SAVE, articleId=made[2]["id"], position=0)
 
     found = (await api(None, IN_CATEGORY))["articleCategories"]["nodes"][0]["articles"]
     assert (found["totalCount"], [node["title"] for node in found["nodes"]]) == (3, ["C", "A", "B"])
+    places = await database.rows("SELECT title, position FROM articles ORDER BY title")
+    assert {row["title"]: row["position"] for row in places} == {"C": 0, "A": 1, "B": 2, "D": 0}
 
 
 async def test_many_are_put_in_their_places_at_once(published, do, database, lead):

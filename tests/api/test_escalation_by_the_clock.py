@@ -326,7 +326,7 @@ async def test_an_answer_ends_the_waiting_of_a_rule_for_a_higher_level(
 
 
 async def test_without_an_agent_counts_since_the_last_one_was_taken_off(
-    rule, sweep, age, level, change, people, ticket, agent
+    rule, sweep, age, level, change, people, submit, desk, customer, problem, ticket, agent
 ):
     async def give(unit, row, *, to):
         before = row.assignee_id
@@ -344,6 +344,11 @@ async def test_without_an_agent_counts_since_the_last_one_was_taken_off(
     assert await level() is None
 
     await age(1)
+    await submit(customer, problem)
+    async with desk.writes.begin() as unit:  # that another one was often put back by now says nothing of this one
+        another = await unit.lock(lambda key: sa.select(models.Ticket).where(models.Ticket.id != key), ticket.uuid)
+        for _ in range(9):
+            history.record(unit, None, another, TicketAssigned(agent.id, None))
     await sweep()
 
     assert await level() == "TEAM_LEAD"

@@ -172,6 +172,16 @@ async def test_who_signs_in_often_is_not_taken_for_who_guesses(sign_in, known):
     assert wrong == ["WrongCredentials", "RateLimited"]
 
 
+async def test_who_signs_in_gives_nobody_else_another_try(sign_in, known):
+    for _ in range(10):
+        await sign_in("unknown@example.com")
+
+    await sign_in(known.email)
+
+    answer = (await sign_in("unknown@example.com")).json()["data"]["signIn"]
+    assert answer["__typename"] == "RateLimited"
+
+
 async def test_addresses_that_nobody_has_are_limited_alike(sign_in):
     answers = [(await sign_in("unknown@example.com")).json()["data"]["signIn"]["__typename"] for _ in range(11)]
 
