@@ -121,7 +121,7 @@ async def test_an_email_of_many_tickets_tells_of_all(
     for each in made:
         link, heading = f"https://desk.example.com/{each['number']}", f"#{each['number']} {each['subject']}"
         assert f"{heading}\r\n{link}\r\n\r\n" in parts(both)[0]
-        assert f'<a href="{link}" style="color:#1f5fd1">{heading}</a>' in parts(both)[1]
+        assert f'<a class="link" href="{link}" style="color:#1f5fd1">{heading}</a>' in parts(both)[1]
     assert all(f"Fire {number}" in part for number in range(2) for part in parts(both))
     assert alone["Subject"] == f"Yours: {made[0]['number']}"
     assert "You have Fire 0." in parts(alone)[0]
