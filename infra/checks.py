@@ -101,7 +101,8 @@ FACTS = """SELECT current_setting('server_version') AS version,
      WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit') AND setting = 'off') AS unsafe,
     current_setting('server_version_num')::int / 10000 AS major, current_setting('server_encoding') AS encoding,
     current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int AS connections,
-    extract(epoch FROM clock_timestamp())::float8 AS clock, pg_is_in_recovery() AS copies"""
+    extract(epoch FROM clock_timestamp())::float8 AS clock, pg_is_in_recovery() AS copies,
+    current_setting('transaction_read_only') = 'on' AS read_only"""
 
 
 async def _database(settings: Settings) -> str:
@@ -109,12 +110,7 @@ async def _database(settings: Settings) -> str:
     try:
         (facts,) = await connection.fetch(FACTS)
         skew = abs(time.time() - facts["clock"])
-        if facts["major"] < LEAST_POSTGRES:
-            raise RuntimeError(f"it is PostgreSQL {facts['version']}: {LEAST_POSTGRES} is the oldest that can be used")
-        if facts["encoding"] != "UTF8":
-            raise RuntimeError(f"its encoding is {facts['encoding']}: it has to be UTF8")
-        if facts["copies"]:
-            raise RuntimeError("it copies another server, so nothing can be written there: name that one")
+        _require_fit(facts)
         stands = await migrations.stands(connection)
         if stands is None:
             raise RuntimeError("it has no tables yet: run `desk migrate`")
@@ -135,6 +131,17 @@ async def _database(settings: Settings) -> str:
     if weak:
         raise Weak("; ".join([*weak, found]))
     return found
+
+
+def _require_fit(facts: asyncpg.Record) -> None:
+    if facts["major"] < LEAST_POSTGRES:
+        raise RuntimeError(f"it is PostgreSQL {facts['version']}: {LEAST_POSTGRES} is the oldest that can be used")
+    if facts["encoding"] != "UTF8":
+        raise RuntimeError(f"its encoding is {facts['encoding']}: it has to be UTF8")
+    if facts["copies"]:
+        raise RuntimeError("it copies another server, so nothing can be written there: name that one")
+    if facts["read_only"]:
+        raise RuntimeError("nothing can be written there: default_transaction_read_only is on")
 
 
 COPY = """SELECT (SELECT system_identifier FROM pg_control_system()) AS of, pg_is_in_recovery() AS copies,

@@ -150,6 +150,12 @@ class answering:  # noqa: N801 # it reads as what it does; made of a generator i
         if isinstance(error, IN_THE_WAY):
             log.warning("statement_given_up", error=type(error).__name__)
             raise Unavailable from error
+        if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+            # It copies another server by now, or is kept from being written for a while. A new connection may lead to
+            # one that takes what is written; this one never will.
+            log.warning("database_is_read_only")
+            self._driver.terminate()
+            raise Unavailable from error
         if isinstance(error, asyncpg.InsufficientResourcesError):
             report(error)  # whoever keeps the desk running has to make some
             raise Unavailable from error

@@ -100,3 +100,30 @@ async def test_of_two_units_in_each_others_way_one_goes_on(settings, database):
     assert len(await database.rows("SELECT name FROM services")) == 1
     causes = [type(each.__cause__).__name__ for each in found if each]
     assert causes == ["DeadlockDetectedError"]
+
+
+def read_only():
+    return select(func.set_config("default_transaction_read_only", "on", False))
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_a_connection_that_can_be_written_no_more_is_given_up(settings, database, late):
+    """As after a failover: where it leads is a copy by now, and a new one leads to what is written."""
+
+    async def nothing(_jobs, _channels):
+        pass
+
+    writes = Writes(settings.database_url, nothing, size=1)
+
+    async def write(name):
+        async with writes.begin(late=late) as unit:
+            unit.insert(models.Service, name=name, description=None, archived_at=None)
+
+    await writes.read(read_only)
+    with capture_logs() as told, pytest.raises(Unavailable):
+        await write("one")
+    assert told == [{"event": "database_is_read_only", "log_level": "warning"}]
+
+    await write("two")
+    await writes.close()
+    assert [row["name"] for row in await database.rows("SELECT name FROM services")] == ["two"]

@@ -56,6 +56,18 @@ async def test_workers_are_alive_while_they_tell_so(migrated, desk, monkeypatch)
     assert await desk.bus.workers() == 0
 
 
+async def test_a_database_that_takes_no_writes_is_bad(migrated):
+    url = f"{migrated.database_url}?default_transaction_read_only=on"
+    (found,) = [
+        each
+        for each in await checks.check(migrated.model_copy(update={"database_url": url}))
+        if each.name == "database"
+    ]
+
+    assert not found.good
+    assert "nothing can be written there: default_transaction_read_only is on" in found.said
+
+
 async def test_all_is_shown_with_its_state(database, migrated, desk):  # empties it
     await desk.bus.here("one")
     results = await status.status(migrated)
