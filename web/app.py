@@ -13,11 +13,11 @@ from domain.alarms import watching
 from domain.attachments import Uploads
 from infra import garbage, tracing
 from infra.desk import Desk
-from infra.logs import configure, lifetime, report
+from infra.logs import configure, lifetime, listening, report
 from infra.settings import InvalidSettingsError, Settings, load
 from planner.engine import Engine
 from resolvers.root import schema
-from web import files, gauges, graphiql, health, mailbox, pages, traces
+from web import counters, files, gauges, graphiql, health, mailbox, pages, traces
 from web.cohorts import Cohorts
 from web.faults import Reported, apology
 from web.graphql import GraphQL
@@ -114,8 +114,9 @@ class App:
         self._sockets = Sockets(desk, engine, identities, cohorts, self.shares)
         self._others = traces.traced(Reported(rest, partial(apology, desk)))
         try:
-            async with watching(desk):
-                yield
+            with listening(counters.count):
+                async with watching(desk):
+                    yield
         finally:
             self._graphql = self._sockets = None
             self._others = Router()

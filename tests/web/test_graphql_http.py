@@ -508,3 +508,23 @@ async def test_even_what_breaks_the_engine_is_an_answer(http, application, monke
 
     assert (answer.status_code, code_of(answer)) == (500, "INTERNAL")
     assert [log["error_id"] for log in logs] == [answer.json()["errors"][0]["extensions"]["id"]]
+
+
+async def test_what_nobody_expects_is_counted_though_it_is_answered(http, api, broken, customer, ticket):
+    """Or nobody is woken: an operation that fails is an answer like any other."""
+
+    async def counted():
+        lines = (await http.get("/metrics")).text.splitlines()
+        return float(next(line for line in lines if line.startswith("deskwire_unexpected_errors_total ")).split()[1])
+
+    before = await counted()
+    asked = "query ($id: ID!) { ticket(id: $id) { subject } }"
+    await api.post(customer, asked, id=ticket.gid)
+    await http.post("/graphql", json=INVALID)
+    assert await counted() == before
+
+    await broken("tickets", "subject")
+    with capture_logs():
+        answer = await api.post(customer, asked, id=ticket.gid)
+    assert answer.json()["errors"][0]["extensions"]["code"] == "INTERNAL"
+    assert await counted() == before + 1
