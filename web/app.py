@@ -97,10 +97,11 @@ class App:
         desk.hub.start()
         identities.start()
         cohorts, self.shares = Cohorts(desk.hub), Shares(desk.settings)
+        outside = health.Outside(settings)
         self.routes = [
             Route("/health/live", health.live),
-            Route("/health/ready", health.ready(desk, self._leaving)),
-            Route("/metrics", gauges.metrics(desk, engine)),
+            Route("/health/ready", health.ready(desk, self._leaving, outside)),
+            Route("/metrics", gauges.metrics(desk, engine, outside.files)),
             *files.routes(settings, desk.files, desk.signer, Uploads(desk), self.shares),
             *pages.routes(desk, engine),
         ]

@@ -15,11 +15,12 @@ from infra.desk import Desk
 from infra.replicas import Replicated
 from infra.waiting import Waiting, Watched
 from planner.engine import Engine
+from web.health import Known
 
 
 class _Standing(Collector):
-    def __init__(self, desk: Desk, engine: Engine, waiting: Waiting | None) -> None:
-        self._desk, self._engine, self._waiting = desk, engine, waiting
+    def __init__(self, desk: Desk, engine: Engine, waiting: Waiting | None, *, files: bool | None) -> None:
+        self._desk, self._engine, self._waiting, self._files = desk, engine, waiting, files
 
     def collect(self) -> Iterable[Metric]:
         desk, engine = self._desk, self._engine
@@ -43,6 +44,8 @@ class _Standing(Collector):
         )
         reconnects = max(0, desk.hub.connections - 1)
         yield CounterMetricFamily("deskwire_hub_reconnects", "Connections to Redis after a broken one.", reconnects)
+        if self._files is not None:  # nobody has looked yet
+            yield GaugeMetricFamily("deskwire_files_up", "Whether the store of files takes one.", int(self._files))
         yield GaugeMetricFamily("deskwire_database_up", "Whether PostgreSQL answers.", int(self._waiting is not None))
         if self._waiting is not None:  # what nobody knows is left out, not told as nothing
             yield from _of_database(self._waiting)
@@ -100,13 +103,16 @@ class _OfProcess:
             yield metric
 
 
-def metrics(desk: Desk, engine: Engine) -> Callable[[Request], Awaitable[Response]]:
-    """What this process has counted, and what stands now. It answers without a database, too."""
+def metrics(desk: Desk, engine: Engine, files: Known) -> Callable[[Request], Awaitable[Response]]:
+    """What this process has counted, and what stands now. It answers without a database, too.
+
+    `files`: whether their store is well.
+    """
     watched = Watched(desk.reads)
 
     async def answer(_request: Request) -> Response:
         standing = CollectorRegistry()
-        standing.register(_Standing(desk, engine, await watched.now()))
+        standing.register(_Standing(desk, engine, await watched.now(), files=await files.well()))
         registries: list[Any] = [REGISTRY, standing]
         if desk.settings.worker_count > 1:
             registries = [_OfProcess(each) for each in registries]

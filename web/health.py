@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from infra import checks, migrations
 from infra.desk import Desk
 from infra.postgres import NO_ANSWER
+from infra.settings import Settings
 from web.leaving import Leaving
 
 ANSWER_SECONDS = 3
@@ -48,25 +49,31 @@ class Known:
             self._looking = None
 
 
-def ready(desk: Desk, leaving: Leaving) -> Callable[[Request], Awaitable[Response]]:
+class Outside:
+    """What is outside, and decides nothing."""
+
+    def __init__(self, settings: Settings) -> None:
+        """`settings`: where it is."""
+
+        async def mail() -> bool | None:
+            return (await checks.mail(settings)).good if settings.smtp_url else None
+
+        async def files() -> bool | None:
+            return (await checks.files(settings)).good
+
+        self.mail, self.files = Known(mail), Known(files)
+
+
+def ready(desk: Desk, leaving: Leaving, outside: Outside) -> Callable[[Request], Awaitable[Response]]:
     """PostgreSQL answers, and is migrated, and this process is to go on. Of Redis, mail and files is told.
 
     Without these all that is read and written is answered, what is live waits for its sweep, mail waits in its table,
     and files say that they are away.
     """
-    settings = desk.settings
-
-    async def mail() -> bool | None:
-        return (await checks.mail(settings)).good if settings.smtp_url else None
-
-    async def storage() -> bool | None:
-        return (await checks.files(settings)).good
-
-    mail_known, storage_known = Known(mail), Known(storage)
 
     async def answer(_request: Request) -> Response:
         migrated, redis, sends, keeps = await asyncio.gather(
-            _migrated(desk), desk.bus.ready(), mail_known.well(), storage_known.well()
+            _migrated(desk), desk.bus.ready(), outside.mail.well(), outside.files.well()
         )
         status = {
             "status": "leaving" if leaving.begun else "ready" if migrated else "unavailable",

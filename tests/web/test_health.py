@@ -29,7 +29,7 @@ def asked(migrated, monkeypatch):
 
     async def ask(**changed):
         async with Desk.open(migrated.model_copy(update=changed)) as desk:
-            answer = await health.ready(desk, Leaving(0))(None)
+            answer = await health.ready(desk, Leaving(0), health.Outside(desk.settings))(None)
         return answer.status_code, json.loads(answer.body)
 
     return ask

@@ -14,16 +14,26 @@ from infra.ids import new_id
 from infra.postgres import Reads
 from planner.documents import Bounded
 from web.gauges import metrics
+from web.health import Known
 
 ROOT = Path(__file__).resolve().parents[2]
 DESK = {"query": "{ desk { __typename } }"}
+
+
+def found(well):
+    """What was looked at, and how it was."""
+
+    async def look():
+        return well
+
+    return Known(look)
 
 
 @pytest.fixture
 async def told(desk, application, monkeypatch):
     """Gives what is told now, by name and labels."""
     monkeypatch.setattr(waiting, "FRESH_SECONDS", 0)
-    answer = metrics(desk, application.engine)
+    answer = metrics(desk, application.engine, found(well=True))
 
     async def ask():
         lines = (await answer(None)).body.decode().splitlines()
@@ -37,11 +47,11 @@ async def test_processes_at_one_address_are_told_apart(desk, application):
 
     async def labels(workers):
         one_of = replace(desk, settings=desk.settings.model_copy(update={"worker_count": workers}))
-        lines = (await metrics(one_of, application.engine)(None)).body.decode().splitlines()
+        lines = (await metrics(one_of, application.engine, found(well=True))(None)).body.decode().splitlines()
         told = [line for line in lines if not line.startswith("#")]
         assert any(line.startswith("deskwire_operation_seconds_bucket{") for line in told)
         assert any(line.startswith("deskwire_database_up") for line in told)
-        return {found[0] if (found := re.findall(r'process="(\d+)"', line)) else None for line in told}
+        return {named[0] if (named := re.findall(r'process="(\d+)"', line)) else None for line in told}
 
     assert await labels(1) == {None}
     assert await labels(2) == {str(os.getpid())}
@@ -172,6 +182,15 @@ async def test_pools_tell_who_uses_and_who_waits(migrated, told):
     assert names <= (await told()).keys()
 
 
+@pytest.mark.parametrize(
+    ("well", "line"), [(True, ["deskwire_files_up 1.0"]), (False, ["deskwire_files_up 0.0"]), (None, [])]
+)
+async def test_whether_files_are_taken_is_told_once_somebody_has_looked(desk, application, well, line):
+    lines = (await metrics(desk, application.engine, found(well))(None)).body.decode().splitlines()
+
+    assert [each for each in lines if each.startswith("deskwire_files_up")] == line
+
+
 async def test_it_is_served(http):
     answer = await http.get("/metrics")
 
@@ -182,6 +201,7 @@ async def test_it_is_served(http):
         "deskwire_subscriptions",
         "deskwire_hub_connected",
         "deskwire_hub_reconnects_total",
+        "deskwire_files_up",
     ):
         assert f"\n{name} " in answer.text
 
