@@ -176,4 +176,5 @@ def _reason(failed: SMTPException | OSError) -> Undeliverable | Later:
         kind = Away if ours else Undeliverable if failed.code >= PERMANENT else Later
         return kind(f"{failed.code} {failed.message}", f"the mail server says {failed.code}")
     # A timeout is an OSError. A wrong password, or none, is ours to mend, so the letter waits.
-    return Away(str(failed) or type(failed).__name__, told(failed))
+    why = failed.__cause__ if isinstance(failed.__cause__, OSError) else failed  # what the system said of a connection
+    return Away(str(failed) or type(failed).__name__, told(why))

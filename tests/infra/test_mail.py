@@ -22,6 +22,7 @@ from aiosmtpd.smtp import SMTP
 from structlog.testing import capture_logs
 
 from infra import letters, mail, mailcatcher, smtp
+from infra.faults import told
 from infra.letters import BOUNDARY, Later, Letter, Undeliverable
 from infra.mail import Mailer
 from infra.mail_door import Door
@@ -414,8 +415,9 @@ async def test_no_server_no_answer_and_no_setting_mean_later(settings, server, m
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))  # taken, but nobody listens
         unheard = f"smtp://127.0.0.1:{free.getsockname()[1]}"
-        with pytest.raises(Later):
+        with pytest.raises(Later) as refused:
             await send(settings.model_copy(update={"smtp_url": unheard}), LETTER)
+        assert told(refused.value).startswith("Away: ConnectionRefusedError: [Errno 111]")  # what the log says
     with pytest.raises(Later, match="not set"):
         await send(settings.model_copy(update={"smtp_url": None}), LETTER)
     with pytest.raises(Later, match="MAIL_FROM"):
