@@ -43,6 +43,8 @@ def judged(waits: Waiting) -> Iterator[Result]:
     late = waits.oldest_unsent_mail_seconds
     said = f"{waits.unsent_mail:,} to be sent, the oldest since {late:,.0f} s"
     yield Result("unsent mail", good=late <= LATE_MAIL_SECONDS, said=said)
+    # Some addresses are always wrong.
+    yield Result("dead mail", good=True, said=f"{waits.dead_mail:,} given up, and waits to be decided (deadLetters)")
     said = f"{waits.waiting_mail:,} came in and fit no ticket"
     if waits.waiting_mail:
         said += f", the oldest {waits.oldest_waiting_mail_seconds / 3600:,.1f} h ago: `desk waiting-mail` lists them"

@@ -16,6 +16,8 @@ WITH owed AS MATERIALIZED (
     SELECT state, due_at FROM jobs WHERE state IN ('QUEUED', 'RUNNING') ORDER BY due_at LIMIT {MOST_COUNTED}
 ), dead AS MATERIALIZED (
     SELECT FROM jobs WHERE state = 'DEAD' LIMIT {MOST_COUNTED}
+), dead_mail AS MATERIALIZED (
+    SELECT FROM dead_letters WHERE status = 'WAITING' AND kind = 'EMAIL' ORDER BY failed_at LIMIT {MOST_COUNTED}
 ), mail AS MATERIALIZED (
     SELECT not_before FROM messages WHERE status = 'QUEUED' ORDER BY not_before LIMIT {MOST_COUNTED}
 ), undecided AS MATERIALIZED (
@@ -26,6 +28,7 @@ SELECT
     (SELECT count(*) FROM owed WHERE state = 'RUNNING') AS running,
     (SELECT count(*) FROM dead) AS dead,
     (SELECT greatest(0, extract(epoch FROM now() - min(due_at)))::float8 FROM owed) AS oldest_due_seconds,
+    (SELECT count(*) FROM dead_mail) AS dead_mail,
     (SELECT count(*) FROM mail) AS unsent_mail,
     (SELECT greatest(0, extract(epoch FROM now() - min(not_before)))::float8 FROM mail) AS oldest_unsent_mail_seconds,
     (SELECT count(*) FROM undecided) AS waiting_mail,
@@ -42,6 +45,7 @@ class Waiting:
     running: int
     dead: int
     oldest_due_seconds: float  # how long the relay or a worker owes what should have been done first
+    dead_mail: int  # that was given up, and waits for somebody to decide
     unsent_mail: int
     oldest_unsent_mail_seconds: float
     waiting_mail: int  # that came in, fits no ticket, and waits for somebody to decide

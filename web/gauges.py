@@ -69,6 +69,11 @@ def _of_database(waiting: Waiting) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "deskwire_oldest_due_job_seconds", "How long the job that is owed most waits.", waiting.oldest_due_seconds
     )
+    yield GaugeMetricFamily(
+        "deskwire_dead_mail",
+        "Mail that was given up and waits for somebody to decide, at most 100,000.",
+        waiting.dead_mail,
+    )
     yield GaugeMetricFamily("deskwire_unsent_mail", "Mail to be sent, at most 100,000.", waiting.unsent_mail)
     yield GaugeMetricFamily(
         "deskwire_oldest_unsent_mail_seconds",

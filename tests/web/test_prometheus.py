@@ -104,6 +104,23 @@ async def test_unsent_mail_is_told_until_it_is_sent(told, database, work, ticket
     assert (after["deskwire_unsent_mail"], after["deskwire_oldest_unsent_mail_seconds"]) == (0, 0)
 
 
+async def test_mail_that_was_given_up_is_told_until_somebody_decides(told, database):
+    """Also where each is refused at once, so that none is late."""
+    await database.rows("DELETE FROM dead_letters")
+    await database.rows(
+        """INSERT INTO dead_letters
+            (id, kind, source_id, name, attempt_count, error, first_tried_at, failed_at, status)
+        SELECT gen_random_uuid(), kind, gen_random_uuid(), 'x', 1, 'No.', now(), now(), status
+        FROM (VALUES ('EMAIL', 'WAITING'), ('EMAIL', 'WAITING'), ('EMAIL', 'DISCARDED'), ('JOB', 'WAITING'))
+            AS given (kind, status)"""
+    )
+    before = await told()
+    await database.rows("DELETE FROM dead_letters")
+    after = await told()
+
+    assert (before["deskwire_dead_mail"], after["deskwire_dead_mail"]) == (2, 0)
+
+
 async def test_mail_that_fits_nothing_is_told_until_somebody_decides(told, database):
     await database.rows(
         """INSERT INTO inbound_mails (id, digest, sender, received_at, outcome)
@@ -149,7 +166,13 @@ async def test_it_walks_indexes_of_what_is_left_to_do(engine, database):  # empt
         plan = "\n".join(line for (line,) in found)
 
     assert "Seq Scan" not in plan
-    for index in ("jobs_owed_idx", "jobs_dead_idx", "messages_waiting_idx", "inbound_mails_waiting_idx"):
+    for index in (
+        "jobs_owed_idx",
+        "jobs_dead_idx",
+        "dead_letters_status_failed_at_id_idx",
+        "messages_waiting_idx",
+        "inbound_mails_waiting_idx",
+    ):
         assert index in plan
 
 
