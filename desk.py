@@ -432,11 +432,16 @@ def _fresh_database() -> Iterator[None]:
 
 def _of_outside(error: BaseException) -> str | None:
     """What to say of an error in one line, where the database, the store or the disk is the matter; None: else."""
+    import asyncpg
+
     from infra.files import StoreUnavailable
     from infra.postgres import Unavailable
 
     if isinstance(error, OSError) and error.errno in NO_ROOM:
         return f"{error.filename or 'The output'} can't be written: {error.strerror}."
+    gone = asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.ReadOnlySQLTransactionError
+    if isinstance(error, gone):  # by a connection of the command's own
+        return f"The database can't be reached: {type(error).__name__}: {error}"
     if not isinstance(error, Unavailable):
         return None
     cause = error.__cause__

@@ -86,6 +86,18 @@ def test_without_a_database_a_command_says_why_in_a_line(desk_says, command, url
     assert "hidden" not in line
 
 
+@pytest.mark.parametrize("command", ["rebuild-metrics", "rebuild-search", "invite ann@example.com --role ADMIN"])
+def test_a_database_that_takes_no_writes_is_told_in_a_line(desk_says, environment, command):
+    assert desk_says("migrate")[0] == 0
+
+    url = f"{environment['DATABASE_URL']}?default_transaction_read_only=on"
+    status, _, lines = desk_says(command, DATABASE_URL=url)
+
+    assert status == 2
+    assert lines[-1].startswith("The database can't be reached: ReadOnlySQLTransactionError: ")
+    assert not [line for line in lines if "Traceback" in line]
+
+
 async def test_a_database_that_takes_no_migration_of_ours_is_told_in_a_line(desk_says, database_url):
     name, server = f"stranger_{os.getpid()}", await asyncpg.connect(database_url)
     await server.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'hidden'; CREATE SCHEMA {name}")
