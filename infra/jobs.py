@@ -39,8 +39,6 @@ MOST_ERROR = 2000  # characters
 RELAY_SECONDS = 2.0
 RELAY_BATCH = 1000
 GRACE = dt.timedelta(seconds=1)  # the commit's own wake-up goes first
-# What happens to good jobs on bad days: nobody need be told before the job is given up.
-EXPECTED = (Later, Unavailable)
 
 AJob = TypeVar("AJob", bound=Job)
 
@@ -55,6 +53,10 @@ class NoPerformer(Exception):
     def __init__(self, kind: str) -> None:
         self.told = f"No performer of {kind} here: workers are to be deployed before what asks for their jobs."
         super().__init__(self.told)
+
+
+# Of good jobs on bad days, and of those that another version alone knows: nobody is told until they are given up.
+EXPECTED = (Later, Unavailable, NoPerformer)
 
 
 @dataclasses.dataclass(slots=True)
