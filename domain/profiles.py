@@ -6,10 +6,9 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import Select, select
 
-from domain import access, account_letters, api_tokens, departments, history, links, people, sessions, words
+from domain import access, account_letters, api_tokens, departments, history, links, people, sessions, words, zones
 from domain.access import Viewer
 from domain.articles import reviewing
-from domain.calendars import working
 from domain.jobs import EraseFiles
 from domain.refusals import Conflict, ConflictReason, NotAllowed, Problems
 from domain.tickets import deserted, leaving
@@ -57,7 +56,7 @@ async def update_own(unit: Unit, viewer: Viewer, given: dict[str, Any]) -> None:
     problems = Problems()
     values = _said(problems, given)
     zone = given.get("time_zone")
-    if zone is not None and zone not in working.zones():
+    if zone is not None and zone not in zones.names():
         problems.add("timeZone", "This is not a time zone. Name one such as Europe/Lisbon.")
     if "time_zone" in given:
         values["time_zone"] = zone

@@ -15,6 +15,8 @@ from babel.dates import format_date, format_time, get_timezone_gmt, get_timezone
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
+from domain import zones
+
 DESK = "en"  # the desk's language, which everybody reads who has none of their own
 LOCALES = Path(__file__).with_name("locales")
 KEPT = 1_000  # of what anybody may call their language, or their zone
@@ -63,9 +65,9 @@ def direction_of(tag: str) -> str:
 def zone_of(name: str | None) -> dt.tzinfo:
     """The time zone of this name; UTC for none, or for one that nobody knows any more."""
     try:
-        return zoneinfo.ZoneInfo(name or "UTC")
+        return zones.zone(name or "UTC")
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        return zoneinfo.ZoneInfo("UTC")
+        return zones.zone("UTC")
 
 
 class Wording:

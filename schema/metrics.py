@@ -9,8 +9,8 @@ import strawberry
 from sqlalchemy import select
 
 import models
+from domain import zones
 from domain.access import Viewer
-from domain.calendars.working import zone_fault
 from domain.metrics import figures
 from domain.metrics.figures import By, Interval
 from planner.fields import When, argument, attribute, input_field, planned
@@ -279,7 +279,7 @@ class Metrics:
         interval: Annotated[Interval, argument("Length of a period.")],
         time_zone: Annotated[
             str | None,
-            argument("IANA time zone in which days begin; default: the viewer's.", check=zone_fault),
+            argument("IANA time zone in which days begin; default: the viewer's.", check=zones.fault),
         ] = None,
     ) -> list[MetricPoint] | None:
         return figures.series(viewer, scope, interval, time_zone)

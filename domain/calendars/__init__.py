@@ -11,7 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import Select, select
 
-from domain import access, waking, words
+from domain import access, waking, words, zones
 from domain.access import Viewer
 from domain.calendars import working
 from domain.jobs import RecalculateSla
@@ -149,7 +149,7 @@ def _checked(form: Form) -> dict[str, Any]:
             for holiday in sorted(_holidays(problems, form.holidays), key=lambda holiday: holiday.date)
         ],
     }
-    if fault := working.zone_fault(form.time_zone):
+    if fault := zones.fault(form.time_zone):
         problems.add("timeZone", fault)
     for field, message in _wrong_hours(form.hours):
         problems.add(field, message)

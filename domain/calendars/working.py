@@ -7,7 +7,6 @@ hour that clocks skip in spring is none, and one that they show twice in autumn 
 import datetime as dt
 import itertools
 import re
-import zoneinfo
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 
 import holidays
 
+from domain import zones
 from models import BusinessCalendar
 
 LONGEST = 20  # years after which what is still not due never is
@@ -149,7 +149,7 @@ def _spans(working: Hours, year: int) -> Iterator[tuple[int, int]]:
 @lru_cache(maxsize=512)
 def _offsets(zone: str, year: int) -> list[tuple[int, int, int]]:
     """Stretches of a year in UTC within which clocks are not moved, each with how far they are ahead."""
-    clocks = zoneinfo.ZoneInfo(zone)
+    clocks = zones.zone(zone)
 
     def ahead(instant: int) -> int:
         offset = (EPOCH + dt.timedelta(milliseconds=instant)).astimezone(clocks).utcoffset()
@@ -201,22 +201,11 @@ def is_region(region: str) -> bool:
     return True
 
 
-@lru_cache(maxsize=1)
-def zones() -> frozenset[str]:
-    """The time zones that there are."""
-    return frozenset(zoneinfo.available_timezones() - {"localtime", "Factory"})
-
-
-def zone_fault(name: str) -> str | None:
-    """What is wrong with the name of a time zone; None when nothing is."""
-    return None if name in zones() else "This is not a time zone. Name one such as Europe/Berlin."
-
-
 def upcoming(
     zone: str, region: str | None, free: dict[dt.date, str], moment: dt.datetime, most: int
 ) -> list[tuple[dt.date, str]]:
     """Public holidays and the days off that are `free`, from the zone's today on, next first, at most so many."""
-    today = moment.astimezone(zoneinfo.ZoneInfo(zone)).date()
+    today = moment.astimezone(zones.zone(zone)).date()
     found = {day: name for day, name in free.items() if day >= today}
     for year in range(today.year, min(today.year + LONGEST, dt.MAXYEAR)):
         if region is None or sum(day.year < year for day in found) >= most:

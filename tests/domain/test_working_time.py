@@ -172,8 +172,3 @@ def test_regions(region):
 @pytest.mark.parametrize("region", ["", "de", "XX", "DE-XX", "DE-", "Germany", "DE-Augsburg", "DE BY", "__"])
 def test_what_is_no_region(region):
     assert not working.is_region(region)
-
-
-def test_zones():
-    assert {"Europe/Berlin", "UTC"} <= working.zones()
-    assert not {"localtime", "Mars/Base", "../etc/passwd"} & working.zones()
