@@ -59,7 +59,7 @@ def next_due(
 ) -> Due | None:
     """The rule that acts next if nothing else happens; None when none will.
 
-    `rules`: the active ones, in any order; `calendar`: of the ticket's department, None for around the clock.
+    `rules`: the active ones, in any order; `calendar`: that the ticket's time is counted by, None for around the clock.
     """
     if facts.status in {TicketStatus.RESOLVED, TicketStatus.CLOSED} or (in_force and in_force.acknowledged):
         return None

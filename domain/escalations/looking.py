@@ -11,8 +11,9 @@ from sqlalchemy import Select, select
 from domain.escalations import deciding, raising, rules
 from domain.escalations.deciding import Facts, InForce
 from domain.escalations.raising import Raise
+from domain.sla import some_calendars
 from infra.unit import Unit
-from models import UNRESOLVED, BusinessCalendar, Department, Escalation, Event, Ticket, TicketStatus
+from models import UNRESOLVED, BusinessCalendar, Department, Escalation, Event, SlaVersion, Ticket, TicketStatus
 
 
 def _in_force(ticket_ids: Any) -> Select[Escalation]:
@@ -20,13 +21,12 @@ def _in_force(ticket_ids: Any) -> Select[Escalation]:
     return rows.order_by(Escalation.id)
 
 
-def _calendars(department_ids: Any) -> Select[BusinessCalendar]:
-    theirs = select(Department.calendar_id).where(Department.id == sa.any_(department_ids))
-    return select(BusinessCalendar).where(BusinessCalendar.id.in_(theirs))
-
-
-def _departments(department_ids: Any) -> Select[Department]:
-    return select(Department).where(Department.id == sa.any_(department_ids))
+def _calendars(ticket_ids: Any) -> Select[*tuple[Any, ...]]:
+    """By which calendar the time of each of these tickets counts: its policy's, or else its department's."""
+    named = sa.func.coalesce(SlaVersion.calendar_id, Department.calendar_id)
+    rows = select(Ticket.id, named).join(Department, Department.id == Ticket.department_id)
+    rows = rows.outerjoin(SlaVersion, SlaVersion.id == Ticket.sla_version_id)
+    return rows.where(Ticket.id == sa.any_(ticket_ids), named.is_not(None))
 
 
 def _turns(ticket_ids: Any) -> Select[*tuple[Any, ...]]:
@@ -59,7 +59,7 @@ async def look(unit: Unit, tickets: list[Ticket]) -> dict[UUID, dt.datetime]:
     for ticket in unresolved:
         now_in_force = escalations.get(ticket.id)
         facts = _facts(ticket, *turns[ticket.id])
-        due = deciding.next_due(active, facts, _as_in_force(now_in_force), calendars.get(ticket.department_id))
+        due = deciding.next_due(active, facts, _as_in_force(now_in_force), calendars.get(ticket.id))
         if due is None:
             continue
         if due.at <= unit.now:
@@ -83,13 +83,12 @@ async def _turns_of(unit: Unit, tickets: Sequence[Ticket]) -> dict[UUID, tuple[A
 
 
 async def _calendars_of(unit: Unit, tickets: Sequence[Ticket]) -> dict[UUID, BusinessCalendar]:
-    """The calendars by department, of those that have one."""
-    department_ids = list({ticket.department_id for ticket in tickets})
-    calendars = {calendar.id: calendar for calendar in await unit.read_all(_calendars, department_ids)}
-    if not calendars:
-        return {}
-    departments = await unit.read_all(_departments, department_ids)
-    return {each.id: calendars[each.calendar_id] for each in departments if each.calendar_id in calendars}
+    """The calendars by ticket, of those that have one."""
+    records = await unit.run(_calendars, [ticket.id for ticket in tickets])
+    named = {record[0]: record[1] for record in records}
+    found = await unit.read_all(some_calendars, list(set(named.values()))) if named else []
+    calendars = {calendar.id: calendar for calendar in found}
+    return {ticket_id: calendars[calendar_id] for ticket_id, calendar_id in named.items()}
 
 
 def _facts(ticket: Ticket, assigned_at: dt.datetime | None, pending_until: dt.datetime | None) -> Facts:

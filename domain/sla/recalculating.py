@@ -88,4 +88,5 @@ async def _align_all(unit: Unit, tickets: list[Ticket]) -> None:
         if ticket.sla_version_id is not None:
             terms = terms_of(versions[ticket.sla_version_id], departments[ticket.department_id])
             align(unit, ticket, terms, known[ticket.id], calendars)
+            unit.change(ticket, timer_at=unit.now)  # what escalates by these hours does so at other times now
             history.tell(unit, ticket)

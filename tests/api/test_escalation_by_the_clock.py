@@ -465,6 +465,39 @@ async def test_time_is_working_time_of_the_departments_calendar(rule, sweep, age
     assert await level() == "TEAM_LEAD"
 
 
+async def test_time_is_working_time_of_the_calendar_that_the_policy_names(
+    rule, sweep, age, level, desk, database, people, ticket
+):
+    async with desk.writes.begin() as unit:
+        never, always = (
+            unit.insert(
+                models.BusinessCalendar, name=name, time_zone="UTC", hours=hours, holiday_region=None, holidays=[]
+            )
+            for name, hours in (
+                ("Never", []),
+                ("Always", [{"weekday": day, "opens": 0, "closes": 1440} for day in range(7)]),
+            )
+        )
+        policy = unit.insert(
+            models.SlaPolicy, name="At night too", description=None, position=0, active=True,
+            department_ids=[], category_ids=[],
+        )  # fmt: skip
+        version = unit.insert(
+            models.SlaVersion, policy_id=policy.id, number=1, created_at=unit.now, targets={}, calendar_id=always.id,
+            pauses_on_hold=False,
+        )  # fmt: skip
+    await database.rows("UPDATE departments SET calendar_id = :id", id=never.id)
+    await rule(LEAD)
+    await age(1000)
+    await sweep()
+    assert await level() is None
+
+    await database.rows("UPDATE tickets SET sla_version_id = :id, timer_at = now()", id=version.id)
+    await sweep()
+
+    assert await level() == "TEAM_LEAD"
+
+
 async def test_without_rules_nothing_is_read_or_raised(sweep, age, level, ticket):
     await age(1000)
     await sweep(times=2)
