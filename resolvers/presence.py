@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import models
-from domain import presence
+from domain import history, presence
 from domain.access import Viewer
 from infra.unit import Unit
 from planner.fields import argument
@@ -33,4 +33,5 @@ def ticket_presence_updated(
     viewer: Viewer, ticket_id: Annotated[NodeId, argument("The ticket's id.")]
 ) -> Live[TicketPresence]:
     key = ticket_id.of(models.Ticket)
-    return live(presence.CHANNEL, key, presence.one(viewer, key))
+    # The ticket's own changes tell when it is somebody else's to work on.
+    return live((presence.CHANNEL, key), (history.CHANNEL, key), presence.one(viewer, key))
