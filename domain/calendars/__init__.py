@@ -20,6 +20,7 @@ from infra.unit import Unit
 from models import BusinessCalendar, Department, Role
 
 MOST_HOURS, MOST_HOLIDAYS, MOST_UPCOMING = 28, 200, 50
+OVER_MIDNIGHT = "The end must come after the beginning. Over midnight: until 24:00, and from 00:00 of the next day."
 COUNTED_BY = ("time_zone", "hours", "holiday_region", "holidays")
 
 
@@ -164,7 +165,7 @@ def _wrong_hours(hours: list[Hours]) -> Iterator[tuple[str, str]]:
         yield "hours", f"At most {MOST_HOURS} are possible."
     for number, each in enumerate(hours):
         if each.closes_at <= each.opens_at:
-            yield f"hours.{number}.closesAt", "The end must come after the beginning."
+            yield f"hours.{number}.closesAt", OVER_MIDNIGHT
     in_order = sorted(enumerate(hours), key=lambda item: (item[1].weekday.value, item[1].opens_at))
     for (_, one), (number, other) in itertools.pairwise(in_order):
         if one.weekday is other.weekday and other.opens_at < one.closes_at:

@@ -78,6 +78,20 @@ async def test_another_name_counts_nothing_anew(save, work):
     assert not await work.asked(RecalculateSla)
 
 
+async def test_who_works_over_midnight_is_told_how_to_say_so(api, admin):
+    night = MONDAY | {"opensAt": "22:00", "closesAt": "06:00"}
+    text = """mutation ($input: SaveBusinessCalendarInput!) { saveBusinessCalendar(input: $input) {
+      ... on InvalidInput { message } ... on SaveBusinessCalendarSuccess { businessCalendar { name } } } }"""
+    form = {"name": "Night", "timeZone": "UTC", "hours": [night]}
+
+    refused = await api(admin, text, input=form)
+    assert "until 24:00, and from 00:00 of the next day" in refused["saveBusinessCalendar"]["message"]
+
+    split = [night | {"closesAt": "24:00"}, {"weekday": "TUESDAY", "opensAt": "00:00", "closesAt": "06:00"}]
+    saved = await api(admin, text, input=form | {"hours": split})
+    assert saved["saveBusinessCalendar"]["businessCalendar"] == {"name": "Night"}
+
+
 @pytest.mark.parametrize(
     ("given", "fields"),
     [
