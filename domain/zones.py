@@ -3,8 +3,8 @@
 import zoneinfo
 from functools import lru_cache
 
-# Governments change zones at a few weeks' notice. A machine's own are as old as its image, and would come first: two
-# processes, or a deadline and the database's days, would then be an hour apart.
+# Governments change zones at a few weeks' notice. A machine's own are as old as its image, and would come first: the
+# deadlines of two processes could then be an hour apart. The days of figures are PostgreSQL's, with zones of its own.
 zoneinfo.reset_tzpath(())
 
 
