@@ -4,8 +4,11 @@ import datetime as dt
 
 import pytest
 
+from domain import inboxes
+from domain.inboxes import News
 from infra import jobs
-from models import Role
+from infra.ids import new_id
+from models import NotificationKind, Role
 
 TOLD = """query ($unreadOnly: Boolean! = false) { viewer { unread { count } notifications(unreadOnly: $unreadOnly) {
   totalCount nodes { id kind title body at readAt actor { name } subject { ... on Ticket { number } } } } } }"""
@@ -107,6 +110,26 @@ async def test_a_job_that_runs_twice_tells_once(desk, database, work, told, mail
 
     assert await database.counts() == before
     assert [len(await told(viewer)) for viewer in (customer, agent)] == [1, 1]
+
+
+async def test_each_is_told_once_of_a_cause_and_kind(desk, database, unread, customer, agent):
+    kind, cause = NotificationKind.SLA_AT_RISK, new_id()
+    news = [
+        News(agent.id, kind, cause),
+        News(agent.id, kind, new_id()),
+        News(agent.id, NotificationKind.SLA_BREACHED, cause),
+        News(customer.id, kind, cause),
+    ]
+
+    for told in (news[:1], news, news):
+        async with desk.writes.begin() as unit:
+            await inboxes.tell(unit, told)
+
+    rows = await database.rows("SELECT person_id, kind, cause_id FROM notifications ORDER BY id")
+    assert [(row["person_id"], row["kind"], row["cause_id"]) for row in rows] == [
+        (each.person_id, each.kind.name, each.cause_id) for each in news
+    ]
+    assert [await unread(viewer) for viewer in (agent, customer)] == [3, 1]
 
 
 async def test_unread_ones_are_counted_and_listed(submit, told, mark, unread, work, mailbox, customer, agent, problem):
