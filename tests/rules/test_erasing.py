@@ -227,6 +227,7 @@ def files_holding(desk):
 
 MEASURED = "SELECT * FROM metric_sums ORDER BY 1, 2, 3, 4, 5, 6, 7, 8"
 HISTORY = "SELECT id, ticket_id, seq, public_seq, kind, actor_id, at, data FROM events ORDER BY id"
+TEXTS = "SELECT text FROM event_texts JOIN events ON events.id = event_id WHERE actor_id = :id"
 COUNTED = ("events", "event_texts", "tickets", "comments", "attachments", "resolutions", "messages", "notifications")
 
 
@@ -449,6 +450,51 @@ async def test_the_archive_holds_what_they_may_read_and_nothing_of_the_others(sc
     told = "SELECT action, actor_id, subject_id, changes FROM audit_entries WHERE summary = 'Exported a person.'"
     (entry,) = await database.rows(told)
     assert entry == {"action": "deskwire", "actor_id": None, "subject_id": scene.person.id, "changes": []}
+
+
+@pytest.fixture
+def archived(desk, tmp_path):
+    """What the archive of somebody says, by file."""
+
+    async def read(person):
+        await exporting.export(desk.settings, person.email, tmp_path / "their.zip", lambda _: None)
+        with zipfile.ZipFile(tmp_path / "their.zip") as archive:
+            return {part.name: json.loads(archive.read(f"{part.name}.json")) for part in PARTS}
+
+    return read
+
+
+async def test_of_what_is_anothers_nothing_is_archived(scene, archived, house, desk):
+    newcomer, service = await house.person("Nell Newcomer"), await house.service("Internet")
+    async with desk.writes.begin() as unit:
+        unit.insert(models.ServiceSubscription, service_id=service.id, person_id=scene.person.id)
+
+    parts = await archived(newcomer)
+
+    assert {name: len(rows) for name, rows in parts.items() if rows} == {"person": 1, "sessions": 1, "audit": 2}
+    assert parts["person"][0]["email"] == newcomer.email
+    assert [entry["summary"] for entry in parts["audit"]] == ["Created a person.", "Opened a session."]
+
+
+async def test_of_what_concerns_them_nothing_is_archived_that_others_keep_to_themselves(
+    scene, archived, database, agent
+):
+    own = {row["text"] for row in await database.rows(TEXTS, id=scene.person.id)}
+    await database.rows(
+        "UPDATE attachments SET internal = true, uploaded_by_id = :agent WHERE ticket_id = :own",
+        agent=agent.id,
+        own=scene.own,
+    )
+    await database.rows("UPDATE article_reviews SET requested_by_id = :agent", agent=agent.id)
+
+    parts = await archived(scene.person)
+
+    assert [file["ticket"] for file in parts["files"]] == [parts["tickets"][0]["number"] + 1]
+    assert [(review["note"], bool(review["outcome"])) for review in parts["reviews"]] == [(None, True)]
+    assert "TagsChanged" not in {event["kind"] for event in parts["history"]}
+    assert {text for event in parts["history"] for text in (event["texts"] or {}).values()} == own
+    said = [(entry["ip_address"], entry["changes"]) for entry in parts["audit"] if entry["summary"] == "Said."]
+    assert said == [(None, []), ("canary-network", None), ("canary-network", None)]  # about them, and twice by them
 
 
 async def test_an_archive_in_batches_is_the_same_and_never_replaces_a_file(scene, desk, tmp_path, monkeypatch):
