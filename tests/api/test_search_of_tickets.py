@@ -9,7 +9,11 @@ FIND = """query($text: String!, $orderBy: TicketOrder, $first: Int, $after: Stri
   tickets(filter: {text: $text}, orderBy: $orderBy, first: $first, after: $after) { totalCount
     pageInfo { hasNextPage hasPreviousPage endCursor } edges { highlightHtml node { subject } } } }"""
 FILTERED = """query($filter: TicketFilter) { tickets(filter: $filter) { totalCount nodes { subject } } }"""
-COMMENT = """mutation($input: AddCommentInput!) { addComment(input: $input) { __typename } }"""
+COMMENT = """mutation($input: AddCommentInput!) { addComment(input: $input) {
+  ... on AddCommentSuccess { comment { id } } } }"""
+UPDATE = """mutation($input: UpdateTicketInput!) { updateTicket(input: $input) { __typename } }"""
+DELETE = """mutation($input: DeleteCommentInput!) { deleteComment(input: $input) { __typename } }"""
+MERGE = """mutation($input: MergeTicketsInput!) { mergeTickets(input: $input) { __typename } }"""
 NOTE = """mutation($input: AddInternalCommentInput!) { addInternalComment(input: $input) { __typename } }"""
 
 
@@ -108,6 +112,37 @@ async def test_comments_are_found_by_those_who_read_them(api, find, tickets, cus
     assert await find(agent, "canary chair") == [CHAIR]  # one word in the subject, one in the comment
     assert await find(agent, "-chair") == [FIRE, INVOICE]
     assert CHAIR in await find(customer, "-canary")
+
+
+async def test_what_is_done_to_one_text_leaves_all_others_found(api, find, tickets, agent):
+    ids = {subject: ticket["id"] for subject, ticket in tickets.items()}
+    comments = [
+        (await api(agent, COMMENT, input={"ticketId": ids[subject], "body": body}))["addComment"]["comment"]["id"]
+        for subject, body in ((CHAIR, "A robin"), (CHAIR, "A wren"), (FIRE, "A sparrow"))
+    ]
+    wet, finds = "Printer wet", {"lisbon": FIRE, "burning": FIRE, "sparrow": FIRE, "robin": CHAIR, "wren": CHAIR}
+    finds |= {"really": CHAIR, "pages": INVOICE}
+
+    for mutation, given, changed in (
+        (UPDATE, {"ticketId": ids[INVOICE], "addTags": ["paper"]}, {"paper": INVOICE}),
+        (
+            UPDATE,
+            {"ticketId": ids[INVOICE], "addTags": ["ink"], "removeTags": ["paper"]},
+            {"paper": None, "ink": INVOICE},
+        ),
+        (DELETE, {"commentId": comments[0]}, {"robin": None}),
+        (MERGE, {"intoTicketId": ids[INVOICE], "ticketIds": [ids[CHAIR]]}, {"wren": INVOICE, "invoice wren": INVOICE}),
+        (
+            UPDATE,
+            {"ticketId": ids[FIRE], "subject": wet},
+            dict.fromkeys(("lisbon", "burning", "sparrow", "wet sparrow"), wet),
+        ),
+    ):
+        await api(agent, mutation, input=given)
+        finds |= changed
+        assert {text: await find(agent, text) for text in finds} == {
+            text: [subject] if subject else [] for text, subject in finds.items()
+        }
 
 
 async def test_tags_are_found_by_staff(find, customer, agent):
