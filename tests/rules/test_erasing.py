@@ -315,7 +315,7 @@ async def test_the_erased_ticket_is_found_by_its_tags_alone(scene, desk, api, ag
         query = "query ($text: String!) { tickets(filter: {text: $text}) { totalCount } }"
         return (await api(agent, query, text=text))["tickets"]["totalCount"]
 
-    texts = ("tag", "wrote", "another's body", "agent's words")  # the last two on another's ticket
+    texts = ("tag", "wrote", "subject body", "agent's words")  # the last two on another's ticket
     assert [await found(text) for text in texts] == [1, 1, 1, 1]
 
     await erasing.erase_person(desk, scene.person.id, lambda _: None)
