@@ -155,18 +155,20 @@ async def test_who_only_reads_has_no_buttons(api, create, agent, ticket, article
     assert [bool(article["viewerCan"]) for article in found["articles"]["nodes"]] == [can]
 
 
-async def test_its_use_is_noted_once_an_hour(api, create, desk, database, agent):
+async def test_its_use_is_noted_once_an_hour(api, create, desk, database, agent, billing_agent):
     program = Program((await create(agent))["token"])
+    await create(billing_agent)
     hour = unit.now().replace(minute=0, second=0, microsecond=0)
-    written = "SELECT xmin::text, last_used_at FROM api_tokens"
+    written = "SELECT xmin::text, last_used_at FROM api_tokens ORDER BY id"
 
     await asyncio.gather(*(api(program, WHO) for _ in range(20)))
-    (first,) = await database.rows(written)
+    first, unused = await database.rows(written)
     for _ in range(5):
         await api_tokens.bearer(desk, program.token)
 
     assert first["last_used_at"] in {hour, hour + dt.timedelta(hours=1)}
-    assert await database.rows(written) == [first]
+    assert unused["last_used_at"] is None
+    assert await database.rows(written) == [first, unused]
     await database.rows("UPDATE api_tokens SET last_used_at = last_used_at - interval '1 hour'")
     await api_tokens.bearer(desk, program.token)
     assert (await database.rows(written))[0]["last_used_at"] == first["last_used_at"]
@@ -245,7 +247,7 @@ async def test_what_is_wrong_is_said(create, database, agent, given, fields):
     assert await database.counts() == before
 
 
-async def test_fifty_are_enough_even_at_once(create, database, agent):
+async def test_fifty_are_enough_even_at_once(create, database, agent, billing_agent):
     made = await create(agent)
     await database.rows(
         "INSERT INTO api_tokens (id, owner_id, name, hint, digest, scope, created_at, expires_at) SELECT "
@@ -257,11 +259,14 @@ async def test_fifty_are_enough_even_at_once(create, database, agent):
 
     assert sorted(answer["__typename"] for answer in answers) == ["CreateApiTokenSuccess", "InvalidInput"]
     assert made["token"]
+    assert (await create(billing_agent))["__typename"] == "CreateApiTokenSuccess"  # each has fifty
+    await database.rows("UPDATE api_tokens SET revoked_at = now() WHERE digest = '1'")
+    assert (await create(agent))["__typename"] == "CreateApiTokenSuccess"
 
 
 @pytest.mark.parametrize("given", [{"active": False}, {"role": "CUSTOMER"}])
 async def test_who_is_shut_out_or_works_here_no_more_meanwhile_gets_none(
-    api, create, halted, database, agent, admin, given
+    api, create, halted, database, agent, billing_agent, admin, given
 ):
     """It would outlive them: all that they had are revoked before."""
     updated = await halted(update(api, admin, agent, **given), "FOR NO KEY UPDATE")
