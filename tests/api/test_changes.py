@@ -331,6 +331,24 @@ async def test_the_next_ticket_is_the_most_pressing(do, database, submit, custom
     assert (await do(agent, "takeNextTicket", idempotencyKey="3"))["ticket"] is None
 
 
+async def test_the_next_ticket_is_of_ones_own_departments_or_of_the_one_that_is_named(
+    do, house, submit, customer, agent, problem, invoices, support, billing, ticket
+):
+    colleague = await house.person("Bea Both", Role.AGENT, support, billing)
+    bill, later = await submit(customer, invoices), await submit(customer, problem)
+
+    for viewer, given, expected in (
+        (colleague, {"departmentId": billing.gid}, bill["id"]),
+        (colleague, {"departmentId": billing.gid}, None),
+        (colleague, {}, ticket.gid),
+        (agent, {}, later["id"]),
+    ):
+        taken = (await do(viewer, "takeNextTicket", **given))["ticket"]
+        assert (taken and taken["id"]) == expected
+    await submit(customer, invoices)
+    assert (await do(agent, "takeNextTicket"))["ticket"] is None
+
+
 @pytest.mark.parametrize("promised", [False, True])
 async def test_no_two_agents_take_the_same(
     api, house, support, submit, customer, agent, admin, problem, billing, promised

@@ -292,6 +292,7 @@ async def test_the_desks_own_words_quote_who_wrote(api, admin, customer, agent, 
     said = {"kind": "COMMENT_ADDED", "subject": "{{author}} on #{{number}}", "body": "{{author}}: {{comment}}"}
     for use in ("IN_APP", "EMAIL"):
         await api(admin, TEMPLATE, input={"name": use, "use": use, **said})
+    await api(agent, ADD, input={"ticketId": ticket.gid, "body": "Another one."})
     await work.run()
     await database.rows("DELETE FROM notifications")
     mailbox.letters.clear()
