@@ -129,6 +129,22 @@ async def test_a_ticket_that_moves_leaves_one_list_once_and_enters_another(
     await here.quiet()
 
 
+async def test_what_comes_in_sight_after_others_lost_it_does_not_leave_a_list_that_never_had_it(
+    api, follow, submit, customer, stranger, agent, billing_agent, director, invoices, support
+):
+    client = await follow(agent, statuses=["CLOSED"])
+    new = (await submit(customer, invoices))["id"]
+    for mutation, given in (
+        (ASSIGN, {"assigneeId": billing_agent.gid}),
+        (ASSIGN, {"assigneeId": director.gid}),
+        (WATCH, {"personId": stranger.gid}),
+        (UNWATCH, {"personId": stranger.gid}),
+        (UPDATE, {"departmentId": support.gid}),
+    ):
+        await api(director, mutation, input={"ticketId": new, **given})
+    await client.quiet()
+
+
 async def test_customers_hear_of_their_own_and_not_of_what_is_internal(api, follow, customer, stranger, agent, ticket):
     owner, other = await follow(customer), await follow(stranger)
     await api(agent, INTERNAL, input={"ticketId": ticket.gid, "body": "Between us."})
