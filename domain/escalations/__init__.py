@@ -25,6 +25,12 @@ def in_force(ticket_id: Any) -> Select[Escalation]:
     return select(Escalation).where(Escalation.ticket_id == ticket_id, Escalation.ended_at.is_(None))
 
 
+def all_in_force(ticket_ids: Any) -> Select[Escalation]:
+    """Those of these tickets that have not ended."""
+    rows = select(Escalation).where(Escalation.ticket_id == sa.any_(ticket_ids), Escalation.ended_at.is_(None))
+    return rows.order_by(Escalation.id)
+
+
 def works_on_its_ticket(viewer: Viewer, escalation: Any) -> access.Works:
     """Whether the viewer works on the ticket of an escalation; plain where the role decides."""
     works = access.works_on(viewer, Ticket)

@@ -8,17 +8,12 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import Select, select
 
-from domain.escalations import deciding, raising, rules
+from domain.escalations import all_in_force, deciding, raising, rules
 from domain.escalations.deciding import Facts, InForce
 from domain.escalations.raising import Raise
 from domain.sla import some_calendars
 from infra.unit import Unit
 from models import UNRESOLVED, BusinessCalendar, Department, Escalation, Event, SlaVersion, Ticket, TicketStatus
-
-
-def _in_force(ticket_ids: Any) -> Select[Escalation]:
-    rows = select(Escalation).where(Escalation.ticket_id == sa.any_(ticket_ids), Escalation.ended_at.is_(None))
-    return rows.order_by(Escalation.id)
 
 
 def _calendars(ticket_ids: Any) -> Select[*tuple[Any, ...]]:
@@ -73,7 +68,7 @@ async def look(unit: Unit, tickets: list[Ticket]) -> dict[UUID, dt.datetime]:
 
 async def _escalations(unit: Unit, tickets: Sequence[Ticket]) -> dict[UUID, Escalation]:
     escalated = [ticket.id for ticket in tickets if ticket.escalation_rank]
-    found = await unit.lock_all(_in_force, escalated) if escalated else []
+    found = await unit.lock_all(all_in_force, escalated) if escalated else []
     return {escalation.ticket_id: escalation for escalation in found}
 
 

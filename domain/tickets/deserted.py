@@ -8,19 +8,14 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import aliased
 
 from domain import access
-from domain.escalations import raising
+from domain.escalations import all_in_force, raising
 from domain.jobs import RaiseDeserted
 from domain.ranges import FIRST
-from domain.tickets.leaving import LATEST_SECONDS
+from domain.tickets import leaving
 from infra.unit import Unit
 from models import Escalation, Person, Ticket
 
 BATCH = 500
-
-
-def _in_force(ticket_ids: Any) -> Select[Escalation]:
-    rows = select(Escalation).where(Escalation.ticket_id == sa.any_(ticket_ids), Escalation.ended_at.is_(None))
-    return rows.order_by(Escalation.id)
 
 
 def _deserted(person_id: Any, after: Any, most: int) -> Select[Ticket]:
@@ -41,8 +36,7 @@ def leave(unit: Unit, person_id: UUID) -> None:
 
     It is done once more for what was on its way to them just now.
     """
-    for delay in (0, LATEST_SECONDS):
-        unit.enqueue(RaiseDeserted(person_id, FIRST), delay=delay)
+    leaving.enqueue_twice(unit, RaiseDeserted(person_id, FIRST))
 
 
 async def look(unit: Unit, job: RaiseDeserted) -> None:
@@ -50,7 +44,7 @@ async def look(unit: Unit, job: RaiseDeserted) -> None:
     tickets = await unit.lock_all(_deserted, job.person_id, job.after, BATCH)
     if not tickets:
         return
-    found = await unit.lock_all(_in_force, [ticket.id for ticket in tickets])
+    found = await unit.lock_all(all_in_force, [ticket.id for ticket in tickets])
     await raising.anew(unit, tickets, {escalation.ticket_id: escalation for escalation in found})
     if len(tickets) == BATCH:
         unit.enqueue(RaiseDeserted(job.person_id, tickets[-1].id))

@@ -10,7 +10,7 @@ from domain import access, sla
 from domain.jobs import Unassign
 from domain.ranges import FIRST
 from domain.tickets import assigning, watching
-from infra.unit import Unit
+from infra.unit import Job, Unit
 from models import UNRESOLVED, Person, Ticket, Watcher
 
 BATCH = 500
@@ -34,8 +34,13 @@ def leave(unit: Unit, actor_id: UUID | None, person_id: UUID) -> None:
 
     It is done once more for what was on its way to them just now.
     """
+    enqueue_twice(unit, Unassign(person_id, actor_id, FIRST))
+
+
+def enqueue_twice(unit: Unit, job: Job) -> None:
+    """The job happens after the commit, and once more for what was on its way to somebody when they left."""
     for delay in (0, LATEST_SECONDS):
-        unit.enqueue(Unassign(person_id, actor_id, FIRST), delay=delay)
+        unit.enqueue(job, delay=delay)
 
 
 async def unassign(unit: Unit, job: Unassign) -> None:
