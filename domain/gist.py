@@ -7,7 +7,6 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import aliased
 
 from domain import access, history, news, tickets, words
@@ -80,9 +79,7 @@ def _into(viewer: Viewer) -> Any:
 
 def _files(works: access.Works) -> Any:
     """The names of the files that came with a comment, oldest first; NULL: none, as of all else."""
-    names = select(func.array_agg(aggregate_order_by(Attachment.filename, Attachment.id))).where(
-        Attachment.comment_id == history.id_in(Event, "comment_id"), access.if_of_side(works, ~Attachment.internal)
-    )
+    names = events.names_of_files(works).where(Attachment.comment_id == history.id_in(Event, "comment_id"))
     return sa.case((Event.kind == CommentAdded.__name__, names.correlate(Event, Ticket).scalar_subquery()))
 
 

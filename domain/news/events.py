@@ -93,14 +93,19 @@ def of(viewer: Viewer, event_ids: Any) -> Select[*tuple[Any, ...]]:
 
 def _files(works: access.Works) -> Any:
     """The names of the files that came with what the event names, oldest first; NULL: none, as of all other events."""
-    seen = access.if_of_side(works, ~Attachment.internal)
-    names = select(func.array_agg(aggregate_order_by(Attachment.filename, Attachment.id))).where(seen)
+    names = names_of_files(works)
     of_comment = names.where(Attachment.comment_id == Comment.id)
     of_ticket = names.where(Attachment.ticket_id == Ticket.id, Attachment.comment_id.is_(None))
     return sa.case(
         (Event.kind == CommentAdded.__name__, of_comment.scalar_subquery()),
         (Event.kind == TicketSubmitted.__name__, of_ticket.scalar_subquery()),
     )
+
+
+def names_of_files(works: access.Works) -> Select[*tuple[Any, ...]]:
+    """The names of files that whoever `works` on their ticket, or does not, may know of, oldest first; NULL: none."""
+    names = select(func.array_agg(aggregate_order_by(Attachment.filename, Attachment.id)))
+    return names.where(access.if_of_side(works, ~Attachment.internal))
 
 
 def goes_on_in(viewer: Viewer, into: Any) -> Any:
