@@ -1,5 +1,6 @@
 """Who is told of what: from the events that were recorded to notifications and emails."""
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -84,6 +85,7 @@ COMMENT = NotificationKind.COMMENT_ADDED
 REOPENED = NotificationKind.TICKET_REOPENED
 CONFIRMED = NotificationKind.RESOLUTION_CONFIRMED
 ESCALATED = NotificationKind.TICKET_ESCALATED
+EMAIL, IN_APP = MessageChannel.EMAIL, MessageChannel.IN_APP
 
 # Whoever stands in several rows of an event hears of it as the first of them says. What has no row is told to nobody.
 TABLE: dict[type[Happening], list[Told]] = {
@@ -145,7 +147,7 @@ async def announce(unit: Unit, saves: list[list[UUID]]) -> None:
     """
     abouts = await audiences.found(unit, [event_id for event_ids in saves for event_id in event_ids], WIDE)
     told = [list(_items([about for about in abouts if about.id in its])) for its in map(set, saves)]
-    letters = _together([_once(item for item in items if _has_mail(item) and _wants_mail(item)) for items in told])
+    letters = _together([_once(item for item in items if _has_mail(item) and _wants(item, EMAIL)) for items in told])
     # Their histories tell of the letters. They are held for no longer than it takes to write that.
     its = list({item.about.ticket.id for items in letters for item in items})
     held = {ticket.id: ticket for ticket in await unit.lock_all(audiences.tickets, its)} if its else {}
@@ -156,12 +158,12 @@ async def announce(unit: Unit, saves: list[list[UUID]]) -> None:
         [
             inboxes.News(item.person.id, item.kind, item.about.id, item.about.ticket.id, item.about.actor_id)
             for items in told
-            for item in _once((item for item in items if _wants_in_app(item)), in_app=True)
+            for item in _once((item for item in items if _wants(item, IN_APP)), in_app=True)
         ],
     )
     for items in letters:
         _mail(unit, items)
-    for item in (item for items in told for item in items if _is_missed(item)):
+    for item in filter(_is_missed, itertools.chain.from_iterable(told)):
         message = messages.queue(
             unit,
             MessageKind[item.kind.name],
@@ -236,18 +238,14 @@ def _of(item: Item) -> tuple[UUID, UUID]:
     return item.person.id, item.about.ticket.id
 
 
-def _wants_in_app(item: Item) -> bool:
-    return preferences.wanted(item.person.said, item.kind, MessageChannel.IN_APP)
-
-
-def _wants_mail(item: Item) -> bool:
-    return preferences.wanted(item.person.said, item.kind, MessageChannel.EMAIL)
+def _wants(item: Item, channel: MessageChannel) -> bool:
+    return preferences.wanted(item.person.said, item.kind, channel)
 
 
 def _is_missed(item: Item) -> bool:
     """Whether whoever wrote to the requester is to know that these don't want it by email."""
     to_requester = item.kind is COMMENT and item.person.id == item.about.ticket.requester_id
-    return to_requester and _has_mail(item) and not _wants_mail(item)
+    return to_requester and _has_mail(item) and not _wants(item, EMAIL)
 
 
 def _mail(unit: Unit, items: list[Item]) -> None:
@@ -331,13 +329,13 @@ async def warn(unit: Unit, warnings: Sequence[Warned]) -> None:
             inboxes.News(person_id, kind, warning.cause_id, warning.ticket.id)
             for warning in warnings
             for person_id in warning.people
-            if wanted(person_id, MessageChannel.IN_APP)
+            if wanted(person_id, IN_APP)
         ],
     )
     letters: dict[UUID, dict[UUID, Ticket]] = defaultdict(dict)
     for warning in warnings:
         for person_id in warning.people:
-            if wanted(person_id, MessageChannel.EMAIL):
+            if wanted(person_id, EMAIL):
                 letters[person_id][warning.ticket.id] = warning.ticket
     # The letter says when a ticket is due; the event only leads to it.
     told = [warning.ticket.id for warning in warnings]
