@@ -47,7 +47,7 @@ class Window:
         if self.backward and asked.first is not None:
             raise BadRequest("Give first or last, not both.")
         self.size = asked.last or asked.first or USUAL_PAGE
-        self.order = page.once("order", lambda: orders(page.order, page.types))
+        self.order = order_of(page)
         self.mark = page.once(("mark", item.name), lambda: mark_of(item.name, self.order))
         self.after = Bound(self.values(walk, asked.after), forward=True) if asked.after is not None else None
         self.before = Bound(self.values(walk, asked.before), forward=False) if asked.before is not None else None
@@ -135,9 +135,15 @@ def directions(order: Sequence[Order], *, backward: bool) -> list[Any]:
     return [each.expression.desc() if each.descending != backward else each.expression.asc() for each in order]
 
 
+def order_of(page: Page) -> tuple[Order, ...]:
+    """What its rows are ordered by."""
+    found: tuple[Order, ...] = page.once("order", lambda: orders(page.order, page.types))
+    return found
+
+
 def first_rows(page: Page, most: int, bounds: Sequence[Bound] = (), *, backward: bool = False) -> Select[Any]:
     """The first `most` rows of a list within its bounds, or the last ones, which then come first."""
-    order = orders(page.order, page.types)
+    order = order_of(page)
     rows = nearest(page, bounds, most, backward=backward) if page.ways else page.rows
     rows = rows.where(*(bound.holds(order) for bound in bounds))
     return rows.order_by(None).order_by(*directions(order, backward=backward)).limit(most)
@@ -146,7 +152,7 @@ def first_rows(page: Page, most: int, bounds: Sequence[Bound] = (), *, backward:
 def nearest(page: Page, bounds: Sequence[Bound], most: int, *, backward: bool) -> Select[Any]:
     """The rows that a page can be made of: the first `most` within its bounds that any way finds, or the pool."""
     key = key_of(page)
-    usual = orders(page.order, page.types)
+    usual = order_of(page)
     if page.pool is not None:
         usual, bounds, most, backward = orders(page.pool.order, None), [], page.pool.most, False
     found: list[Select[Any]] = []
