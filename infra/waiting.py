@@ -17,7 +17,7 @@ WITH owed AS MATERIALIZED (
 ), dead AS MATERIALIZED (
     SELECT FROM jobs WHERE state = 'DEAD' LIMIT {MOST_COUNTED}
 ), dead_mail AS MATERIALIZED (
-    SELECT FROM dead_letters WHERE status = 'WAITING' AND kind = 'EMAIL' ORDER BY failed_at LIMIT {MOST_COUNTED}
+    SELECT FROM dead_letters WHERE status = 'WAITING' AND kind = 'EMAIL' LIMIT {MOST_COUNTED}
 ), mail AS MATERIALIZED (
     SELECT not_before FROM messages WHERE status = 'QUEUED' ORDER BY not_before LIMIT {MOST_COUNTED}
 ), undecided AS MATERIALIZED (
