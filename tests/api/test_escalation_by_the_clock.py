@@ -492,7 +492,7 @@ async def test_time_is_working_time_of_the_calendar_that_the_policy_names(
     await sweep()
     assert await level() is None
 
-    await database.rows("UPDATE tickets SET sla_version_id = :id, timer_at = now()", id=version.id)
+    await database.rows("UPDATE tickets SET sla_version_id = :id, timer_at = now() - interval '1 s'", id=version.id)
     await sweep()
 
     assert await level() == "TEAM_LEAD"
