@@ -37,7 +37,8 @@ def table(results: list[Result]) -> Table:
 def judged(waits: Waiting) -> Iterator[Result]:
     """What of it is as it should be."""
     late = waits.oldest_due_seconds
-    yield Result("jobs", good=True, said=f"{waits.queued:,} queued, {waits.running:,} running")
+    failing = f" ({waits.failing:,} of them failed before)" if waits.failing else ""
+    yield Result("jobs", good=True, said=f"{waits.queued:,} queued{failing}, {waits.running:,} running")
     yield Result("relay lag", good=late <= LATE_JOB_SECONDS, said=f"the oldest job that is due waits {late:,.0f} s")
     yield Result("dead jobs", good=not waits.dead, said=f"{waits.dead:,} given up")
     late = waits.oldest_unsent_mail_seconds

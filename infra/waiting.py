@@ -13,7 +13,7 @@ ANSWER_SECONDS = 3
 # Each part walks an index of what is left to do, never what is done.
 STATEMENT = f"""
 WITH owed AS MATERIALIZED (
-    SELECT state, due_at FROM jobs WHERE state IN ('QUEUED', 'RUNNING') ORDER BY due_at LIMIT {MOST_COUNTED}
+    SELECT state, attempts, due_at FROM jobs WHERE state IN ('QUEUED', 'RUNNING') ORDER BY due_at LIMIT {MOST_COUNTED}
 ), dead AS MATERIALIZED (
     SELECT FROM jobs WHERE state = 'DEAD' LIMIT {MOST_COUNTED}
 ), dead_mail AS MATERIALIZED (
@@ -26,6 +26,7 @@ WITH owed AS MATERIALIZED (
 SELECT
     (SELECT count(*) FROM owed WHERE state = 'QUEUED') AS queued,
     (SELECT count(*) FROM owed WHERE state = 'RUNNING') AS running,
+    (SELECT count(*) FROM owed WHERE state = 'QUEUED' AND attempts > 0) AS failing,
     (SELECT count(*) FROM dead) AS dead,
     (SELECT greatest(0, extract(epoch FROM now() - min(due_at)))::float8 FROM owed) AS oldest_due_seconds,
     (SELECT count(*) FROM dead_mail) AS dead_mail,
@@ -43,6 +44,7 @@ class Waiting:
 
     queued: int
     running: int
+    failing: int  # of those that are queued: they are tried again, until they are given up
     dead: int
     oldest_due_seconds: float  # how long the relay or a worker owes what should have been done first
     dead_mail: int  # that was given up, and waits for somebody to decide

@@ -67,6 +67,9 @@ def _of_database(waiting: Waiting) -> Iterator[Metric]:
         jobs.add_metric([state], getattr(waiting, state))
     yield jobs
     yield GaugeMetricFamily(
+        "deskwire_failing_jobs", "Queued jobs that have failed and are tried again, at most 100,000.", waiting.failing
+    )
+    yield GaugeMetricFamily(
         "deskwire_oldest_due_job_seconds", "How long the job that is owed most waits.", waiting.oldest_due_seconds
     )
     yield GaugeMetricFamily(

@@ -11,6 +11,7 @@ from infra.waiting import Waiting
 CALM = Waiting(
     queued=3,
     running=1,
+    failing=0,
     dead=0,
     dead_mail=0,
     oldest_due_seconds=0.2,
@@ -35,6 +36,7 @@ def shown(results):
         ({"oldest_due_seconds": 61.0}, ["relay lag"]),
         ({"oldest_unsent_mail_seconds": 601.0}, ["unsent mail"]),
         ({"queued": 100_000}, []),
+        ({"failing": 2}, []),  # until they are given up
         ({"dead_mail": 3}, []),  # some addresses are always wrong
         ({"waiting_mail": 3, "oldest_waiting_mail_seconds": 90_000.0}, []),  # it may be spam
     ],

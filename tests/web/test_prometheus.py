@@ -57,15 +57,16 @@ async def test_processes_at_one_address_are_told_apart(desk, application):
     assert await labels(2) == {str(os.getpid())}
 
 
-async def owe(database, state, ago, kind="Nothing"):
+async def owe(database, state, ago, kind="Nothing", attempts=1):
     await database.rows(
         "INSERT INTO jobs (id, kind, payload, state, attempts, due_at, created_at, settled_at) VALUES"
-        " (CAST(:id AS uuid), :kind, '{}', CAST(:state AS text), 1, now() - make_interval(secs => :ago), now(),"
+        " (CAST(:id AS uuid), :kind, '{}', CAST(:state AS text), :attempts, now() - make_interval(secs => :ago), now(),"
         " CASE WHEN CAST(:state AS text) IN ('DEAD', 'DONE') THEN now() END)",
         id=new_id(),
         kind=kind,
         state=state,
         ago=ago,
+        attempts=attempts,
     )
 
 
@@ -83,6 +84,14 @@ async def test_jobs_are_told_by_state_and_how_long_the_oldest_is_owed(told, data
     }
     assert 90 <= now["deskwire_oldest_due_job_seconds"] < 120
     assert now["deskwire_database_up"] == 1
+
+
+async def test_what_has_failed_and_is_tried_again_is_told_until_it_is_over(told, database):
+    await database.rows("DELETE FROM jobs")
+    for state, attempts in (("QUEUED", 0), ("QUEUED", 1), ("QUEUED", 3), ("RUNNING", 2), ("DEAD", 9), ("DONE", 2)):
+        await owe(database, state, -60, attempts=attempts)
+
+    assert (await told())["deskwire_failing_jobs"] == 2
 
 
 async def test_what_is_due_later_is_not_owed(told, database):
