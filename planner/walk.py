@@ -7,14 +7,11 @@ from functools import partial
 from typing import Any
 
 import graphql
-import orjson
 import sqlalchemy as sa
 import strawberry
 from graphql import FieldNode
-from sqlalchemy import Select, cast, func
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Select, func
 from sqlalchemy.sql.elements import ClauseElement
-from sqlalchemy.sql.functions import count as counting
 
 from planner.arguments import Binder
 from planner.cards import MARK
@@ -24,26 +21,19 @@ from planner.continued import PLACE, Continued
 from planner.documents import declared_of
 from planner.fields import DEFINITION, Computed, Declared, Later, When
 from planner.kept import Kept, Varying, sign
-from planner.nodes import STORED, Each, IdOf, OneOf, Stored, prefix_of
+from planner.leaves import Encoded, Prefixed, is_sql, leaf, may_be_null
+from planner.nodes import STORED, Each, OneOf, Stored
 from planner.pages import CURSORS, PAGING, Page, PageArguments
 from planner.rows import Held, Related, Row, of_its_rows, within
 from planner.selection import Selections, Setting, selections
 from planner.text import (
-    DIALECT,
-    ENCODINGS,
-    PLAIN_ITEMS,
-    Asked,
     Parts,
     Written,
     as_json,
     as_text,
-    bare,
     chain,
     either,
-    element,
-    escaped,
     first_of,
-    in_quotes,
     listed,
     literal,
     missing,
@@ -56,7 +46,6 @@ from planner.text import (
 from planner.values import Shape, shaping
 
 NO_ARGUMENTS: frozenset[str] = frozenset()
-Encoded = tuple[Parts, bool]  # a value's text, and whether it may be NULL
 
 
 class Walk(Connecting):
@@ -83,9 +72,9 @@ class Walk(Connecting):
         """The text of a field's value."""
         name = nodes[0].name.value
         if isinstance(row, Row):
-            leaf = self.kept.leaf((type_, name), self.standing, row, partial(self.alike, type_, nodes[0]))
-            if leaf is not None:
-                return leaf
+            known = self.kept.leaf((type_, name), self.standing, row, partial(self.alike, type_, nodes[0]))
+            if known is not None:
+                return known
         value = self.value(type_, nodes[0], row)
         if isinstance(value, Later):
             return self.place(nodes, value)
@@ -149,8 +138,8 @@ class Walk(Connecting):
             if required:
                 raise TypeError(f"{where} can't be null, and its build returned None")
             return ["null"]
-        parts, may_be_null = self.read(graphql.get_nullable_type(type_), inner, value, where)
-        if not may_be_null:
+        parts, may_be_missing = self.read(graphql.get_nullable_type(type_), inner, value, where)
+        if not may_be_missing:
             return parts
         return or_missing(parts, where) if required else or_null(parts)
 
@@ -162,7 +151,7 @@ class Walk(Connecting):
         if isinstance(value, Computed):
             return self.marker(value, shaping(self, type_, inner)), False
         if graphql.is_leaf_type(graphql.get_named_type(type_)):
-            return self.leaf(type_, value)
+            return leaf(type_, value, self.alias)
         if graphql.is_list_type(type_):
             return self.many(type_.of_type, inner, value, where), False
         return self.single(type_, inner, value, where)
@@ -200,13 +189,13 @@ class Walk(Connecting):
             return card
         row = Row(self.alias(), relation.mapper.class_)
         mine, theirs = relation.parent, relation.mapper
-        matching, may_be_null = [], relation.direction.name != "MANYTOONE"
+        matching, may_be_missing = [], relation.direction.name != "MANYTOONE"
         for local, remote in relation.local_remote_pairs or ():
-            may_be_null = may_be_null or bool(local.nullable)
+            may_be_missing = may_be_missing or bool(local.nullable)
             here = getattr(related.row, mine.get_property_by_column(local).key)
             matching.append(Written(here, " = ", getattr(row, theirs.get_property_by_column(remote).key)))
         item = chain(self.one_of(type_, inner, row))
-        return [nested(item, within(row), *matching)], may_be_null
+        return [nested(item, within(row), *matching)], may_be_missing
 
     def card(self, type_: Any, inner: Selections, related: Related) -> Encoded | None:
         """The place of a card, when all that is selected of the row are columns, and cards of such rows are kept."""
@@ -283,56 +272,14 @@ class Walk(Connecting):
         item = first_of(*found, *nothing) if found or nothing else Written("'null'")
         return listed(nested(strung(item, " ORDER BY k.place"), keys))
 
-    # --- Leaves -------------------------------------------------------------------------------------------------------
+    # --- Places -------------------------------------------------------------------------------------------------------
 
-    def leaf(self, type_: Any, value: Any) -> Encoded:
-        """A scalar, an enum, or a list of them."""
-        if isinstance(value, IdOf | Prefixed):
-            return self.id(value if isinstance(value, Prefixed) else Prefixed(prefix_of(value.model), value.key))
-        if isinstance(value, Select):
-            if graphql.is_list_type(type_):
-                return self.leaves(graphql.get_named_type(type_), value), False
-            value = value.scalar_subquery()
-        elif hasattr(value, "__clause_element__"):
-            value = value.__clause_element__()
-        if not isinstance(value, ClauseElement):
-            return [plain(type_, value)], False
-        return self.expression(type_, value)
-
-    def id(self, value: Prefixed) -> Encoded:
-        """A global id."""
-        if isinstance(value.value, ClauseElement):
-            return [f'"{value.prefix}_', as_text(value.value), '"'], may_be_null(value.value)
-        return [f'"{value.prefix}_{value.value}"'], False
-
-    def expression(self, type_: Any, value: Any) -> Encoded:
-        """What an expression gives, one or an array."""
-        named = graphql.get_named_type(type_)
-        if not graphql.is_list_type(type_):
-            return encoding(named)(value), may_be_null(value)
-        if graphql.is_enum_type(named) or named.name in PLAIN_ITEMS:
-            return bare(Written("array_to_json(", element(value), ")")), may_be_null(value)
-        items = func.unnest(value).table_valued("item").render_derived(name=self.alias())
-        return [either([(cast(value, ARRAY(sa.Text)).is_not(None), chain(self.joined(named, items, "item")))])], True
-
-    def leaves(self, named: Any, rows: Select[Any]) -> Parts:
-        """The one column of some rows as a list."""
-        table = rows.subquery(self.alias())
-        return self.joined(named, table, next(iter(table.c)).name)
-
-    def joined(self, named: Any, table: Any, column: str) -> Parts:
-        """A column as a list."""
-        type_ = next(iter(table.c)).type
-        item = Held(f"{table.name}.{DIALECT.identifier_preparer.quote(column)}", type_, nullable=True)
-        text = or_missing(encoding(named)(item), named.name)
-        return listed(nested(strung(chain(text)), table))
-
-    def marker(self, leaf: Computed, shape: Shape) -> Parts:
+    def marker(self, value: Computed, shape: Shape) -> Parts:
         """A place in the text that a function fills: a control character can't stand there otherwise."""
         parts: Parts = [f"\x01{len(self.computed)}:"]
-        function = partial(leaf.function, self.setting.given)
+        function = partial(value.function, self.setting.given)
         self.computed.append(lambda *values: shape(function(*values)))
-        for number, column in enumerate(leaf.columns):
+        for number, column in enumerate(value.columns):
             parts += ["\x02"] * bool(number) + or_null([as_json(column)])
         return [*parts, "\x01"]
 
@@ -343,16 +290,6 @@ class Walk(Connecting):
         for number, value in enumerate(later.arguments.values()):
             parts += ["\x02"] * bool(number) + or_null([as_text(value)])
         return [*parts, PLACE]
-
-
-class Prefixed:
-    """A key and what stands before it in an id."""
-
-    __slots__ = ("prefix", "value")
-
-    def __init__(self, prefix: str, value: Any) -> None:
-        """`value`: an expression or a key."""
-        self.prefix, self.value = prefix, value
 
 
 def never_none(function: Any, where: str, *arguments: Any) -> Any:
@@ -374,33 +311,3 @@ def is_column(type_: Any, name: str) -> bool:
     field = type_.fields[name]
     declared = declared_of(field)
     return declared is not None and declared.build is None and graphql.is_leaf_type(graphql.get_named_type(field.type))
-
-
-def is_sql(value: Any) -> bool:
-    """Whether a value is SQL and nothing else."""
-    if isinstance(value, When):
-        return is_sql(value.value)
-    value = value.value if isinstance(value, Prefixed) else value.key if isinstance(value, IdOf) else value
-    return isinstance(value, ClauseElement)
-
-
-def may_be_null(value: Any) -> bool:
-    """Whether an expression may be NULL, as far as it tells."""
-    if isinstance(value, Held):
-        return value.nullable
-    return not isinstance(value, Asked | counting | sa.sql.elements.True_ | sa.sql.elements.False_ | sa.Exists)
-
-
-def encoding(named: Any) -> Any:
-    """How a leaf type is written."""
-    return in_quotes if graphql.is_enum_type(named) else ENCODINGS.get(named.name, escaped)
-
-
-def plain(type_: Any, value: Any) -> str:
-    """A value that Python has, as JSON text."""
-    if graphql.is_list_type(type_):
-        return "[" + ",".join(plain(type_.of_type, item) for item in value) + "]"
-    if value is None:
-        return "null"
-    written = graphql.get_named_type(type_).coerce_output_value(value)
-    return orjson.dumps(written).decode()
