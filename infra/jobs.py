@@ -16,7 +16,6 @@ import orjson
 import sqlalchemy as sa
 import structlog
 from opentelemetry.trace import SpanKind
-from redis.exceptions import RedisError
 
 from infra import tracing
 from infra.auditing import acting
@@ -36,8 +35,6 @@ JOB_SECONDS = 20
 GOES_ON_SECONDS = 4  # with sets of a kind, of which the last may take as long as any job
 MOST_LOST = 5  # workers that one job may take with it
 MOST_ERROR = 2000  # characters
-RELAY_SECONDS = 2.0
-RELAY_BATCH = 1000
 GRACE = dt.timedelta(seconds=1)  # the commit's own wake-up goes first
 
 AJob = TypeVar("AJob", bound=Job)
@@ -146,7 +143,8 @@ def performers() -> dict[type[Job], Callable[[Any], Awaitable[None]]]:
     return dict(_performers)
 
 
-def _due(moment: Any) -> sa.ColumnElement[bool]:
+def due(moment: Any) -> sa.ColumnElement[bool]:
+    """Whether a job is to be performed at this moment, for the first time or again."""
     return sa.and_(JobRow.state.in_([JobState.QUEUED, JobState.RUNNING]), JobRow.due_at <= moment)
 
 
@@ -154,7 +152,7 @@ def _claim(row_id: Any, grace: Any, lease: Any) -> sa.Update:
     # By one clock for all, PostgreSQL's, or a machine whose own is ahead would take jobs from those who perform them.
     return (
         sa.update(JobRow)
-        .where(JobRow.id == row_id, _due(sa.func.now() + grace))
+        .where(JobRow.id == row_id, due(sa.func.now() + grace))
         .values(
             state=JobState.RUNNING,
             attempts=JobRow.attempts + 1,
@@ -357,51 +355,3 @@ def _readers(kind: Any) -> dict[str, Callable[[Any], Any]]:
     hints = typing.get_type_hints(kind)
     names = [field.name for field in dataclasses.fields(kind)]
     return {name: readers.get(hints[name], lambda value: value) for name in names}
-
-
-def _owed(grace: Any) -> sa.Select[*tuple[Any, ...]]:
-    return (
-        sa.select(JobRow.id, JobRow.kind, JobRow.attempts, JobRow.trace)
-        .where(_due(sa.func.now() - grace))
-        .order_by(JobRow.due_at)
-        .limit(RELAY_BATCH)
-        .with_for_update(skip_locked=True)
-    )
-
-
-def _wakes(owed: list[Any]) -> tuple[list[tuple[UUID, int]], set[str]]:
-    """Rows to wake, and kinds of which what is fresh is performed together."""
-    rows, kinds = [], set()
-    for row_id, kind, attempts, trace in owed:
-        if joins(kind, attempts, trace):
-            kinds.add(kind)
-        else:
-            rows.append((row_id, attempts))
-    return rows, kinds
-
-
-async def relay_forever(desk: Desk) -> None:
-    """Wake again what is owed: what Redis lost, what it never heard of, and what a killed worker left."""
-    while True:
-        await asyncio.sleep(RELAY_SECONDS)
-        try:
-            async with desk.writes.begin() as unit:
-                owed = await unit.run(_owed, GRACE)
-            if owed:
-                await desk.bus.relay(*_wakes(owed))
-        except (RedisError, OSError, Unavailable) as error:
-            log.warning("relay_waits", error=told(error))
-        except Exception as error:  # noqa: BLE001 # it must go on as long as the worker lives
-            report(error)
-
-
-KEPT = dt.timedelta(days=7)
-
-
-def _old(moment: Any) -> sa.Delete:
-    return sa.delete(JobRow).where(JobRow.state == JobState.DONE, JobRow.settled_at < moment)
-
-
-async def sweep(desk: Desk) -> None:
-    """Forget jobs that were done a week ago. What was given up stays until somebody decides."""
-    await desk.writes.forget(_old, now() - KEPT)

@@ -19,7 +19,7 @@ from arq import cron
 from arq.worker import Worker, func
 from redis.exceptions import RedisError
 
-from infra import jobs, migrations, tracing
+from infra import jobs, migrations, relaying, tracing
 from infra.desk import Desk
 from infra.faults import told
 from infra.logs import lifetime, report
@@ -70,7 +70,7 @@ async def _work(settings: Settings, desk: Desk, ticks: Sequence[Tick]) -> None:
     await asyncio.wait({migrated, stopped}, return_when=asyncio.FIRST_COMPLETED)
     if not migrated.cancel():
         migrated.result()  # raises why nobody will know
-    relay = asyncio.create_task(jobs.relay_forever(desk))
+    relay = asyncio.create_task(relaying.relay_forever(desk))
     present = asyncio.create_task(_present(desk))
     try:
         while not stopping.is_set():

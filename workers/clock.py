@@ -5,7 +5,7 @@ from domain.articles import views as article_views
 from domain.maintenance import clock as maintenance
 from domain.metrics import counting
 from domain.tickets import offering, timers
-from infra import jobs
+from infra import relaying
 from infra.worker import Tick
 
 TICKS = (
@@ -19,6 +19,6 @@ TICKS = (
     Tick(3600, idempotency.sweep),
     Tick(3600, sessions.sweep),
     Tick(3600, api_tokens.sweep),
-    Tick(3600, jobs.sweep),
+    Tick(3600, relaying.sweep),
     Tick(3600, article_views.sweep),
 )

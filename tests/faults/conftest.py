@@ -46,8 +46,8 @@ DISK_BYTES = 512 * 1024 * 1024
 HASTY = """
 import datetime as dt, desk
 from domain import attempts
-from infra import jobs
-jobs.LEASE, jobs.JOB_SECONDS, jobs.RELAY_SECONDS = dt.timedelta(seconds=3), 5, 0.5
+from infra import jobs, relaying
+jobs.LEASE, jobs.JOB_SECONDS, relaying.RELAY_SECONDS = dt.timedelta(seconds=3), 5, 0.5
 for limit in (attempts.SUBMIT_BY_CUSTOMER, attempts.COMMENT_BY_CUSTOMER):
     object.__setattr__(limit, "most", 1_000_000)
 desk.app()

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from infra import jobs
+from infra import jobs, relaying
 
 AT_ONCE = 1.5  # seconds that a mutation may take while something else is away
 WATCH = "subscription ($id: ID!) { ticketUpdated(id: $id) { lastSeq subject } }"
@@ -346,4 +346,4 @@ async def test_a_flood_of_jobs_is_done_though_redis_forgets_and_the_worker_is_ki
 
 
 def test_the_lease_of_a_real_desk_is_over_within_a_minute():
-    assert jobs.LEASE.total_seconds() + jobs.GRACE.total_seconds() + jobs.RELAY_SECONDS < 60
+    assert jobs.LEASE.total_seconds() + jobs.GRACE.total_seconds() + relaying.RELAY_SECONDS < 60

@@ -3,7 +3,7 @@
 import pytest
 
 from domain import attempts, idempotency, sessions
-from infra import jobs, writes
+from infra import relaying, writes
 from infra.writes import Writes
 
 OLD = "now() - interval '100 days'"
@@ -18,7 +18,7 @@ MADE = {
     "sign_in_links": f"(id, person_id, created_at, expires_at) SELECT uuidv7(), :person, {OLD}, {OLD}",
 }
 SWEEPS = {
-    "jobs": jobs.sweep,
+    "jobs": relaying.sweep,
     "attempts": attempts.sweep,
     "idempotency_keys": idempotency.sweep,
     "sessions": sessions.sweep,

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from structlog.testing import capture_logs
 
-from infra import hub, jobs, worker
+from infra import hub, jobs, relaying, worker
 from infra.faults import traced
 from infra.ids import new_id
 from infra.jobs import LostClaim, Work
@@ -186,7 +186,7 @@ async def test_a_failure_is_tried_again_later_and_at_last_given_up(desk, databas
     assert dead["settled_at"] is not None
     assert dead["last_error"].startswith("ValueError (")
     assert not await jobs.perform(desk, row_id)
-    await jobs.sweep(desk)
+    await relaying.sweep(desk)
     assert (await row(row_id))["state"] == "DEAD"  # stays visible
 
 
@@ -262,7 +262,7 @@ def test_limits_leave_room_for_each_other():
     arqs = jobs.JOB_SECONDS + worker.MARGIN_SECONDS  # else arq would end jobs as if the worker were stopped
     assert jobs.JOB_SECONDS + jobs.GOES_ON_SECONDS < arqs < jobs.LEASE.total_seconds()
     # A killed worker's job is begun by another within a minute.
-    assert jobs.LEASE.total_seconds() + jobs.GRACE.total_seconds() + jobs.RELAY_SECONDS < 60
+    assert jobs.LEASE.total_seconds() + jobs.GRACE.total_seconds() + relaying.RELAY_SECONDS < 60
 
 
 async def test_a_worker_that_is_stopped_hands_its_job_back_at_once(desk, enqueue, row):
@@ -316,7 +316,7 @@ async def test_done_jobs_are_forgotten_after_a_week(desk, database, enqueue):
         assert await jobs.perform(desk, row_id)
     await database.rows("UPDATE jobs SET settled_at = now() - interval '8 days' WHERE id = :id", id=old)
 
-    await jobs.sweep(desk)
+    await relaying.sweep(desk)
 
     assert [row["id"] for row in await database.rows("SELECT id FROM jobs")] == [young]
 
@@ -472,7 +472,7 @@ async def test_what_a_killed_worker_had_together_is_begun_again_one_by_one(desk,
     assert await states(database) == [(number, "RUNNING", 1) for number in range(3)]
     await database.rows("UPDATE jobs SET due_at = now() - interval '5 seconds'")
 
-    rows, kinds = jobs._wakes(await _owed(desk))
+    rows, kinds = relaying._wakes(await _owed(desk))
     assert (len(rows), kinds) == (3, set())
     batches.does = None
     for row_id, _ in rows:
@@ -482,7 +482,7 @@ async def test_what_a_killed_worker_had_together_is_begun_again_one_by_one(desk,
 
 async def _owed(desk):
     async with desk.writes.begin() as unit:
-        return await unit.run(jobs._owed, jobs.GRACE)
+        return await unit.run(relaying._owed, jobs.GRACE)
 
 
 async def test_those_due_in_one_moment_wake_once_and_the_relay_wakes_their_kind(desk, database, redis, batches):
@@ -497,7 +497,7 @@ async def test_those_due_in_one_moment_wake_once_and_the_relay_wakes_their_kind(
     ((due),) = (await queued(redis)).values()
     assert 0 < due - asked[0][1].timestamp() < 1
     await asyncio.sleep(jobs.GRACE.total_seconds())
-    assert jobs._wakes(await _owed(desk)) == ([], {"DoTogether"})
+    assert relaying._wakes(await _owed(desk)) == ([], {"DoTogether"})
 
 
 async def test_what_is_traced_is_performed_alone(desk, database, batches, monkeypatch):
@@ -541,9 +541,9 @@ async def until(condition):
 @pytest.fixture
 async def relay(desk, monkeypatch):
     """The relay, in a hurry."""
-    monkeypatch.setattr(jobs, "RELAY_SECONDS", 0.05)
-    monkeypatch.setattr(jobs, "GRACE", dt.timedelta(0))
-    task = asyncio.create_task(jobs.relay_forever(desk))
+    monkeypatch.setattr(relaying, "RELAY_SECONDS", 0.05)
+    monkeypatch.setattr(relaying, "GRACE", dt.timedelta(0))
+    task = asyncio.create_task(relaying.relay_forever(desk))
     yield
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):

@@ -16,7 +16,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 
-from infra import checks, jobs, migrations, worker
+from infra import checks, migrations, relaying, worker
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRST = """revision = "aaaa"\ndown_revision = None
@@ -160,7 +160,7 @@ async def test_it_is_checked_whether_the_tables_are_those_of_this_version_or_a_l
 
 async def test_a_worker_works_once_the_database_is_migrated(migrated, desk, database, standing, monkeypatch):
     monkeypatch.setattr(migrations, "LOOK_SECONDS", 0.05)
-    monkeypatch.setattr(jobs, "RELAY_SECONDS", 0.1)
+    monkeypatch.setattr(relaying, "RELAY_SECONDS", 0.1)
     monkeypatch.setattr("infra.redis.WORKERS", "deskwire:workers:migrating")
     await standing(migrations._known()[migrations.head()])
 

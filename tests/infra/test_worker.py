@@ -10,7 +10,7 @@ import time_machine
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from infra import jobs, worker
+from infra import jobs, relaying, worker
 from infra.unit import Job
 
 PATIENCE_SECONDS = 10
@@ -93,12 +93,12 @@ def until_done(database):
 @pytest.fixture
 def working(desk, settings, monkeypatch):
     """A worker's loop, and its relay, which looks often."""
-    monkeypatch.setattr(jobs, "RELAY_SECONDS", 0.1)
+    monkeypatch.setattr(relaying, "RELAY_SECONDS", 0.1)
 
     @contextlib.asynccontextmanager
     async def running():
         made = worker._worker(settings, desk, [])
-        polling, relay = asyncio.create_task(made.async_run()), asyncio.create_task(jobs.relay_forever(desk))
+        polling, relay = asyncio.create_task(made.async_run()), asyncio.create_task(relaying.relay_forever(desk))
         try:
             yield
         finally:

@@ -38,7 +38,7 @@ from domain.sla import looking as sla_looks
 from domain.sla import recalculating
 from domain.tickets import confirming, conflicts, escalating, offering, search, statuses, timers
 from domain.tickets.lists import TicketOrderField
-from infra import jobs, transactions, writes
+from infra import jobs, relaying, transactions, writes
 from infra.ids import new_id
 from infra.postgres import Reads
 from infra.statements import prepare
@@ -241,8 +241,8 @@ async def test_notifications(plans, people, viewer):
         (jobs._claim, (new_id(), jobs.GRACE, jobs.LEASE), False),
         (jobs._claim_together, ("Announce", 25, jobs.GRACE, jobs.LEASE), False),
         (jobs._claimed, ([new_id()], 1), True),
-        (jobs._owed, (jobs.GRACE,), False),
-        (writes._some, (jobs._old, now() - jobs.KEPT, 10), False),
+        (relaying._owed, (jobs.GRACE,), False),
+        (writes._some, (relaying._old, now() - relaying.KEPT, 10), False),
         (attachments._orphans, (now(), 10), True),
         (attachments._own, (Viewer(Role.AGENT, new_id()), [new_id()]), True),
         (sessions._ended_since, (now() - dt.timedelta(minutes=6),), False),
