@@ -12,8 +12,8 @@ from planner.engine import Answer
 from planner.streams import Stream
 from web.accepting import EVENT_STREAM
 from web.cohorts import Cohorts
+from web.connections import Connection
 from web.identity import Identities
-from web.serving import Connection
 from web.streaming import SEND_SECONDS, Gone, errors_in, errors_of, live
 
 HEADERS = [

@@ -21,7 +21,7 @@ from planner.errors import PersistedQueryNotFound
 from planner.streams import Stream
 from resolvers.sessions import COOKIE
 from schema.context import Context
-from web import event_streams, graphiql, serving, traces
+from web import connections, event_streams, graphiql, traces
 from web.accepting import EVENT_STREAM, PLAIN_JSON, taken
 from web.cohorts import Cohorts
 from web.cookies import Cookies
@@ -60,7 +60,7 @@ class GraphQL:
                 await graphiql.page(self._desk.settings)(scope, receive, send)
                 return
             if method == "OPTIONS":
-                await serving.answer(scope, send, 204, [(b"allow", b"GET, POST, OPTIONS")], b"")
+                await connections.answer(scope, send, 204, [(b"allow", b"GET, POST, OPTIONS")], b"")
                 return
             if client.kind is None:
                 raise Wrong(406, NOT_TAKEN)
@@ -219,4 +219,4 @@ async def _send(
         (b"vary", b"accept"),
         *more,
     ]
-    await serving.answer(scope, send, status, headers, body)
+    await connections.answer(scope, send, status, headers, body)

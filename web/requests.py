@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope
 
 from infra.overdue import Overdue
-from web import serving
+from web import connections
 
 MOST_BYTES = 1024 * 1024
 BODY_SECONDS = 20.0
@@ -47,7 +47,7 @@ class Bodies:
 
     async def read(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
         """A request's body. Raises Wrong when it's too large, or too slow, or ends early."""
-        if (whole := serving.whole_body(receive)) is not None:  # as nearly all are: then nothing is waited for
+        if (whole := connections.whole_body(receive)) is not None:  # as nearly all are: then nothing is waited for
             if len(whole) > self._most:
                 raise _too_large(self._most)
             return whole

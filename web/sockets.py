@@ -25,11 +25,11 @@ from schema.context import Context
 from web import counters, traces
 from web.cohorts import Cohorts
 from web.cookies import Cookies
+from web.frames import Socket as Connection
+from web.frames import text_frame
 from web.identity import Identities, Watched
 from web.operations import Asked, Malformed, Unwritable, asked
 from web.requests import address
-from web.serving import Socket as Connection
-from web.serving import text_frame
 from web.shares import FLOOD, MESSAGE, SOCKET, Shares, TooMany, whose
 from web.streaming import SEND_SECONDS, Gone, begun, errors_in, errors_of, found, live
 

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from web import serving
+from web import connections
 
 LIVE = b"GET /health/live HTTP/1.1\r\nHost: desk\r\n"
 CHUNKED = (
@@ -66,7 +66,7 @@ async def test_of_a_head_without_an_end_little_is_read(connect, head):
     "begun", [b"", b"G", LIVE, LIVE + b"A: "], ids=["nothing", "a letter", "a header", "half a header"]
 )
 async def test_who_never_comes_to_the_end_of_a_head_is_not_waited_for(connect, monkeypatch, begun):
-    monkeypatch.setattr(serving, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
 
     assert (await connect(begun)).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
 
@@ -94,7 +94,7 @@ async def test_what_never_becomes_a_socket_is_closed(connect, head, status):
 
 
 async def test_on_a_connection_that_was_used_as_well(connect, monkeypatch):
-    monkeypatch.setattr(serving, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
 
     answer = await connect(LIVE + b"\r\n" + LIVE)
 
@@ -106,7 +106,7 @@ async def test_on_a_connection_that_was_used_as_well(connect, monkeypatch):
 @pytest.mark.parametrize(("path", "status"), [(b"/graphql", b"415"), (b"/nowhere", b"404")])
 async def test_the_rest_of_a_body_that_nobody_needs_is_not_waited_for(connection, monkeypatch, path, status, length):
     """However steadily it comes."""
-    monkeypatch.setattr(serving, "REST_SECONDS", 0.3)
+    monkeypatch.setattr(connections, "REST_SECONDS", 0.3)
     reader, writer = connection
     writer.write(b"POST %b HTTP/1.1\r\nHost: desk\r\n%b\r\n\r\n" % (path, length))
     assert (await reader.readline()).startswith(b"HTTP/1.1 " + status)
@@ -122,7 +122,7 @@ async def test_the_rest_of_a_body_that_nobody_needs_is_not_waited_for(connection
 
 
 async def test_a_connection_goes_on_if_it_comes_soon(connection, monkeypatch):
-    monkeypatch.setattr(serving, "REST_SECONDS", 0.3)
+    monkeypatch.setattr(connections, "REST_SECONDS", 0.3)
     reader, writer = connection
     writer.write(b"POST /nowhere HTTP/1.1\r\nHost: desk\r\nContent-Length: 2\r\n\r\n")
     assert (await reader.readline()).startswith(b"HTTP/1.1 404")
@@ -142,7 +142,7 @@ async def test_what_comes_in_time_and_is_not_too_large_is_answered(connect):
 
 
 async def test_who_takes_no_answer_is_not_waited_for(address, monkeypatch):
-    monkeypatch.setattr(serving, "TAKE_SECONDS", 0.2)
+    monkeypatch.setattr(connections, "TAKE_SECONDS", 0.2)
     host, _, port = address.partition(":")
     loop = asyncio.get_running_loop()
     got = 0

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from domain.access import NOBODY
 from infra.postgres import Unavailable
 from tests.faults.promises import ROUNDS
-from web import serving
+from web import frames
 from web import shares as limits
 from web.operations import Asked
 from web.shares import AtOnce, Pace, Shares, TooMany
@@ -150,15 +150,15 @@ async def test_a_flood_of_control_frames_is_sent_away_too(signed_in, customer):
 
 @pytest.mark.promise(BUDGET, injected="5,000 messages in one piece on a socket")
 async def test_of_a_flood_little_is_read(signed_in, customer, desk, monkeypatch, record_property):
-    client, heard, read = await signed_in(customer), [], serving.Socket.handle_text
-    monkeypatch.setattr(serving.Socket, "handle_text", lambda self, frame: (heard.append(frame), read(self, frame)))
+    client, heard, read = await signed_in(customer), [], frames.Socket.handle_text
+    monkeypatch.setattr(frames.Socket, "handle_text", lambda self, frame: (heard.append(frame), read(self, frame)))
     protocol = client.socket.protocol
     for _ in range(5000):
         protocol.send_text(b'{"type":"ping"}')
     client.socket.transport.write(b"".join(protocol.data_to_send()))
     assert await client.closed() == 4429
     record_property("kept", {"times": 1, "tried": 5000})
-    assert len(heard) < desk.settings.max_messages_per_second + serving.PIECE_BYTES / 20
+    assert len(heard) < desk.settings.max_messages_per_second + frames.PIECE_BYTES / 20
 
 
 async def test_who_is_too_fast_waits_and_is_refused_when_that_would_be_long(monkeypatch):

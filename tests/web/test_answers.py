@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from web import serving
+from web import connections
 from web.requests import Bodies, Wrong
 
 
@@ -21,9 +21,9 @@ def asking(alias, *headers, method="POST", version="1.1"):
 @pytest.fixture
 def sent(monkeypatch):
     """Whether each answer went out in one piece."""
-    found, answer = [], serving.Connection.answer
+    found, answer = [], connections.Connection.answer
     monkeypatch.setattr(
-        serving.Connection, "answer", lambda self, *given: (found.append(answer(self, *given)), found[-1])[1]
+        connections.Connection, "answer", lambda self, *given: (found.append(answer(self, *given)), found[-1])[1]
     )
     return found
 
@@ -100,7 +100,7 @@ async def test_nothing_is_tunnelled(connection, offer):
 
 
 async def test_what_is_too_large_is_told_so_and_closed(connection, monkeypatch):
-    monkeypatch.setattr(serving, "FAREWELL_SECONDS", 0.2)
+    monkeypatch.setattr(connections, "FAREWELL_SECONDS", 0.2)
     reader, writer = connection
     writer.write(b"POST /graphql HTTP/1.1\r\nHost: desk\r\nContent-Type: application/json\r\n")
     writer.write(b"Content-Length: 99999999\r\n\r\n{")
@@ -132,15 +132,15 @@ def test_no_header_begins_another(value):
         cycle=cycle, flow=SimpleNamespace(write_paused=False), transport=SimpleNamespace(write=wrote.append)
     )
     with pytest.raises(ValueError, match="end of a line"):
-        serving.Connection.answer(connection, cycle.send, 200, [(b"x-given", value)], b"")
+        connections.Connection.answer(connection, cycle.send, 200, [(b"x-given", value)], b"")
     assert not wrote
 
 
 @pytest.fixture
 def taken(monkeypatch):
     """The bodies that were asked for: None where not all of one had come."""
-    found, whole_body = [], serving.whole_body
-    monkeypatch.setattr(serving, "whole_body", lambda receive: (found.append(whole_body(receive)), found[-1])[1])
+    found, whole_body = [], connections.whole_body
+    monkeypatch.setattr(connections, "whole_body", lambda receive: (found.append(whole_body(receive)), found[-1])[1])
     return found
 
 
