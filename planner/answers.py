@@ -13,11 +13,12 @@ import sqlalchemy as sa
 
 from infra.postgres import Reads
 from planner.arguments import Read, Request
+from planner.compiling import Asked
 from planner.documents import declared_of
 from planner.fields import DEFINITION
 from planner.plan import Plan, Planner, is_one
 from planner.selection import Known, Selections, selections
-from planner.text import Asked, Parts
+from planner.text import Parts
 
 
 class Unexpected(Exception):

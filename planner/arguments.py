@@ -17,10 +17,10 @@ from graphql.execution import VariableValues
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.types import TypeEngine
 
+from planner.compiling import Asked
 from planner.errors import BadRequest
 from planner.fields import DEFINITION, LIMITS, Classified, Limits
 from planner.nodes import MOST_IDS, ManyIds, NodeId, model_of
-from planner.text import Asked
 
 UNLIMITED = Limits()
 KEY = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)

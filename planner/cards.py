@@ -22,7 +22,7 @@ import structlog
 from infra.faults import told
 from infra.logs import on_its_own
 from infra.postgres import Reads, Unavailable
-from planner.text import Statement
+from planner.compiling import Statement
 
 log = structlog.get_logger(__name__)
 

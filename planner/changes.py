@@ -15,12 +15,13 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from infra.postgres import Reads
 from planner.arguments import Request
+from planner.compiling import Asked
 from planner.connections import first_rows, key_of
 from planner.live import Changing
 from planner.plan import Plan, Planner
 from planner.rows import Row, source
 from planner.selection import selections
-from planner.text import Asked, chain
+from planner.text import chain
 
 MOST_HELD = 2_000  # keys that one subscription remembers, the longest untouched are forgotten
 OVERLAP = dt.timedelta(seconds=60)  # what was written so long before a look may have been committed after it

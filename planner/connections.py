@@ -13,12 +13,13 @@ from sqlalchemy import ColumnElement, FromClause, Select, func, literal_column, 
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from planner.arguments import Given, Request
+from planner.compiling import Asked, Written, resolved
 from planner.cursors import Order, beyond, cursor, mark_of, orders, parameter_type, reading
 from planner.errors import BadRequest
 from planner.pages import USUAL_PAGE, Page
 from planner.rows import Held, Row, of_its_rows, whole, within
 from planner.selection import Known, Selecting, Selections
-from planner.text import Asked, Parts, Written, bare, between, chain, first_of, listed, nested, resolved, strung
+from planner.text import Parts, bare, between, chain, first_of, listed, nested, strung
 
 
 class Bound(NamedTuple):

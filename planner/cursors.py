@@ -16,8 +16,9 @@ from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import BindParameter, UnaryExpression
 from sqlalchemy.types import TypeEngine
 
+from planner.compiling import Asked, Compiler, Dialect, Written
 from planner.errors import BadRequest
-from planner.text import Asked, Compiler, Dialect, Parts, Written, as_text, chain, escaped
+from planner.text import Parts, as_text, chain, escaped
 
 REFUSAL = "This is not a cursor of this list."
 

@@ -15,11 +15,12 @@ from sqlalchemy import Select
 from sqlalchemy.sql.elements import ClauseElement
 
 from planner.arguments import Given
+from planner.compiling import Asked, Written, resolved
 from planner.documents import Bounded
 from planner.nodes import ManyIds, NodeId, OneOf
 from planner.pages import NO_PART, Page
 from planner.rows import Row
-from planner.text import Asked, Parts, Written, resolved
+from planner.text import Parts
 
 MOST_BUILT = 200  # of some 50 kB, at most 300
 MOST_LEAVES, HEAVIEST_LEAVES = 10_000, 16_000_000

@@ -13,16 +13,14 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.sql.functions import count as counting
 
+from planner.compiling import DIALECT, Asked, Written
 from planner.fields import When
 from planner.nodes import IdOf, prefix_of
 from planner.rows import Held
 from planner.text import (
-    DIALECT,
     ENCODINGS,
     PLAIN_ITEMS,
-    Asked,
     Parts,
-    Written,
     as_text,
     bare,
     chain,

@@ -20,11 +20,12 @@ from infra import tracing
 from infra.postgres import Reads, Said, Unavailable
 from planner.arguments import Binder, Check, Read, Request
 from planner.cards import MARK, Cards, Luck, Shape
+from planner.compiling import Asked, Statement, compiled, for_many
 from planner.continued import PLACE, Continued
 from planner.errors import BadRequest
 from planner.nodes import NodeId
 from planner.selection import Selections, Setting, selections
-from planner.text import Asked, Parts, Statement, chain, compiled, for_many
+from planner.text import Parts, chain
 from planner.walk import Walk, stored_as
 
 LARGEST_BATCH, AT_ONCE = 32, 2

@@ -17,8 +17,8 @@ from sqlalchemy.sql.elements import ClauseElement, ColumnClause, Over
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.selectable import SelectBase
 
+from planner.compiling import DIALECT, Written, resolved
 from planner.documents import Bounded
-from planner.text import DIALECT, Written, resolved
 
 # All of PostgreSQL's: a SELECT with another would give other rows once columns of it are left out.
 NAMES = """

@@ -12,10 +12,11 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from infra.postgres import Reads
 from planner.arguments import Request
+from planner.compiling import Asked
 from planner.plan import Plan, Planner, State
 from planner.rows import Held
 from planner.selection import selections
-from planner.text import Asked, chain
+from planner.text import chain
 
 
 class Common:

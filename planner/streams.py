@@ -16,13 +16,14 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from infra.postgres import Reads
 from planner.arguments import Read, Request
 from planner.changes import Looks, Told
+from planner.compiling import Asked
 from planner.cursors import beyond, cursor, mark_of, orders, parameter_type, reading
 from planner.live import Changing, Channel, Feeding, Living
 from planner.plan import Plan, Planner, State
 from planner.rows import Row, source
 from planner.selection import selections
 from planner.sharing import Common
-from planner.text import Asked, Parts, chain
+from planner.text import Parts, chain
 
 LARGEST_CATCH = 100  # items of a feed that one statement reads
 

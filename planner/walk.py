@@ -16,6 +16,7 @@ from sqlalchemy.sql.elements import ClauseElement
 from planner.arguments import Binder
 from planner.cards import MARK
 from planner.cards import Shape as CardShape
+from planner.compiling import Written, text_of
 from planner.connections import Connecting
 from planner.continued import PLACE, Continued
 from planner.documents import declared_of
@@ -28,7 +29,6 @@ from planner.rows import Held, Related, Row, of_its_rows, within
 from planner.selection import Selections, Setting, selections
 from planner.text import (
     Parts,
-    Written,
     as_json,
     as_text,
     chain,
@@ -41,7 +41,6 @@ from planner.text import (
     or_missing,
     or_null,
     strung,
-    text_of,
 )
 from planner.values import Shape, shaping
 

@@ -14,8 +14,9 @@ import pytest
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from infra.postgres import Reads
+from planner.compiling import DIALECT
 from planner.engine import Engine
-from planner.text import DIALECT, MISSING_FUNCTION_DDL
+from planner.text import MISSING_FUNCTION_DDL
 
 
 @pytest.fixture(scope="session")
