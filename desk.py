@@ -1,22 +1,18 @@
 """The `desk` command: everything that an operator says to Deskwire."""
 
 import asyncio
-import errno
 import gc
 import os
-import sys
 import tomllib
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
 
-from infra import embedded, supervisor
-from infra.processes import StartError
-from infra.settings import InvalidSettingsError, Settings, load
+from infra import console, embedded, supervisor
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -24,9 +20,7 @@ if TYPE_CHECKING:
     from infra.desk import Desk
 
 ROOT = Path(__file__).resolve().parent
-LACKS_TABLES = "The database lacks tables that this version needs: run `desk migrate`."
 NO_MAIL = "No mail waits."
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 # Seldom: while modules are read nearly all that is made stays. What runs on sets its own (`infra/garbage.py`).
 gc.set_threshold(50_000)
@@ -62,7 +56,7 @@ def join(
 @app.command()
 def up() -> None:
     """Run all of it on this machine: PostgreSQL, Valkey, a mail catcher, the API and the worker."""
-    with _told():
+    with console.told():
         supervisor.up()
 
 
@@ -71,7 +65,7 @@ def serve() -> None:
     """Serve the API."""
     from web import serving
 
-    serving.serve(_settings())
+    serving.serve(console.settings())
 
 
 @app.command()
@@ -81,7 +75,7 @@ def work() -> None:
     from workers import running
 
     garbage.spare()
-    asyncio.run(running.work(_settings()))
+    asyncio.run(running.work(console.settings()))
 
 
 @app.command()
@@ -89,10 +83,10 @@ def receive() -> None:
     """Take mail for REPLY_DOMAIN at MAIL_DOOR_PORT: answers become comments on their tickets."""
     from workers import receiving
 
-    settings = _settings()
+    settings = console.settings()
     if settings.mail_door_port is None or settings.reply_domain is None:
-        _refuse("MAIL_DOOR_PORT and REPLY_DOMAIN: are required")
-    with _told():
+        console.refuse("MAIL_DOOR_PORT and REPLY_DOMAIN: are required")
+    with console.told():
         asyncio.run(receiving.receive(settings, settings.mail_door_port))
 
 
@@ -102,7 +96,7 @@ def migrate() -> None:
     from infra import migrations
 
     # Mostly there is nothing to do. That is soon told; Alembic would take a second to find it out.
-    if _stands(_settings()) == migrations.head():
+    if console.stands(console.settings()) == migrations.head():
         typer.echo(f"The database is at migration {migrations.head()}")
         return
 
@@ -115,10 +109,10 @@ def migrate() -> None:
     try:
         command.upgrade(alembic, "head")
     except CommandError as refused:
-        _refuse(str(refused))
+        console.refuse(str(refused))
     except DBAPIError as failed:
         cause = (failed.orig and failed.orig.__cause__) or failed
-        _refuse(f"The database does not take the migration: {type(cause).__name__}: {cause}")
+        console.refuse(f"The database does not take the migration: {type(cause).__name__}: {cause}")
     if newer := alembic.attributes.get("newer"):
         typer.echo(f"The database is at migration {newer}, of a later version than this: it is left as it is")
     else:
@@ -136,9 +130,9 @@ def seed(
     """Make the demo's people, services and tickets where they are missing. Only for the embedded desk."""
     from domain import demo
 
-    settings = _settings()
+    settings = console.settings()
     if not settings.embedded:
-        _refuse("The demo people have a password that everybody knows: they are made under `desk up` only")
+        console.refuse("The demo people have a password that everybody knows: they are made under `desk up` only")
     asyncio.run(demo.seed(settings, more=1_000_000 if large or settings.large else tickets))
 
 
@@ -148,7 +142,7 @@ def check(*, strict: Annotated[bool, typer.Option("--strict", help="Also fail fo
     from domain import opening
     from infra import checks, weaknesses
 
-    settings = _settings()
+    settings = console.settings()
     results = asyncio.run(checks.check(settings))
     weak = weaknesses.of(settings)
     if all(result.good for result in results if result.name in {"database", "files"}):  # without which nothing opens
@@ -169,7 +163,7 @@ def status() -> None:
 
     from infra import status as looked
 
-    results = asyncio.run(looked.status(_settings()))
+    results = asyncio.run(looked.status(console.settings()))
     Console(soft_wrap=True).print(looked.table(results))
     if not all(result.good for result in results):
         raise typer.Exit(1)
@@ -182,9 +176,9 @@ def invite(email: str, role: Annotated[str, typer.Option(help="Such as ADMIN or 
     from domain.refusals import Refusal
 
     try:
-        typer.echo(asyncio.run(people.invite(_working(), email, role)))
+        typer.echo(asyncio.run(people.invite(console.working(), email, role)))
     except Refusal as refused:
-        _refuse(refused.message)
+        console.refuse(refused.message)
 
 
 @app.command()
@@ -196,12 +190,12 @@ def export(
     from domain import exporting
     from domain.refusals import Refusal
 
-    settings = _working()
+    settings = console.working()
     try:
-        with _written(output):
+        with console.written(output):
             asyncio.run(exporting.export(settings, email, output, typer.echo))
     except Refusal as refused:
-        _refuse(refused.message)
+        console.refuse(refused.message)
     typer.echo(f"Written: {output.absolute()}")
 
 
@@ -217,11 +211,11 @@ def erase(email: str, *, yes: Annotated[bool, typer.Option("--yes", help="Do not
         return yes or typer.confirm("Erase them?")
 
     try:
-        done = asyncio.run(erasing.erase(_working(), email, agreed, typer.echo))
+        done = asyncio.run(erasing.erase(console.working(), email, agreed, typer.echo))
     except Refusal as refused:
-        _refuse(refused.message)
+        console.refuse(refused.message)
     if not done:
-        _refuse("Nothing was changed.")
+        console.refuse("Nothing was changed.")
     typer.echo("Erased. Workers erase the bytes of files within moments; backups hold all of it until they are gone.")
 
 
@@ -239,8 +233,8 @@ def waiting_mail(
     from infra.desk import Desk
 
     if open_ is not None and dismiss is not None:
-        _refuse("--open and --dismiss: one at a time")
-    settings = _working()
+        console.refuse("--open and --dismiss: one at a time")
+    settings = console.working()
 
     async def done() -> bool:
         async with Desk.open(settings) as desk:
@@ -266,7 +260,7 @@ def rebuild_metrics() -> None:
     from domain.metrics import rebuilding
     from infra.progress import shown
 
-    settings = _working()
+    settings = console.working()
     with shown("histories") as told:
         done = asyncio.run(rebuilding.rebuild(settings.database_url, told))
     typer.echo(f"Counted anew: {done:,} tickets")
@@ -278,7 +272,7 @@ def rebuild_search() -> None:
     from domain import reindexing
     from infra.progress import shown
 
-    settings = _working()
+    settings = console.working()
     with shown("tickets and articles") as told:
         done = asyncio.run(reindexing.reindex(settings, told))
     typer.echo(f"Indexed anew: {done:,} tickets and articles")
@@ -293,8 +287,8 @@ def report(
     """Write a page with plots of how the desk does to a file."""
     from web import report as page
 
-    shown = asyncio.run(page.written(_working(), days))
-    with _written(path):
+    shown = asyncio.run(page.written(console.working(), days))
+    with console.written(path):
         path.write_text(shown)
     typer.echo(f"Written: {path.absolute()}")
 
@@ -304,7 +298,7 @@ def catch_mail() -> None:
     """Take mail at SMTP_PORT: keep it in DATA_DIR/mail, and hand in what answers a ticket."""
     from workers import receiving
 
-    asyncio.run(receiving.catch(_settings(), int(os.environ["SMTP_PORT"])))
+    asyncio.run(receiving.catch(console.settings(), int(os.environ["SMTP_PORT"])))
 
 
 @app.command(hidden=True)
@@ -320,7 +314,7 @@ def draft_migration(name: str) -> None:
     """Write a migration from the tables of the last one to those of the models."""
     from alembic import command
 
-    with _told(), _fresh_database():
+    with console.told(), _fresh_database():
         command.upgrade(_alembic(), "head")
         command.revision(_alembic(), message=name, autogenerate=True)
 
@@ -331,12 +325,12 @@ def check_migrations() -> None:
     from alembic import command
     from alembic.util import CommandError
 
-    with _told(), _fresh_database():
+    with console.told(), _fresh_database():
         command.upgrade(_alembic(), "head")
         try:
             command.check(_alembic())
         except CommandError as differs:
-            _refuse(str(differs))
+            console.refuse(str(differs))
 
 
 async def _decided(desk: "Desk", which: str, do: "Callable[[Desk, UUID], Awaitable[object]]", said: str) -> bool:
@@ -347,7 +341,7 @@ async def _decided(desk: "Desk", which: str, do: "Callable[[Desk, UUID], Awaitab
     try:
         ids = await waiting.ids(desk) if which == "all" else [UUID(which)]
     except ValueError:
-        _refuse(f"{which} is no id of a mail: `desk waiting-mail` lists them.")
+        console.refuse(f"{which} is no id of a mail: `desk waiting-mail` lists them.")
     if not ids:
         typer.echo(NO_MAIL, err=True)
     good = True
@@ -358,63 +352,6 @@ async def _decided(desk: "Desk", which: str, do: "Callable[[Desk, UUID], Awaitab
             good = False
             typer.echo(f"{mail_id}  {refused.message}", err=True)
     return good
-
-
-def _settings() -> Settings:
-    with _told():
-        return load()
-
-
-def _working() -> Settings:
-    """The settings, for a command that does something in the database and ends: it answers, and is migrated.
-
-    What is logged meanwhile is told as by what runs on: to standard error, without what anybody wrote.
-    """
-    from infra import logs, migrations
-
-    settings = _settings()
-    if not migrations.suffices(_stands(settings)):
-        _refuse(LACKS_TABLES)
-    logs.configure(settings, "command")
-    return settings
-
-
-def _stands(settings: Settings) -> str | None:
-    """The migration that the database is at; None when it has no tables yet."""
-    import asyncpg
-
-    from infra import migrations
-
-    try:
-        return asyncio.run(migrations.stands_at(settings.database_url))
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, ValueError) as failed:
-        _refuse(f"The database can't be reached: {type(failed).__name__}: {failed}")
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Says what an operator can mend in one line, without a traceback."""
-    try:
-        yield
-    except (InvalidSettingsError, StartError) as refused:
-        _refuse(str(refused))
-
-
-@contextmanager
-def _written(path: Path) -> Iterator[None]:
-    """Says in one line that a file can't be written, and why."""
-    try:
-        yield
-    except OSError as failed:
-        if failed.filename is None and failed.errno not in NO_ROOM:
-            raise  # nothing to do with files
-        _refuse(f"{path.absolute()} can't be written: {failed.strerror}.")
-
-
-def _refuse(text: str) -> NoReturn:
-    sys.stdout.flush()
-    typer.echo(text, err=True)
-    raise typer.Exit(2)
 
 
 def _alembic() -> "Config":
@@ -430,41 +367,5 @@ def _fresh_database() -> Iterator[None]:
         yield
 
 
-def _of_outside(error: BaseException) -> str | None:
-    """What to say of an error in one line, where the database, the store or the disk is the matter; None: else."""
-    import asyncpg
-
-    from infra.files import StoreUnavailable
-    from infra.postgres import Unavailable
-
-    if isinstance(error, OSError) and error.errno in NO_ROOM:
-        return f"{error.filename or 'The output'} can't be written: {error.strerror}."
-    gone = asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.ReadOnlySQLTransactionError
-    if isinstance(error, gone):  # by a connection of the command's own
-        return f"The database can't be reached: {type(error).__name__}: {error}"
-    if not isinstance(error, Unavailable):
-        return None
-    cause = error.__cause__
-    if cause is None:
-        return str(error)
-    what = "Files" if isinstance(error, StoreUnavailable) else "The database"
-    return f"{what} can't be reached: {type(cause).__name__}: {cause}"
-
-
-def _main() -> None:
-    try:
-        app(prog_name="desk")
-    except InvalidSettingsError as refused:  # a folder that can't be made is found when it is needed
-        said = str(refused)
-    except Exception as error:
-        if (found := _of_outside(error)) is None:
-            raise
-        said = found
-    else:
-        return
-    typer.echo(said, err=True)
-    sys.exit(2)
-
-
 if __name__ == "__main__":
-    _main()
+    console.run(app)

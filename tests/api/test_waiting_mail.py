@@ -10,6 +10,7 @@ import desk as commands
 from domain import inbound
 from domain.inbound import files, submissions, waiting
 from domain.refusals import NotFound, Refusal
+from infra import console
 from infra.mail_door import Incoming
 from models import Role
 
@@ -41,7 +42,7 @@ def come(desk):
 @pytest.fixture
 def command(migrated, monkeypatch):
     """`desk waiting-mail`, as an operator calls it: its exit code, what it says, and what is wrong."""
-    monkeypatch.setattr(commands, "_settings", lambda: migrated)
+    monkeypatch.setattr(console, "settings", lambda: migrated)
     monkeypatch.setattr("infra.supervisor.join", lambda _folder: None)
     monkeypatch.setattr("infra.logs.configure", lambda *_: None)  # the process is the tests', and so is its log
 
