@@ -52,12 +52,17 @@ def facts(viewer: Viewer, notice: Any) -> tuple[Any, ...]:
     """The columns that `message_of` and `html_of` are made of."""
     reader = select(Person).where(Person.id == viewer.id)
     locale, zone = (reader.with_only_columns(column).scalar_subquery() for column in (Person.locale, Person.time_zone))
-    return (notice.message, seconds(_begins(notice)), seconds(notice.ends_at), names(notice), locale, zone)
+    return (notice.message, seconds(_begins(notice)), seconds(_ends(notice)), names(notice), locale, zone)
 
 
 def _begins(notice: Any) -> Any:
     """When it begins as planned, or began before that."""
     return func.least(notice.starts_at, notice.started_at)
+
+
+def _ends(notice: Any) -> Any:
+    """When it ended, if it had begun; until then, and for what never began, when it was planned to."""
+    return sa.case((notice.started_at.is_(None), notice.ends_at), else_=func.coalesce(notice.ended_at, notice.ends_at))
 
 
 def seconds(moment: Any) -> Any:
@@ -122,7 +127,7 @@ def of(viewer: Viewer, happening_id: Any) -> Select[*tuple[Any, ...]]:
         sa.cast(notice.severity, sa.Text).label("severity"),
         sa.cast(notice.status, sa.Text).label("notice_status"),
         seconds(_begins(notice)).label("starts"),
-        seconds(notice.ends_at).label("ends"),
+        seconds(_ends(notice)).label("ends"),
         names(notice).label("services"),
         sa.cast(happening.kind, sa.Text).label("kind"),
         sa.cast(happening.status, sa.Text).label("status"),

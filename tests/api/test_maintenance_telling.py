@@ -137,6 +137,37 @@ async def test_what_begins_early_goes_on_from_then(api, schedule, work, mailbox,
     assert "to June 1, 2101, 12:30 PM UTC" in said
 
 
+@pytest.mark.parametrize(
+    ("last", "title"), [("COMPLETED", "Maintenance is done"), ("CANCELLED", "Maintenance was cancelled")]
+)
+async def test_what_is_over_is_told_with_its_end_as_it_was(
+    api, schedule, feed, work, mailbox, manager, agent, last, title
+):
+    notice = await schedule(message="Until {{endsAt}}.")
+    for status in ("IN_PROGRESS", last):
+        await api(manager, POST, input={"noticeId": notice, "status": status})
+    await work.run()
+
+    letters = {each["Subject"]: plain(each.get_body(("plain",)).get_content()) for each in mailbox.to(agent.email)}
+    ended = f"to {now():%B} {now().day}, {now().year}, "
+    assert ended in letters[f"{title}: New disks"]
+    entry = (await feed(agent))[-1]
+    assert ended in entry["body"]
+    assert entry["subject"]["message"].startswith(f"Until {now():%B} {now().day}, {now().year}, ")
+
+
+async def test_what_never_began_is_cancelled_for_when_it_was_planned(api, schedule, work, mailbox, manager, agent):
+    notice = await schedule()
+    await api(manager, POST, input={"noticeId": notice, "status": "CANCELLED"})
+    await work.run()
+
+    letters = {each["Subject"]: plain(each.get_body(("plain",)).get_content()) for each in mailbox.to(agent.email)}
+    assert (
+        "From June 1, 2101, 10:00 AM UTC to June 1, 2101, 12:30 PM UTC."
+        in letters["Maintenance was cancelled: New disks"]
+    )
+
+
 async def test_a_notice_for_staff_reaches_staff_alone(schedule, subscribe, feed, work, mailbox, customer, agent):
     await subscribe(customer)
     await schedule(audience="STAFF", title="Canary zq2q")
