@@ -99,7 +99,7 @@ def _checked(form: Form) -> dict[str, Any]:
     problems = Problems()
     name = words.line(problems, "name", form.name, most=100, what="The name")
     if not 0 <= form.after_seconds <= MOST_SECONDS:
-        problems.add("afterSeconds", f"The time is between 0 and {MOST_SECONDS} seconds.")
+        problems.add("afterSeconds", f"The time is between 0 and {MOST_SECONDS:,} seconds.")
     if form.trigger is EscalationTrigger.NOT_ACKNOWLEDGED and form.level is EscalationLevel.TEAM_LEAD:
         problems.add("trigger", "Below this level there is none that could be acknowledged.")
     if len(form.department_ids) > MOST_DEPARTMENTS:
