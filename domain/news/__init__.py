@@ -33,6 +33,10 @@ LABELS = {
     TicketStatus.RESOLVED: marked("Solved"),
     TicketStatus.CLOSED: marked("Closed"),
 }
+DUE = {
+    "FIRST_RESPONSE": marked("The first answer is due on {moment}."),
+    "RESOLUTION": marked("The solution is due on {moment}."),
+}
 TARGETS = {
     "FIRST_RESPONSE": marked("The target for the first answer was missed; it was due on {moment}."),
     "RESOLUTION": marked("The target for the solution was missed; it was due on {moment}."),

@@ -24,6 +24,7 @@ from models import (
     Resolution,
     Role,
     Service,
+    SlaClock,
     Ticket,
 )
 
@@ -35,6 +36,7 @@ def of(viewer: Viewer, event_ids: Any) -> Select[*tuple[Any, ...]]:
     actor, author, assignee, into = aliased(Person), aliased(Person), aliased(Person), aliased(Ticket)
     works = access.works_on(viewer, Ticket)
     whole = func.length(Article.body) <= sa.literal_column(str(LONGEST_ARTICLE))
+    due = _next_due().lateral("due")
     texts = select(func.jsonb_object_agg(EventText.name, EventText.text)).where(EventText.event_id == Event.id)
     rows = tickets.visible(viewer).join(Event, Event.ticket_id == Ticket.id)
     rows = rows.where(Event.id == func.any(event_ids), access.if_of_side(works, Event.public_seq.is_not(None)))
@@ -48,6 +50,7 @@ def of(viewer: Viewer, event_ids: Any) -> Select[*tuple[Any, ...]]:
         .outerjoin(Escalation, Escalation.id == history.id_in(Event, "escalation_id"))
         .outerjoin(Department, Department.id == Ticket.department_id)
         .outerjoin(into, goes_on_in(viewer, into))
+        .outerjoin(due, sa.true())
         .order_by(Ticket.id, Event.seq)
     )
     return rows.with_only_columns(
@@ -67,7 +70,8 @@ def of(viewer: Viewer, event_ids: Any) -> Select[*tuple[Any, ...]]:
         sa.cast(Ticket.status, sa.Text).label("status"),
         Ticket.requester_id,
         Ticket.assignee_id,
-        Ticket.due_at,
+        due.c.due_at,
+        due.c.due_target,
         Department.name.label("department"),
         (sa.literal(works) if isinstance(works, bool) else works).label("works"),
         Comment.body.label("comment"),
@@ -89,6 +93,13 @@ def of(viewer: Viewer, event_ids: Any) -> Select[*tuple[Any, ...]]:
         Escalation.reason.label("escalation_reason"),
         Escalation.ended_at.label("escalation_ended_at"),
     )
+
+
+def _next_due() -> Select[*tuple[Any, ...]]:
+    """The SLA target that is the next to be met; a missed one is waited for no more."""
+    rows = select(SlaClock.due_at, sa.cast(SlaClock.target, sa.Text).label("due_target"))
+    rows = rows.where(SlaClock.ticket_id == Ticket.id, SlaClock.running_since.is_not(None))
+    return rows.where(SlaClock.breached_at.is_(None)).order_by(SlaClock.due_at, SlaClock.target).limit(1)
 
 
 def _files(works: access.Works) -> Any:

@@ -12,6 +12,7 @@ from domain.happenings import TicketReopened
 from domain.news import (
     CLOSED,
     CONFIRMED,
+    DUE,
     EXPIRED,
     LEVELS,
     MERGED,
@@ -210,7 +211,7 @@ class Section(NamedTuple):
 def _at_risk(fact: Fact, w: Wording) -> list[Block]:
     if fact.due_at is None or fact.status in OVER:  # done since
         return []
-    return [Block(w.said("A target is due on {moment}.", moment=w.moment(fact.due_at)))]
+    return [Block(w.said(DUE[fact.due_target], moment=w.moment(fact.due_at)))]
 
 
 def sections(message: Message, records: Sequence[Any], desk_name: str, w: Wording) -> list[Section]:

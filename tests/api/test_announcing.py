@@ -523,14 +523,16 @@ async def test_a_target_that_is_soon_due_is_told_as_they_want_it(told, cast, des
         sql = "INSERT INTO notification_preferences VALUES (:id, 'SLA_AT_RISK', :channel, false)"
         await database.rows(sql, id=person.id, channel=channel)
     people, cause = [cast.lead.id, cast.agent.id, cast.gone.id], new_id()
-    await database.rows("UPDATE tickets SET due_at = '2027-01-01' WHERE id = :id", id=ticket.uuid)
+    clock = "(ticket_id, target, target_seconds, used_seconds, running_since, due_at)"
+    values = "(:id, 'RESOLUTION', 60, 0, now(), '2027-01-01')"
+    await database.rows(f"INSERT INTO sla_clocks {clock} VALUES {values}", id=ticket.uuid)
 
     async with desk.writes.begin() as unit:
         await announcing.warn(unit, [announcing.Warned(await unit.lock(one, ticket.uuid), people, cause)])
     await work.run()
 
     assert await told() == ({"lead": "SLA_AT_RISK"}, ["agent"])
-    assert "A target is due on" in mailbox.letters[0].get_body(("plain",)).get_content()
+    assert "The solution is due on" in mailbox.letters[0].get_body(("plain",)).get_content()
 
 
 async def test_what_is_announced_together_is_told_as_by_itself(

@@ -713,6 +713,24 @@ async def test_of_two_targets_that_are_soon_due_at_once_they_are_warned_once(
     assert await warned(lead) == 1
 
 
+async def test_the_mail_says_which_target_is_due_and_not_one_that_was_missed(
+    save, submit, sweep, run, read, agent, lead, customer, problem, mailbox
+):
+    await save(targets=[target(first=HOUR, resolution=3 * HOUR)])
+    ticket = await submit(customer, problem)
+    due = moment((await read(agent, ticket))["sla"]["resolution"]["dueAt"])
+
+    for seconds in (5, HOUR + 5, 2 * HOUR + 5):  # soon due, missed, and the other soon due
+        await sweep(seconds)
+        await run()
+
+    first, missed, second = [letter.get_body(("plain",)).get_content() for letter in mailbox.to(lead.email)]
+    assert "The first answer is due on " in first
+    assert "The target for the first answer was missed" in missed
+    assert f"The solution is due on {due:%B} {due.day}, {due.year}, {due:%I}".replace(", 0", ", ") in second
+    assert f":{due:%M}" in second
+
+
 async def test_where_there_is_no_lead_all_who_work_there_are_warned(
     save, submit, sweep, run, warned, agent, billing_agent, director, customer, problem
 ):
