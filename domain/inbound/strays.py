@@ -51,7 +51,8 @@ async def _wait(desk: Desk, arrival: Arrival, reason: str) -> None:
                 ticket = await conflicts.last_of_merged(unit, ticket_id, outcomes.ticket, lock=True)
             outcomes.record(unit, arrival, InboundOutcome.WAITING, reason, file_key=key)
             if ticket is not None and (mail.text or mail.files):
-                told = f"A mail from {mail.sender or 'nobody'} came in answer to this ticket, and waits: {reason}"
+                sender = mail.sender or "nobody"
+                told = f"A mail from {sender} came in answer to this ticket, and was not added to it: {reason}"
                 quoted = "\n".join(f"> {line}" for line in files.cut(mail.text, MOST_BODY // 2).split("\n"))
                 body = files.cut(f"{told}\n\n{quoted}", MOST_BODY)
                 await comments.write(unit, NOBODY, ticket, body, internal=True, channel=TicketChannel.EMAIL)

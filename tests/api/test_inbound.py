@@ -635,7 +635,7 @@ async def test_whose_ticket_it_is_no_more_waits_and_why_is_told(send, reply_to, 
     assert await outcomes(database) == ["WAITING"]
     (comment,) = await database.rows("SELECT internal, body FROM comments")
     why = "The sender does not see the ticket any more."
-    told = f"A mail from {customer.email} came in answer to this ticket, and waits: {why}\n\n> Still me?"
+    told = f"A mail from {customer.email} came in answer to this ticket, and was not added to it: {why}\n\n> Still me?"
     assert (comment["internal"], comment["body"]) == (True, told)
 
 
