@@ -258,8 +258,9 @@ class Settings(BaseSettings):
         if not self.embedded:
             if self.oidc_issuer and not self.oidc_issuer.startswith("https:"):
                 wrong.append("OIDC_ISSUER: must begin with https://, or whoever is between could hand out keys")
+            elsewhere = f"where no `desk up` runs in DATA_DIR, {self.data_dir.absolute()}"
             wrong += [
-                f"{name.upper()}: is required"
+                f"{name.upper()}: is required {elsewhere}"
                 for name in ("database_url", "redis_url", "secret_key")
                 if not getattr(self, name)
             ]

@@ -64,10 +64,11 @@ def test_a_real_one_says_all_that_is_missing():
     with pytest.raises(InvalidSettingsError) as refused:
         read()
 
+    where = f"where no `desk up` runs in DATA_DIR, {Path.cwd() / '.data'}"
     assert str(refused.value).splitlines() == [
-        "DATABASE_URL: is required",
-        "REDIS_URL: is required",
-        "SECRET_KEY: is required",
+        f"DATABASE_URL: is required {where}",
+        f"REDIS_URL: is required {where}",
+        f"SECRET_KEY: is required {where}",
     ]
 
 
