@@ -231,10 +231,13 @@ def _of_answers(message: Message, fact: Fact, person: Person, desk: Desk, w: Wor
     if message.kind in FOR_STAFF and person.role is not Role.CUSTOMER and not asked:
         # Of those who only follow a ticket that others work on, such an answer is not taken.
         return [w.said("An answer to this email stays within the desk.")] if fact.works else []
-    if fact.status in news.OVER and fact.into_id is None:  # a solution asks for something else
+    if fact.status == TicketStatus.CLOSED.name and fact.into_id is None:
         return []
     if asked or not fact.works:
-        return [w.said("You can simply answer this email.")]
+        said = marked("You can simply answer this email.")
+        if fact.status == TicketStatus.RESOLVED.name:  # whoever only wants to say thanks should know
+            said = marked("An answer to this email opens it again.")
+        return [w.said(said)]
     return [w.said("An answer to this email is read by the customer.")]
 
 

@@ -214,6 +214,7 @@ async def test_a_solution_is_told_with_the_way_to_confirm_it_and_without_a_way_o
     assert "<strong>off</strong>" in html
     assert "<script>" not in html
     assert "Please confirm it" in text
+    assert "An answer to this email opens it again." in text
     assert re.search(r"http://desk\.test/t/\S+", text)
     # A word of a subject that is longer than a phone is wide makes no mail wider.
     assert 0 < html.find("overflow-wrap:anywhere") < html.find("<h1 ")
@@ -302,6 +303,26 @@ async def test_whoever_may_answer_by_mail_is_told_who_reads_it(
     await work.run()
     (ours,) = mailbox.to(agent.email)
     assert "An answer to this email is read by the customer." in words_of(ours)[0]
+
+
+async def test_only_while_a_ticket_takes_answers_the_mail_says_what_becomes_of_one(
+    desk, mailbox, work, database, agent, customer, ticket
+):
+    await work.run()
+    for status, expected in (("RESOLVED", ["opens it again", "is read by the customer"]), ("CLOSED", [])):
+        sql = "UPDATE tickets SET status = :status, assignee_id = :who WHERE id = :id"
+        await database.rows(sql, status=status, who=agent.id, id=ticket.uuid)
+        mailbox.letters.clear()
+        async with desk.writes.begin() as unit:
+            row = await unit.lock(one, ticket.uuid)
+            comment = unit.insert(
+                models.Comment, ticket_id=row.id, author_id=None, body="Hm", body_html="<p>Hm</p>", internal=False,
+                channel=models.TicketChannel.PORTAL, created_at=unit.now, edited_at=None, deleted_at=None,
+            )  # fmt: skip
+            history.record(unit, None, row, happenings.CommentAdded(comment.id))
+        await work.run()
+        said = "".join(words_of(*mailbox.to(viewer.email))[0] for viewer in (customer, agent))
+        assert re.findall(r"answer to this email ([^.]*)\.", said) == expected
 
 
 async def test_a_missed_target_says_when_it_was_due(desk, work, mailbox, database, ticket, agent, speaks):
