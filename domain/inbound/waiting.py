@@ -49,7 +49,7 @@ async def listed(desk: Desk) -> list[Waits]:
 
 async def _subject(desk: Desk, row: InboundMail) -> str:
     try:
-        return await asyncio.to_thread(reading.subject, await _content(desk, row))
+        return await asyncio.to_thread(reading.subject, await _content(desk, row)) or "(no subject)"
     except Refusal as gone:
         return f"({gone.message})"
 

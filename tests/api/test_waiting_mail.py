@@ -74,6 +74,14 @@ async def test_an_operator_lists_and_opens_it(come, command, desk, database, oth
     assert await command("--open", str(good.id)) == (1, "", f"{good.id}  There is no such mail that waits.\n")
 
 
+async def test_one_without_a_subject_is_listed_as_such(desk, database, command):
+    await inbound.take(
+        desk, Incoming(b"From: a@elsewhere.example\r\n\r\nHello", "a@elsewhere.example", "us@example.com")
+    )
+
+    assert (await command())[1].endswith("  a@elsewhere.example  (no subject)\n")
+
+
 async def test_an_operator_dismisses_it(come, command, desk, database, other, work):
     one, *_ = [await come(f"Buy {number}") for number in range(3)]
     first, *others = await waiting.listed(desk)
