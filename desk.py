@@ -206,7 +206,7 @@ def erase(email: str, *, yes: Annotated[bool, typer.Option("--yes", help="Do not
     from domain.refusals import Refusal
 
     def agreed(found: erasing.Found) -> bool:
-        typer.echo(f"{found.name} <{email}>, {found.role}, {found.tickets:,} tickets.")
+        typer.echo(f"{found.name} <{email}>, {found.role}, tickets: {found.tickets:,}.")
         typer.echo("All that was said on these, their files, and what they wrote elsewhere is blanked for good.")
         return yes or typer.confirm("Erase them?")
 
