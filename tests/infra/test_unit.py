@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from units import add, all_of_them, heard, named, names
 
 import models
-from domain.jobs import EraseFiles, SendMessage
+from domain.jobs import EraseFiles, RecalculateSla, SendMessage
 from infra.ids import new_id
 from infra.pool import SETTINGS, Pool
 from infra.postgres import Unavailable
@@ -175,11 +175,15 @@ async def test_a_row_that_was_read_alone_is_not_read_again(writes):
             None,
         ]
         assert len(statements) == 2  # for B, and for what there is not
+        assert await unit.get(models.Person, ids[1]) is None  # of another model
+        _, again = await unit.read_all(all_of_them)
+        unit.change(again, description="changed by another reading")
+        assert (await unit.get(models.Service, ids[1])).description == "changed by another reading"
         with contextlib.suppress(ZeroDivisionError):
             async with unit.part():
                 unit.change(await unit.get(models.Service, ids[1]), description="undone")
                 raise ZeroDivisionError
-        assert (await unit.get(models.Service, ids[1])).description is None
+        assert (await unit.get(models.Service, ids[1])).description == "changed by another reading"
 
 
 async def test_a_row_that_is_not_read_again_is_as_it_was_last_read_and_changed(writes, database):
@@ -212,8 +216,10 @@ async def test_a_later_change_wins_and_every_reading_of_a_row_knows_it(writes, d
         third = await unit.read(named, "A")
         assert (first.description, second.description, third.description) == ("two", "two", "two")
         assert (first.name, second.archived_at, third.archived_at) == ("A", unit.now, unit.now)
-        unit.change(third, name="Z")
-        assert first.name == "Z"
+        unit.change(third, name="Y")
+        fourth = await unit.read(named, "A")
+        unit.change(first, name="Z")
+        assert first.name == fourth.name == "Z"
 
     (row,) = await database.rows("SELECT name, description, archived_at IS NOT NULL AS archived FROM services")
     assert row == {"name": "Z", "description": "two", "archived": True}
@@ -224,7 +230,9 @@ async def test_what_is_inserted_can_be_changed_and_taken_back(writes, database):
         kept, dropped = add(unit, "A"), add(unit, "B")
         unit.change(kept, name="A2")
         unit.delete(dropped)
-        await unit.flush()
+        async with heard(unit) as statements:
+            await unit.flush()
+        assert "DELETE" not in " ".join(statements)
         assert await names(database) == []  # nobody else sees it yet
         unit.change(kept, name="A3")
         assert kept.name == "A3"
@@ -317,17 +325,18 @@ async def test_an_error_that_is_swallowed_does_not_look_like_success(writes, tol
     assert told.channels == {}
 
 
-async def test_after_the_commit_who_is_to_know_is_told(writes, told, database):
+@pytest.mark.parametrize(("delay", "seconds"), [(60, 60), (None, RecalculateSla.delay), (0, 0)])
+async def test_after_the_commit_who_is_to_know_is_told(writes, told, database, delay, seconds):
     async with writes.begin() as unit:
         unit.publish("services", "1")
         unit.publish("services", "2")
-        unit.enqueue(EraseFiles([]), delay=60)
+        unit.enqueue(RecalculateSla(None, None, None), delay=delay)
         assert told.jobs == []
     await writes.close()
 
     (row,) = await database.rows("SELECT id, due_at, created_at FROM jobs")
     assert told.jobs == [(row["id"], row["due_at"])]
-    assert row["due_at"] - row["created_at"] == dt.timedelta(seconds=60)
+    assert row["due_at"] - row["created_at"] == dt.timedelta(seconds=seconds)
     assert told.channels == {"services": "1,2"}
 
 
