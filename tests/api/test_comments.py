@@ -501,7 +501,10 @@ async def test_what_customers_read_calls_nobody(add, work, told, house, support,
     assert "MENTIONED" not in [kind for kind, _ in await told(named)]
 
 
-async def test_a_note_names_directors_too_who_work_on_all_tickets(add, work, told, mailbox, agent, director, ticket):
+async def test_a_note_names_directors_too_who_work_on_all_tickets(
+    add, work, told, mailbox, desk, agent, director, ticket
+):
+    await watch(desk, ticket, director)  # by which alone they would have no mail of a note
     await work.run()
     mailbox.letters.clear()
 
