@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 import models
-from domain import announcing, happenings, history
+from domain import announcing, audiences, happenings, history
 from domain.happenings import (
     CommentAdded,
     PriorityChanged,
@@ -332,6 +332,11 @@ async def test_an_assignment_is_told_to_whom_it_names(happen, told, cast):
     assert await told() == ({"agent": "TICKET_ASSIGNED"}, ["agent"])
 
 
+async def test_what_staff_alone_hear_of_is_not_told_to_who_is_a_customer_by_now(happen, told, cast):
+    await happen(cast.lead, TicketAssigned(None, cast.watcher.id), assignee_id=cast.watcher.id)
+    assert await told() == ({}, [])
+
+
 async def test_taking_a_ticket_tells_nobody(happen, told, cast):
     await happen(cast.agent, TicketAssigned(None, cast.agent.id), assignee_id=cast.agent.id)
     assert await told() == ({}, [])
@@ -384,32 +389,58 @@ async def test_what_is_internal_is_told_to_those_alone_who_work_on_it(happen, to
 async def test_several_changes_of_one_save_are_one_email(happen, told, give, cast, mailbox, database, ticket, desk):
     await give()
     async with desk.writes.begin() as unit:
-        comment = unit.insert(
-            models.Comment,
-            ticket_id=ticket.uuid,
-            author_id=cast.assignee.id,
-            body="Wait for it.",
-            body_html="<p>Wait for it.</p>",
-            internal=False,
-            channel=models.TicketChannel.PORTAL,
-            created_at=unit.now,
-            edited_at=None,
-            deleted_at=None,
-        )
-    await happen(cast.assignee, CommentAdded(comment.id), StatusChanged(OPEN, PENDING, None, None), status=PENDING)
+        first, second = [
+            unit.insert(
+                models.Comment,
+                ticket_id=ticket.uuid,
+                author_id=cast.assignee.id,
+                body=body,
+                body_html=f"<p>{body}</p>",
+                internal=False,
+                channel=models.TicketChannel.PORTAL,
+                created_at=unit.now,
+                edited_at=None,
+                deleted_at=None,
+            )
+            for body in ("Wait for it.", "Still waiting.")
+        ]
+    events = CommentAdded(first.id), CommentAdded(second.id), StatusChanged(OPEN, PENDING, None, None)
+    await happen(cast.assignee, *events, status=PENDING, topic="Fire", triage_pending=True)
 
     kinds, letters = await told()
-    assert kinds["customer"] == ["COMMENT_ADDED", "STATUS_CHANGED"]
+    assert kinds["customer"] == ["COMMENT_ADDED", "COMMENT_ADDED", "STATUS_CHANGED"]
     assert letters == ["customer", "staff_watcher", "watcher"]
     text = mailbox.to(cast.customer.email)[0].get_body(("plain",)).get_content()
-    assert "Otto Outside has written:" in text
-    assert "We are waiting for your answer." in text
+    assert text.count("Otto Outside has written:") == 2
+    assert -1 < text.find("Wait for it.") < text.find("Still waiting.") < text.find("We are waiting for your answer.")
     sql = "SELECT kind, cardinality(event_ids) AS told, comment_id FROM messages WHERE recipient_id = :id ORDER BY id"
     assert (await database.rows(sql, id=cast.customer.id))[-1] == {
         "kind": "COMMENT_ADDED",
-        "told": 2,
-        "comment_id": comment.id,
+        "told": 3,
+        "comment_id": first.id,
     }
+
+
+async def test_what_happens_while_it_is_found_out_who_hears_of_it_keeps_its_place(
+    happen, told, cast, ticket, desk, database, monkeypatch
+):
+    found = audiences.found
+
+    async def meanwhile(*asked):
+        abouts = await found(*asked)
+        monkeypatch.undo()
+        async with desk.writes.begin() as unit:
+            history.record(unit, None, await unit.lock(one, ticket.uuid), WatchersChanged([], [cast.gone.id]))
+        return abouts
+
+    monkeypatch.setattr(audiences, "found", meanwhile)
+    await happen(cast.lead, StatusChanged(OPEN, PENDING, None, None), status=PENDING)
+
+    assert (await told())[1] == ["customer", "staff_watcher", "watcher"]
+    (row,) = await database.rows("SELECT last_seq FROM tickets WHERE id = :id", id=ticket.uuid)
+    sql = "SELECT seq FROM events WHERE ticket_id = :id ORDER BY seq"
+    seqs = [event["seq"] for event in await database.rows(sql, id=ticket.uuid)]
+    assert seqs == list(range(1, row["last_seq"] + 1))
 
 
 async def test_staff_get_one_email_of_many_tickets_and_customers_one_of_each(
@@ -452,6 +483,7 @@ async def test_what_somebody_does_not_want_they_are_not_told(happen, told, datab
         dict.fromkeys(["customer", "staff_watcher"], "STATUS_CHANGED"),
         ["staff_watcher", "watcher"],
     )
+    assert await database.rows("SELECT id FROM messages WHERE status = 'SKIPPED'") == []
 
 
 async def test_what_is_locked_is_told_whatever_a_row_says(happen, told, database, resolved, cast):
@@ -548,12 +580,13 @@ async def test_what_is_announced_together_is_told_as_by_itself(
         async with desk.writes.begin() as unit:
             row = await unit.lock(one, ticket.uuid)
             history.record(unit, cast.customer.id, row, StatusChanged(OPEN, PENDING if number else OPEN, None, None))
+            history.record(unit, None, row, SlaBreached(SlaTargetKind.RESOLUTION, row.created_at))  # the clock's part
     done = await work.run()
 
     assert done["Announce"] == 3
     told = "SELECT count(*) FROM notifications WHERE person_id = :id"
-    assert await database.rows(told, id=cast.assignee.id) == [{"count": 3}]
+    assert await database.rows(told, id=cast.assignee.id) == [{"count": 6}]
     places = await database.rows("SELECT seq FROM notifications WHERE person_id = :id ORDER BY id", id=cast.assignee.id)
     assert [row["seq"] for row in places] == sorted(row["seq"] for row in places)
     mails = await database.rows("SELECT event_ids FROM messages WHERE recipient_id = :id", id=cast.assignee.id)
-    assert [len(row["event_ids"]) for row in mails] == [1, 1, 1]
+    assert [len(row["event_ids"]) for row in mails] == [2, 2, 2]

@@ -431,10 +431,12 @@ async def test_the_email_says_what_was_written_and_where_to_answer(add, read, wo
 
 
 async def test_of_a_customer_who_wants_no_emails_whoever_answers_knows(
-    api, add, read, work, mailbox, database, agent, customer, ticket
+    api, add, read, work, mailbox, database, desk, agent, customer, director, ticket
 ):
+    await watch(desk, ticket, director)
     preference = {"kind": "COMMENT_ADDED", "channel": "EMAIL", "enabled": False}
-    await api(customer, PREFER, input={"preferences": [preference]})
+    for person in (customer, director):
+        await api(person, PREFER, input={"preferences": [preference]})
     await work.run()
     mailbox.letters.clear()
 
@@ -444,9 +446,12 @@ async def test_of_a_customer_who_wants_no_emails_whoever_answers_knows(
     await work.run()
 
     assert [comment["emailStatus"] for comment in (await read(agent))["comments"]["nodes"]] == ["SKIPPED", None]
+    skipped = await database.rows("SELECT recipient_id FROM messages WHERE status = 'SKIPPED'")
+    assert skipped == [{"recipient_id": customer.id}]  # of others nobody asks
     (letter,) = mailbox.to(customer.email)  # of the status
     assert "Turn it off." not in letter.as_string()
-    sent = await database.rows("SELECT kind FROM events WHERE kind = 'MessageSent' AND ticket_id = :id", id=ticket.uuid)
+    sql = "SELECT kind FROM events WHERE kind = 'MessageSent' AND ticket_id = :id AND data->>'recipient_id' = :who"
+    sent = await database.rows(sql, id=ticket.uuid, who=str(customer.id))
     assert len(sent) == 2  # of the ticket, and of its status
 
 

@@ -376,7 +376,8 @@ async def test_the_reason_is_read_once_in_the_mail_and_in_the_app(do, agent, cus
     await do(customer, "reopenTicket", reason="It *still* burns.\nReally.")
     await work.run()
 
-    text = mailbox.to(agent.email)[-1].get_body(("plain",)).get_content()
+    text, html = (mailbox.to(agent.email)[-1].get_body((kind,)).get_content() for kind in ("plain", "html"))
+    assert "<em>still</em>" in html
     assert text.count("has opened it again.") == text.count("It *still* burns.") == text.count("Really.") == 1
     told = await database.rows("SELECT kind FROM notifications WHERE person_id = :id ORDER BY seq", id=agent.id)
     assert [row["kind"] for row in told] == ["TICKET_REOPENED"]
