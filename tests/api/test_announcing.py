@@ -542,16 +542,20 @@ async def test_whoever_has_not_answered_to_a_solution_is_reminded(
     happen, told, resolved, cast, desk, ticket, work, database, mailbox
 ):
     await happen(cast.agent, resolved, status=TicketStatus.RESOLVED)
+    await database.rows("UPDATE resolutions SET state = 'REJECTED', answered_at = now(), summary = 'Before.'")
+    await happen(cast.agent, resolved, status=TicketStatus.RESOLVED)
     await database.rows("DELETE FROM notifications")
     mailbox.letters.clear()
-    (row,) = await database.rows("SELECT id FROM resolutions")
+    (row,) = await database.rows("SELECT id FROM resolutions WHERE state = 'AWAITING'")
 
     async with desk.writes.begin() as unit:
         await announcing.remind(unit, await unit.lock(one, ticket.uuid), row["id"])
     await work.run()
 
     assert await told() == ({}, ["customer"])
-    assert "Please confirm it" in mailbox.letters[0].get_body(("plain",)).get_content()
+    text = mailbox.letters[0].get_body(("plain",)).get_content()
+    assert "Please confirm it" in text
+    assert "Turned it *off*." in text  # which is what was done last
 
 
 async def test_a_target_that_is_soon_due_is_told_as_they_want_it(told, cast, desk, ticket, work, database, mailbox):

@@ -369,6 +369,23 @@ async def test_what_is_due_is_performed_together_until_nothing_is_left(desk, dat
     assert await states(database) == [*((number, "DONE", 1) for number in range(7)), (7, "QUEUED", 0)]
 
 
+async def test_the_first_that_are_due_go_first_in_the_order_in_which_they_were_asked_for(desk, database, batches):
+    order = []
+
+    async def looks(work):
+        order.append([job.number for job in work.jobs.values()])
+
+    batches.does = looks
+    await batches.asked(*reversed(range(6)))
+    for number in range(3):  # which leaves them in another order, too
+        sql = "UPDATE jobs SET due_at = due_at - interval '1 second' WHERE payload->>'number' = :number"
+        await database.rows(sql, number=str(number))
+
+    await jobs.perform_together(desk, "DoTogether")
+
+    assert order == [[2, 1, 0], [5, 4, 3]]
+
+
 async def test_what_is_left_after_some_seconds_is_woken_again(desk, database, redis, batches, monkeypatch):
     await batches.asked(*range(7))
     await asyncio.sleep(0.2)
