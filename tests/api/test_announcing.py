@@ -572,6 +572,7 @@ async def test_a_target_that_is_soon_due_is_told_as_they_want_it(told, cast, des
     await work.run()
 
     assert await told() == ({"lead": "SLA_AT_RISK"}, ["agent"])
+    assert await database.rows("SELECT cause_id FROM notifications") == [{"cause_id": cause}]
     assert "The solution is due on" in mailbox.letters[0].get_body(("plain",)).get_content()
 
 
