@@ -406,6 +406,29 @@ async def put_on_hold(desk, ticket, *readers):
             messages.write_about(unit, person.id, person.email, [part], kind=NotificationKind.STATUS_CHANGED)
 
 
+@pytest.mark.parametrize("internal", [False, True])
+async def test_who_has_lost_the_right_to_read_it_meanwhile_gets_no_letter(
+    desk, work, mailbox, house, database, support, ticket, internal
+):
+    """Of what is internal not even who still sees the ticket, since they watch it."""
+    lead = await house.person("Leo Lead", models.Role.TEAM_LEAD, support)
+    if internal:
+        await database.rows("INSERT INTO watchers VALUES (:t, :p)", t=ticket.uuid, p=lead.id)
+    await work.run()
+    async with desk.writes.begin() as unit:
+        row = await unit.lock(one, ticket.uuid)
+        event = history.record(unit, None, row, StatusChanged(ON_HOLD, OPEN, None, None), internal=internal)
+        part = messages.Part(row, NotificationKind.STATUS_CHANGED, [event.id])
+        messages.write_about(unit, lead.id, lead.email, [part], kind=NotificationKind.STATUS_CHANGED)
+    await database.rows("DELETE FROM memberships WHERE person_id = :id", id=lead.id)
+
+    await work.run()
+
+    assert mailbox.to(lead.email) == []
+    sql = "SELECT status FROM messages WHERE recipient_id = :id"
+    assert await database.rows(sql, id=lead.id) == [{"status": "SKIPPED"}]
+
+
 async def test_letters_that_go_together_fail_alone(desk, work, mailbox, database, customer, agent, ticket, monkeypatch):
     await work.run()
     mailbox.letters.clear()
