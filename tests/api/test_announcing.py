@@ -252,9 +252,7 @@ async def test_a_solution_asks_its_requester_and_tells_the_others(happen, told, 
 @pytest.mark.parametrize(
     ("rating", "to_leads"), [(None, []), (3, []), (2, ["lead", "manager"]), (1, ["lead", "manager"])]
 )
-async def test_what_the_customer_says_to_a_solution(
-    happen, told, give, rated, cast, house, support, rating, to_leads
-):
+async def test_what_the_customer_says_to_a_solution(happen, told, give, rated, cast, house, support, rating, to_leads):
     member = await house.person("Mia Member", Role.AGENT, support)  # who leads nobody
     cast.names[member.id] = cast.addresses[member.email] = "member"
     await give()

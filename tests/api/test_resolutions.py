@@ -841,7 +841,24 @@ async def test_an_article_that_its_reader_may_not_read_is_not_sent(
     await as_lead(publishing.archive, article.id)
 
     await work.run()
-    assert "Canary" not in str(mailbox.to(customer.email))
+    text, html = (mailbox.to(customer.email)[-1].get_body((kind,)).get_content() for kind in ("plain", "html"))
+    assert "has solved it." in text
+    assert "Canary" not in text + html
+    assert "Press" not in text + html
+
+
+async def test_of_a_long_article_the_mail_has_what_it_is_about(do, publish, work, mailbox, agent, customer, database):
+    article = await publish("Reset a password")
+    sql = "UPDATE articles SET body = repeat('x', 20001), body_html = repeat('x', 20001), summary = 'Press it long.'"
+    await database.rows(sql)
+
+    await do(agent, "resolveTicket", articleId=article.gid)
+
+    await work.run()
+    for kind in ("plain", "html"):
+        text = mailbox.to(customer.email)[-1].get_body((kind,)).get_content()
+        assert "Press it long." in text
+        assert "xxx" not in text
 
 
 async def test_the_tickets_page_shows_the_article_while_its_reader_may_read_it(
