@@ -507,6 +507,9 @@ async def test_who_wants_mail_of_new_tickets_gets_it(submit, work, told, databas
         "Carla Customer has submitted it; it is with Technical Support"
         in mailbox.to(cast.agent.email)[0].get_body(("plain",)).get_content()
     )
+    text = mailbox.to(cast.customer.email)[0].get_body(("plain",)).get_content()
+    assert "We have received your request and will get back to you." in text
+    assert "has submitted it" not in text
 
 
 async def test_what_is_no_longer_so_is_not_mailed(happen, told, database, desk, work, cast, ticket, mailbox):

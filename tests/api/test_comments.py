@@ -458,12 +458,14 @@ async def test_of_a_customer_who_wants_no_emails_whoever_answers_knows(
 async def test_the_email_names_the_files(add, uploaded, work, mailbox, customer, agent, submit, problem, api):
     preference = {"kind": "TICKET_SUBMITTED", "channel": "EMAIL", "enabled": True}
     await api(agent, PREFER, input={"preferences": [preference]})
+    await submit(customer, problem, uploadIds=[await uploaded(customer, filename="of_another.png")])
     await work.run()
     mailbox.letters.clear()
 
     files = [await uploaded(agent), await uploaded(agent, filename="<b>map.png")]
     await add(agent, "", uploadIds=files)
-    await submit(customer, problem, uploadIds=[await uploaded(customer, filename="log.png")])
+    submitted = await submit(customer, problem, uploadIds=[await uploaded(customer, filename="log.png")])
+    await add(customer, "", ticketId=submitted["id"], uploadIds=[await uploaded(customer, filename="later.png")])
     await work.run()
 
     letter = next(each for each in mailbox.to(customer.email) if each["Subject"].startswith("Re: "))
@@ -472,7 +474,7 @@ async def test_the_email_names_the_files(add, uploaded, work, mailbox, customer,
     assert "<p>Attached: cat.png, &lt;b&gt;map.png</p>" in html
     assert "border-left:3px" not in html  # nothing was said
     (letter,) = mailbox.to(agent.email)
-    assert "Attached: log.png" in letter.get_body(("plain",)).get_content()
+    assert "Attached: log.png" in letter.get_body(("plain",)).get_content().splitlines()
 
 
 async def test_a_note_is_told_to_those_who_may_read_it(

@@ -10,9 +10,18 @@ from sqlalchemy import select
 
 import models
 from domain import drafts, erasing, happenings, history, messages
-from domain.happenings import SlaBreached, StatusChanged, TicketAssigned, TicketClosed, TicketResolved
+from domain.happenings import (
+    ResolutionConfirmed,
+    SlaBreached,
+    StatusChanged,
+    TicketAssigned,
+    TicketClosed,
+    TicketReopened,
+    TicketResolved,
+)
 from domain.jobs import SendMessage
 from infra import jobs
+from infra.ids import new_id
 from models import NotificationKind, SlaTargetKind, TicketStatus
 
 OPEN, ON_HOLD = TicketStatus.OPEN, TicketStatus.ON_HOLD
@@ -234,9 +243,13 @@ async def test_staff_read_what_is_for_them(letter_of, house, database, ticket, a
     assert "/t/" not in text
 
 
-async def test_why_it_was_closed_is_told_to_staff_alone(letter_of, house, database, ticket, customer, support):
+async def test_why_it_was_closed_is_told_to_staff_alone(letter_of, house, database, desk, ticket, customer, support):
     lead = await house.person("Leo Lead", models.Role.TEAM_LEAD, support)
     await database.rows("INSERT INTO watchers VALUES (:t, :p)", t=ticket.uuid, p=lead.id)
+    async with desk.writes.begin() as unit:  # it was solved once, and opened again
+        row = await unit.lock(one, ticket.uuid)
+        for event in (ResolutionConfirmed(new_id(), None, None), TicketReopened(None)):
+            history.record(unit, customer.id, row, event)
 
     event = TicketClosed(expired=False, close_reason="Asks only to annoy.")
     for reader, told in ((customer, False), (lead, True)):
