@@ -461,6 +461,7 @@ async def test_staff_get_one_email_of_many_tickets_and_customers_one_of_each(
     text = digest.get_body(("plain",)).get_content()
     assert "Printer on fire" in text
     assert "Second fire" in text
+    assert text.count("It is waiting for the customer.") == 2
     rows = await database.rows("SELECT ticket_id FROM messages WHERE recipient_id = :id ORDER BY id", id=cast.agent.id)
     assert rows[-1] == {"ticket_id": None}
     sql = "SELECT count(*) FROM events WHERE kind = 'MessageSent' AND data->>'recipient_id' = :id"
@@ -512,16 +513,22 @@ async def test_who_wants_mail_of_new_tickets_gets_it(submit, work, told, databas
     assert "has submitted it" not in text
 
 
-async def test_what_is_no_longer_so_is_not_mailed(happen, told, database, desk, work, cast, ticket, mailbox):
+async def test_what_is_no_longer_so_is_not_mailed(resolved, database, desk, work, cast, ticket, mailbox):
     async with desk.writes.begin() as unit:
         row = await unit.lock(one, ticket.uuid)
-        history.record(unit, cast.lead.id, row, StatusChanged(OPEN, PENDING, None, None))
+        for event in (
+            StatusChanged(OPEN, PENDING, None, None),
+            resolved(unit),
+            TicketClosed(expired=False, close_reason=None),
+        ):
+            history.record(unit, cast.lead.id, row, event)
 
     await work.run()  # the ticket itself is still open
 
     assert mailbox.letters == []
-    sql = "SELECT DISTINCT status FROM messages WHERE kind = 'STATUS_CHANGED'"
-    assert await database.rows(sql) == [{"status": "SKIPPED"}]
+    sql = "SELECT DISTINCT kind, status FROM messages WHERE kind <> 'TICKET_RECEIVED' ORDER BY kind"
+    skipped = [{"kind": kind, "status": "SKIPPED"} for kind in ("STATUS_CHANGED", "TICKET_RESOLVED")]
+    assert await database.rows(sql) == skipped
 
 
 async def test_counters_and_cursors_have_no_gap(happen, database, cast):
