@@ -238,7 +238,7 @@ async def test_nobody_hears_of_what_they_did(happen, told, give, cast):
     assert await told() == (dict.fromkeys(people, "STATUS_CHANGED"), people)
 
 
-async def test_a_solution_asks_its_requester_and_tells_the_others(happen, told, give, resolved, cast):
+async def test_a_solution_asks_its_requester_and_tells_the_others(happen, told, give, resolved, cast, mailbox):
     await give()
     await happen(cast.agent, resolved, status=TicketStatus.RESOLVED)
 
@@ -247,6 +247,9 @@ async def test_a_solution_asks_its_requester_and_tells_the_others(happen, told, 
         kinds | {"customer": "TICKET_RESOLVED"},
         ["assignee", "customer", "staff_watcher", "watcher"],
     )
+    for letter in mailbox.letters:
+        text = letter.get_body(("plain",)).get_content()
+        assert ("Please confirm it" in text) == (letter.bcc == [cast.customer.email])
 
 
 @pytest.mark.parametrize(
