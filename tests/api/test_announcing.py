@@ -283,6 +283,7 @@ async def test_reopening_is_told_to_whoever_has_it_else_to_the_department(happen
     await happen(cast.lead, TicketReopened("We have found more."))
     concerned = ["assignee", "customer", *watching]
     assert await told() == (dict.fromkeys(concerned, "TICKET_REOPENED"), concerned)
+    assert all("We have found more." in letter.get_body(("plain",)).get_content() for letter in mailbox.letters)
 
 
 async def test_an_escalation_reaches_its_level_as_far_as_they_may_see_it(
@@ -516,7 +517,7 @@ async def test_who_wants_mail_of_new_tickets_gets_it(submit, work, told, databas
     assert "has submitted it" not in text
 
 
-async def test_what_is_no_longer_so_is_not_mailed(resolved, database, desk, work, cast, ticket, mailbox):
+async def test_what_is_no_longer_so_is_not_mailed(happen, resolved, database, desk, work, cast, ticket, mailbox):
     async with desk.writes.begin() as unit:
         row = await unit.lock(one, ticket.uuid)
         for event in (
@@ -532,6 +533,8 @@ async def test_what_is_no_longer_so_is_not_mailed(resolved, database, desk, work
     sql = "SELECT DISTINCT kind, status FROM messages WHERE kind <> 'TICKET_RECEIVED' ORDER BY kind"
     skipped = [{"kind": kind, "status": "SKIPPED"} for kind in ("STATUS_CHANGED", "TICKET_RESOLVED")]
     assert await database.rows(sql) == skipped
+    await happen(cast.lead, TicketReopened(None), status=TicketStatus.RESOLVED)  # once more since
+    assert mailbox.letters == []
 
 
 async def test_counters_and_cursors_have_no_gap(happen, database, cast):
