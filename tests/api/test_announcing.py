@@ -533,6 +533,7 @@ async def test_what_is_no_longer_so_is_not_mailed(happen, resolved, database, de
     sql = "SELECT DISTINCT kind, status FROM messages WHERE kind <> 'TICKET_RECEIVED' ORDER BY kind"
     skipped = [{"kind": kind, "status": "SKIPPED"} for kind in ("STATUS_CHANGED", "TICKET_RESOLVED")]
     assert await database.rows(sql) == skipped
+    await happen(cast.lead, TicketClosed(expired=False, close_reason=None))
     await happen(cast.lead, TicketReopened(None), status=TicketStatus.RESOLVED)  # once more since
     assert mailbox.letters == []
 
