@@ -287,7 +287,7 @@ async def test_reopening_is_told_to_whoever_has_it_else_to_the_department(happen
 
 
 async def test_an_escalation_reaches_its_level_as_far_as_they_may_see_it(
-    happen, told, give, escalated, cast, second, desk
+    happen, told, give, escalated, cast, second, desk, mailbox
 ):
     await give()
     async with desk.writes.begin() as unit:  # that they watch another one lets nobody see this one
@@ -296,6 +296,9 @@ async def test_an_escalation_reaches_its_level_as_far_as_they_may_see_it(
 
     people = ["assignee", "customer", "manager", "staff_watcher", "watcher"]
     assert await told() == (dict.fromkeys(people, "TICKET_ESCALATED"), people)
+    knowing = {cast.assignee.email, cast.manager.email}  # why is for those who work on it
+    texts = {letter.bcc[0]: letter.get_body(("plain",)).get_content() for letter in mailbox.letters}
+    assert {address for address, text in texts.items() if "It burns on." in text} == knowing
 
 
 @pytest.mark.parametrize(
@@ -589,6 +592,14 @@ async def test_a_target_that_is_soon_due_is_told_as_they_want_it(told, cast, des
     assert await told() == ({"lead": "SLA_AT_RISK"}, ["agent"])
     assert await database.rows("SELECT cause_id FROM notifications") == [{"cause_id": cause}]
     assert "The solution is due on" in mailbox.letters[0].get_body(("plain",)).get_content()
+
+    mailbox.letters.clear()
+    async with desk.writes.begin() as unit:
+        row = await unit.lock(one, ticket.uuid)
+        await announcing.warn(unit, [announcing.Warned(row, people, new_id())])
+        unit.change(row, status=TicketStatus.RESOLVED)
+    await work.run()
+    assert mailbox.letters == []  # it is done since
 
 
 async def test_what_is_announced_together_is_told_as_by_itself(
