@@ -104,7 +104,7 @@ async def test_a_job_is_claimed_performed_and_settled(desk, enqueue, row, perfor
     assert type(performed[0].job.key) is UUID
 
 
-async def test_a_job_that_is_done_or_claimed_is_not_begun_again(desk, enqueue, performed):
+async def test_a_job_that_is_done_or_claimed_is_not_begun_again(desk, database, enqueue, performed):
     async def looks(work):
         assert not await jobs.perform(desk, work.row_id)
 
@@ -112,6 +112,9 @@ async def test_a_job_that_is_done_or_claimed_is_not_begun_again(desk, enqueue, p
     assert await jobs.perform(desk, row_id)
     assert not await jobs.perform(desk, row_id)
     assert not await jobs.perform(desk, new_id())
+    await lease_ends(database, row_id)
+    assert not await jobs.perform(desk, row_id)
+    assert await _owed(desk) == []
     assert len(performed) == 1
 
 
@@ -119,6 +122,12 @@ async def test_a_job_is_not_begun_before_it_is_due(desk, enqueue, performed):
     row_id = await enqueue(nothing, delay=60)
     assert not await jobs.perform(desk, row_id)
     assert performed == []
+    assert await jobs.perform(desk, await enqueue(nothing, delay=0.5))  # by a clock that is as much ahead
+
+
+def test_a_kind_of_job_has_one_performer():
+    with pytest.raises(TypeError, match="DoInTest has a performer already"):
+        jobs.performs(DoInTest)(nothing)
 
 
 async def test_a_crowd_performs_each_job_once(desk, enqueue, performed):
@@ -185,6 +194,7 @@ async def test_a_failure_is_tried_again_later_and_at_last_given_up(desk, databas
     assert (dead["state"], dead["attempts"]) == ("DEAD", 3)
     assert dead["settled_at"] is not None
     assert dead["last_error"].startswith("ValueError (")
+    await lease_ends(database, row_id)
     assert not await jobs.perform(desk, row_id)
     await relaying.sweep(desk)
     assert (await row(row_id))["state"] == "DEAD"  # stays visible
@@ -440,7 +450,9 @@ async def test_what_is_put_off_was_not_tried(desk, database, batches):
     batches.does = not_yet
     await batches.asked(0, 1, 2)
     for _ in range(DoTogether.retries + 1):
-        await jobs.perform_together(desk, "DoTogether")
+        with capture_logs() as logs:
+            await jobs.perform_together(desk, "DoTogether")
+        assert events_of(logs) == []
         assert await states(database) == [(number, "QUEUED", 0) for number in range(3)]
         await database.rows("UPDATE jobs SET due_at = now()")
     batches.does = fails
@@ -452,12 +464,16 @@ async def test_what_is_put_off_was_not_tried(desk, database, batches):
 
 async def test_one_that_fails_alone_leaves_the_others_done(desk, database, batches):
     async def refuses(work):
-        (row_id,) = [row_id for row_id, job in work.jobs.items() if job.number == 1]
-        await work.fail(row_id, Later("The mail server is away."))
+        first, second, _ = work.jobs
+        async with work.settle(first):
+            pass
+        await work.fail(second, Later("The mail server is away."))
 
     batches.does = refuses
     await batches.asked(0, 1, 2)
-    await jobs.perform_together(desk, "DoTogether")
+    with capture_logs() as logs:
+        await jobs.perform_together(desk, "DoTogether")
+    assert events_of(logs) == ["job_tried_again_later"]
     assert await states(database) == [(0, "DONE", 1), (1, "QUEUED", 1), (2, "DONE", 1)]
 
 
