@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+from sqlalchemy import select
 from structlog.testing import capture_logs
 
 from infra import hub, jobs, relaying, worker
@@ -20,7 +21,7 @@ from infra.jobs import LostClaim, Work
 from infra.letters import Later
 from infra.redis import QUEUE, TOGETHER, Bus
 from infra.unit import Job
-from models import JobState, Service
+from models import JobRow, JobState, Service
 
 # What a job of these tests does, by the name that it carries.
 deeds = {}
@@ -161,11 +162,12 @@ async def test_whose_lease_has_ended_writes_nothing(desk, database, enqueue, row
     assert (await row(row_id))["attempts"] == 2
 
 
-async def test_losing_a_claim_is_said_to_whoever_settles(desk, database, enqueue):
+@pytest.mark.parametrize("now", ["attempts = attempts + 1", "state = 'QUEUED'"])
+async def test_losing_a_claim_is_said_to_whoever_settles(desk, database, enqueue, now):
     lost = []
 
     async def is_overtaken(work):
-        await database.rows("UPDATE jobs SET attempts = attempts + 1 WHERE id = :id", id=work.row_id)
+        await database.rows(f"UPDATE jobs SET {now} WHERE id = :id", id=work.row_id)
         try:
             async with work.settle():
                 raise AssertionError
@@ -416,6 +418,18 @@ async def test_a_crowd_performs_each_of_them_once(desk, database, batches):
     assert {state for _, state, _ in await states(database)} == {"DONE"}
 
 
+async def test_what_somebody_is_about_to_claim_is_left_to_them(desk, batches):
+    await batches.asked(0, 1, 2)
+    async with desk.writes.begin() as unit, asyncio.timeout(3):
+        await unit.lock_all(every_job)
+        await jobs.perform_together(desk, "DoTogether")
+    assert batches.numbers == []
+
+
+def every_job():
+    return select(JobRow)
+
+
 async def test_what_fails_takes_others_with_it_once(desk, database, batches):
     async def poisoned(work):
         async with work.settle() as unit:
@@ -503,6 +517,8 @@ async def test_what_a_killed_worker_had_together_is_begun_again_one_by_one(desk,
     with pytest.raises(SystemExit):
         await jobs.perform_together(desk, "DoTogether")
     assert await states(database) == [(number, "RUNNING", 1) for number in range(3)]
+    (lease,) = await database.rows("SELECT min(due_at - now()) AS left FROM jobs")
+    assert dt.timedelta(seconds=25) < lease["left"] <= jobs.LEASE
     await database.rows("UPDATE jobs SET due_at = now() - interval '5 seconds'")
 
     rows, kinds = relaying._wakes(await _owed(desk))
