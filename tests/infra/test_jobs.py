@@ -19,6 +19,7 @@ from infra.faults import traced
 from infra.ids import new_id
 from infra.jobs import LostClaim, Work
 from infra.letters import Later
+from infra.postgres import Unavailable
 from infra.redis import QUEUE, TOGETHER, Bus
 from infra.unit import Job
 from models import JobRow, JobState, Service
@@ -179,7 +180,7 @@ async def test_losing_a_claim_is_said_to_whoever_settles(desk, database, enqueue
     assert len(lost) == 1
 
 
-async def test_a_failure_is_tried_again_later_and_at_last_given_up(desk, database, enqueue, row):
+async def test_a_failure_is_tried_again_later_and_at_last_given_up(desk, database, enqueue, row, performed):
     row_id = await enqueue(fails)
 
     for attempt, wait in ((1, 2), (2, 3)):  # doubled, up to the longest
@@ -196,6 +197,7 @@ async def test_a_failure_is_tried_again_later_and_at_last_given_up(desk, databas
     assert (dead["state"], dead["attempts"]) == ("DEAD", 3)
     assert dead["settled_at"] is not None
     assert dead["last_error"].startswith("ValueError (")
+    assert [work.last_attempt for work in performed] == [False, False, True]
     await lease_ends(database, row_id)
     assert not await jobs.perform(desk, row_id)
     await relaying.sweep(desk)
@@ -315,6 +317,20 @@ async def test_a_job_that_nobody_here_knows_is_kept_until_somebody_does(desk, da
     assert (await row(row_id))["state"] == JobState.DEAD.name
 
 
+async def test_without_a_database_its_row_waits(desk, enqueue, row, batches, monkeypatch):
+    async def away(*_):
+        raise Unavailable
+
+    row_id = await enqueue(nothing)
+    with monkeypatch.context() as patched, capture_logs() as logs:
+        patched.setattr(type(desk.writes), "alone", away)
+        assert not await jobs.perform(desk, row_id)
+        await jobs.perform_together(desk, "DoTogether")
+
+    assert events_of(logs) == ["job_without_database"] * 2
+    assert (await row(row_id))["state"] == "QUEUED"
+
+
 async def test_a_job_of_another_shape_is_an_error_that_tells(desk, database, enqueue, row):
     row_id = await enqueue(nothing)
     await database.rows("UPDATE jobs SET payload = '{}' WHERE id = :id", id=row_id)
@@ -370,15 +386,19 @@ async def states(database):
     return [(row["payload"]["number"], row["state"], row["attempts"]) for row in rows]
 
 
-async def test_what_is_due_is_performed_together_until_nothing_is_left(desk, database, batches):
+async def test_what_is_due_is_performed_together_until_nothing_is_left(desk, database, redis, batches):
     await batches.asked(*range(7))
     await batches.asked(7, delay=60)
+    await asyncio.sleep(0.2)
+    await redis.flushall()
 
     await jobs.perform_together(desk, "DoTogether")
 
     assert sorted(map(len, batches.numbers)) == [1, 3, 3]
     assert sorted(number for batch in batches.numbers for number in batch) == list(range(7))
     assert await states(database) == [*((number, "DONE", 1) for number in range(7)), (7, "QUEUED", 0)]
+    await asyncio.sleep(0.1)
+    assert await queued(redis) == {}  # nothing is left to be woken for
 
 
 async def test_the_first_that_are_due_go_first_in_the_order_in_which_they_were_asked_for(desk, database, batches):
@@ -418,6 +438,7 @@ async def test_a_crowd_performs_each_of_them_once(desk, database, batches):
     assert {state for _, state, _ in await states(database)} == {"DONE"}
 
 
+@pytest.mark.usefixtures("database")
 async def test_what_somebody_is_about_to_claim_is_left_to_them(desk, batches):
     await batches.asked(0, 1, 2)
     async with desk.writes.begin() as unit, asyncio.timeout(3):
