@@ -204,6 +204,11 @@ async def test_a_failure_is_tried_again_later_and_at_last_given_up(desk, databas
     assert (await row(row_id))["state"] == "DEAD"  # stays visible
 
 
+@pytest.mark.parametrize(("attempt", "seconds"), [(1, 2), (4, 16), (9, 512), (10, 900), (5000, 900)])
+def test_the_wait_is_doubled_up_to_the_longest_however_often_it_failed(attempt, seconds):
+    assert jobs._back_off(Job, attempt) == dt.timedelta(seconds=seconds)
+
+
 async def test_each_failure_is_reported_once_and_without_anybodys_words(desk, enqueue, sent):
     async def fails(work):
         raise ValueError("moc.elpmaxe@yranac"[::-1])  # so that it does not stand in the code
