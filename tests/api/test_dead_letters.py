@@ -1,10 +1,11 @@
 """Dead letters: what is given up waits for an admin, tells nobody's words, and is tried again or left."""
 
+import datetime as dt
 import json
 
 import pytest
 
-from domain.jobs import Announce
+from domain.jobs import Announce, WarnOfSla
 from infra import jobs
 from infra.ids import new_id
 from models import Role
@@ -62,6 +63,25 @@ async def test_a_job_that_was_given_up(letters, dead_job):
     assert CANARY not in json.dumps(letter)
     assert (letter["kind"], letter["name"], letter["attemptCount"]) == ("JOB", "Announce", 9)
     assert letter["recipient"] is letter["subject"] is letter["settledBy"] is letter["settledAt"] is None
+
+
+async def test_a_job_leads_to_its_ticket_and_tells_since_when_it_was_tried(
+    desk, letters, database, monkeypatch, ticket
+):
+    async def fail(_work):
+        raise ValueError
+
+    async with desk.writes.begin() as unit:
+        unit.enqueue(WarnOfSla(ticket.uuid, "RESOLUTION"))
+    longer = "UPDATE jobs SET attempts = 8, created_at = created_at - interval '1 hour'"
+    (row,) = await database.rows(f"{longer} WHERE kind = 'WarnOfSla' RETURNING id")
+    monkeypatch.setitem(jobs._performers, WarnOfSla, fail)
+    await jobs.perform(desk, row["id"])
+
+    (letter,) = await letters()
+    first, failed = (dt.datetime.fromisoformat(letter[name]) for name in ("firstTriedAt", "failedAt"))
+    assert letter["subject"] == {"id": ticket.gid}
+    assert dt.timedelta(minutes=59) < failed - first < dt.timedelta(minutes=61)
 
 
 async def test_an_email_that_was_given_up(letters, dead_mail, customer):

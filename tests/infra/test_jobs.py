@@ -637,6 +637,34 @@ async def test_a_commit_wakes_its_jobs_when_they_are_due(desk, redis, enqueue):
     assert 3599 < due[str(later_id)] - due[str(now_id)] < 3601
 
 
+@pytest.mark.parametrize("together", [False, True])
+async def test_what_is_to_be_tried_again_is_woken_when_it_is_due(desk, database, redis, batches, together):
+    """As it will be performed: what was put off with others, what failed by itself."""
+
+    async def ends(work):
+        if together:
+            await work.put_off(60)
+        else:
+            raise ValueError
+
+    batches.does = ends
+    await batches.asked(0, 1)
+    await asyncio.sleep(0.2)
+    await redis.flushall()
+
+    await jobs.perform_together(desk, "DoTogether")
+
+    rows = await database.rows("SELECT id, due_at FROM jobs")
+    names = {"DoTogether"} if together else {str(row["id"]) for row in rows}
+
+    async def woken():
+        return {name.partition(":")[0] for name in await queued(redis)} == names
+
+    await until(woken)
+    for due in (await queued(redis)).values():
+        assert 0 <= due - rows[0]["due_at"].timestamp() < 1
+
+
 async def test_the_relay_wakes_again_what_redis_has_lost_and_leaves_in_its_place_what_it_has(redis, enqueue, relay):
     row_id, later_id = await enqueue(nothing), await enqueue(nothing, delay=3600)
     await asyncio.sleep(0.1)
