@@ -343,15 +343,16 @@ async def test_a_job_of_another_shape_is_an_error_that_tells(desk, database, enq
     assert (await row(row_id))["last_error"].startswith("KeyError")
 
 
-async def test_done_jobs_are_forgotten_after_a_week(desk, database, enqueue):
-    old, young = await enqueue(nothing), await enqueue(nothing)
+async def test_done_jobs_are_forgotten_after_a_week_and_what_was_given_up_is_not(desk, database, enqueue):
+    old, young, dead = await enqueue(nothing), await enqueue(nothing), await enqueue(nothing)
     for row_id in (old, young):
         assert await jobs.perform(desk, row_id)
-    await database.rows("UPDATE jobs SET settled_at = now() - interval '8 days' WHERE id = :id", id=old)
+    await database.rows("UPDATE jobs SET state = 'DEAD' WHERE id = :id", id=dead)
+    await database.rows("UPDATE jobs SET settled_at = now() - interval '8 days' WHERE id <> :id", id=young)
 
     await relaying.sweep(desk)
 
-    assert [row["id"] for row in await database.rows("SELECT id FROM jobs")] == [young]
+    assert {row["id"] for row in await database.rows("SELECT id FROM jobs")} == {young, dead}
 
 
 # --- Together ---------------------------------------------------------------------------------------------------------
