@@ -44,6 +44,8 @@ class Part(NamedTuple):
         """What the part's statement is given: a row's values and at their end its key, or a document of all rows."""
         if self.verb is Verb.COUNT:
             return [*self.rows[0].values.values(), *self.rows[0].changes.values()]
+        if self.verb is Verb.DELETE:  # whatever was said of it before
+            return list(self.rows[0].key().values())
         rows = [row.values if self.verb is Verb.INSERT else row.changes | row.key() for row in self.rows]
         if not self.several:
             version = self.rows[0].version

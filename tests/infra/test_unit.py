@@ -54,6 +54,7 @@ async def test_all_that_is_said_is_one_statement(writes, database):
         async with heard(unit) as statements:
             unit.change(first, description="one")
             unit.change(second, name="B2", description="two")
+            unit.change(third, description="three")
             unit.delete(third)
             add(unit, "D")
             add(unit, "E")
@@ -288,6 +289,47 @@ async def test_what_stands_in_the_way_is_said_in_the_words_of_the_caller(writes,
     with pytest.raises(Taken):
         await write()
     assert await names(database) == ["A"]
+
+
+async def test_of_a_part_that_fails_nothing_is_left_and_of_what_was_before_all(writes, told, database):
+    class Taken(Exception):
+        pass
+
+    def say(unit, name):
+        add(unit, name)
+        unit.enqueue(EraseFiles([name]))
+        unit.publish("services", name)
+        unit.gather(EraseFiles, f"gathered of {name}")
+
+    async def fail_at_its_end(unit):
+        async with unit.part():
+            say(unit, "B")
+            unit.publish("B alone")
+            add(unit, "A")
+
+    async def fail(unit):
+        async with unit.part():
+            say(unit, "C")
+            raise ZeroDivisionError
+
+    async with writes.begin() as unit:
+        unit.translate("services_name_key", Taken())
+        say(unit, "A")
+        with pytest.raises(Taken):
+            await fail_at_its_end(unit)
+        with pytest.raises(ZeroDivisionError):
+            await fail(unit)
+        async with unit.part():
+            say(unit, "D")
+    await writes.close()
+
+    assert await names(database) == ["A", "D"]
+    rows = await database.rows("SELECT id, payload FROM jobs ORDER BY id")
+    assert [row["payload"]["keys"] for row in rows] == [["A"], ["D"], ["gathered of A", "gathered of D"]]
+    assert [what for what, _ in told.jobs] == [row["id"] for row in rows]
+    assert told.channels == {"services": "A,D"}
+    said = await database.rows("SELECT summary FROM audit_entries ORDER BY summary")
+    assert [row["summary"] for row in said] == ["Created the service “A”.", "Created the service “D”."]
 
 
 async def test_what_raises_leaves_nothing_and_tells_nobody(writes, told, database):
