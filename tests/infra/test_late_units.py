@@ -77,6 +77,13 @@ async def test_who_asks_and_says_nothing_needs_no_connection(writes):
 
 
 @pytest.mark.usefixtures("known")
+async def test_who_guards_and_says_nothing_has_not_to_hear_of_others(writes, database):
+    async with writes.begin(late=True) as unit:
+        await guarded(unit)
+        await database.rows("DELETE FROM services")
+
+
+@pytest.mark.usefixtures("known")
 @pytest.mark.parametrize("meanwhile", ["UPDATE services SET description = description", "DELETE FROM services"])
 async def test_nothing_is_written_when_the_guarded_row_has_changed(writes, told, database, meanwhile):
     async def write():
@@ -174,7 +181,7 @@ async def test_what_needs_a_transaction_begins_it_and_locks_what_is_guarded(writ
 
 
 @pytest.mark.usefixtures("known")
-@pytest.mark.parametrize("how", ["unguarded", "unchanged", "read again", "deleted", "two"])
+@pytest.mark.parametrize("how", ["unguarded", "unchanged", "read again", "deleted", "another deleted", "two"])
 async def test_only_the_guarded_row_can_be_changed_without_a_lock(writes, database, how):
     async def write():
         async with writes.begin(late=True) as unit:
@@ -188,6 +195,9 @@ async def test_only_the_guarded_row_can_be_changed_without_a_lock(writes, databa
                 unit.change(await unit.read(named, "A"), description="one")
             elif how == "deleted":
                 unit.delete(row)
+            elif how == "another deleted":
+                unit.change(row, description="one")
+                unit.delete(await unit.read(named, "B"))
             else:
                 add(unit, "C")
 
@@ -209,6 +219,21 @@ async def test_many_at_once_never_count_more_than_is_allowed(writes, database, l
     assert [type(each) for each in found if each is not None] == [Overtaken] * 7
     assert len(await names(database)) == 5
     assert await database.rows("SELECT count FROM attempts") == [{"count": 5}]
+
+
+@pytest.mark.parametrize("late", [True, False])
+async def test_what_is_all_that_is_said_is_written_once(writes, database, late):
+    async with writes.begin(late=late) as unit:
+        count(unit, 5)
+    async with writes.begin(late=late) as unit:
+        count(unit, 5)
+        await unit.flush()
+        add(unit, "A")
+    assert await database.rows("SELECT count FROM attempts") == [{"count": 2}]
+
+    async with writes.begin(late=late) as unit:
+        unit.delete(await unit.lock(named, "A"))
+    assert await names(database) == []
 
 
 async def test_a_connection_that_was_lost_while_it_was_idle_is_no_fault(writes, database):

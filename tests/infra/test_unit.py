@@ -282,6 +282,7 @@ async def test_what_stands_in_the_way_is_said_in_the_words_of_the_caller(writes,
 
     async def write():
         async with writes.begin() as unit:
+            unit.translate("services_pkey", ZeroDivisionError())
             unit.translate("services_name_key", Taken())
             add(unit, "A")
             add(unit, "B")
