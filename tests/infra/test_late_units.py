@@ -6,7 +6,7 @@ import datetime as dt
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import select
-from units import add, all_of_them, heard, named, names
+from units import Gone, add, all_of_them, heard, named, names
 
 import models
 from infra.pool import SETTINGS
@@ -232,8 +232,8 @@ async def test_what_is_all_that_is_said_is_written_once(writes, database, late):
     assert await database.rows("SELECT count FROM attempts") == [{"count": 2}]
 
     async with writes.begin(late=late) as unit:
-        unit.delete(await unit.lock(named, "A"))
-    assert await names(database) == []
+        unit.delete(await unit.lock(counts))
+    assert await database.rows("SELECT count FROM attempts") == []
 
 
 async def test_a_connection_that_was_lost_while_it_was_idle_is_no_fault(writes, database):
@@ -257,6 +257,22 @@ async def test_a_connection_that_was_lost_while_it_was_idle_is_no_fault(writes, 
     assert await names(database) == ["A"]
 
 
+async def test_of_a_connection_that_is_gone_a_read_is_tried_again_and_nobody_knows_of_a_write(writes):
+    async def say(unit):
+        add(unit, "A")
+
+    for does, error in ((lambda unit: unit.read_all(all_of_them), Overtaken), (say, Unavailable)):
+        writes._pool._idle.append(Gone())
+        with pytest.raises(Unavailable) as raised:
+            await late(writes, does)
+        assert type(raised.value) is error
+
+
+async def late(writes, does):
+    async with writes.begin(late=True) as unit:
+        await does(unit)
+
+
 @pytest.mark.usefixtures("known")
 async def test_when_the_connection_breaks_while_it_writes_nobody_knows(writes, database):
     async def write():
@@ -271,6 +287,17 @@ async def test_when_the_connection_breaks_while_it_writes_nobody_knows(writes, d
     assert type(raised.value) is Unavailable
     await write_well(writes)
     assert "C" in await names(database)
+
+
+async def test_when_the_connection_breaks_before_its_commit_nobody_knows(writes, database):
+    async def write():
+        async with writes.begin() as unit:
+            count(unit, 1)
+            await unit.flush()
+            await database.rows(f"SELECT pg_terminate_backend({unit._transaction._driver.get_server_pid()})")
+
+    with pytest.raises(Unavailable, match=UNKNOWN):
+        await write()
 
 
 async def write_well(writes):

@@ -5,11 +5,12 @@ import contextlib
 import datetime as dt
 
 import pytest
+import time_machine
 from redis.asyncio import Redis
 from sqlalchemy import any_, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from structlog.testing import capture_logs
-from units import add, all_of_them, heard, named, names
+from units import Gone, add, all_of_them, heard, named, names
 
 import models
 from domain.jobs import EraseFiles, RecalculateSla, SendMessage
@@ -18,7 +19,8 @@ from infra.pool import SETTINGS, Pool
 from infra.postgres import Unavailable
 from infra.redis import Bus
 from infra.rows import changed, row, state_of
-from infra.unit import Job
+from infra.transactions import UNKNOWN
+from infra.unit import Job, now
 from infra.writes import Writes
 from infra.writing import parts_of, written
 
@@ -512,27 +514,6 @@ async def end_all(database):
     )
 
 
-class Gone:
-    """A connection of which nobody has noticed yet that whatever is between has forgotten it."""
-
-    closed = False
-
-    def is_closed(self):
-        return self.closed
-
-    def is_in_transaction(self):
-        return False
-
-    def terminate(self):
-        self.closed = True
-
-    async def fetch(self, *_):
-        raise ConnectionResetError
-
-    async def execute(self, *_, **__):
-        raise ConnectionResetError
-
-
 async def test_a_read_goes_by_another_connection_where_some_are_gone(writes, database):
     async with writes.begin() as unit:
         add(unit, "A")
@@ -541,7 +522,7 @@ async def test_a_read_goes_by_another_connection_where_some_are_gone(writes, dat
     assert (writes.slots.in_use, len(writes._pool._idle)) == (0, 1)
 
     writes._pool._idle.append(Gone())
-    with pytest.raises(Unavailable):  # which may have been done
+    with pytest.raises(Unavailable, match=UNKNOWN):
         await writes.alone(all_of_them)
 
 
@@ -587,12 +568,33 @@ async def test_nothing_listens_there(told):
             pass
 
 
+@pytest.mark.usefixtures("database")
+async def test_what_nobody_has_heard_of_yet_is_told_before_the_end(settings):
+    heard = []
+
+    async def tell(_jobs, channels):
+        await asyncio.sleep(0.2)
+        heard.append(channels)
+
+    writes = Writes(settings.database_url, tell, size=1)
+    async with writes.begin() as unit:
+        unit.publish("services", "1")
+    await writes.close()
+    assert heard == [{"services": "1"}]
+
+
 async def test_a_connection_of_a_closed_pool_is_not_kept(settings, application):
     pool = Pool(settings.database_url, size=1)
     driver = await pool.take("BEGIN")
     await pool.close()
     pool.give_back(driver)
     assert driver.is_closed()
+
+
+def test_this_moment_is_cut_to_milliseconds():
+    moment = dt.datetime(2026, 1, 2, 3, 4, 5, 999_999, tzinfo=dt.UTC)
+    with time_machine.travel(moment, tick=False):
+        assert now() == moment.replace(microsecond=999_000)
 
 
 def test_a_kind_of_job_keeps_its_options():

@@ -36,3 +36,24 @@ async def names(database):
 
 def add(unit, name, **values):
     return unit.insert(models.Service, **{"name": name, "description": None, "archived_at": None} | values)
+
+
+class Gone:
+    """A connection of which nobody has noticed yet that whatever is between has forgotten it."""
+
+    closed = False
+
+    def is_closed(self):
+        return self.closed
+
+    def is_in_transaction(self):
+        return False
+
+    def terminate(self):
+        self.closed = True
+
+    async def fetch(self, *_):
+        raise ConnectionResetError
+
+    async def execute(self, *_, **__):
+        raise ConnectionResetError
