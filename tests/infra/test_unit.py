@@ -413,6 +413,24 @@ async def test_a_cancelled_unit_is_undone_and_gives_its_connection_back_clean(wr
     assert busy["count"] == 0
 
 
+async def test_who_is_cancelled_while_its_last_statement_waits_has_written_nothing(writes, database):
+    async def write():
+        async with writes.begin() as unit:
+            unit.change(await unit.read(named, "A"), description="one")
+
+    async with writes.begin() as unit:
+        add(unit, "A")
+    async with writes.begin() as holder:
+        await holder.lock(named, "A")
+        task = asyncio.create_task(write())
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert writes.slots.in_use == 1
+    assert await database.rows("SELECT description FROM services") == [{"description": None}]
+
+
 async def test_who_is_cancelled_in_the_commit_has_committed_and_told(writes, told, database, monkeypatch):
     committing = asyncio.Event()
     commit = Writes.commit
@@ -572,15 +590,17 @@ async def test_nothing_listens_there(told):
 async def test_what_nobody_has_heard_of_yet_is_told_before_the_end(settings):
     heard = []
 
-    async def tell(_jobs, channels):
+    async def tell(jobs, channels):
         await asyncio.sleep(0.2)
-        heard.append(channels)
+        heard.append((len(jobs), channels))
 
     writes = Writes(settings.database_url, tell, size=1)
     async with writes.begin() as unit:
         unit.publish("services", "1")
+    async with writes.begin() as unit:
+        unit.enqueue(EraseFiles([]))
     await writes.close()
-    assert heard == [{"services": "1"}]
+    assert heard == [(0, {"services": "1"}), (1, {})]
 
 
 async def test_a_connection_of_a_closed_pool_is_not_kept(settings, application):
