@@ -85,6 +85,16 @@ async def test_a_key_is_its_persons_own(submit, customer, stranger, problem):
     assert await submit(stranger, problem, idempotencyKey="key", subject="Another") == second
 
 
+async def test_a_key_is_its_mutations_own(submit, api, customer, problem):
+    ticket = await submit(customer, problem, idempotencyKey="key")
+    asked = "... on AddCommentSuccess { comment { body } }"
+    add = f"mutation ($input: AddCommentInput!) {{ addComment(input: $input) {{ {asked} }} }}"
+    given = {"ticketId": ticket["id"], "body": "And?", "idempotencyKey": "key"}
+
+    for _ in range(2):
+        assert await api(customer, add, input=given) == {"addComment": {"comment": {"body": "And?"}}}
+
+
 async def test_a_repeat_shows_the_ticket_as_it_is_now(submit, database, customer, problem):
     first = await submit(customer, problem, idempotencyKey="once")
     await database.rows("UPDATE tickets SET subject = 'Changed since', status = 'PENDING'")
