@@ -93,6 +93,7 @@ async def test_a_key_is_its_mutations_own(submit, api, customer, problem):
 
     for _ in range(2):
         assert await api(customer, add, input=given) == {"addComment": {"comment": {"body": "And?"}}}
+        assert (await submit(customer, problem, idempotencyKey="key"))["id"] == ticket["id"]
 
 
 async def test_a_repeat_shows_the_ticket_as_it_is_now(submit, database, customer, problem):
