@@ -19,6 +19,11 @@ def doubling(root, on, leaf):
     return f"{root} {' '.join(parts)} fragment F25 on {on} {{ {leaf} }}"
 
 
+def within(levels):
+    """Events of the ticket of each event, whichever of many types that is of: 28 to the power of the levels."""
+    return "ticket { events { nodes { " * levels + "id" + " } } }" * levels
+
+
 INTROSPECTION = get_introspection_query(descriptions=True)
 AGAIN = "a: __schema { types { ...FullType } } b: __schema { types { ...FullType } }"
 FLOODS = {
@@ -41,6 +46,7 @@ FLOODS = {
     "introspection three times": INTROSPECTION.replace("__schema {", f"{AGAIN} c: __schema {{", 1),
     "pages in pages": "{ tickets(first: 100) { nodes { requester { tickets(first: 100) { nodes { comments(first: 100) "
     "{ nodes { body } } } } } } } }",
+    "types within types": f'{{ ticket(id: "tkt_") {{ events {{ nodes {{ {within(3)} }} }} }} }}',
     "variables": "query (" + " ".join(f"$v{n}: Int" for n in range(1_500)) + ") { desk { name } }",
 }  # fmt: skip
 POSSIBLE = {"TOO_COSTLY", "BAD_REQUEST"}

@@ -424,7 +424,7 @@ def node(viewer: Viewer, id: Annotated[NodeId, argument("The id.")]) -> Node | N
 
 
 @planned("Objects by their ids.")
-def nodes(viewer: Viewer, ids: Annotated[NodeIds, argument("The ids.")]) -> list[Node | None]:
+def nodes(viewer: Viewer, ids: Annotated[NodeIds, argument("The ids.", most=50)]) -> list[Node | None]:
     def by(model: Any) -> Any:
         return lambda key: visible(model, viewer).where(model.id == key)
 

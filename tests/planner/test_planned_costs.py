@@ -31,13 +31,14 @@ COSTS = {
     "a size": (SIZED, {"n": 3}, 1 + 1 + 3),
     "no size": (SIZED, {}, 1 + 1 + 20),
     "null as a size": (SIZED, {"n": None}, 1 + 1 + 20),
+    "null said as a size": ("{ tickets(first: null) { __typename nodes { id } } }", {}, 1 + 1 + 20),
     "a size by default": (WITH_DEFAULT, {}, 1 + 1 + 5),
     "what is included": (PERHAPS, {"yes": True}, 1 + 1 + 1),
     "what isn't": (PERHAPS, {"yes": False}, 1 + 1),
     "what is said twice": ("{ me { id } me { presence { ticketCount } } }", {}, 1 + 1 + 1),
     "a list": ("{ ticketByNumber(number: 3) { events { id } } }", {}, 1 + 1 + 10),
     "a list with a most": ("{ statusCounts { count first { id } } }", {}, 1 + 3 * 2),
-    "a list by ids": ("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", {"ids": []}, 1 + 100),
+    "a list by ids": ("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", {"ids": []}, 1 + 50),
     "many leaves": (f"{{ me {{ {LEAVES} }} }}", {}, 1 + 1 + 3),
     "one of two": (LATEST, {}, 1 + 1 + 3),
 }
@@ -64,6 +65,15 @@ async def test_both_ways_tell_what_an_operation_cost(ask, agent, text, variables
 async def test_every_answer_tells_it(ask, agent, text, cost):
     answer = await ask(agent, text)
     assert answer["extensions"] == {"cost": {"operation": cost, "most": 20_000}}
+
+
+async def test_what_may_be_left_out_or_not_is_counted(ask, agent):
+    text = "query ($yes: Boolean = true) { word tickets @skip(if: $yes) { nodes { id } } }"
+    assert (await ask(agent, text))["extensions"]["cost"]["operation"] == 1
+
+    answer = await ask(agent, text, yes=None)
+    assert [error["extensions"] for error in answer["errors"]] == [{"code": "BAD_REQUEST"}]
+    assert answer["extensions"]["cost"]["operation"] == 1 + 1 + 20
 
 
 @pytest.mark.parametrize(
@@ -101,13 +111,15 @@ async def test_a_size_that_is_refused_costs_as_the_largest(ask, agent):
 
 async def test_types_that_multiply_are_counted_before_they_are_planned(agent):
     asked = engine(Most(pieces=15))
-    five = "seq a: seq b: seq c: seq d: seq"
+    text = "{ ticketByNumber(number: 3) { events { seq a: seq b: seq c: seq d: seq } } }"
 
-    code, said = await refused(asked, f"{{ ticketByNumber(number: 3) {{ events {{ {five} }} }} }}", agent)
+    code, said = await refused(asked, text, agent)
     assert (code, said) == (
         "TOO_COSTLY",
         "This operation has 17 fields, counted for each type of object; at most 15 are possible.",
     )
+    asked.most = Most(pieces=17)
+    assert asked.price(asked.operation(text, None), {}).pieces == 17
 
 
 async def test_a_subscription_is_refused_alike_and_its_items_do_not_tell(ask, agent, rows):
@@ -115,7 +127,7 @@ async def test_a_subscription_is_refused_alike_and_its_items_do_not_tell(ask, ag
     variables = {"id": f"ptk_{rows[models.Ticket][0].id}"}
     ask.engine.most = Most(cost=50)
 
-    stream = ask.engine.subscription(text, variables | {"n": 2}, None, agent)
+    stream = ask.engine.subscription(text, variables | {"n": 47}, None, agent)
     assert orjson.loads(await stream.read()).keys() == {"data"}
 
     for _ in range(2):
