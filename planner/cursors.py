@@ -204,7 +204,7 @@ def stepwise(expressions: Sequence[Any], values: Sequence[Any], smaller: Sequenc
         return strictly
     rest = stepwise(expressions[1:], values[1:], smaller[1:])
     at_least = first <= value if smaller[0] else first >= value
-    return sa.and_(at_least, sa.or_(strictly, sa.and_(first == value, rest)))
+    return sa.and_(at_least, sa.or_(strictly, rest))
 
 
 def parameter_type(type_: TypeEngine[Any]) -> TypeEngine[Any]:

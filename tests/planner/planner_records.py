@@ -130,7 +130,7 @@ def make_rows() -> Rows:
             score=luck.choice([0.1, 2.5, 1e20, -3.0]),
             urgent=luck.random() < 0.5,
             form={"n": n, "words": luck.choices(WORDS, k=2), "none": None},
-            day=dt.date(2026, 1, 1) + dt.timedelta(days=n),
+            day=dt.date(2026, 1, 1) + dt.timedelta(days=n // 5),
             opens=dt.time(n % 24, 30),
             updated_at=NOW - dt.timedelta(minutes=n // 2, milliseconds=n % 5),
             due_at=luck.choice([None, NOW + dt.timedelta(hours=n % 7)]),
