@@ -42,7 +42,8 @@ async def planner_rows(database_url):
         table = model.__table__
         for statement in (CreateTable(table), *map(CreateIndex, table.indexes)):
             await connection.execute(str(statement.compile(dialect=DIALECT)))
-        records = [[stored(getattr(row, column.key)) for column in table.columns] for row in found]
+        # As no list is ordered, so that none is in order by chance.
+        records = [[stored(getattr(row, column.key)) for column in table.columns] for row in reversed(found)]
         await connection.copy_records_to_table(table.name, records=records, columns=table.columns.keys())
     await connection.execute("VACUUM ANALYZE")
     await connection.close()

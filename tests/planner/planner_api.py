@@ -475,6 +475,11 @@ def search(
     return page.of(rows.where(wanted), order=[rank, models.Ticket.id])
 
 
+@planned("Which kind of text it is, here by its length.")
+def kind_of(viewer: Viewer, text: Annotated[str, argument("Any.", plain=len)]) -> str | None:
+    return f"{text.kind} characters"
+
+
 @planned("Who asks.")
 def me(viewer: Viewer) -> Person | None:
     return None if viewer.id is None else select(models.Person).where(models.Person.id == viewer.id)
@@ -614,7 +619,7 @@ def ticket_events(
 
 
 QUERIES = [node, nodes, ticket, ticket_by_number, tickets, people, search, me, status_counts, queue, ticket_count]
-QUERIES += [word, staff, broken, bug, divided, shout]
+QUERIES += [word, kind_of, staff, broken, bug, divided, shout]
 SCHEMA = strawberry.Schema(
     create_type("Query", QUERIES, description="Reads."),
     create_type("Mutation", [touch, touch_all], description="Writes."),

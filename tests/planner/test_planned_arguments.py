@@ -1,6 +1,7 @@
 """Arguments: variables and literals, what is plain, what is checked."""
 
 import datetime as dt
+import itertools
 
 import planner_records as models
 import pytest
@@ -94,7 +95,9 @@ async def test_an_absent_variable_is_an_absent_argument(ask, agent, rows):
         (LIST, {"f": {"text": "x" * 41}}, "filter.text: at most 40 characters."),
         (LIST, {"f": {"numbers": [1] * 6}}, "filter.numbers: at most 5 items."),
         (LIST, {"f": {"tags": ["x"] * 101}}, "filter.tags: at most 100 items."),
+        (LIST, {"f": {"anyOf": [{}] * 101}}, "filter.anyOf: at most 100 items."),
         (LIST, {"f": {"text": "a\0b"}}, "filter.text: Text can't hold such characters."),
+        (LIST, {"f": {"text": "\ud800"}}, "filter.text: Text can't hold such characters."),
         (LIST, {"f": {"tags": ["a\0b"]}}, "filter.tags: Text can't hold such characters."),
         (LIST, {"f": {"requesterIds": ["ppe_x"]}}, "filter.requesterIds: This is not an id."),
         (
@@ -188,3 +191,13 @@ async def test_a_variable_is_no_part_of_a_value_that_sql_reads_whole(ask, agent)
         "A variable can't be a part of a value of type JSON: give all of it as a variable."
     ]
     assert (await ask(agent, text, "plain"))["data"] == {"word": "x"}
+
+
+async def test_one_variable_may_be_of_another_kind_at_each_place(ask, open_desk, agent):
+    fields = ("kindOf(text: $t)", "search(text: $t) { totalCount }", "word(say: $t)")
+    for order in itertools.permutations(fields):
+        text = f"query ($t: String!) {{ {' '.join(order)} }}"
+        for said in ("17", "ab", "mail", "1234"):
+            data = await ask.same(agent, text, t=said)
+            assert data == await open_desk().same(agent, text, t=said)
+            assert (data["kindOf"], data["word"]) == (f"{len(said)} characters", said)

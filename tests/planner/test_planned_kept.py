@@ -60,14 +60,21 @@ async def test_a_leaf_is_written_once_for_the_rows_of_a_model(ask, agent):
 
 
 async def test_parameters_of_other_operations_are_not_taken_for_ones_own(ask, open_desk, agent):
-    variables = {"x": {"numbers": [1, 2, 3]}, "y": {"numbers": [4, 5], "statuses": ["OPEN", "SOLVED"]}, "s": "said"}
-    first, second, word = (
+    variables = {
+        "x": {"numbers": [1, 2, 3]},
+        "y": {"numbers": [4, 5], "statuses": ["OPEN", "SOLVED"]},
+        "z": {"requesterIds": []},
+        "s": "said",
+    }
+    first, second, third, word = (
         "a: tickets(filter: $x) { nodes { number } }",
         "b: tickets(filter: $y) { nodes { number } }",
+        "c: tickets(filter: $z) { nodes { number } }",
         "w: word(say: $s)",
     )
-    declared = {first: "$x: TicketFilter", second: "$y: TicketFilter", word: "$s: String!"}
-    for fields in ((first,), (second,), (first, second), (second, first), (word, second), (second, word, first)):
+    declared = {first: "$x: TicketFilter", second: "$y: TicketFilter", third: "$z: TicketFilter", word: "$s: String!"}
+    chosen = [(first,), (second,), (first, second), (second, first), (word, second), (second, word, first)]
+    for fields in [*chosen, (third,), (word, third), (third, first)]:
         text = f"query ({' '.join(declared[field] for field in fields)}) {{ {' '.join(fields)} }}"
         assert await ask.same(agent, text, **variables) == await open_desk().same(agent, text, **variables)
 
