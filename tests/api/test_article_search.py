@@ -2,7 +2,15 @@
 
 import itertools
 
+import orjson
 import pytest
+
+from domain import refusals
+from domain.access import Viewer
+from domain.articles import lists
+from planner.engine import Engine
+from resolvers.root import schema
+from schema.context import Context
 
 CATEGORY = """mutation ($input: SaveArticleCategoryInput!) { saveArticleCategory(input: $input) {
   ... on SaveArticleCategorySuccess { articleCategory { id } } } }"""
@@ -207,6 +215,37 @@ async def test_pages_go_on_in_any_order(publish, api):
                 after = page["pageInfo"]["endCursor"]
             assert found == everything
             assert not page["pageInfo"]["hasNextPage"]
+
+
+async def test_those_that_fit_best_are_among_the_newest(publish, desk, monkeypatch):
+    """So many are ordered by how well they fit, and no more; which those are, no page changes."""
+    for letter in "ABCDE":
+        await publish(f"Printer {letter}", "printer " * ord(letter))
+    listed = """query ($first: Int, $after: String, $last: Int, $before: String, $to: OrderDirection!) {
+        articles(filter: {text: "printer"}, first: $first, after: $after, last: $last, before: $before,
+                 orderBy: {field: RELEVANCE, direction: $to}) {
+            totalCount nodes { title } pageInfo { startCursor endCursor hasNextPage hasPreviousPage } } }"""
+
+    async def page(engine, **given):
+        viewer = Viewer(None, None)
+        answer = await engine.query(listed, given, None, viewer, Context(desk, engine, viewer))
+        found = orjson.loads(answer.body)["data"]["articles"]
+        assert found["totalCount"] == 5
+        return [node["title"] for node in found["nodes"]], found["pageInfo"]
+
+    engines = [Engine(schema, desk.reads, refusals=refusals.Refusal, report=repr, given=desk) for _ in range(2)]
+    all_of_them = {to: (await page(engines[0], to=to))[0] for to in ("ASC", "DESC")}
+    monkeypatch.setattr(lists, "MOST_RANKED", 3)
+    for to, titles in all_of_them.items():
+        best = [title for title in titles if title[-1] in "CDE"]
+        first, info = await page(engines[1], to=to, first=2)
+        assert (first, info["hasNextPage"]) == (best[:2], True)
+        rest, info = await page(engines[1], to=to, first=2, after=info["endCursor"])
+        assert (rest, info["hasNextPage"], info["hasPreviousPage"]) == (best[2:], False, True)
+        last, info = await page(engines[1], to=to, last=2)
+        assert (last, info["hasPreviousPage"]) == (best[1:], True)
+        rest, info = await page(engines[1], to=to, last=2, before=info["startCursor"])
+        assert (rest, info["hasPreviousPage"], info["hasNextPage"]) == (best[:1], False, True)
 
 
 async def test_what_is_refused(api, customer, publish):

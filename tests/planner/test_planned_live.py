@@ -4,6 +4,8 @@ import orjson
 import planner_records as models
 import pytest
 
+from planner import streams
+
 UPDATED = (
     "subscription ($id: ID!) { now: ticketUpdated(id: $id) { id status latest { __typename } requester { name } } }"
 )
@@ -154,6 +156,16 @@ async def test_a_feed_goes_on_after_a_cursor_and_misses_nothing(ask, agent, cust
         again = ask.engine.subscription(EVENTS, {"id": f"ptk_{ticket.id}", "after": items[4].cursor}, None, viewer)
         assert again.after == items[4].cursor
         assert await again.read_after(again.after) == items[5:]
+
+
+async def test_a_feed_that_has_much_to_tell_tells_it_in_parts(ask, agent, rows, monkeypatch):
+    monkeypatch.setattr(streams, "LARGEST_CATCH", 3)
+    stream = ask.engine.subscription(EVENTS, {"id": f"ptk_{rows[models.Ticket][1].id}"}, None, agent)
+    catches, place = [], None
+    while items := await stream.read_after(place):
+        catches.append([orjson.loads(item.body)["data"]["ticketEvents"]["node"]["seq"] for item in items])
+        place = items[-1].cursor
+    assert catches == [[1, 2, 3], [4, 5, 6], [7, 20]]
 
 
 async def test_a_feed_ends_when_what_it_is_about_is_out_of_sight(ask, customer, rows):
