@@ -101,8 +101,8 @@ def _align(
         used, since = used + between(calendars[clock.calendar_id], since, end), end
     if since is None and wanted is _Wanted.RUNS:
         since = end
-    missed = clock.breached_at is not None and used >= target  # which it was then, however late it runs on
-    due_at = clock.breached_at if missed else after(hours, since or end, target - used)
+    left = target - used  # none: it was due when it was missed, or else is now, however late it runs on
+    due_at = after(hours, since or end, left) if left > 0 else clock.breached_at or end
     if since is not None and wanted is not _Wanted.RUNS:
         used, since = used + between(hours, since, end), None
     values: dict[str, Any] = {

@@ -372,6 +372,44 @@ async def test_a_late_answer_is_a_miss_even_when_nobody_looked(save, submit, rea
     assert "SlaBreached" not in str(await read(customer, ticket))
 
 
+async def test_what_is_done_at_the_very_end_is_in_time(save, submit, read, later, agent, customer, problem):
+    await save()
+    ticket = await submit(customer, problem)
+    async with later(ticket, HOUR) as (unit, row):
+        await aligned(unit, row, first_responded_at=unit.now)
+    async with later(ticket, 4 * HOUR) as (unit, row):
+        await aligned(unit, row, status=TicketStatus.RESOLVED, resolved_at=unit.now)
+        assert row.breached_at is None
+    sla = (await read(agent, ticket))["sla"]
+    assert (sla["firstResponse"]["state"], sla["resolution"]["state"]) == ("MET", "MET")
+
+
+async def test_what_rests_at_the_very_end_is_missed(save, submit, read, later, agent, customer, problem):
+    await save()
+    ticket = await submit(customer, problem)
+    async with later(ticket, HOUR) as (unit, row):
+        await statuses.move(unit, agent.id, row, TicketStatus.PENDING)
+        assert row.breached_at == unit.now
+    async with later(ticket, 2 * HOUR) as (unit, row):
+        await statuses.move(unit, agent.id, row, TicketStatus.OPEN)
+    clock = (await read(agent, ticket))["sla"]["firstResponse"]
+    assert (clock["state"], clock["dueAt"]) == ("BREACHED", clock["breachedAt"])
+
+
+async def test_an_answer_to_a_resolved_ticket_is_the_first_all_the_same(
+    save, submit, read, later, agent, customer, problem
+):
+    await save()
+    ticket = await submit(customer, problem)
+    async with later(ticket, 60) as (unit, row):
+        await aligned(unit, row, status=TicketStatus.RESOLVED, resolved_at=unit.now)
+    assert (await read(agent, ticket))["sla"]["firstResponse"]["state"] == "CANCELLED"
+    async with later(ticket, 120) as (unit, row):
+        await aligned(unit, row, first_responded_at=unit.now)
+    clock = (await read(agent, ticket))["sla"]["firstResponse"]
+    assert (clock["state"], clock["completedAt"] is None) == ("MET", False)
+
+
 async def test_resolving_ends_it_and_reopening_lets_it_run_on(save, submit, read, later, agent, customer, problem):
     await save()
     ticket = await submit(customer, problem)
@@ -522,6 +560,27 @@ async def test_a_higher_priority_that_is_missed_at_once_is_missed_now(save, subm
         assert row.breached_at == unit.now
 
 
+async def test_what_less_time_is_allowed_for_than_was_used_is_missed_now(
+    save, submit, read, later, agent, customer, problem
+):
+    await save(targets=[target(), target("URGENT", 600, None)])
+    ticket = await submit(customer, problem)
+    async with later(ticket, 1200) as (unit, row):
+        await statuses.move(unit, agent.id, row, TicketStatus.PENDING)
+    async with later(ticket, 2400) as (unit, row):
+        await statuses.move(unit, agent.id, row, TicketStatus.OPEN)
+    async with later(ticket, 2460) as (unit, row):
+        await aligned(unit, row, priority=TicketPriority.URGENT, priority_rank=4)
+        assert row.breached_at == unit.now
+
+    before = (await read(agent, ticket))["sla"]
+    clock = before["firstResponse"]
+    assert (clock["state"], clock["dueAt"]) == ("BREACHED", clock["breachedAt"])
+    async with later(ticket, 2500) as (unit, row):
+        await aligned(unit, row)
+    assert (await read(agent, ticket))["sla"] == before
+
+
 async def test_another_category_keeps_the_policy_while_its_conditions_hold(
     save, submit, read, later, house, support, agent, director, customer, problem, invoices, billing
 ):
@@ -619,10 +678,14 @@ async def test_the_policys_own_calendar_goes_first(save, submit, calendar, read,
     assert (await read(agent, ticket))["sla"]["resolution"]["dueAt"] is None
 
 
-async def test_it_is_the_same_however_often_it_follows(save, submit, later, database, agent, customer, problem):
+@pytest.mark.parametrize("priority", ["NORMAL", "LOW"])
+async def test_it_is_the_same_however_often_it_follows(
+    save, submit, later, database, agent, customer, problem, priority
+):
     await save()
     ticket = await submit(customer, problem)
     async with later(ticket, 2 * HOUR) as (unit, row):
+        unit.change(row, priority=TicketPriority[priority], priority_rank=TicketPriority[priority].value)
         await statuses.move(unit, agent.id, row, TicketStatus.PENDING)
     before = await database.rows("SELECT * FROM sla_clocks, tickets ORDER BY target")
 
