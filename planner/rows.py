@@ -175,7 +175,7 @@ def within(row: Row) -> Written:
 
 def whole(rows: Select[Any], described: list[Any] | None = None) -> bool:
     """Whether what a SELECT selects decides which rows there are. `described`: its columns, where they are at hand."""
-    if rows._distinct or rows._distinct_on or rows._group_by_clauses:  # noqa: SLF001 - no public way
+    if rows._distinct or rows._group_by_clauses:  # noqa: SLF001 - no public way
         return True
     return any(_sums_up(each["expr"]) for each in (rows.column_descriptions if described is None else described))
 

@@ -7,6 +7,7 @@ import planner_records as models
 import pytest
 from planner_records import Status
 
+NOWHERE = "00000000-0000-0000-0000-000000000000"
 LIST = "query ($f: TicketFilter, $all: Boolean! = true) "
 LIST += "{ tickets(filter: $f, solvedToo: $all, first: 100) { nodes { number } } }"
 
@@ -102,8 +103,18 @@ async def test_an_absent_variable_is_an_absent_argument(ask, agent, rows):
         (LIST, {"f": {"requesterIds": ["ppe_x"]}}, "filter.requesterIds: This is not an id."),
         (
             LIST,
-            {"f": {"requesterIds": ["ptk_" + "0" * 8 + "-0000-0000-0000-" + "0" * 12]}},
+            {"f": {"requesterIds": ["ptk_" + NOWHERE]}},
             "One of these is not the id of a Person.",
+        ),
+        (
+            LIST,
+            {"f": {"requesterIds": ["ppe_" + NOWHERE, "ptk_" + NOWHERE]}},
+            "One of these is not the id of a Person.",
+        ),
+        (
+            LIST,
+            {"f": {"requesterIds": ["ppe_" + NOWHERE, f"ppe_{NOWHERE}x"]}},
+            "filter.requesterIds: This is not an id.",
         ),
         (LIST, {"f": {"assigneeId": "ppe_"}}, "filter.assigneeId: This is not an id."),
         ('{ tickets(filter: {text: "' + "x" * 41 + '"}) { totalCount } }', {}, "filter.text: at most 40 characters."),
@@ -116,7 +127,7 @@ async def test_an_absent_variable_is_an_absent_argument(ask, agent, rows):
         ("query ($id: ID!) { tickets: node(id: $id) { id } }", {"id": "ptk_" + "A" * 32}, "id: This is not an id."),
         (
             "query ($id: ID!) { tickets: ticket(id: $id) { id } }",
-            {"id": "pco_" + "0" * 8 + "-0000-0000-0000-" + "0" * 12},
+            {"id": "pco_" + NOWHERE},
             "This is not the id of a Ticket.",
         ),
     ],

@@ -4,7 +4,7 @@ import orjson
 import planner_records as models
 import pytest
 
-from planner import streams
+from planner import changes, streams
 
 UPDATED = (
     "subscription ($id: ID!) { now: ticketUpdated(id: $id) { id status latest { __typename } requester { name } } }"
@@ -166,6 +166,14 @@ async def test_a_feed_that_has_much_to_tell_tells_it_in_parts(ask, agent, rows, 
         catches.append([orjson.loads(item.body)["data"]["ticketEvents"]["node"]["seq"] for item in items])
         place = items[-1].cursor
     assert catches == [[1, 2, 3], [4, 5, 6], [7, 20]]
+
+
+def test_of_a_list_the_keys_that_were_last_told_of_are_remembered(monkeypatch):
+    monkeypatch.setattr(changes, "MOST_HELD", 2)
+    told = changes.Told(models.NOW, [], [("first", 1), ("second", 2)])
+    told.learn("first", None)
+    told.learn("third", 3)
+    assert dict(told.places) == {"first": None, "third": 3}
 
 
 async def test_a_feed_ends_when_what_it_is_about_is_out_of_sight(ask, customer, rows):

@@ -87,15 +87,24 @@ async def test_a_second_mutation_finds_its_plans(ask, agent, rows, monkeypatch):
     assert data["touch"]["ticket"]["id"] == f"ptk_{second.id}"
 
 
-async def test_what_a_mutation_refuses(ask, agent):
-    answer = await ask.engine.query(TOUCH, {"id": "ppe_1", "comments": []}, None, agent, ask.context(agent))
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("ppe_1", "This is not the id of a Ticket."),
+        ("ptk_1", "This is not an id."),
+        ("ptk_0ABCDEF0-0000-7000-8000-000000000000", "This is not an id."),  # one has one spelling
+        ("ptk_0abcdef0000070008000000000000000", "This is not an id."),
+    ],
+)
+async def test_what_a_mutation_refuses(ask, agent, given, said):
+    answer = await ask.engine.query(TOUCH, {"id": given, "comments": []}, None, agent, ask.context(agent))
 
     assert answer.executed
     assert orjson.loads(answer.body) == {
         "data": None,
         "errors": [
             {
-                "message": "This is not the id of a Ticket.",
+                "message": said,
                 "locations": [{"line": 2, "column": 5}],
                 "path": ["touch"],
                 "extensions": {"code": "BAD_REQUEST"},

@@ -7,6 +7,9 @@ import uuid
 import planner_api as api
 import planner_records as models
 import pytest
+import sqlalchemy as sa
+
+from planner.text import Statement, for_many
 
 ONE = "query ($id: ID!) { ticket(id: $id) { id subject mine requester { name email } } }"
 LIST = """query ($f: TicketFilter, $first: Int, $by: OrderField) {
@@ -170,3 +173,15 @@ async def test_plans_and_documents_are_forgotten_in_time(ask, agent):
     for number in range(20):
         await ask.data(agent, f"{{ a{number}: word }}")
     assert len(ask.engine.plans.kept) == len(documents.kept) == 5
+
+
+def test_a_sign_in_a_text_or_name_is_no_parameter():
+    one = Statement("""SELECT 'it''s $1' || "$2" || $2 || $1 || $2""", (5, None), ((1, 0),))
+
+    many = for_many(one, [sa.Text()])
+
+    assert many.sql == (
+        """SELECT 'it''s $1' || "$2" || b.v0 || $1 || b.v0"""
+        " FROM unnest($2::TEXT[]) WITH ORDINALITY AS b(v0, place) ORDER BY b.place"
+    )
+    assert many.arguments([["a", "b"]]) == [5, ["a", "b"]]

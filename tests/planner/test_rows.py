@@ -4,6 +4,7 @@ import asyncpg
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from models import Person
 from planner.rows import AGGREGATES, whole
@@ -28,6 +29,7 @@ COUNTED = select(func.count()).select_from(Person).scalar_subquery()
         (select(func.percentile_cont(0.5).within_group(Person.avatar_bytes)), True),
         (select(func.rank().over(order_by=Person.id)), False),
         (select(Person.role).distinct(), True),
+        (select(Person).ext(distinct_on(Person.role)), True),
         (select(Person.role).group_by(Person.role), True),
     ],
 )
