@@ -265,8 +265,8 @@ async def test_a_new_ticket_gets_the_first_policy_that_applies(
     save, submit, read, agent, billing_agent, customer, problem, invoices, billing
 ):
     await save(name="Off", active=False)
-    await save(name="Billing", departmentIds=[billing.gid], targets=[target(first=60)])
     await save(name="All", targets=[target("HIGH")])
+    await save(name="Billing", position=0, departmentIds=[billing.gid], targets=[target(first=60)])
 
     ticket = await submit(customer, invoices)
     sla = (await read(billing_agent, ticket))["sla"]
@@ -379,9 +379,24 @@ async def test_what_is_done_at_the_very_end_is_in_time(save, submit, read, later
         await aligned(unit, row, first_responded_at=unit.now)
     async with later(ticket, 4 * HOUR) as (unit, row):
         await aligned(unit, row, status=TicketStatus.RESOLVED, resolved_at=unit.now)
+    async with later(ticket, 24 * HOUR) as (unit, row):
+        await aligned(unit, row, status=TicketStatus.CLOSED, closed_at=unit.now)
         assert row.breached_at is None
     sla = (await read(agent, ticket))["sla"]
     assert (sla["firstResponse"]["state"], sla["resolution"]["state"]) == ("MET", "MET")
+
+
+async def test_what_was_done_stays_so_when_nothing_is_asked_any_more(
+    save, submit, read, later, agent, customer, problem
+):
+    await save()
+    ticket = await submit(customer, problem)
+    async with later(ticket, 60) as (unit, row):
+        await aligned(unit, row, first_responded_at=unit.now)
+    async with later(ticket, 120) as (unit, row):
+        await aligned(unit, row, priority=TicketPriority.LOW, priority_rank=1)
+    sla = (await read(agent, ticket))["sla"]
+    assert (sla["firstResponse"]["state"], sla["resolution"]["state"]) == ("MET", "CANCELLED")
 
 
 async def test_what_rests_at_the_very_end_is_missed(save, submit, read, later, agent, customer, problem):
@@ -557,7 +572,10 @@ async def test_a_higher_priority_that_is_missed_at_once_is_missed_now(save, subm
 
     async with later(ticket, 1200) as (unit, row):
         await aligned(unit, row, priority=TicketPriority.URGENT, priority_rank=4)
-        assert row.breached_at == unit.now
+        assert row.breached_at == (missed_at := unit.now)
+    async with later(ticket, 1300) as (unit, row):  # what was missed stays so, but is due later again
+        await aligned(unit, row, priority=TicketPriority.NORMAL, priority_rank=2)
+        assert (row.breached_at, row.due_at) == (missed_at, row.created_at + dt.timedelta(hours=1))
 
 
 async def test_what_less_time_is_allowed_for_than_was_used_is_missed_now(
@@ -631,6 +649,18 @@ async def test_a_policy_that_comes_later_is_not_for_tickets_that_were_there(
         await statuses.move(unit, agent.id, row, TicketStatus.PENDING)
 
     assert (await read(agent, ticket))["sla"] is None
+
+
+async def test_a_policy_that_is_for_others_since_applies_until_the_ticket_moves(
+    save, submit, read, later, agent, customer, problem, billing
+):
+    policy = await save()
+    ticket = await submit(customer, problem)
+    await save(slaPolicyId=policy["id"], departmentIds=[billing.gid])
+    async with later(ticket, 60) as (unit, row):
+        await statuses.move(unit, agent.id, row, TicketStatus.PENDING)
+    sla = (await read(agent, ticket))["sla"]
+    assert (sla["policy"], sla["resolution"]["state"]) == ({"name": "Standard"}, "PAUSED")
 
 
 async def test_a_ticket_keeps_the_version_that_it_got(save, submit, read, later, agent, customer, problem):
