@@ -281,10 +281,13 @@ async def test_a_new_ticket_gets_the_first_policy_that_applies(
     assert sla == {"policy": {"name": "All"}, "firstResponse": None, "resolution": None}
 
 
-async def test_without_a_policy_there_is_nothing(submit, read, agent, customer, problem, database):
+async def test_without_a_policy_there_is_nothing(submit, read, later, agent, customer, problem, invoices, database):
     ticket = await submit(customer, problem)
 
     assert (await read(agent, ticket))["sla"] is None
+    async with later(ticket, 60) as (unit, row):
+        await aligned(unit, row, category_id=invoices.id)
+    assert "SlaPolicyChanged" not in str(await read(agent, ticket))
     assert not await database.rows("SELECT * FROM sla_clocks")
 
 
@@ -478,6 +481,8 @@ async def test_what_was_missed_was_due_when_it_was_however_often_it_goes_on(
             await aligned(unit, row, status=TicketStatus.RESOLVED, resolved_at=unit.now)
         else:
             await statuses.move(unit, agent.id, row, TicketStatus.PENDING)
+    left = (await read(agent, ticket))["sla"]["resolution"]["remainingSeconds"]
+    assert left == (0 if rests == "pending" else None)
     async with later(ticket, 24 * HOUR) as (unit, row):
         if rests == "resolved":
             await statuses.reopen(unit, customer.id, row, None)
@@ -673,6 +678,8 @@ async def test_a_ticket_keeps_the_version_that_it_got(save, submit, read, later,
     sla = (await read(agent, ticket))["sla"]
     assert sla["policy"] == {"name": "Strict"}
     assert sla["firstResponse"]["targetSeconds"] == HOUR
+    fresh = (await read(agent, await submit(customer, problem)))["sla"]
+    assert fresh["firstResponse"]["targetSeconds"] == 60
 
 
 async def test_time_is_counted_by_the_departments_calendar(
@@ -701,7 +708,11 @@ async def test_time_is_counted_by_the_departments_calendar(
         assert row.due_at == unit.now + dt.timedelta(hours=0.5)
 
 
-async def test_the_policys_own_calendar_goes_first(save, submit, calendar, read, agent, customer, problem):
+async def test_the_policys_own_calendar_goes_first(
+    save, submit, calendar, read, api, admin, agent, customer, problem, support
+):
+    always = await calendar()
+    await api(admin, SAVE_DEPARTMENT, input={"departmentId": support.gid, "name": "S", "calendarId": always})
     await save(calendarId=await calendar(name="Closed", hours=[]))
     ticket = await submit(customer, problem)
 
@@ -948,7 +959,10 @@ async def test_a_policy_is_applied_anew(save, submit, read, run, later, agent, c
     sla = (await read(agent, ticket))["sla"]
     assert (sla["firstResponse"]["targetSeconds"], sla["firstResponse"]["state"]) == (7200, "RUNNING")
     assert sla["resolution"]["state"] == "CANCELLED"
-    assert (await read(agent, done))["sla"]["resolution"]["targetSeconds"] == 4 * HOUR
+    async with later(done, 120) as (unit, row):
+        await statuses.reopen(unit, customer.id, row, None)
+    resolution = (await read(agent, done))["sla"]["resolution"]
+    assert (resolution["targetSeconds"], resolution["state"]) == (4 * HOUR, "RUNNING")
 
 
 async def test_it_goes_in_batches_that_can_be_done_again(
@@ -976,20 +990,21 @@ async def test_it_goes_in_batches_that_can_be_done_again(
 
 @pytest.mark.parametrize("whose", ["policy", "department"])
 async def test_another_calendar_moves_what_is_due(
-    save, submit, read, run, calendar, api, admin, agent, customer, problem, support, whose
+    save, submit, read, run, calendar, api, admin, agent, customer, problem, support, whose, monkeypatch
 ):
+    monkeypatch.setattr("domain.sla.recalculating.BATCH", 2)
     found = await calendar()
     if whose == "department":
         await api(admin, SAVE_DEPARTMENT, input={"departmentId": support.gid, "name": "S", "calendarId": found})
     await save(calendarId=found if whose == "policy" else None)
-    ticket = await submit(customer, problem)
+    *_, ticket = [await submit(customer, problem, subject=f"Ticket {number}") for number in range(5)]
     await run()
     before = (await read(agent, ticket))["sla"]["resolution"]["dueAt"]
     created = moment(before) - dt.timedelta(hours=4)
 
     off = [{"date": str(created.date() + dt.timedelta(days=n)), "name": "Off"} for n in range(2)]
     await calendar(businessCalendarId=found, holidays=off)
-    await run()
+    assert (await run())["RecalculateSla"] == 3
 
     due = moment((await read(agent, ticket))["sla"]["resolution"]["dueAt"])
     assert due == dt.datetime.combine(created.date() + dt.timedelta(days=2), dt.time(4), dt.UTC)
