@@ -60,6 +60,29 @@ async def test_what_is_internal_reaches_staff_and_never_a_customer(signed_in, wo
     await theirs.quiet()
 
 
+SAVE = """mutation S($input: SaveSlaPolicyInput!) { saveSlaPolicy(input: $input) {
+  ... on SaveSlaPolicySuccess { slaPolicy { id } } } }"""
+TARGET = "subscription ($id: ID!) { ticketUpdated(id: $id) { sla { firstResponse { targetSeconds } } } }"
+
+
+async def test_what_is_due_at_another_time_by_other_targets_is_told(
+    api, signed_in, submit, work, database, agent, admin, customer, problem
+):
+    given = {"name": "Usual", "targets": [{"priority": "NORMAL", "firstResponseSeconds": 7_200}]}
+    policy = (await api(admin, SAVE, input=given))["saveSlaPolicy"]["slaPolicy"]
+    ticket = await submit(customer, problem)
+    await work.run()
+    client = await signed_in(agent)
+    await client.subscribe(TARGET, id=ticket["id"])
+    assert (await client.item())["ticketUpdated"]["sla"]["firstResponse"] == {"targetSeconds": 7_200}
+
+    given["targets"][0]["firstResponseSeconds"] = 3_600
+    await api(admin, SAVE, input=given | {"slaPolicyId": policy["id"], "recalculate": True})
+    await database.rows("UPDATE jobs SET due_at = now() WHERE state = 'QUEUED'")
+    await work.run()
+    assert (await client.item())["ticketUpdated"]["sla"]["firstResponse"] == {"targetSeconds": 3_600}
+
+
 DELIVERY = "lastSeq events(last: 1) { nodes { ... on MessageSent { deliveryStatus } } }"
 
 
