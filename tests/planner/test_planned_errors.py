@@ -181,6 +181,7 @@ async def test_a_variable_within_json_is_refused(ask, agent):
 async def test_operations_are_chosen_by_name_and_told_apart(ask, agent):
     text = """query A { word } query B { other: word } mutation M { touchAll(ids: []) { __typename } }
         subscription S { queueUpdated { name } }"""
+    assert (await ask(agent, text, "A"))["data"] == {"word": "nothing said"}
     assert (await ask(agent, text, "B"))["data"] == {"other": "nothing said"}
     assert (await ask(agent, text, "M"))["data"] == {"touchAll": []}
     kinds = [getattr(ask.engine.operation(text, name), "kind", None) for name in ("A", "B", "M", "S", "X", None)]

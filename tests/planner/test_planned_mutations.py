@@ -308,6 +308,23 @@ async def test_a_mutation_that_may_be_or_not_is_not_made(both, agent, given):
     assert answer["data"].keys() == {"first"}
 
 
+async def test_each_request_of_a_mutation_is_answered_as_it_asks(both, agent, given):
+    """What was planned for others is taken only where they asked alike, and where what was done holds the same."""
+    for variables in ({"first": 1}, {"first": 2}, {"yes": False}, {"first": 3, "yes": None}, {"first": 1}):
+        for how in ("", "conflict"):
+            for ticket in (given["ticket"], None):
+                await both(agent, CHANGE, input=given | {"how": how, "ticket": ticket}, **variables)
+
+
+@pytest.mark.usefixtures("both")
+async def test_an_input_without_what_it_must_have_is_not_executed(ask, agent):
+    mutations.CALLS.clear()
+    for given in ({"name": "x"}, {"how": "", "name": None, "parts": [{"called": "x", "sizes": [1], "size": 1}]}):
+        answer = await ask.engine.query(CHANGE, {"input": given}, None, agent, ask.context(agent))
+        assert (answer.executed, answer.code) == (False, "BAD_REQUEST")
+    assert mutations.CALLS == []
+
+
 async def test_when_the_answer_cannot_be_read_the_mutation_is_not_made_again(both, ask, agent, given):
     ask.reads.failures = [RuntimeError("once")]
     mutations.CALLS.clear()
