@@ -4,7 +4,7 @@ import datetime as dt
 import itertools
 from random import Random
 from types import SimpleNamespace
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -134,8 +134,9 @@ async def test_agents_see_themselves_and_their_departments_totals(api, count, tw
     assert found["byDepartment"][0]["values"]["resolvedCount"] == 1
     asked = (await api(other, METRICS, filter=today(agentIds=[agent.gid])))["metrics"]["total"]
     assert asked["resolvedCount"] == 0
-    asked = (await api(agent, METRICS, filter=today(agentIds=[agent.gid])))["metrics"]["total"]
-    assert asked["resolvedCount"] == 1
+    for asked_for, resolved in ((agent, 1), (other, 0)):
+        asked = (await api(agent, METRICS, filter=today(agentIds=[asked_for.gid])))["metrics"]["total"]
+        assert asked["resolvedCount"] == resolved
 
 
 @pytest.mark.parametrize("who", ["customer", "nobody"])
@@ -251,13 +252,25 @@ async def test_days_begin_when_clocks_first_show_them(api, director, zone, midni
 
 
 @pytest.mark.parametrize(
+    "span",
+    [
+        {"from": "2026-01-01T00:00:00Z", "to": "2026-01-01T00:15:00Z"},
+        {"from": "2024-01-01T00:00:00Z", "to": "2026-01-01T00:00:00Z"},
+    ],
+)
+async def test_a_span_may_be_a_quarter_of_an_hour_or_two_years(api, director, span):
+    assert (await api(director, METRICS, filter=span))["metrics"]["total"]["submittedCount"] == 0
+
+
+@pytest.mark.parametrize(
     ("span", "message"),
     [
         ({"from": "2026-01-02T00:00:00Z", "to": "2026-01-01T00:00:00Z"}, "`to` must be after `from`."),
-        ({"from": "2022-01-01T00:00:00Z", "to": "2026-01-01T00:00:00Z"}, "At most two years can be measured at once."),
+        ({"from": "2026-01-01T00:00:00Z", "to": "2026-01-01T00:14:59Z"}, "`to` must be after `from`."),
+        ({"from": "2024-01-01T00:00:00Z", "to": "2026-01-01T00:15:00Z"}, "At most two years can be measured at once."),
     ],
 )
-async def test_a_span_that_is_none_is_refused(api, director, span, message):
+async def test_a_span_that_is_none_or_too_long_is_refused(api, director, span, message):
     answer = await api.answer(director, METRICS, filter=span)
     (error,) = answer["errors"]
     assert (error["message"], error["extensions"]["code"], answer["data"]) == (
@@ -335,6 +348,26 @@ async def test_until_when_everything_is_counted(api, submit, customer, problem, 
     counted = (await api(director, METRICS, filter=today()))["metrics"]
     assert counted["total"]["submittedCount"] == 1
     assert counted["computedAt"] > waiting["computedAt"]
+
+
+async def test_how_far_others_are_counted_is_not_told(
+    api, submit, customer, invoices, desk, database, director, house, support
+):
+    lead = await house.person("Leo Lead", Role.TEAM_LEAD, support)
+    await database.rows("DELETE FROM jobs WHERE kind = 'Count'")
+    ticket = await submit(customer, invoices)
+    (asked,) = await database.rows("SELECT min(created_at) AS at FROM jobs WHERE kind = 'Count'")
+
+    async def computed_at(viewer):
+        found = (await api(viewer, METRICS, filter=today()))["metrics"]
+        return dt.datetime.fromisoformat(found["computedAt"])
+
+    assert await computed_at(director) <= asked["at"] < await computed_at(lead)
+    await database.rows("DELETE FROM jobs WHERE kind = 'Count'")
+    async with desk.writes.begin() as unit:  # counted, and not added up
+        await counting.count(unit, [UUID(ticket["id"].removeprefix("tkt_"))])
+    (made,) = await database.rows("SELECT min(made_at) AS at FROM metric_facts")
+    assert await computed_at(director) <= made["at"] < await computed_at(lead)
 
 
 async def test_what_happens_while_all_is_counted_anew_waits_for_that(

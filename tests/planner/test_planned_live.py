@@ -42,13 +42,17 @@ async def test_many_channels_and_a_change_that_says_what_changed(ask, agent, row
 async def test_who_may_share_a_reading(ask, agent, customer, rows):
     variables = {"id": f"ptk_{rows[models.Ticket][0].id}"}
 
-    def shared(viewer):
-        return ask.engine.subscription(UPDATED, variables, None, viewer).shared
+    def shared(viewer, text=UPDATED, given=variables):
+        return ask.engine.subscription(text, given, None, viewer).shared
 
     colleague = type(agent)(agent.role, rows[models.Person][21].id)
     assert shared(agent) == shared(colleague)
     assert shared(agent) != shared(customer)
     assert shared(customer) != shared(type(customer)(customer.role, rows[models.Person][4].id))
+    assert shared(agent) != shared(agent, UPDATED.replace("status", "number"))
+    watched = {"ids": [variables["id"]]}
+    assert shared(agent, ANY, watched) == shared(agent, ANY, watched)
+    assert shared(agent, ANY, watched) != shared(colleague, ANY, watched)  # each hears of what is told to them alone
 
 
 async def test_constants_are_live_too(ask, agent, customer):
