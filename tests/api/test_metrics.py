@@ -160,6 +160,43 @@ async def test_filters_meet(api, two_departments, director, agent, billing_agent
     assert await count(priorities=["URGENT"]) == (0, 0, 0)
 
 
+async def test_what_people_say_on_their_own_ticket_is_no_reply(
+    api, count, submit, problem, agent, house, support, director
+):
+    ticket = await submit(agent, problem)
+    other = await house.person("Otto Colleague", Role.AGENT, support)
+    for viewer, replies in ((agent, 0), (other, 1)):
+        await api(viewer, COMMENT, input={"ticketId": ticket["id"], "body": "Words."})
+        await count()
+        found = (await api(director, METRICS, filter=today()))["metrics"]["total"]
+        assert (found["replyCount"], found["firstResponse"]["count"]) == (replies, replies)
+
+
+POLICY = "mutation P($input: SaveSlaPolicyInput!) { saveSlaPolicy(input: $input) { __typename } }"
+
+
+@pytest.mark.parametrize("late", [True, False])
+async def test_what_is_answered_too_late_was_not_met_though_nobody_had_looked(
+    api, count, submit, problem, customer, agent, admin, database, late
+):
+    targets = [{"priority": "NORMAL", "firstResponseSeconds": 3_600, "resolutionSeconds": 3_600}]
+    await api(admin, POLICY, input={"name": "Usual", "targets": targets})
+    ticket = await submit(customer, problem)
+    if late:
+        await database.rows("UPDATE sla_clocks SET due_at = now() - interval '1 second'")
+    await api(agent, COMMENT, input={"ticketId": ticket["id"], "body": "Words."})
+    await api(agent, RESOLVE, input={"ticketId": ticket["id"], "summary": "Done."})
+    await count()
+    found = (await api(admin, METRICS, filter=today()))["metrics"]["total"]["sla"]
+    del found["metShare"]
+    assert {*found.items()} == {
+        ("firstResponseMetCount", int(not late)),
+        ("resolutionMetCount", int(not late)),
+        ("firstResponseBreachedCount", int(late)),
+        ("resolutionBreachedCount", int(late)),
+    }
+
+
 async def test_a_reopened_ticket_is_not_resolved_and_counts_once(api, count, ticket, agent, customer, director):
     async def figures():
         found = (await api(director, METRICS, filter=today()))["metrics"]["total"]
@@ -225,6 +262,8 @@ async def test_a_series_in_a_zone_with_summer_time(api, database, two_department
         {"submittedCount": 3, "backlogCount": 1},
         {"submittedCount": 0, "backlogCount": 1},
     ]
+    second = asked | {"filter": span | {"from": found[0]["to"]}}
+    assert (await api(director, SERIES, **second))["metrics"]["series"] == found[1:]
     hours = (await api(director, SERIES, **asked | {"interval": "HOUR", "zone": "Asia/Kolkata"}))["metrics"]["series"]
     assert len(hours) == 48  # half hours at both ends
     assert hours[1]["from"] == "2026-03-28T23:30:00.000Z"
@@ -256,9 +295,11 @@ async def test_days_begin_when_clocks_first_show_them(api, director, zone, midni
     [
         {"from": "2026-01-01T00:00:00Z", "to": "2026-01-01T00:15:00Z"},
         {"from": "2024-01-01T00:00:00Z", "to": "2026-01-01T00:00:00Z"},
+        None,  # from now until now
     ],
 )
 async def test_a_span_may_be_a_quarter_of_an_hour_or_two_years(api, director, span):
+    span = span or {"from": dt.datetime.now(dt.UTC).isoformat()}
     assert (await api(director, METRICS, filter=span))["metrics"]["total"]["submittedCount"] == 0
 
 
@@ -278,6 +319,12 @@ async def test_a_span_that_is_none_or_too_long_is_refused(api, director, span, m
         "BAD_REQUEST",
         {"metrics": None},
     )
+
+
+async def test_a_series_up_to_now_ends_now(api, director):
+    text = "query ($f: MetricsFilter!) { metrics(filter: $f) { to series(interval: HOUR) { from to } } }"
+    found = (await api(director, text, f=today()))["metrics"]
+    assert found["series"][-1]["from"] < found["to"] == found["series"][-1]["to"]
 
 
 async def test_a_series_is_limited(api, director):
@@ -337,6 +384,9 @@ async def test_the_span_before_is_as_long(api, database, two_departments, direct
     )
     found = (await api(director, asked, f=today()))["metrics"]
     assert found == {"total": {"submittedCount": 0}, "previous": {"submittedCount": 3}}
+    lately = {"from": (dt.datetime.now(dt.UTC) - dt.timedelta(minutes=15)).isoformat()}
+    found = (await api(director, asked, f=lately))["metrics"]
+    assert found == {"total": {"submittedCount": 0}, "previous": {"submittedCount": 0}}
 
 
 async def test_until_when_everything_is_counted(api, submit, customer, problem, count, director):
