@@ -172,6 +172,18 @@ async def test_what_people_say_on_their_own_ticket_is_no_reply(
         assert (found["replyCount"], found["firstResponse"]["count"]) == (replies, replies)
 
 
+async def test_the_first_answer_counts_for_whose_ticket_it_is_and_the_reply_for_who_wrote_it(
+    api, count, ticket, agent, house, support, director
+):
+    other = await house.person("Otto Colleague", Role.AGENT, support)
+    await api(agent, ASSIGN, input={"ticketId": ticket.gid, "assigneeId": agent.gid})
+    await api(other, COMMENT, input={"ticketId": ticket.gid, "body": "Words."})
+    await count()
+    for viewer, expected in ((agent, (1, 0)), (other, (0, 1))):
+        found = (await api(director, METRICS, filter=today(agentIds=[viewer.gid])))["metrics"]["total"]
+        assert (found["firstResponse"]["count"], found["replyCount"]) == expected
+
+
 POLICY = "mutation P($input: SaveSlaPolicyInput!) { saveSlaPolicy(input: $input) { __typename } }"
 
 
