@@ -87,6 +87,9 @@ async def change(context: Any, input: ChangeInput, name: Any = strawberry.UNSET,
         case "conflict":
             current: Any = (models.Ticket, key) if key else None
             return api.Conflict(message=f"“No”\n\x01 {name}", current=current)
+        case "conflict about a comment":
+            current = (models.Comment, keys[0])
+            return api.Conflict(message="No.", current=current)
     if input.how in FAULTS:
         raise FAULTS[input.how]
     return {"none": None, "another type": parts[0]}.get(input.how, changed)

@@ -311,7 +311,7 @@ async def test_a_mutation_that_may_be_or_not_is_not_made(both, agent, given):
 async def test_each_request_of_a_mutation_is_answered_as_it_asks(both, agent, given):
     """What was planned for others is taken only where they asked alike, and where what was done holds the same."""
     for variables in ({"first": 1}, {"first": 2}, {"yes": False}, {"first": 3, "yes": None}, {"first": 1}):
-        for how in ("", "conflict"):
+        for how in ("", "conflict", "conflict about a comment"):
             for ticket in (given["ticket"], None):
                 await both(agent, CHANGE, input=given | {"how": how, "ticket": ticket}, **variables)
 
