@@ -321,7 +321,7 @@ class Binder:
         if many or limits != UNLIMITED:
             self.check(given, limits, label)
         if named.name == "ID":
-            self.check(given, Limits(check=not_an_id, most=MOST_IDS if many else None), label)
+            self.check(given, Limits(check=not_an_id), label)
             if many:
                 return ManyIds(frozenset(map(model_of, given.value)), Keys(self, read))
             return NodeId(model_of(given.value), self.bind(sa.Uuid(), lambda request: key_in(read(request))))

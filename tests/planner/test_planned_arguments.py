@@ -116,6 +116,7 @@ async def test_an_absent_variable_is_an_absent_argument(ask, agent, rows):
             {"f": {"requesterIds": ["ppe_" + NOWHERE, f"ppe_{NOWHERE}x"]}},
             "filter.requesterIds: This is not an id.",
         ),
+        (LIST, {"f": {"requesterIds": ["ppe_" + NOWHERE] * 4}}, "filter.requesterIds: at most 3 items."),
         (LIST, {"f": {"assigneeId": "ppe_"}}, "filter.assigneeId: This is not an id."),
         ('{ tickets(filter: {text: "' + "x" * 41 + '"}) { totalCount } }', {}, "filter.text: at most 40 characters."),
         ("query ($n: Int!) { tickets: ticketByNumber(number: $n) { id } }", {"n": 0}, "number: 1 to 1000000."),
