@@ -99,6 +99,43 @@ def test_a_day_goes_to_its_end():
     assert len(working._year(hours, 2026).begins) == 1
 
 
+def test_the_very_end_of_a_day_and_of_a_year():
+    opens, closes = (at(f"2026-11-27T{time}", "Europe/Berlin") for time in ("09:00", "17:00"))  # a Friday
+    moment = dt.timedelta(milliseconds=1)
+
+    assert [is_open(OFFICE, each) for each in (opens - moment, opens, closes - moment, closes)] == [
+        *(False, True),
+        *(True, False),
+    ]
+    assert after(OFFICE, opens, 8 * 3600) == closes
+    assert after(OFFICE, opens, 8 * 3600 + 1) == at("2026-11-30T09:00:01", "Europe/Berlin")
+    assert between(OFFICE, opens, closes) == between(OFFICE, opens, closes + moment) == 8 * 3600
+    assert between(OFFICE, opens, opens) == 0
+
+    always = Hours("UTC", tuple((day, 0, 1440) for day in range(7)))
+    assert after(always, at("2026-12-31T23:00"), 3600) == at("2027-01-01")
+    assert between(always, at("2026-12-31T23:00"), at("2027-01-01")) == 3600
+
+
+def test_spans_may_stand_in_any_order():
+    day = (0, 9 * 60, 12 * 60), (0, 13 * 60, 17 * 60)
+    monday, evening = at("2026-11-30T00:00"), at("2026-11-30T15:00")
+
+    assert between(Hours("UTC", day[::-1]), monday, evening) == between(Hours("UTC", day), monday, evening) == 5 * 3600
+
+
+@pytest.mark.parametrize(
+    ("zone", "region", "start"),
+    [("Pacific/Auckland", "NZ", "2026-12-31T12:00"), ("America/New_York", "PH", "2027-01-01T01:00")],
+)
+def test_a_holiday_may_lie_in_another_year_than_where_it_is_utc(zone, region, start):
+    """The first of January, which there begins in December; and the last of December, which ends in January."""
+    hours = tuple((day, 0, 1440) for day in range(7))
+    span = at(start), at(start) + dt.timedelta(hours=3)
+
+    assert (between(Hours(zone, hours, region), *span), between(Hours(zone, hours), *span)) == (0, 3 * 3600)
+
+
 def test_office_hours_over_weekends_and_holidays():
     # A Thursday; Friday is a holiday in Bavaria, then comes a weekend.
     assert after(OFFICE, at("2026-12-24T16:00", "Europe/Berlin"), 2 * 3600) == at("2026-12-28T10:00", "Europe/Berlin")
