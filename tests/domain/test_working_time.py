@@ -199,6 +199,11 @@ def test_the_days_off_that_come():
     ]
     assert upcoming("UTC", None, free, at("2026-12-24T12:00"), 50) == list(free.items())[1:]
     assert len(upcoming("UTC", "DE", {}, at("2026-12-24T12:00"), 50)) == 50
+    far = {dt.date(2030, 5, day): "Far" for day in (6, 7)}
+    assert [day for day, _ in upcoming("UTC", "DE", far, at("2026-12-24T12:00"), 2)] == [
+        dt.date(2026, 12, 25),
+        dt.date(2026, 12, 26),
+    ]
 
 
 @pytest.mark.parametrize("region", ["DE", "DE-BY", "US-CA", "GB-ENG", "FR"])
