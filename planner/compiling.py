@@ -15,7 +15,7 @@ from sqlalchemy.types import TypeEngine
 
 SELECTED = "SELECT ", " AS found"
 PARAMETER_SIGN = re.compile("\0(\\d+)\0")
-PARAMETERS = re.compile(r"""'(?:[^']|'')*'|"[^"]*"|\$(\d+)""")  # and what they do not stand in
+PARAMETERS = re.compile(r"""'[^']*'|"[^"]*"|\$(\d+)""")  # and what they do not stand in
 
 
 class Asked(BindParameter[Any]):
