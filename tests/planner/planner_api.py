@@ -498,7 +498,9 @@ def status_counts(
 def queue(viewer: Viewer) -> Queue | None:
     opened = visible(models.Ticket, viewer).where(models.Ticket.status == Status.OPEN)
     counted = select(func.count()).select_from(opened.subquery()).scalar_subquery()
-    return QueueFacts('The "queue"', counted, [LimitFacts(Status.OPEN, 5), LimitFacts(Status.SOLVED, 7)], models.NOW)
+    return QueueFacts(
+        'Today\'s "queue" of $1', counted, [LimitFacts(Status.OPEN, 5), LimitFacts(Status.SOLVED, 7)], models.NOW
+    )
 
 
 @planned("How many tickets.")

@@ -196,7 +196,7 @@ async def test_labelled_columns_constants_and_expressions(ask, agent, customer, 
         for status in Status
     ]
     assert data["queue"] == {
-        "name": 'The "queue"',
+        "name": 'Today\'s "queue" of $1',
         "openCount": sum(row.status is Status.OPEN for row in mine),
         "limits": [{"status": "OPEN", "most": 5}, {"status": "SOLVED", "most": 7}],
         "until": "2026-11-24T09:30:00.000Z",
