@@ -73,7 +73,8 @@ def visible(model: Any, viewer: Viewer) -> sa.Select[Any]:
     if viewer.id is None:
         return rows.where(sa.false())
     if model is models.Ticket:
-        return rows.where(model.requester_id == viewer.id)
+        mine = model.requester_id == viewer.id
+        return rows.where(mine if viewer.ticket_id is None else sa.or_(mine, model.id == viewer.ticket_id))
     mine = select(models.Ticket.id).where(models.Ticket.requester_id == viewer.id)
     return rows.where(~model.internal, model.ticket_id.in_(mine))
 

@@ -55,6 +55,7 @@ async def test_viewers_in_turn_see_what_they_see_in_a_fresh_engine(ask, open_des
     reading = [
         (ONE, {"id": f"ptk_{rows[models.Ticket][3].id}"}),
         (ONE, {"id": f"ptk_{rows[models.Ticket][5].id}"}),
+        (ONE, {"id": f"ptk_{rows[models.Ticket][0].id}"}),  # which one of them sees by another id of theirs
         (LIST, {"f": {"assigned": True}}),
         (LIST, {}),
         ("{ people(first: 9) { nodes { email tickets { totalCount } } } staff { name } }", {}),

@@ -228,6 +228,7 @@ async def test_aliases_fragments_and_merged_fields(ask, agent, rows):
 
 async def test_nobody_has_no_self(ask, nobody):
     assert await ask.same(nobody, "{ me { id } tickets { totalCount } }") == {"me": None, "tickets": {"totalCount": 0}}
+    assert " people " not in ask.reads.statements[0]  # the build was told so, and did not ask for one whose id is NULL
 
 
 async def test_no_raw_control_character_is_in_an_answer(ask, agent):
