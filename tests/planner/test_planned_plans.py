@@ -9,7 +9,7 @@ import planner_records as models
 import pytest
 import sqlalchemy as sa
 
-from planner.text import Statement, for_many
+from planner.compiling import Statement, for_many
 
 ONE = "query ($id: ID!) { ticket(id: $id) { id subject mine requester { name email } } }"
 LIST = """query ($f: TicketFilter, $first: Int, $by: OrderField) {
