@@ -22,9 +22,9 @@ async def tickets(submit, house, customer, problem, agent, support):
     """Three tickets of a customer's, by their subjects, with their ids and numbers."""
     found = {}
     for subject, body, tags in (
-        ("Printer on fire", "It stands in Lisbon.", ["burning", "hot stuff"]),
-        ("Broken chair", "Next to the printer. <b>Really</b> & 5 < 6 truly broken.", []),
-        ("Invoice 2041 is wrong", "Two pages too many.", []),
+        (FIRE, "It stands in Lisbon.", ["burning", "hot stuff"]),
+        (CHAIR, "Next to the printer. <b>Really</b> & 5 < 6 truly broken.", []),
+        (INVOICE, "Two pages too many.", []),
     ):
         ticket = await submit(agent, problem, subject=subject, body=body, requesterId=customer.gid, tags=tags)
         found[subject] = ticket
@@ -45,7 +45,8 @@ def find(api, tickets):
     return found
 
 
-FIRE, CHAIR, INVOICE = "Printer on fire", "Broken chair", "Invoice 2041 is wrong"
+OF_NONE = "77002041"  # a number that no ticket of a test has
+FIRE, CHAIR, INVOICE = "Printer on fire", "Broken chair", f"Invoice {OF_NONE} is wrong"
 
 
 @pytest.mark.parametrize(
@@ -170,7 +171,7 @@ async def test_a_number_finds_its_ticket_first_and_words_too(find, tickets, cust
         assert await find(agent, text) == [CHAIR]
         assert await find(customer, text) == [CHAIR]
         assert await find(stranger, text) == []
-    assert await find(agent, "2041") == [INVOICE]
+    assert await find(agent, OF_NONE) == [INVOICE]
     assert await find(agent, "999999999") == []
 
 
