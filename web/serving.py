@@ -1,8 +1,11 @@
 """How the API is served: uvicorn, with as many processes as are wanted."""
 
+from contextlib import suppress
 from typing import Any, Final
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
 
 from infra import logs
 from infra.settings import Settings
@@ -29,9 +32,9 @@ OPTIONS: Final[dict[str, Any]] = {
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT."""
+    """Serve until SIGTERM or SIGINT. Raises SystemExit where a process can't start."""
     logs.configure(settings, "api")
-    uvicorn.run(
+    config = uvicorn.Config(
         "web.app:create",
         factory=True,
         host=settings.host,
@@ -42,3 +45,20 @@ def serve(settings: Settings) -> None:
         log_level=None,
         **OPTIONS,
     )
+    if not (_one(config) if config.workers == 1 else _several(config)):
+        raise SystemExit(STARTUP_FAILURE)
+
+
+def _one(config: uvicorn.Config) -> bool:
+    """Serve in this process; whether it could start."""
+    server = uvicorn.Server(config)
+    with suppress(KeyboardInterrupt):  # SIGINT, which the server gives on once it has ended
+        server.run()
+    return server.started
+
+
+def _several(config: uvicorn.Config) -> bool:
+    """Serve in processes of their own; whether they could start, which `uvicorn.run` would not tell."""
+    supervisor = Multiprocess(config, sockets=[config.bind_socket()])
+    supervisor.run()
+    return all(process.exitcode != STARTUP_FAILURE for process in supervisor.processes)

@@ -231,11 +231,31 @@ def test_what_the_server_itself_says_has_the_form_of_all_else(served, desk_says,
     said = [json.loads(line)["event"] for line in log.read_text().splitlines()]
     assert said == ["process_begins", "Invalid HTTP request received.", "process_ends"]
 
-    status, _, lines = desk_says("serve", STORAGE_URL="file:///proc/nowhere")
-    said = [json.loads(line) for line in lines]
+
+@pytest.mark.parametrize("count", ["1", "2"])
+def test_a_server_that_cannot_begin_fails_and_says_why(desk_says, count):
+    free = str(embedded.free_port())
+    status, _, lines = desk_says("serve", STORAGE_URL="file:///proc/nowhere", WORKER_COUNT=count, PORT=free)
+
+    said = [json.loads(line)["event"] for line in lines]
     assert status == 3
-    assert said[0]["event"] == "STORAGE_URL: /proc/nowhere can't be made: No such file or directory"
-    assert {entry["event"] for entry in said[1:]} == {"Application startup failed. Exiting."}
+    assert said[0] == "STORAGE_URL: /proc/nowhere can't be made: No such file or directory"
+    assert said[1] == "Application startup failed. Exiting."
+
+
+def test_several_processes_serve_and_end_as_one(served, tmp_path):
+    log = tmp_path / "log"
+
+    def told(event):
+        entries = map(json.loads, log.read_text().splitlines())
+        return {entry["pid"] for entry in entries if entry["event"] == event}
+
+    with log.open("wb") as output, served(output, WORKER_COUNT="2") as running:
+        assert processes.wait_until(lambda: len(told("process_begins")) == 2, seconds=30), log.read_text()
+        running.terminate()
+        assert running.wait(timeout=30) == 0
+
+    assert told("process_ends") == told("process_begins")
 
 
 def test_who_takes_no_lines_of_the_log_does_not_stop_what_is_logged(served):

@@ -283,16 +283,20 @@ def test_a_folder_for_files_may_have_spaces_in_its_name(outside):
 
 
 def test_proxies_are_told_to_the_server_wherever_they_are_set(outside, tmp_path, monkeypatch):
-    started = {}
-    monkeypatch.setattr(serving.uvicorn, "run", lambda _app, **options: started.update(options))
+    started = []
+
+    def start(server):
+        server.started = True
+        started.append(server.config.forwarded_allow_ips)
+
+    monkeypatch.setattr(serving.uvicorn.Server, "run", start)
     outside(**REQUIRED, SECRETS_DIR=str(tmp_path))
 
     serving.serve(read())
-    assert started["forwarded_allow_ips"] == ["127.0.0.1", "::1"]
-
     (tmp_path / "forwarded_allow_ips").write_text("10.1.0.0/16, 192.0.2.7\n")
     serving.serve(read())
-    assert started["forwarded_allow_ips"] == ["10.1.0.0/16", "192.0.2.7"]
+
+    assert started == [["127.0.0.1", "::1"], ["10.1.0.0/16", "192.0.2.7"]]
 
 
 INTERNAL = {"embedded": "`desk up` sets it for its own processes, and nobody else should"}
