@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from planner.arguments import Given, Request
 from planner.compiling import Asked, Written, resolved
-from planner.cursors import Order, beyond, cursor, mark_of, orders, parameter_type, reading
+from planner.cursors import Order, beyond, cursor, looked_up, mark_of, orders, parameter_type, reading
 from planner.errors import BadRequest
 from planner.pages import USUAL_PAGE, Page
 from planner.rows import Held, Row, of_its_rows, whole, within
@@ -25,13 +25,9 @@ from planner.text import Parts, bare, between, chain, first_of, listed, nested, 
 class Bound(NamedTuple):
     """One end of a page: beside the row of a cursor. `forward`: the page is after it."""
 
-    values: list[Asked]
+    values: Sequence[ColumnElement[Any]]
+    key: tuple[str, ...]  # the names of its parameters, by which what is made of it is kept with a page
     forward: bool
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        """The names of its parameters, by which what is made of it is kept with a page."""
-        return tuple([value.key for value in self.values])
 
     def holds(self, order: Sequence[Order]) -> ColumnElement[bool]:
         """Whether a row is on the page's side of it."""
@@ -50,8 +46,9 @@ class Window:
         self.size = asked.last or asked.first or USUAL_PAGE
         self.order = order_of(page)
         self.mark = page.once(("mark", item.name), lambda: mark_of(item.name, self.order))
-        self.after = Bound(self.values(walk, asked.after), forward=True) if asked.after is not None else None
-        self.before = Bound(self.values(walk, asked.before), forward=False) if asked.before is not None else None
+        self.told = self.order if page.among is None else self.order[-1:]  # by a cursor
+        self.after = self.bound(walk, asked.after, forward=True) if asked.after is not None else None
+        self.before = self.bound(walk, asked.before, forward=False) if asked.before is not None else None
         keys = [bound and bound.key for bound in (self.after, self.before)]
         rows, place = page.once(("rows", self.size + peek, self.backward, *keys), self.rows)
         self.row = Row(walk.alias(), rows)
@@ -65,22 +62,28 @@ class Window:
         rows = first_rows(self.page, self.size + self.peek, bounds, backward=self.backward)
         return rows, func.row_number().over(order_by=directions(self.order, backward=self.backward))
 
+    def bound(self, walk: Connecting, given: Given, *, forward: bool) -> Bound:
+        """The end of the page that a cursor stands for."""
+        values, among = self.values(walk, given), self.page.among
+        key = tuple([value.key for value in values])
+        return Bound(values if among is None else looked_up(self.order, among, *values), key, forward)
+
     def values(self, walk: Connecting, given: Given) -> list[Asked]:
-        """The parameters that a cursor stands for, one for each expression of the order."""
-        values, of = reading(self.mark, self.order), given.read  # and not the cursor of the request that is planned for
+        """The parameters that a cursor stands for, one for each value that it tells."""
+        values, of = reading(self.mark, self.told), given.read  # and not the cursor of the request that is planned for
 
         def read(number: int, request: Request) -> Any:
             return values(of(request))[number]
 
         return [
-            walk.binder.bind(parameter_type(each.type), partial(read, number)) for number, each in enumerate(self.order)
+            walk.binder.bind(parameter_type(each.type), partial(read, number)) for number, each in enumerate(self.told)
         ]
 
     def cursor(self) -> Parts:
         """The cursor of a row."""
         also = self.row._also  # noqa: SLF001 - as above
-        values = [also(f"order{number}", each.expression, each.type) for number, each in enumerate(self.order)]
-        return cursor(self.mark, self.order, values)
+        values = [also(f"order{number}", each.expression, each.type) for number, each in enumerate(self.told)]
+        return cursor(self.mark, self.told, values)
 
     def listed(self, item: Parts) -> Parts:
         """The items of the page, in the list's order."""

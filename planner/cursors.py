@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, Select
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import BindParameter, UnaryExpression
 from sqlalchemy.types import TypeEngine
@@ -205,6 +205,18 @@ def stepwise(expressions: Sequence[Any], values: Sequence[Any], smaller: Sequenc
     rest = stepwise(expressions[1:], values[1:], smaller[1:])
     at_least = first <= value if smaller[0] else first >= value
     return sa.and_(at_least, sa.or_(strictly, rest))
+
+
+def looked_up(order: Sequence[Order], among: Select[Any], key: Any) -> list[ColumnElement[Any]]:
+    """The values of the order at the row with this key; one that is not among these rows is refused."""
+    its = among.where(order[-1].expression == key)
+    first, *others = (
+        its.with_only_columns(each.expression, maintain_column_froms=True).correlate(None).scalar_subquery()
+        for each in order
+    )
+    unknown = sa.func.deskwire_refused(sa.literal_column("true"), sa.literal_column(f"'{REFUSAL}'"))
+    nothing = sa.case((unknown, sa.cast(sa.null(), parameter_type(order[0].type))))
+    return [sa.func.coalesce(first, nothing), *others]  # the first, which is compared in any case
 
 
 def parameter_type(type_: TypeEngine[Any]) -> TypeEngine[Any]:

@@ -63,6 +63,7 @@ class PageArguments(NamedTuple):
         shared: Sequence[CTE] = (),
         guard: ColumnElement[bool] | None = None,
         pool: Pool | None = None,
+        among: Select[Any] | None = None,
     ) -> Page:
         """The page of these rows.
 
@@ -73,10 +74,12 @@ class PageArguments(NamedTuple):
         The page is made of the first that each way finds, so that it costs the same however many rows there are; what
         they all find is what is counted. `shared`: what several ways speak of, made once. `guard`: what must hold for
         there to be any, whatever the row; asked once. `pool`: the pages are of these alone, which the ways find in
-        their order; for an order that no index has. Labelled columns of `rows` are there for planned fields of an edge.
+        their order; for an order that no index has. `among`: rows of which a cursor names one, by its key, with which
+        `order` ends; where that stands is looked up, for an order whose values would tell of rows that are not listed.
+        Labelled columns of `rows` are there for planned fields of an edge.
         """
         listed = None if types is None else tuple(types)
-        return Page(rows, tuple(order), listed, self, tuple(ways), tuple(shared), guard, pool, {})
+        return Page(rows, tuple(order), listed, self, tuple(ways), tuple(shared), guard, pool, among, {})
 
 
 NO_PART = PageArguments(None, None, None, None)
@@ -93,6 +96,7 @@ class Page(NamedTuple):
     shared: tuple[CTE, ...]
     guard: ColumnElement[bool] | None
     pool: Pool | None
+    among: Select[Any] | None
     made: dict[Hashable, Any]  # of it for plans, by what else it depends on than the page
 
     def once(self, key: Hashable, make: Callable[[], Any]) -> Any:

@@ -70,7 +70,7 @@ def articles_(
         field, descending = order_by.field, order_by.direction is OrderDirection.DESC
     rows, order = lists.listed(viewer, asked), lists.order(viewer, asked, field, descending=descending)
     if field is not ArticleOrderField.RELEVANCE:
-        return page.of(rows, order=order)
+        return page.of(rows, order=order, among=lists.among(viewer, field))
     newest = Pool(lists.newest(viewer, asked), lists.MOST_RANKED)
     return page.of(rows, order=order, ways=[lists.Found(rows)], pool=newest)
 

@@ -8,7 +8,8 @@ import strawberry
 import models
 from domain import articles
 from domain.access import Viewer
-from domain.articles import categories
+from domain.articles import categories, lists
+from domain.articles.lists import ArticleOrderField
 from planner.fields import Payload, attribute, payload, planned
 from planner.nodes import Node, stored
 from planner.pages import Connection, PageArguments
@@ -47,7 +48,8 @@ class ArticleCategory(Node):
         category: models.ArticleCategory, viewer: Viewer, page: PageArguments
     ) -> Annotated["ArticleConnection", strawberry.lazy("schema.articles")]:
         rows = articles.visible(viewer).where(models.Article.category_id == category.id)
-        return page.of(articles.without_words(rows), order=[models.Article.position, models.Article.id])
+        order, among = [models.Article.position, models.Article.id], lists.among(viewer, ArticleOrderField.CATEGORY)
+        return page.of(articles.without_words(rows), order=order, among=among)
 
     @planned("Categories of tickets whose questions it answers, at most 20.", most=categories.MOST_TICKET_CATEGORIES)
     def ticket_categories(category: models.ArticleCategory, viewer: Viewer) -> list[Category]:

@@ -100,6 +100,13 @@ def order(viewer: Viewer, asked: Conditions, by: ArticleOrderField, *, descendin
     return [*map(directed, columns), Article.id]
 
 
+def among(viewer: Viewer, by: ArticleOrderField) -> Select[Article] | None:
+    """The articles of which a cursor names one, for whoever does not see all: places in categories are those of drafts
+    too. None: it may tell what the list is ordered by.
+    """
+    return articles.visible(viewer) if by is ArticleOrderField.CATEGORY and not viewer.is_staff else None
+
+
 def newest(viewer: Viewer, asked: Conditions) -> list[Any]:
     """The order in which the articles are found that are then ordered by relevance: last changed first."""
     return order(viewer, asked, ArticleOrderField.UPDATED_AT, descending=True)

@@ -18,6 +18,18 @@ from planner.compiling import DIALECT
 from planner.engine import Engine
 from planner.text import MISSING_FUNCTION_DDL
 
+# As a migration makes it.
+REFUSED_FUNCTION_DDL = """
+CREATE FUNCTION deskwire_refused(wrong boolean, message text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    IF wrong THEN
+        RAISE EXCEPTION '%', message USING ERRCODE = 'DW400';
+    END IF;
+    RETURN false;
+END
+$$
+"""
+
 
 @pytest.fixture(scope="session")
 async def database_url(server_url):
@@ -35,6 +47,7 @@ async def planner_rows(database_url):
     rows = models.make_rows()
     connection = await asyncpg.connect(database_url)
     await connection.execute(MISSING_FUNCTION_DDL)
+    await connection.execute(REFUSED_FUNCTION_DDL)
     await connection.set_type_codec(
         "jsonb", schema="pg_catalog", format="binary", encoder=lambda value: b"\1" + orjson.dumps(value), decoder=bytes
     )

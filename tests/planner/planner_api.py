@@ -458,6 +458,13 @@ def tickets(
     return page.of(rows, order=ORDERS[by], types=TYPES.get(by))
 
 
+@planned("Tickets by number, of which a cursor does not tell.")
+def numbered(viewer: Viewer, page: PageArguments) -> Connection[Ticket] | None:
+    rows = visible(models.Ticket, viewer)
+    opened = rows.where(models.Ticket.status != Status.SOLVED)
+    return page.of(opened, order=[models.Ticket.number, models.Ticket.id], among=rows)
+
+
 @planned("People by name.")
 def people(viewer: Viewer, page: PageArguments) -> Connection[Person] | None:
     return page.of(select(models.Person), order=[models.Person.name, models.Person.email])
@@ -621,7 +628,20 @@ def ticket_events(
     return feed("ticket", key, rows=rows, order=[models.Event.seq, models.Event.id], after=after, seen=one(viewer, key))
 
 
-QUERIES = [node, nodes, ticket, ticket_by_number, tickets, people, search, me, status_counts, queue, ticket_count]
+QUERIES = [
+    node,
+    nodes,
+    ticket,
+    ticket_by_number,
+    tickets,
+    numbered,
+    people,
+    search,
+    me,
+    status_counts,
+    queue,
+    ticket_count,
+]
 QUERIES += [word, kind_of, staff, broken, bug, divided, shout]
 SCHEMA = strawberry.Schema(
     create_type("Query", QUERIES, description="Reads."),

@@ -1,6 +1,7 @@
 """Pages: their order, their ends, their cursors."""
 
 import datetime as dt
+from uuid import uuid4
 
 import planner_records as models
 import pytest
@@ -153,6 +154,49 @@ async def test_a_cursor_of_what_no_row_can_have_is_refused(ask, agent, by, place
     (error,) = (await ask(agent, PAGES, by=by, after=",".join(cursor)))["errors"]
 
     assert error["message"] == "This is not a cursor of this list."
+    assert not ask.reported
+
+
+NUMBERED = PAGES.replace(", $f: TicketFilter, $by: OrderField", "").replace(", filter: $f, orderBy: $by", "")
+NUMBERED = NUMBERED.replace("tickets(", "numbered(")
+
+
+async def test_a_cursor_may_name_its_row_alone(ask, agent, customer, rows):
+    solved = [row for row in rows[models.Ticket] if row.status is models.Status.SOLVED]
+    for viewer in (agent, customer):
+        seen = [row for row in rows[models.Ticket] if viewer is agent or row.requester_id == viewer.id]
+        listed = [row.number for row in seen if row not in solved]
+        page = (await ask.same(viewer, NUMBERED, first=100))["numbered"]
+        assert [edge["node"]["number"] for edge in page["edges"]] == listed
+        cursors = {edge["node"]["number"]: edge["cursor"] for edge in page["edges"]}
+        for number, cursor in cursors.items():
+            (row,) = [row for row in seen if row.number == number]
+            assert cursor.split(",")[1:] == [str(row.id)]
+        for place in (0, len(listed) // 2, len(listed) - 1):
+            cursor = cursors[listed[place]]
+            after = (await ask.same(viewer, NUMBERED, after=cursor, first=3))["numbered"]
+            assert [node["number"] for node in after["nodes"]] == listed[place + 1 : place + 4]
+            assert after["pageInfo"]["hasPreviousPage"] is True
+            assert after["pageInfo"]["hasNextPage"] is (place + 4 < len(listed))
+            before = (await ask.same(viewer, NUMBERED, before=cursor, last=3))["numbered"]
+            assert [node["number"] for node in before["nodes"]] == listed[max(0, place - 3) : place]
+            assert before["pageInfo"]["hasNextPage"] is True
+        mark = cursors[listed[0]].partition(",")[0]
+        beside = next(row for row in seen if row in solved)  # not listed, and yet somewhere in the order
+        found = (await ask.same(viewer, NUMBERED, after=f"{mark},{beside.id}", first=1))["numbered"]
+        assert [node["number"] for node in found["nodes"]] == [n for n in listed if n > beside.number][:1]
+
+
+async def test_a_cursor_that_names_what_is_not_seen_is_as_one_that_names_nothing(ask, agent, customer, rows):
+    mark = (await ask.data(customer, NUMBERED, first=1))["numbered"]["pageInfo"]["endCursor"].partition(",")[0]
+    unseen = next(row for row in rows[models.Ticket] if row.requester_id != customer.id)
+    assert (await ask.same(agent, NUMBERED, after=f"{mark},{unseen.id}", first=1))["numbered"]["nodes"]
+
+    answers = [await ask(customer, NUMBERED, after=f"{mark},{key}") for key in (unseen.id, uuid4())]
+
+    assert answers[0] == answers[1]
+    assert answers[0]["errors"][0]["message"] == "This is not a cursor of this list."
+    assert answers[0]["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
     assert not ask.reported
 
 
