@@ -58,6 +58,7 @@ class Article(Record):
         CheckConstraint("length(title) BETWEEN 1 AND 200", name="title_length"),
         Index(None, "category_id", "position", "id"),
         Index(None, "status", "updated_at", "id"),
+        Index(None, "language", "status", "audience"),  # whether there is any for somebody
         Index("articles_tags_idx", "tags", postgresql_using="gin"),
     )
 
@@ -145,7 +146,7 @@ class ArticleWords(Base):
 
 
 class ArticleLanguage(Base):
-    """That an article is or was in a language: in these, whoever searches is understood."""
+    """That an article is or was in a language: in those of what they may read, whoever searches is understood."""
 
     __tablename__ = "article_languages"
 

@@ -59,17 +59,26 @@ def highlight(viewer: Viewer, article: Any, text: Any) -> Any:
 def query(viewer: Viewer, text: Any) -> Any:
     """What is looked for: the words in their forms in any language that articles have, unfinished, or misspelt.
 
-    Everyone's depends on words alone that they may read.
+    Everyone's depends on words and languages alone that they may read.
     """
     said = normalized_query(sa.cast(text, sa.Text()))
     asked = func.websearch_to_tsquery(CONFIGURATION, said)
     written = sa.cast(asked, sa.Text())
     unfinished = sa.and_(written.regexp_match("[^'\\s]{2}'$"), sa.not_(said.regexp_match('"\\s*$')))
     started = sa.cast(sa.case((unfinished, written.concat(":*")), else_=written), TSQUERY())
-    form = func.websearch_to_tsquery(sa.cast(ArticleLanguage.language, REGCONFIG), said)
+    form = func.websearch_to_tsquery(sa.cast(_languages(viewer).c.language, REGCONFIG), said)
     forms = select(sa.cast(func.string_agg(func.nullif(sa.cast(form, sa.Text()), ""), " | "), TSQUERY()))
     meant = _or_nothing(_corrected(viewer, said))
     return select(started.op("||")(_or_nothing(forms)).op("||")(meant)).scalar_subquery()
+
+
+def _languages(viewer: Viewer) -> Any:
+    """The languages of the articles that the viewer may read."""
+    rows = select(ArticleLanguage.language)
+    if not viewer.is_staff:
+        its = Article.language == ArticleLanguage.language
+        rows = rows.where(sa.exists().where(its, articles.readable(viewer, Article)))
+    return rows.subquery("spoken")
 
 
 def _or_nothing(rows: Any) -> Any:
@@ -210,10 +219,11 @@ def _rarest(viewer: Viewer, said: Any) -> Any:
     typed, word = sa.column("typed", sa.Text()), sa.column("word", sa.Text())
     told = func.tsvector_to_array(func.to_tsvector(CONFIGURATION, said))
     plain = func.unnest(told).table_valued(typed).render_derived(name="plain")
-    form = func.to_tsvector(sa.cast(ArticleLanguage.language, REGCONFIG), plain.c.typed)
+    spoken = _languages(viewer)
+    form = func.to_tsvector(sa.cast(spoken.c.language, REGCONFIG), plain.c.typed)
     forms = func.unnest(func.tsvector_to_array(form)).table_valued(word).render_derived(name="forms")
-    spoken = plain.join(ArticleLanguage, sa.true()).join(forms, sa.true())
-    words = select(plain.c.typed, forms.c.word).select_from(spoken).distinct().subquery("said")
+    both = plain.join(spoken, sa.true()).join(forms, sa.true())
+    words = select(plain.c.typed, forms.c.word).select_from(both).distinct().subquery("said")
     seen = sa.and_(ArticleTerm.audience.in_(articles.audiences(viewer)), ArticleTerm.articles > 0)
     many = func.sum(ArticleTerm.articles)
     known = (

@@ -1,7 +1,7 @@
 """What somebody does not see leaves all as it was for them: whatever they ask for, and whatever they watch.
 
-That is what is internal, for customers and those who see a ticket as they do; and all that happens to a ticket, for
-those who don't see it at all.
+That is what is internal, for customers and those who see a ticket as they do; all that happens to a ticket, for those
+who don't see it at all; and what is not for readers, for those who read articles.
 """
 
 import asyncio
@@ -254,3 +254,78 @@ async def test_what_is_not_seen_at_all_is_nothing(
         await do(verb, by=by, **ticket, **given)
         assert await seen() == before, verb
         await asyncio.gather(*(client.quiet() for client in watching))
+
+
+# --- Articles ---------------------------------------------------------------------------------------------------------
+
+ARTICLE = """id slug title status tags publishedAt updatedAt publishesAt draft { number } versions { totalCount }
+  related { id } openReview { id } feedback { totalCount } feedbackStats { viewCount }"""
+FOUND = f"totalCount pageInfo {{ startCursor endCursor }} edges {{ cursor highlightHtml node {{ {ARTICLE} }} }}"
+ARTICLE_ORDERS = ("CATEGORY", "UPDATED_AT", "VIEWS")
+WORDS = ("houses", "Häuser", "secret", "secrte", "mail", "when")
+SHELVES = "{ articleCategories { nodes { id position articles { totalCount edges { cursor node { id } } } } } }"
+
+
+@pytest.fixture
+def write(api, agent, house, support):
+    """Does something with articles as staff; gives the id of the article."""
+
+    async def written(verb, by=agent, **given):
+        kind = f"{verb[0].upper()}{verb[1:]}"
+        what = {"giveArticleFeedback": "feedback { id }", "requestArticleReview": "review { id }"}
+        made = f"... on {kind}Success {{ {what.get(verb, 'article { id }')} }}"
+        text = f"mutation ($input: {kind}Input!) {{ {verb}(input: $input) {{ {made} }} }}"
+        return next(iter((await api(by, text, input=given))[verb].values()))["id"]
+
+    return written
+
+
+async def test_what_is_not_for_readers_is_nothing_to_them(api, write, house, database, support, customer, agent):
+    lead = await house.person("Leo Lead", Role.TEAM_LEAD, support)
+    shelf = """mutation { saveArticleCategory(input: {name: "Guides"}) { ... on SaveArticleCategorySuccess {
+        articleCategory { id } } } }"""
+    shelf = (await api(lead, shelf))["saveArticleCategory"]["articleCategory"]["id"]
+    public = []
+    for title, body in (
+        ("Houses and mail", "A mail tells when it is done, and where your houses are. Do not wait for more of it."),
+        ("Mail for houses", "Of houses we tell by mail when they are done. Do not ask where they are before that."),
+    ):
+        public.append(await write("createArticle", title=title, body=body, categoryId=shelf))
+        await write("publishArticle", lead, articleId=public[-1])
+
+    async def seen():
+        found = {}
+        for who, viewer in {"visitor": None, "customer": customer}.items():
+            by = [f"{{field: {each}, direction: {way}}}" for each in ARTICLE_ORDERS for way in ("ASC", "DESC")]
+            parts = [f"o{number}: articles(orderBy: {each}) {{ {FOUND} }}" for number, each in enumerate(by)]
+            for number, word in enumerate(WORDS):
+                parts.append(f'w{number}: articles(filter: {{text: "{word}"}}) {{ {FOUND} }}')
+                parts.append(f'q{number}: articleSuggestions(text: "{word}") {{ score excerptHtml article {{ id }} }}')
+            answers = [(await api.post(viewer, f"{{ {part} }}")).text for part in parts]
+            found[who] = [*answers, (await api.post(viewer, SHELVES)).text]
+            assert '"errors"' not in str(found[who]), found[who]
+        return found
+
+    before = await seen()
+
+    async def same(what):
+        assert await seen() == before, what
+
+    words = {"title": "Häuser im Secret", "body": "Ein secret der Häuser, when und where.", "locale": "de"}
+    hidden = await write("createArticle", **words, categoryId=shelf, tags=["secret"])
+    await same("a draft, in a language that no other article is in")
+    await write("saveArticleDraft", articleId=hidden, position=0)
+    await same("its place before the others")
+    await write("saveArticleDraft", lead, articleId=hidden, audience="STAFF")
+    await write("publishArticle", lead, articleId=hidden)
+    await same("an article for staff")
+    await write("recordArticleView", articleId=hidden)
+    await write("giveArticleFeedback", articleId=hidden, helpful=False, rating=1)
+    await same("what staff think of it")
+    await write("archiveArticle", lead, articleId=hidden)
+    await same("its end")
+    await write("saveArticleDraft", articleId=public[0], title="Secret houses", body="Another secret of houses.")
+    await same("a draft of what they read")
+    await write("requestArticleReview", articleId=public[1], note="A secret.")
+    await same("a review")
+    assert {row["language"] for row in await database.rows("SELECT language FROM article_languages")} > {"german"}
