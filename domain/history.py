@@ -44,6 +44,13 @@ def seq(viewer: Viewer, event: Any) -> Any:
     return _for_side_of(viewer, event, event.seq, event.public_seq)
 
 
+def side(viewer: Viewer, event: Any) -> Any:
+    """Whether the viewer works on the event's ticket, by which it is counted; None where their role decides."""
+    works, watches = sa.true(), sa.false()
+    found = _for_side_of(viewer, event, works, watches)
+    return None if found is works or found is watches else found
+
+
 def last_seq(viewer: Viewer, ticket: Any) -> Any:
     """The place of the last event that the viewer's side sees."""
     return access.for_side(viewer, ticket, ticket.last_seq, ticket.public_seq)

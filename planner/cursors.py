@@ -18,6 +18,7 @@ from sqlalchemy.types import TypeEngine
 
 from planner.compiling import Asked, Compiler, Dialect, Written
 from planner.errors import BadRequest
+from planner.pages import Alike
 from planner.text import Parts, as_text, chain, escaped
 
 REFUSAL = "This is not a cursor of this list."
@@ -29,13 +30,15 @@ class Order(NamedTuple):
     expression: ColumnElement[Any]
     type: TypeEngine[Any]
     descending: bool
+    alike: bool = False  # for all rows
 
 
 def orders(given: Sequence[Any], types: Sequence[Any] | None) -> tuple[Order, ...]:
     """What a build ordered by. Raises TypeError for what can't be turned round."""
     found = []
     for number, each in enumerate(given):
-        expression, descending = each, False
+        alike = isinstance(each, Alike)
+        expression, descending = each.expression if alike else each, False
         if isinstance(expression, UnaryExpression) and expression.modifier in {operators.desc_op, operators.asc_op}:
             descending = expression.modifier is operators.desc_op
             expression = expression.element
@@ -45,7 +48,7 @@ def orders(given: Sequence[Any], types: Sequence[Any] | None) -> tuple[Order, ..
         type_ = sa.types.to_instance(types[number]) if types is not None and types[number] else expression.type
         if isinstance(type_, sa.types.NullType):
             raise TypeError(f"A page is ordered by {each}, whose type is not known: give types")
-        found.append(Order(expression, type_, descending))
+        found.append(Order(expression, type_, descending, alike))
     return tuple(found)
 
 
@@ -187,6 +190,9 @@ WORDS: list[tuple[Any, Callable[[str], Any]]] = [
 
 def beyond(order: Sequence[Order], values: Sequence[Any], *, forward: bool) -> ColumnElement[bool]:
     """Holds for the rows that stand after the one with these values, or before it."""
+    if order[0].alike:
+        there = beyond(order[1:], values[1:], forward=forward)
+        return sa.case((refused(order[0].expression != values[0]), sa.false()), else_=there)  # looked at in this order
     smaller = [each.descending == forward for each in order]
     expressions = [each.expression for each in order]
     if len(set(smaller)) == 1:
@@ -214,9 +220,13 @@ def looked_up(order: Sequence[Order], among: Select[Any], key: Any) -> list[Colu
         its.with_only_columns(each.expression, maintain_column_froms=True).correlate(None).scalar_subquery()
         for each in order
     )
-    unknown = sa.func.deskwire_refused(sa.literal_column("true"), sa.literal_column(f"'{REFUSAL}'"))
-    nothing = sa.case((unknown, sa.cast(sa.null(), parameter_type(order[0].type))))
+    nothing = sa.case((refused(sa.literal_column("true")), sa.cast(sa.null(), parameter_type(order[0].type))))
     return [sa.func.coalesce(first, nothing), *others]  # the first, which is compared in any case
+
+
+def refused(condition: Any) -> Any:
+    """False; where the condition holds, the cursor is refused."""
+    return sa.func.deskwire_refused(condition, sa.literal_column(f"'{REFUSAL}'"), type_=sa.Boolean())
 
 
 def parameter_type(type_: TypeEngine[Any]) -> TypeEngine[Any]:

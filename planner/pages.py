@@ -38,6 +38,14 @@ class Way(Protocol):
     def each(self) -> tuple[Sequence[Any], Select[Any]] | None: ...
 
 
+class Alike(NamedTuple):
+    """What an order may begin with: an expression that is the same for all rows of the list. A cursor of when that was
+    another one is refused, since all places were others then.
+    """
+
+    expression: ColumnElement[Any]
+
+
 class Pool(NamedTuple):
     """The first rows in another order than the page's, `most` of them, which alone are ordered anew."""
 
@@ -68,7 +76,8 @@ class PageArguments(NamedTuple):
         """The page of these rows.
 
         `order` must be total and over what is never NULL: columns of the model or expressions over them, `.desc()`
-        or not. Give `types` (SQLAlchemy's, one for each) where an expression does not know its own.
+        or not. Give `types` (SQLAlchemy's, one for each) where an expression does not know its own. It may begin with
+        what is `Alike` for all rows.
 
         `ways`: how the rows are found, not which they are: each of them is found by at least one, and by no way twice.
         The page is made of the first that each way finds, so that it costs the same however many rows there are; what

@@ -153,15 +153,14 @@ class Plan:
     async def rows(self, reads: Reads, values: list[Any]) -> list[Any]:
         """The rows of the statement for one request, whose texts are still to be completed."""
         statement = self.form.alone
-        return await reads.fetch(statement.sql, statement.arguments(values))
+        try:
+            return await reads.fetch(statement.sql, statement.arguments(values))
+        except Said as refusal:
+            raise BadRequest(str(refusal)) from None
 
     async def answer_alone(self, reads: Reads, values: list[Any]) -> bytes | None:
         """The value for one request."""
-        try:
-            rows = await self.rows(reads, values)
-        except Said as refusal:
-            raise BadRequest(str(refusal)) from None
-        text: bytes | None = rows[0][0]
+        text: bytes | None = (await self.rows(reads, values))[0][0]
         return text
 
     async def answer_together(self, reads: Reads, values: list[Any]) -> bytes | None:

@@ -25,6 +25,7 @@ from schema.tickets import (
     TicketConnection,
     TicketFilter,
     TicketOrder,
+    order_of_history,
 )
 from schema.times import OrderDirection
 
@@ -78,7 +79,7 @@ def ticket_events(
     ] = None,
 ) -> Live[Edge[TicketEvent]]:
     key = ticket_id.of(models.Ticket)
-    rows, order = history.of_one(viewer, key), [history.seq(viewer, models.Event)]
+    rows, order = history.of_one(viewer, key), order_of_history(viewer)
     return feed(history.CHANNEL, key, rows=rows, order=order, after=after, seen=tickets.one(viewer, key))
 
 

@@ -26,7 +26,7 @@ from domain.tickets.actions import TicketAction
 from domain.tickets.lists import TicketOrderField
 from planner.fields import Payload, When, argument, attribute, input_field, payload, planned
 from planner.nodes import Node, NodeIds, stored
-from planner.pages import Connection, Edge, PageArguments
+from planner.pages import Alike, Connection, Edge, PageArguments
 from schema.articles import ArticleSuggestion
 from schema.attachments import Attachment
 from schema.categories import Category
@@ -70,6 +70,12 @@ class Triage:
     @planned("The category that fits best by the ticket's words; null when none comes near. Staff.")
     def suggested_category(ticket: models.Ticket, viewer: Viewer) -> Category | None:
         return categories.suggested(ticket, access.works_on(viewer, ticket))
+
+
+def order_of_history(viewer: Viewer) -> list[Any]:
+    """What a history is ordered by: as the viewer's side counts, which may be the other one by tomorrow."""
+    side, place = history.side(viewer, models.Event), history.seq(viewer, models.Event)
+    return [place] if side is None else [Alike(side), place]
 
 
 @stored(models.Ticket, "tkt")
@@ -139,7 +145,7 @@ class Ticket(Node):
     def events(
         ticket: models.Ticket, viewer: Viewer, page: PageArguments
     ) -> Connection[Annotated["TicketEvent", strawberry.lazy("schema.events")]]:
-        return page.of(history.visible(viewer, ticket), order=[history.seq(viewer, models.Event)])
+        return page.of(history.visible(viewer, ticket), order=order_of_history(viewer))
 
     @planned("All files on the ticket that the viewer can see, oldest first.")
     def attachments(ticket: models.Ticket, viewer: Viewer, page: PageArguments) -> Connection[Attachment]:

@@ -14,7 +14,7 @@ import models
 from domain import history, sessions
 from domain.happenings import StatusChanged, TicketAssigned
 from infra.postgres import Unavailable
-from models import TicketStatus
+from models import Role, TicketStatus
 from planner import streams
 
 EVENTS = """subscription ($id: ID!, $after: String) { ticketEvents(ticketId: $id, after: $after) {
@@ -123,6 +123,44 @@ async def test_what_cannot_be_seen_completes_at_once_and_a_lost_right_ends_it(
     await database.rows("UPDATE tickets SET requester_id = :who WHERE id = :id", who=stranger.id, id=ticket.uuid)
     await happen()
     assert await client.receive() == {"type": "complete", "id": name}
+
+
+AFTER = """query ($id: ID!, $after: String) { ticket(id: $id) { events(after: $after) {
+  nodes { seq } pageInfo { hasPreviousPage } } } }"""
+
+
+@pytest.mark.parametrize("works", [True, False])
+async def test_who_is_on_the_other_side_of_a_ticket_by_now_begins_anew(
+    signed_in, api, database, house, happen, support, billing, ticket, works
+):
+    """Each side has a count of its own: by that of the other one, events would be missed, or told once more."""
+    agent = await house.person("Wim Watching", Role.AGENT, support if works else billing)
+    await database.rows("INSERT INTO watchers VALUES (:ticket, :person)", ticket=ticket.uuid, person=agent.id)
+    await happen()
+    await happen(3, internal=True)
+    client, known = await signed_in(agent), 6 if works else 3
+    await client.subscribe(EVENTS, id=ticket.gid)
+    told = [(await client.item())["ticketEvents"] for _ in range(known)]
+    cursor = told[-1]["cursor"]
+    nothing = {"nodes": [], "pageInfo": {"hasPreviousPage": True}}
+    assert (await api(agent, AFTER, id=ticket.gid, after=cursor))["ticket"]["events"] == nothing
+
+    await database.rows("UPDATE tickets SET department_id = :there WHERE id = :id", there=billing.id, id=ticket.uuid)
+    await happen()
+
+    ended = await client.receive()
+    again = await client.subscribe(EVENTS, id=ticket.gid, after=cursor)
+    refused = await client.receive()
+    for message in (ended, refused):
+        assert message["type"] == "error"
+        assert message["payload"][0]["message"] == "This is not a cursor of this list."
+        assert message["payload"][0]["extensions"]["code"] == "BAD_REQUEST"
+    assert refused["id"] == again
+    listed = await api.answer(agent, AFTER, id=ticket.gid, after=cursor)
+    assert listed["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
+    await client.subscribe(EVENTS, id=ticket.gid)
+    count = 4 if works else 7
+    assert await seqs(client, count) == list(range(1, count + 1))
 
 
 @pytest.mark.parametrize("query", [EVENTS, NEWS])
