@@ -41,11 +41,11 @@ def named(category_ids: Any) -> Select[Category]:
     return select(Category).where(Category.id == func.any(category_ids)).order_by(Category.position, Category.id)
 
 
-def place(category: Any) -> Any:
-    """Its place in the form; that for everything else comes after all others, archived ones included."""
-    others = sa.alias(Category.__table__, "others")
-    count = select(func.count()).select_from(others).where(~others.c.is_other).scalar_subquery()
-    return sa.case((category.is_other, count), else_=category.position)
+def place(viewer: Viewer, category: Any) -> Any:
+    """Its place in the form as the viewer sees it; that for everything else comes after all others."""
+    rows = visible(viewer, include_archived=viewer.has(Role.ADMIN)).where(~Category.is_other)
+    count = select(func.count()).select_from(rows.subquery()).scalar_subquery()
+    return sa.case((category.is_other, count), else_=positions.seen(rows, category))
 
 
 def suggested(ticket: Any, works: access.Works) -> Select[Category] | None:

@@ -2,6 +2,7 @@
 
 from typing import Any, Protocol, TypeVar, cast
 
+import sqlalchemy as sa
 from sqlalchemy import Select, func, select
 
 from infra.unit import Unit
@@ -15,6 +16,16 @@ class Placed(Protocol):
 
 
 Row = TypeVar("Row", bound=Record)
+
+
+def seen(rows: Select[Any], row: Any, *together: str) -> Any:
+    """The place of a row among these, which somebody sees: no gap tells of the others. `together`: the columns that are
+    equal for those which stand in one order.
+    """
+    its = rows.subquery("seen")
+    before = sa.tuple_(its.c.position, its.c.id) < sa.tuple_(row.position, row.id)
+    alike = (its.c[name].is_not_distinct_from(getattr(row, name)) for name in together)
+    return select(func.count()).select_from(its).where(before, *alike).scalar_subquery()
 
 
 async def hold(unit: Unit, model: type[Base]) -> None:

@@ -37,6 +37,11 @@ def one(viewer: Viewer, view_id: Any) -> Select[TicketView]:
     return visible(viewer).where(TicketView.id == view_id)
 
 
+def place(viewer: Viewer, view: Any) -> Any:
+    """Its place among those of its owner that the viewer sees."""
+    return positions.seen(visible(viewer), view, "owner_id")
+
+
 # --- Writing ----------------------------------------------------------------------------------------------------------
 
 

@@ -26,7 +26,8 @@ def article_categories(
     include_archived: Annotated[bool, argument("Also those that are archived. Staff; default false.")] = False,
 ) -> Connection[ArticleCategory] | None:
     rows = categories.visible(viewer, include_archived=include_archived)
-    return page.of(rows, order=[models.ArticleCategory.path, models.ArticleCategory.id])
+    order = [models.ArticleCategory.path, models.ArticleCategory.id]
+    return page.of(rows, order=order, among=None if viewer.is_staff else rows)  # paths tell of archived ones
 
 
 @mutation("Makes or replaces a category of articles. Leads.")

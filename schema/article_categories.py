@@ -27,7 +27,11 @@ class ArticleCategory(Node):
     slug: str = attribute("Last part of its address.")
     name: str = attribute("Its name.")
     description: str | None = attribute("What it is about.")
-    position: int = attribute("Place among its siblings, from 0.")
+
+    @planned("Place among its siblings, from 0.")
+    def position(category: models.ArticleCategory, viewer: Viewer) -> int:
+        return categories.place(viewer, category)
+
     archived_at: dt.datetime | None = attribute("When it was archived; null while in use.")
 
     @planned("The category above it; null at the top.")
@@ -40,7 +44,7 @@ class ArticleCategory(Node):
     def children(
         category: models.ArticleCategory, viewer: Viewer, page: PageArguments
     ) -> Connection[Annotated["ArticleCategory", strawberry.lazy("schema.article_categories")]]:
-        order = [models.ArticleCategory.position, models.ArticleCategory.id]
+        order = [categories.place(viewer, models.ArticleCategory), models.ArticleCategory.id]
         return page.of(categories.children_of(viewer, category), order=order)
 
     @planned("Articles in it that the viewer can see, in their order.")

@@ -36,7 +36,7 @@ class Category(Node):
 
     @planned("Place in the form, from 0.")
     def position(category: models.Category, viewer: Viewer) -> int:
-        return categories.place(category)
+        return categories.place(viewer, category)
 
     archived_at: dt.datetime | None = attribute("When it was archived; null while in use.")
 

@@ -70,7 +70,7 @@ class ViewerType:
 
     @planned("The viewer's saved views and those shared with them, in their order. Staff; empty for customers.")
     def ticket_views(row: models.Person, viewer: Viewer, page: PageArguments) -> Connection[TicketView]:
-        return page.of(views.visible(viewer), order=[models.TicketView.position, models.TicketView.id])
+        return page.of(views.visible(viewer), order=[views.place(viewer, models.TicketView), models.TicketView.id])
 
     @planned("The viewer's tokens for programs, newest first; at most 50.", most=api_tokens.MOST_TOKENS)
     def api_tokens(row: models.Person, viewer: Viewer) -> list[ApiToken]:

@@ -47,7 +47,10 @@ class TicketView(Node):
 
     order_field: TicketOrderField | None = attribute("By what it's ordered; null: last changed first.")
     order_direction: OrderDirection | None = attribute("Which way it's ordered; null: last changed first.")
-    position: int = attribute("Place among the views, from 0.")
+
+    @planned("Place among the views, from 0.")
+    def position(view: models.TicketView, viewer: Viewer) -> int:
+        return views.place(viewer, view)
 
     @planned("Its tickets.")
     def tickets(view: models.TicketView, viewer: Viewer, page: PageArguments) -> TicketConnection:

@@ -39,6 +39,11 @@ def children_of(viewer: Viewer, category: Any) -> Select[ArticleCategory]:
     return visible(viewer).where(ArticleCategory.parent_id == category.id)
 
 
+def place(viewer: Viewer, category: Any) -> Any:
+    """Its place among its siblings that the viewer sees."""
+    return positions.seen(visible(viewer, include_archived=viewer.is_staff), category, "parent_id")
+
+
 def ticket_categories_of(viewer: Viewer, category: Any) -> Select[Category]:
     """The categories of tickets whose questions it answers, as far as the viewer sees them."""
     rows = ticket_categories.named(category.ticket_category_ids)

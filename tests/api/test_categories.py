@@ -126,6 +126,21 @@ async def test_an_archived_one_is_listed_for_admins_alone_and_comes_back(
     assert sorted(name for name, _ in await listed(customer)) == ["A", "B", "C"]
 
 
+async def test_what_is_archived_moves_nothing_for_others(api, save, abc, other, customer, agent, admin):
+    query = """query ($first: Int, $after: String) { categories(first: $first, after: $after) {
+      edges { cursor node { name position } } } }"""
+    before = await api(customer, query)
+    assert [edge["node"]["position"] for edge in before["categories"]["edges"]] == [0, 1, 2, 3]
+
+    await save(name="Of before", position=0, archived=True)
+
+    for viewer in (customer, agent, None):
+        assert await api(viewer, query) == before
+    after = await api(customer, query, first=1, after=before["categories"]["edges"][1]["cursor"])
+    assert [edge["node"]["name"] for edge in after["categories"]["edges"]] == ["C"]
+    assert [edge["node"]["position"] for edge in (await api(admin, query))["categories"]["edges"]] == [1, 2, 3, 4]
+
+
 async def test_no_ticket_can_be_of_an_archived_one(save, submit, house, problem, customer):
     await save(categoryId=problem.gid, name="Technical problem", archived=True)
 

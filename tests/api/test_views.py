@@ -165,6 +165,25 @@ async def test_views_have_places_and_names_of_their_own(api, save, database, age
     assert [(view["name"], view["position"]) for view in listed] == [("C", 0), ("b", 1)]
 
 
+PLACES = "{ viewer { ticketViews { edges { cursor node { name position } } } } }"
+
+
+async def test_a_place_tells_nobody_of_anothers_own_views(api, save, agent, lead, support):
+    shared = {"filter": {}, "departmentId": support.gid}
+    for name in ("First", "Second"):
+        await save(lead, name=name, **shared)
+    await save(agent, name="Mine", filter={})
+    before = (await api(agent, PLACES))["viewer"]["ticketViews"]["edges"]
+    assert {edge["node"]["name"]: edge["node"]["position"] for edge in before} == {"First": 0, "Second": 1, "Mine": 0}
+
+    for name in ("A secret", "Another"):
+        await save(lead, name=name, filter={}, position=0)
+
+    assert (await api(agent, PLACES))["viewer"]["ticketViews"]["edges"] == before
+    theirs = [edge["node"]["name"] for edge in (await api(lead, PLACES))["viewer"]["ticketViews"]["edges"]]
+    assert theirs == ["Another", "A secret", "First", "Second"]
+
+
 async def test_a_name_tells_nobody_of_anothers_own_views(save, database, lead, director, support):
     shared = await save(lead, **OPEN, departmentId=support.gid)
     for name in ("Mine", OPEN["name"]):

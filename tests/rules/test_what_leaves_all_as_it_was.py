@@ -263,7 +263,8 @@ ARTICLE = """id slug title status tags publishedAt updatedAt publishesAt draft {
 FOUND = f"totalCount pageInfo {{ startCursor endCursor }} edges {{ cursor highlightHtml node {{ {ARTICLE} }} }}"
 ARTICLE_ORDERS = ("CATEGORY", "UPDATED_AT", "VIEWS")
 WORDS = ("houses", "Häuser", "secret", "secrte", "mail", "when")
-SHELVES = "{ articleCategories { nodes { id position articles { totalCount edges { cursor node { id } } } } } }"
+SHELVES = """{ articleCategories { totalCount edges { cursor node { id position children { edges { cursor } }
+  articles { totalCount edges { cursor node { id } } } } } } }"""
 
 
 @pytest.fixture
@@ -328,4 +329,11 @@ async def test_what_is_not_for_readers_is_nothing_to_them(api, write, house, dat
     await same("a draft of what they read")
     await write("requestArticleReview", articleId=public[1], note="A secret.")
     await same("a review")
+    for given in ({}, {"parentId": shelf}):
+        archived = {"name": f"Secret {len(given)}", "archived": True, "position": 0} | given
+        text = "mutation ($input: SaveArticleCategoryInput!) { saveArticleCategory(input: $input) { __typename } }"
+        assert (await api(lead, text, input=archived)) == {
+            "saveArticleCategory": {"__typename": "SaveArticleCategorySuccess"}
+        }
+        await same("a category that is out of use")
     assert {row["language"] for row in await database.rows("SELECT language FROM article_languages")} > {"german"}
