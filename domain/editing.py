@@ -23,6 +23,14 @@ def _comment(comment_id: Any) -> Select[Comment]:
     return select(Comment).where(Comment.id == comment_id)
 
 
+def _seen(viewer: Viewer, comment_id: Any) -> Select[Comment]:
+    """The comment, if the viewer reads it."""
+    public = access.unless_internal(viewer, Ticket, ~Comment.internal)
+    those = tickets.visible(viewer).with_only_columns(Ticket.id)
+    rows = select(Comment).join(Ticket, Ticket.id == Comment.ticket_id)
+    return rows.where(Comment.id == comment_id, Ticket.id.in_(those), public)
+
+
 def _files(comment_id: Any) -> Select[Attachment]:
     return select(Attachment).where(Attachment.comment_id == comment_id).order_by(Attachment.id)
 
@@ -96,7 +104,7 @@ async def delete(unit: Unit, viewer: Viewer, comment_id: UUID, attachment_id: UU
 async def _own(unit: Unit, viewer: Viewer, comment_id: UUID) -> tuple[Ticket, Comment]:
     """The locked ticket and comment, when the viewer may change it. Raises NotFound, NotAllowed."""
     access.require_account(viewer)
-    known = access.found(await unit.read(_comment, comment_id), "commentId", "comment")
+    known = access.found(await unit.read(_seen, viewer, comment_id), "commentId", "comment")
     ticket = access.found(await unit.lock(tickets.one, viewer, known.ticket_id), "commentId", "comment")
     works = await tickets.is_worked_on(unit, viewer, ticket)
     comment = access.found(await unit.lock(_comment, comment_id), "commentId", "comment")

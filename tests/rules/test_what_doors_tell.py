@@ -8,6 +8,7 @@ import pytest
 from inputs import value_of
 
 from infra.ids import new_id
+from infra.transactions import Transaction
 from models import Role
 from resolvers.root import schema as api
 
@@ -117,8 +118,27 @@ async def house_of_secrets(house, api, database, submit, uploaded, customer, sup
     }
 
 
+@pytest.fixture
+def work_done(monkeypatch):
+    """The statements of units from now on, and where one begins and ends."""
+    done = []
+    fetch, execute = Transaction.fetch, Transaction.execute
+
+    async def fetched(self, text, arguments, **given):
+        done.append(text)
+        return await fetch(self, text, arguments, **given)
+
+    async def executed(self, command, *given):
+        done.append(command)
+        return await execute(self, command, *given)
+
+    monkeypatch.setattr(Transaction, "fetch", fetched)
+    monkeypatch.setattr(Transaction, "execute", executed)
+    return done
+
+
 @pytest.mark.parametrize(("mutation", "field"), DOORS)
-async def test_what_is_hidden_is_as_what_never_was(mutation, field, house_of_secrets, api, database):
+async def test_what_is_hidden_is_as_what_never_was(mutation, field, house_of_secrets, api, database, work_done):
     kind = NAMED[field]
     hidden, never = house_of_secrets["ids"][kind], f"{kind}_{new_id()}"
     type_ = graphql.get_named_type(MUTATIONS[mutation].args["input"].type)
@@ -135,10 +155,11 @@ async def test_what_is_hidden_is_as_what_never_was(mutation, field, house_of_sec
     for viewer in house_of_secrets["people"][: 2 if kind in OF_STAFF else None]:
         answers = []
         for named in (hidden, never):
+            work_done.clear()
             given = value_of(type_, {field: named, "other": other, "helpful": True}, "input")
             response = await api.post(viewer, text, input=given)
             body = re.sub(r'"id":"[0-9a-f-]{36}"', "", response.text.replace(named, "ID"))
-            answers.append((response.status_code, body))
+            answers.append((response.status_code, body, list(work_done)))
         assert answers[0] == answers[1], viewer
         found = json.loads(answers[0][1])
         assert "Success" not in str((found.get("data") or {}).get(mutation, {})) or mutation == "updateTickets", found
