@@ -80,4 +80,4 @@ async def filled_in(request: Request, bodies: Bodies) -> dict[str, str]:
         fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=MOST_FIELDS)
     except ValueError:
         return {}
-    return {name: values[-1] for name, values in fields.items()}
+    return {name: values[-1].replace("\0", "") for name, values in fields.items()}  # which no text can hold

@@ -332,6 +332,15 @@ async def test_a_form_with_too_many_fields_is_as_an_empty_one(http, link, databa
     assert await database.counts() == before
 
 
+async def test_what_no_text_can_hold_is_left_out_of_a_form(http, link, database):
+    for _ in range(2):
+        sent = await http.post(link, data={"body": "Hel\0lo", "key": "on\0ce", "do": "com\0ment"})
+        assert sent.status_code == 303
+
+    assert await database.rows("SELECT body FROM comments") == [{"body": "Hello"}]
+    assert await database.rows("SELECT key FROM idempotency_keys") == [{"key": "once"}]
+
+
 async def test_a_closed_ticket_takes_no_answer(http, link, database):
     await database.rows("UPDATE tickets SET status = 'CLOSED', closed_at = now()")
     before = await database.counts()
