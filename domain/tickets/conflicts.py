@@ -44,13 +44,16 @@ async def require_unchanged(
     """Raises Conflict CHANGED_MEANWHILE, with what was missed, when the ticket has gone past this seq.
 
     What the viewer did does not count, nor what Deskwire did by itself unless it moved the ticket. `works`: whether the
-    viewer works on it, which decides how they count; `kinds`: only events of these kinds conflict.
+    viewer works on it, which decides how they count; `kinds`: only events of these kinds conflict. A seq to which the
+    ticket has not come is of the other side's count: nobody knows what was missed.
     """
-    if if_seq is None or (ticket.last_seq if works else ticket.public_seq) <= if_seq:
+    last = ticket.last_seq if works else ticket.public_seq
+    if if_seq is None or last == if_seq:
         return
     missed = await unit.run(_since, viewer, ticket.id, if_seq)
-    if any(_conflicts(viewer, record["kind"], record["actor_id"], kinds) for record in missed):
-        message = "Somebody has commented meanwhile." if kinds == COMMENTS else "The ticket has changed meanwhile."
+    if if_seq > last or any(_conflicts(viewer, record["kind"], record["actor_id"], kinds) for record in missed):
+        commented = kinds == COMMENTS and if_seq < last
+        message = "Somebody has commented meanwhile." if commented else "The ticket has changed meanwhile."
         raise Conflict(
             ConflictReason.CHANGED_MEANWHILE,
             message,

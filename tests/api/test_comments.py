@@ -321,6 +321,24 @@ async def test_a_note_is_no_conflict_for_the_customer(add, read, customer, agent
     assert (await add(customer, ifSeq=seen))["__typename"] == "AddCommentSuccess"
 
 
+async def test_whoever_sees_a_ticket_from_the_other_side_by_now_is_told_so(
+    add, read, customer, agent, database, desk, ticket, billing
+):
+    for text in ("One", "Two", "Three"):
+        await add(agent, text, internal=True)
+    await watch(desk, ticket, agent)
+    seen = (await read(agent))["lastSeq"]
+    await database.rows("UPDATE tickets SET department_id = :id", id=billing.id)
+    await add(customer, "What they missed.")
+    now = (await read(agent))["lastSeq"]
+    assert now < seen  # as customers count
+
+    answer = await add(agent, "Unaware of it", ifSeq=seen)
+
+    assert (answer["__typename"], answer["reason"]) == ("Conflict", "CHANGED_MEANWHILE")
+    assert (await add(agent, "Aware of it", ifSeq=now))["__typename"] == "AddCommentSuccess"
+
+
 async def test_too_many_comments_are_told_to_wait(add, customer, agent, monkeypatch):
     monkeypatch.setattr(attempts, "COMMENT_BY_CUSTOMER", attempts.COMMENT_BY_CUSTOMER.__class__("c", 1, 3600))
     assert (await add(customer))["__typename"] == "AddCommentSuccess"
