@@ -136,7 +136,8 @@ class Window:
 
 def directions(order: Sequence[Order], *, backward: bool) -> list[Any]:
     """What to order by, or the other way round."""
-    return [each.expression.desc() if each.descending != backward else each.expression.asc() for each in order]
+    apart = [each for each in order if not each.alike]
+    return [each.expression.desc() if each.descending != backward else each.expression.asc() for each in apart]
 
 
 def order_of(page: Page) -> tuple[Order, ...]:

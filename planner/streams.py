@@ -17,6 +17,7 @@ from infra.postgres import Reads
 from planner.arguments import Read, Request
 from planner.changes import Looks, Told
 from planner.compiling import Asked
+from planner.connections import directions
 from planner.cursors import beyond, cursor, mark_of, orders, parameter_type, reading
 from planner.live import Changing, Channel, Feeding, Living
 from planner.plan import Plan, Planner, State
@@ -187,8 +188,7 @@ class StreamPlans:
                 for n, each in enumerate(order)
             ]
             rows = rows.where(beyond(order, parameters, forward=True))
-        directed = [each.expression.desc() if each.descending else each.expression.asc() for each in order]
-        row = Row(walk.alias(), rows.order_by(None).order_by(*directed).limit(LARGEST_CATCH))
+        row = Row(walk.alias(), rows.order_by(None).order_by(*directions(order, backward=False)).limit(LARGEST_CATCH))
         also = row._also  # noqa: SLF001 - a row hides what builds may not use
         place = cursor(mark, order, [also(f"order{n}", each.expression, each.type) for n, each in enumerate(order)])
         known = {

@@ -197,6 +197,9 @@ async def test_a_cursor_that_names_what_is_not_seen_is_as_one_that_names_nothing
     assert answers[0] == answers[1]
     assert answers[0]["errors"][0]["message"] == "This is not a cursor of this list."
     assert answers[0]["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
+    beside = f'{{ numbered(after: "{mark},{unseen.id}") {{ nodes {{ id }} }} people(first: 1) {{ nodes {{ name }} }} }}'
+    answer = await ask(customer, beside)
+    assert (answer["data"]["numbered"], len(answer["data"]["people"]["nodes"])) == (None, 1)
     assert not ask.reported
 
 
