@@ -46,7 +46,7 @@ async def claim(
     """
     if not 1 <= len(key) <= MOST_KEY:
         raise InvalidInput(("idempotencyKey", f"A key has 1 to {MOST_KEY} characters."))
-    digest = _digest(given)
+    digest = digest_of(given)
     if not unit.begun and await unit.read(_one, person_id, mutation, key) is None:
         unit.translate("idempotency_keys_pkey", Overtaken())
         its = {"person_id": person_id, "mutation": mutation, "key": key, "input_hash": digest}
@@ -70,7 +70,14 @@ def remember(unit: Unit, row: IdempotencyKey, answer: dict[str, Any]) -> None:
     unit.change(row, answer=answer)
 
 
-def _digest(given: Any) -> bytes:
+def share(unit: Unit, row: IdempotencyKey, person_id: UUID, answer: dict[str, Any]) -> None:
+    """Keep the answer for this one as well, under the same key."""
+    its = {"mutation": row.mutation, "key": row.key, "input_hash": row.input_hash}
+    unit.insert(IdempotencyKey, person_id=person_id, **its, answer=answer, created_at=unit.now)
+
+
+def digest_of(given: Any) -> bytes:
+    """What tells an input from others."""
     plain = {f.name: getattr(given, f.name) for f in dataclasses.fields(given)}
     return hashlib.sha256(orjson.dumps(plain, default=repr, option=orjson.OPT_SORT_KEYS)).digest()
 

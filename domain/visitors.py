@@ -12,12 +12,18 @@ SECONDS = 400 * 24 * 60 * 60  # as long as browsers keep a cookie
 _OF_KEYS = UUID("5b0f6b1e-2f0c-5c55-9d0e-6a3f1c8f7a21")
 
 
-def newcomer(network: str, key: str | None = None) -> Viewer:
-    """Somebody who was never here. Under the same idempotency key they are the same again.
+def newcomer() -> Viewer:
+    """Somebody who was never here."""
+    return Viewer(None, new_id())
 
-    So whoever lost the first answer, and with it their id, can ask for it once more.
+
+def owner_of(network: str, key: str, digest: bytes) -> UUID:
+    """To whom an idempotency key belongs that comes with the `digest` of an input from somebody who was never here.
+
+    So whoever lost the first answer, and with it what they are known by, can ask for it once more; and nobody who only
+    has a key like theirs, be it from the same network.
     """
-    return Viewer(None, new_id() if key is None else uuid5(_OF_KEYS, f"{network} {key}"))
+    return uuid5(_OF_KEYS, f"{network} {key} {digest.hex()}")
 
 
 def known(signer: Signer, token: str) -> Viewer | None:
@@ -28,10 +34,10 @@ def known(signer: Signer, token: str) -> Viewer | None:
         return None
 
 
-def arriving(signer: Signer, network: str, token: Any) -> tuple[Viewer, bool]:
+def arriving(signer: Signer, token: Any) -> tuple[Viewer, bool]:
     """Who comes with what may be such a token, and whether they are yet to be told by what they are known."""
     found = known(signer, token) if token and isinstance(token, str) else None
-    return (newcomer(network), True) if found is None else (found, False)
+    return (newcomer(), True) if found is None else (found, False)
 
 
 def token(signer: Signer, visitor: Viewer) -> str:

@@ -12,6 +12,7 @@ import strawberry
 from strawberry.utils.str_converters import to_camel_case
 
 from domain import access, audit, idempotency, refusals, visitors
+from domain.access import Viewer
 from infra.auditing import acting
 from infra.ids import new_id
 from infra.postgres import Overtaken
@@ -98,16 +99,23 @@ async def _once(
     key = given(getattr(input, "idempotency_key", None))
     if key is None:
         return await _performed(unit, perform, context, input)
-    if context.arrived:
-        context.viewer = visitors.newcomer(context.network, key)
     if context.viewer.id is None:
         raise refusals.Unauthenticated
-    row, answer = await idempotency.claim(unit, context.viewer.id, perform.__name__, key, input)
+    owner_id = context.viewer.id
+    if context.arrived:
+        owner_id = visitors.owner_of(context.network, key, idempotency.digest_of(input))
+    row, answer = await idempotency.claim(unit, owner_id, perform.__name__, key, input)
     if answer is not None:
+        if context.arrived:
+            context.viewer = Viewer(None, UUID(answer["visitor"]))
         return await _again(unit, context, answer, possible)
     success = await _performed(unit, perform, context, input)
     fields = {f.name: _kept(getattr(success, f.name)) for f in dataclasses.fields(success)}
-    idempotency.remember(unit, row, {"type": type(success).__name__, "fields": fields})
+    told = {"type": type(success).__name__, "fields": fields}
+    if context.arrived:  # from now on they may say who they are
+        told["visitor"] = str(context.viewer.id)
+        idempotency.share(unit, row, context.viewer.id, told)
+    idempotency.remember(unit, row, told)
     return success
 
 

@@ -170,7 +170,7 @@ class GraphQL:
             context.viewer, context.session_id = bearer.viewer, bearer.session_id
         else:
             token = headers.get(b"x-visitor", b"").decode("latin-1") or cookies.get(visitors.NAME, "")
-            context.viewer, context.arrived = visitors.arriving(self._desk.signer, context.network, token)
+            context.viewer, context.arrived = visitors.arriving(self._desk.signer, token)
         return context
 
     def _given(self, context: Context) -> list[tuple[bytes, bytes]]:

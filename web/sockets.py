@@ -234,7 +234,7 @@ class _Socket:
             token = given.get("visitor") or self._websocket.headers.get("x-visitor")
             cookies = Cookies(self._desk.settings.public_url).read(self._websocket.headers.get("cookie", ""))
             token = token or cookies.get(visitors.NAME)
-            self._context.viewer, arrived = visitors.arriving(self._desk.signer, self._context.network, token)
+            self._context.viewer, arrived = visitors.arriving(self._desk.signer, token)
             if arrived:
                 acknowledged["payload"] = {"visitor": visitors.token(self._desk.signer, self._context.viewer)}
         counted = whose(self._context)

@@ -190,8 +190,37 @@ async def test_the_same_key_is_done_once_though_the_first_answer_was_lost(api, h
     assert answers[0] == answers[1]
     assert len(await database.rows("SELECT id FROM article_feedback")) == 1
 
+    visitor = http.cookies["visitor"]
     again = (await api(None, GIVE, input=given | {"helpful": False}))["giveArticleFeedback"]
     assert again["reason"] == "KEY_REUSED"
+    assert http.cookies["visitor"] == visitor
+
+
+async def test_who_has_a_key_like_anothers_is_not_taken_for_them(api, http, article, publish, look, database):
+    """Though both are of one network, and neither was here before."""
+    given = {"articleId": article.gid, "comment": "Canary", "idempotencyKey": "1"}
+    first = (await api(None, GIVE, input=given))["giveArticleFeedback"]["feedback"]
+    theirs = http.cookies["visitor"]
+    http.cookies.clear()
+
+    second = (await api(None, GIVE, input=given | {"comment": None, "helpful": True}))["giveArticleFeedback"][
+        "feedback"
+    ]
+
+    assert first["comment"] == "Canary"
+    assert "Canary" not in str(second)
+    assert http.cookies["visitor"] != theirs
+    assert (await look(None, article))["viewerFeedback"] == second
+
+
+async def test_a_key_that_was_forgotten_is_of_nobody_any_more(api, http, article, database):
+    given, found = {"articleId": article.gid, "helpful": True, "idempotencyKey": "1"}, []
+    for _ in range(2):
+        http.cookies.clear()
+        found.append((await api(None, GIVE, input=given))["giveArticleFeedback"]["feedback"]["id"])
+        await database.rows("UPDATE idempotency_keys SET created_at = created_at - interval '25 hours'")
+
+    assert found[0] != found[1]
 
 
 async def test_two_with_the_same_key_at_once_are_one(api, article, visitor, database):
