@@ -86,7 +86,7 @@ class ArticleFeedback(Record):
 
     article_id: Mapped[UUID] = mapped_column(ForeignKey("articles.id"))
     version_number: Mapped[int]
-    reader_id: Mapped[UUID]  # the person's, or that of a visitor
+    reader_id: Mapped[UUID]  # the person's, a visitor's, or of whoever came by a link about a ticket that one's
     person_id: Mapped[UUID | None] = mapped_column(ForeignKey("people.id"))
     helpful: Mapped[bool | None]
     rating: Mapped[int | None] = mapped_column(SmallInteger)

@@ -40,7 +40,14 @@ def _own(viewer: Viewer) -> Select[ArticleFeedback]:
     if viewer.id is None:
         return rows.where(sa.false())
     rows = rows.join(Article, Article.id == ArticleFeedback.article_id)
-    return rows.where(ArticleFeedback.reader_id == viewer.id, articles.readable(viewer, Article))
+    return rows.where(ArticleFeedback.reader_id == _reader(viewer), articles.readable(viewer, Article))
+
+
+def _reader(viewer: Viewer) -> Any:
+    """By which id an opinion is kept. Whoever comes by a link about a ticket is not its person elsewhere: neither do
+    they speak for them, nor replace what they said.
+    """
+    return viewer.id if viewer.ticket_id is None else viewer.ticket_id
 
 
 def one(viewer: Viewer, feedback_id: Any) -> Select[ArticleFeedback]:
@@ -134,7 +141,8 @@ async def give(unit: Unit, viewer: Viewer, network: str, article_id: UUID, said:
         text = "Readers can say what they think of an article once it is published."
         raise Conflict(ConflictReason.WRONG_STATE, text, current=(Article, article.id))
     await attempts.count(unit, *attempts.of_reader(viewer, network, LIMITS))
-    before = await unit.lock(_by_reader, article.id, viewer.id, article.number)
+    reader_id = _reader(viewer)
+    before = await unit.lock(_by_reader, article.id, reader_id, article.number)
     values = {
         "helpful": said.helpful,
         "rating": said.rating,
@@ -146,12 +154,13 @@ async def give(unit: Unit, viewer: Viewer, network: str, article_id: UUID, said:
     saved = await _saved(unit, article, before, said)
     await _stand(unit, article.id, before, said)
     if before is None:
-        keys = {"article_id": article.id, "version_number": article.number, "reader_id": viewer.id}
-        kept = unit.insert(ArticleFeedback, **keys, person_id=viewer.person_id, **values, **saved)
+        keys = {"article_id": article.id, "version_number": article.number, "reader_id": reader_id}
+        person_id = viewer.person_id if viewer.ticket_id is None else None
+        kept = unit.insert(ArticleFeedback, **keys, person_id=person_id, **values, **saved)
     else:
         kept = before
         unit.change(before, **values, **saved)
-    await reviewing.follow(unit, article, viewer.id, said.helpful, said.rating)
+    await reviewing.follow(unit, article, reader_id, said.helpful, said.rating)
     articles.tell(unit, article.id)
     return kept.id
 

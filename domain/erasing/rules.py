@@ -133,7 +133,9 @@ def _of_text(person_id: Any, _: Any) -> ColumnElement[bool]:
 
 def _of_feedback(person_id: Any, _: Any) -> ColumnElement[bool]:
     """What was said: feedback that only rates stays as it is."""
-    return sa.and_(ArticleFeedback.person_id == person_id, ArticleFeedback.comment.is_not(None))
+    by_link = _asked_by(ArticleFeedback.reader_id, person_id)
+    theirs = sa.or_(ArticleFeedback.person_id == person_id, by_link)
+    return sa.and_(theirs, ArticleFeedback.comment.is_not(None))
 
 
 def _of_mail(person_id: Any, email: Any) -> ColumnElement[bool]:

@@ -67,6 +67,23 @@ async def test_a_session_for_one_ticket_reads_nothing_of_what_its_person_said(
     assert await give(by_link, another, helpful=True, idempotencyKey="once") == given
 
 
+async def test_a_link_about_a_ticket_does_not_speak_for_its_person_elsewhere(
+    api, desk, give, look, article, customer, agent, ticket
+):
+    said = await give(customer, article, rating=5, comment="It helped.")
+    async with desk.writes.begin() as unit:
+        opened = await sessions.open_for(desk, unit, customer.id, ticket_id=ticket.uuid)
+    by_link = SimpleNamespace(token=opened.access_token)
+
+    found = [await give(by_link, article, rating=4, comment=text) for text in ("Whose words?", "Others.")]
+
+    assert found[0]["id"] == found[1]["id"] != said["id"]
+    assert found[1]["person"] is None
+    assert (await look(customer, article))["viewerFeedback"] == said
+    told = (await look(agent, article))["feedback"]["nodes"]
+    assert {(each["comment"], bool(each["person"])) for each in told} == {("It helped.", True), ("Others.", False)}
+
+
 async def test_what_is_said_again_replaces_it(give, look, article, customer, agent):
     first = await give(customer, article, helpful=True, rating=5, comment="Good")
     second = await give(customer, article, rating=3, source="TICKET")

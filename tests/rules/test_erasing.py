@@ -6,6 +6,7 @@ import json
 import typing
 import zipfile
 from types import SimpleNamespace
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -170,7 +171,7 @@ async def _by_hand(c, own, avatar):
             models.ArticleVersion, article_id=article.id, number=1, title="t", summary="", body="", body_html="",
             edited_by_id=person_id, edited_at=moment, published_by_id=person_id, published_at=moment, note=text(),
         )  # fmt: skip
-    await _of_articles(c)
+    await _of_articles(c, own)
     await c.database.rows(
         "UPDATE messages SET last_error = :said, address = :said WHERE recipient_id = :id", said=text(), id=person_id
     )
@@ -195,16 +196,17 @@ async def _by_hand(c, own, avatar):
         await c.database.rows(entry, id=new_id(), actor=actor, table=table, subject=subject, changes=changes)
 
 
-async def _of_articles(c):
-    """What they think of an article, and a review of it."""
+async def _of_articles(c, own):
+    """What they think of an article, also by a link about their ticket, and a review of it."""
     person_id = c.person.id
     (row,) = await c.database.rows("SELECT id FROM articles")
     async with c.desk.writes.begin() as unit:
-        unit.insert(
-            models.ArticleFeedback, article_id=row["id"], version_number=1, reader_id=person_id, person_id=person_id,
-            helpful=None, rating=None, comment=c.word(), badness=0, source=models.ArticleFeedbackSource.ARTICLE,
-            at=unit.now, saved_at=None, saved_category_id=None, saved_department_id=None,
-        )  # fmt: skip
+        for reader_id, by_id in ((person_id, person_id), (UUID(own[4:]), None)):
+            unit.insert(
+                models.ArticleFeedback, article_id=row["id"], version_number=1, reader_id=reader_id, person_id=by_id,
+                helpful=None, rating=None, comment=c.word(), badness=0, source=models.ArticleFeedbackSource.ARTICLE,
+                at=unit.now, saved_at=None, saved_category_id=None, saved_department_id=None,
+            )  # fmt: skip
         unit.insert(
             models.ArticleReview, article_id=row["id"], reason=models.ArticleReviewReason.REQUESTED, note=c.word(),
             status=models.ArticleReviewStatus.DISMISSED, since=unit.now, requested_at=unit.now,
