@@ -66,4 +66,4 @@ class Common:
         values = self.plan.values(request._replace(payload=list(members)))
         ((text, seeing),) = await self.plan.rows(reads, values)
         found = set(seeing)
-        return (await self.plan.state(text, reads, request) if text is not None and found else None), found
+        return (await self.plan.state(text, reads, request) if text is not None else None), found

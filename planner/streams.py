@@ -52,7 +52,10 @@ class Stream:
     def shared(self) -> Hashable:
         """Equal for subscriptions that `read_for` may answer together. Not for feeds."""
         plan = self.plans.now if self.plans.common is None else self.plans.common.plan
-        return id(self.plans), tuple(self.channels), repr(plan.values(self.request._replace(payload=[])))
+        values = repr(plan.values(self.request._replace(payload=[])))
+        # What follows on them may depend on who asks though they don't.
+        viewer = self.request.viewer if plan.continued else None
+        return id(self.plans), tuple(self.channels), values, viewer
 
     async def read_for(self, members: set[Any]) -> tuple[State | None, set[Any] | None]:
         """As `read`, for all these of a shared reading; and who of them see it, None when that's the same for all."""

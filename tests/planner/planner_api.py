@@ -23,6 +23,7 @@ from planner.fields import (
     CONFIG,
     Classified,
     Computed,
+    Later,
     Payload,
     When,
     argument,
@@ -293,6 +294,10 @@ class Ticket(Node):
     @planned("The requester's id.")
     def requester_id(ticket: models.Ticket, viewer: Viewer) -> strawberry.ID:
         return IdOf(models.Person, ticket.requester_id)
+
+    @planned("Those of its status, read once it is known.")
+    def alike(ticket: models.Ticket, viewer: Viewer, page: PageArguments) -> Connection[Ticket]:
+        return Later("tickets", filter=func.jsonb_build_object("statuses", array([ticket.status])))
 
     @planned("Is NULL, and mustn't be.")
     def hole(ticket: models.Ticket, viewer: Viewer) -> str:
@@ -602,6 +607,11 @@ def ticket_updated(viewer: Viewer, id: Annotated[NodeId, argument("The id.")]) -
     return live("ticket", id.of(models.Ticket), one(viewer, id.of(models.Ticket)))
 
 
+@subscription("The same, read once for all who see it.")
+def ticket_watched(viewer: Viewer, id: Annotated[NodeId, argument("The id.")]) -> Live[Ticket]:
+    return live("ticket", id.of(models.Ticket), one(viewer, id.of(models.Ticket)), common=True)
+
+
 @subscription("Any of these tickets, when one changes.")
 def any_updated(viewer: Viewer, told: Told, ids: Annotated[NodeIds, argument("The ids.")]) -> Live[Ticket]:
     keys = ids.of(models.Ticket)
@@ -646,7 +656,11 @@ QUERIES += [word, kind_of, staff, broken, bug, divided, shout]
 SCHEMA = strawberry.Schema(
     create_type("Query", QUERIES, description="Reads."),
     create_type("Mutation", [touch, touch_all], description="Writes."),
-    create_type("Subscription", [ticket_updated, any_updated, queue_updated, ticket_events], description="Lives."),
+    create_type(
+        "Subscription",
+        [ticket_updated, ticket_watched, any_updated, queue_updated, ticket_events],
+        description="Lives.",
+    ),
     types=[TicketSubmitted, CommentAdded, StatusChanged],
     config=CONFIG,
 )

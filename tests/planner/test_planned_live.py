@@ -55,6 +55,35 @@ async def test_who_may_share_a_reading(ask, agent, customer, rows):
     assert shared(agent, ANY, watched) != shared(colleague, ANY, watched)  # each hears of what is told to them alone
 
 
+async def test_one_reading_tells_who_of_many_sees_it(ask, customer, mine, rows):
+    def watched(viewer, ticket=mine[0]):
+        text = "subscription ($id: ID!) { ticketWatched(id: $id) { status requester { name } } }"
+        return ask.engine.subscription(text, {"id": f"ptk_{ticket.id}"}, None, viewer)
+
+    stranger = type(customer)(customer.role, rows[models.Person][4].id)
+    stream, other = watched(customer), watched(stranger)
+    assert stream.shared == other.shared
+    assert stream.shared != watched(customer, mine[1]).shared
+    for each in (stream, other):
+        state, seeing = await each.read_for({customer.id, stranger.id})
+        assert (state.body, seeing) == (await stream.read(), {customer.id})
+        assert await each.read_for({stranger.id}) == (None, set())
+
+
+@pytest.mark.parametrize("field", ["ticketWatched", "ticketUpdated"])
+@pytest.mark.parametrize("selected", ["mine", "alike { nodes { mine } }"])
+async def test_what_depends_on_who_asks_is_read_for_each(ask, agent, rows, field, selected):
+    """Also where only what is read once the first rows are known does."""
+    ticket = rows[models.Ticket][0]
+    text = f"subscription ($id: ID!) {{ {field}(id: $id) {{ {selected} }} }}"
+    requester, colleague = (type(agent)(agent.role, id_) for id_ in (ticket.requester_id, agent.id))
+    streams = [ask.engine.subscription(text, {"id": f"ptk_{ticket.id}"}, None, each) for each in (requester, colleague)]
+    assert streams[0].shared != streams[1].shared
+    bodies = [(await stream.read_for({stream.member}))[0].body for stream in streams]
+    assert bodies == [await stream.read() for stream in streams]
+    assert [b"true" in body for body in bodies] == [True, False]
+
+
 async def test_constants_are_live_too(ask, agent, customer):
     query = "subscription { queueUpdated { name openCount limits { most } first { number } } }"
     stream = ask.engine.subscription(query, None, None, agent)
