@@ -9,6 +9,7 @@ import planner_records as models
 import pytest
 import sqlalchemy as sa
 
+from infra.postgres import Unavailable
 from planner.compiling import Statement, for_many
 
 ONE = "query ($id: ID!) { ticket(id: $id) { id subject mine requester { name email } } }"
@@ -124,8 +125,32 @@ async def test_a_batch_that_fails_is_tried_one_by_one(ask, agent, rows):
     assert [str(reported) for reported in ask.reported] == ["one of them"]
 
 
-async def test_a_statement_that_takes_long_holds_up_nobody(ask, agent, rows, monkeypatch):
-    ids = [f"ptk_{row.id}" for row in rows[models.Ticket][:4]]
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("answered", [0, 1])
+async def test_without_a_database_all_who_wait_hear_of_it_at_once(ask, agent, rows, monkeypatch, answered):
+    ids = [f"ptk_{row.id}" for row in rows[models.Ticket][:6]]
+    await ask.data(agent, ONE, id=ids[0])
+    ask.reads.statements.clear()
+    ask.reads.failures = [None] * answered + [Unavailable()]
+    fetch = ask.reads.fetch
+
+    async def slowly(*given):
+        await asyncio.sleep(0)  # so that the others come meanwhile
+        return await fetch(*given)
+
+    monkeypatch.setattr(ask.reads, "fetch", slowly)
+
+    asked = [ask.engine.query(ONE, {"id": key}, None, agent, ask.context(agent)) for key in ids]
+    answers = await asyncio.gather(*asked)
+
+    assert [answer.code for answer in answers] == [None] * answered + ["UNAVAILABLE"] * (6 - answered)
+    assert len(ask.reads.statements) == answered + 1  # nobody tried on their own
+    assert (await ask.data(agent, ONE, id=ids[1]))["ticket"]["id"] == ids[1]
+
+
+@pytest.mark.parametrize("waiting", [1, 3])
+async def test_a_statement_that_takes_long_holds_up_nobody(ask, agent, rows, monkeypatch, waiting):
+    ids = [f"ptk_{row.id}" for row in rows[models.Ticket][: 1 + waiting]]
     await ask.data(agent, ONE, id=ids[0])
     fetch, held, ended = ask.reads.fetch, asyncio.Event(), []
 
@@ -137,11 +162,31 @@ async def test_a_statement_that_takes_long_holds_up_nobody(ask, agent, rows, mon
 
     monkeypatch.setattr(ask.reads, "fetch", slow)
     first, *others = [asyncio.create_task(ask.data(agent, ONE, id=key)) for key in ids]
-    answers = await asyncio.gather(*others)
+    async with asyncio.timeout(5):
+        answers = await asyncio.gather(*others)
     assert [answer["ticket"]["id"] for answer in answers] == ids[1:]
     assert not first.done()
     held.set()
     assert (await first)["ticket"]["id"] == ids[0]
+
+
+async def test_of_a_plan_two_statements_are_under_way_at_most(ask, agent, rows, monkeypatch):
+    ids = [f"ptk_{row.id}" for row in rows[models.Ticket][:12]]
+    await ask.data(agent, ONE, id=ids[0])
+    monkeypatch.setattr("planner.plan.SLOW_SECONDS", 0)  # any is slow
+    fetch, under_way, seen = ask.reads.fetch, set(), []
+
+    async def counted(*given):
+        under_way.add(asyncio.current_task())
+        seen.append(len(under_way))
+        found = await fetch(*given)
+        under_way.remove(asyncio.current_task())
+        return found
+
+    monkeypatch.setattr(ask.reads, "fetch", counted)
+    answers = await asyncio.gather(*(ask.data(agent, ONE, id=key) for key in ids))
+    assert [answer["ticket"]["id"] for answer in answers] == ids
+    assert max(seen) == 2
 
 
 async def test_a_request_that_is_cancelled_takes_no_other_with_it(ask, agent, rows):
