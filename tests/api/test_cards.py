@@ -212,6 +212,16 @@ async def test_cards_weigh_so_much_and_no_more(process, read, monkeypatch):
     assert engine.cards.kept
 
 
+@pytest.mark.usefixtures("given")
+async def test_a_plan_weighs_about_what_its_texts_do(process, read):
+    engine = process()
+    await read(engine)
+    ((key, plan),) = engine.plans.kept.items()
+    texts = [statement.sql for form in (plan.plain, plan.giving) for statement in form]
+    assert engine.plans.weight == len(repr(key)) + plan.weight
+    assert plan.weight == pytest.approx(sum(map(len, texts)), rel=0.2)
+
+
 async def test_what_a_card_shows_lasts_no_longer_than_what_shows_it(process, read, database, customer):
     """Or whoever calls a name otherwise each time would fill the memory."""
     engine = process()

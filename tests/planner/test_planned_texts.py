@@ -4,6 +4,7 @@ import gc
 import hashlib
 import tracemalloc
 
+import planner_records as models
 import pytest
 from test_planned_limits import DOUBLING, engine
 
@@ -110,6 +111,17 @@ def test_what_is_kept_is_bounded_by_weight_as_well():
 
     kept.put("d", "d", 11)
     assert (list(kept.kept), kept.weight, kept.weights) == ([], 0, {})
+
+
+async def test_what_a_plan_keeps_of_a_request_weighs_as_well(open_desk, agent, rows):
+    text = "query ($id: ID!, $say: String) { word(say: $say) ticket(id: $id) { alike { totalCount } } }"
+    weights = []
+    for said in ("", "a" * 200):
+        desk = open_desk()
+        data = await desk.data(agent, text, id=f"ptk_{rows[models.Ticket][0].id}", say=said)
+        assert data["ticket"]["alike"]["totalCount"] > 0
+        weights.append(desk.engine.plans.weight)
+    assert weights[1] == weights[0] + 200
 
 
 async def test_a_refusal_that_is_kept_keeps_no_request(ask, customer):
