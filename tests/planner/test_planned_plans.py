@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import uuid
+from types import SimpleNamespace
 
 import planner_api as api
 import planner_records as models
@@ -204,6 +205,67 @@ async def test_a_request_that_is_cancelled_takes_no_other_with_it(ask, agent, ro
             assert answer["ticket"]["id"] == key
         else:
             assert isinstance(answer, asyncio.CancelledError)
+
+
+@pytest.fixture
+async def flying(ask, agent, rows, monkeypatch):
+    """Requests that wait: the first is answered, a statement for the others is under way until it's let go."""
+    ids = [f"ptk_{row.id}" for row in rows[models.Ticket][:6]]
+    await ask.data(agent, ONE, id=ids[0])
+    fetch, begun, held = ask.reads.fetch, asyncio.Event(), asyncio.Event()
+
+    async def slow(sql, arguments):
+        if "unnest" in sql:
+            begun.set()
+            await held.wait()
+        return await fetch(sql, arguments)
+
+    monkeypatch.setattr(ask.reads, "fetch", slow)
+    tasks = [asyncio.create_task(ask.data(agent, ONE, id=key)) for key in ids]
+    await begun.wait()
+    return SimpleNamespace(ids=ids, tasks=tasks, go_on=held.set)
+
+
+BATCH, OWN = RuntimeError("the batch"), RuntimeError("their own")
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("failures", [[], [BATCH], [BATCH, None, OWN]])
+async def test_a_request_that_is_cancelled_under_way_takes_no_other_with_it(ask, flying, failures):
+    ask.reads.failures = list(failures)
+    flying.tasks[2].cancel()
+    await asyncio.sleep(0)
+    flying.go_on()
+
+    answers = await asyncio.gather(*flying.tasks, return_exceptions=True)
+
+    assert isinstance(answers.pop(2), asyncio.CancelledError)
+    assert [answer["ticket"]["id"] for answer in answers] == [*flying.ids[:2], *flying.ids[3:]]
+
+
+@pytest.mark.usefixtures("patient")
+async def test_nobody_waits_for_what_is_ended(ask, flying):
+    (plan,) = ask.engine.plans.kept.values()
+    for task in plan.tasks:
+        task.cancel()
+
+    async with asyncio.timeout(5):
+        first, *others = await asyncio.gather(*flying.tasks, return_exceptions=True)
+
+    assert first["ticket"]["id"] == flying.ids[0]
+    assert {type(answer) for answer in others} == {asyncio.CancelledError}
+    assert not plan.tasks
+
+
+@pytest.mark.usefixtures("patient")
+async def test_very_many_who_wait_are_asked_for_in_parts(ask, agent, rows, monkeypatch):
+    monkeypatch.setattr("planner.plan.LARGEST_BATCH", 5)
+    ids = [f"ptk_{row.id}" for row in rows[models.Ticket][:12]]
+    await ask.data(agent, ONE, id=ids[0])
+    ask.reads.statements.clear()
+    answers = await asyncio.gather(*(ask.data(agent, ONE, id=key) for key in ids))
+    assert [answer["ticket"]["id"] for answer in answers] == ids
+    assert ["unnest" in statement for statement in ask.reads.statements] == [False, True, True, False]
 
 
 async def test_without_batches(open_desk, rows, agent):
