@@ -74,7 +74,7 @@ def live(*channels_and_select: Any, pause: float = 0, common: bool = False) -> A
 
     A channel is a name alone, or a name and a key, as two arguments or as a pair; the key is a bind parameter, such as
     an argument or the viewer's id, or an array of them, which is a channel for each. With the key <uuid>, "ticket" is
-    the channel `ticket:<uuid>`. The last argument is what is read, as a build at a root returns it.
+    the channel `ticket:<uuid>`. The last argument is what is read, as a build at a root returns it, but not None.
     `pause`: seconds for which nothing more is read after a state, however often it changes.
     `common`: of a Select of a model whose row the arguments alone decide on, so that the viewer's id only decides
     whether they see it. Then it is read once for all who watch it, where what is selected does not need the id either.

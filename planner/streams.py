@@ -24,7 +24,7 @@ from planner.plan import Plan, Planner, State
 from planner.rows import Row, source
 from planner.selection import selections
 from planner.sharing import Common
-from planner.text import Parts, chain
+from planner.text import chain
 
 LARGEST_CATCH = 100  # items of a feed that one statement reads
 
@@ -126,9 +126,7 @@ class StreamPlans:
             again = make()
             self.later = self.feed(again, again.walk.built(root_type, nodes[0], None), nodes, started=True)
         elif isinstance(said, Living):
-            parts: Parts = [cast(sa.null(), sa.Text)]
-            if said.select is not None:
-                parts, _ = planner.walk.read(self.type, selections(nodes), said.select, self.where)
+            parts, _ = planner.walk.read(self.type, selections(nodes), said.select, self.where)
             self.now = self.later = planner.plan(parts, by_key=not graphql.is_list_type(self.type))
             if said.common:
                 self.common = Common.of(make(), root_type, nodes, self.type, self.where)

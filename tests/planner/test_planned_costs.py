@@ -67,6 +67,12 @@ async def test_every_answer_tells_it(ask, agent, text, cost):
     assert answer["extensions"] == {"cost": {"operation": cost, "most": 20_000}}
 
 
+async def test_what_was_counted_is_known(ask, agent, monkeypatch):
+    answer = await ask(agent, ELSEWHERE["a field of Python"][0])
+    monkeypatch.setattr("planner.engine.price", None)
+    assert await ask(agent, ELSEWHERE["a field of Python"][0]) == answer
+
+
 async def test_what_may_be_left_out_or_not_is_counted(ask, agent):
     text = "query ($yes: Boolean = true) { word tickets @skip(if: $yes) { nodes { id } } }"
     assert (await ask(agent, text))["extensions"]["cost"]["operation"] == 1

@@ -4,6 +4,7 @@ import asyncpg
 import orjson
 import planner_records as models
 import pytest
+from graphql import GraphQLError
 
 from infra.postgres import Unavailable
 
@@ -59,6 +60,15 @@ async def test_a_fault_is_masked_reported_and_its_neighbours_answer(ask, agent, 
     [reported] = ask.reported
     assert isinstance(reported, asyncpg.DivisionByZeroError if field == "broken" else AttributeError)
     assert (await ask(agent, f"{{ {field} }}"))["data"] == {field: None}  # and the next request is answered as well
+
+
+@pytest.mark.parametrize(("cause", "code"), [(ValueError("secret"), "INTERNAL"), (Unavailable("away"), "UNAVAILABLE")])
+async def test_what_stands_behind_an_error_of_an_error_decides(ask, cause, code):
+    error = GraphQLError("secret", original_error=GraphQLError("secret", original_error=cause))
+    said = ask.engine.formatted(error)
+    assert said["extensions"]["code"] == code
+    assert said["message"] == (MASKED if code == "INTERNAL" else str(cause))
+    assert ask.reported == ([cause] if code == "INTERNAL" else [])
 
 
 async def test_null_where_the_schema_says_there_is_a_value(ask, agent, rows):

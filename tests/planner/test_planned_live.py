@@ -91,14 +91,14 @@ async def test_constants_are_live_too(ask, agent, customer):
     expected = {"name": "live", "openCount": 1, "limits": [], "first": {"number": 1}}
     assert orjson.loads(await stream.read())["data"]["queueUpdated"] == expected
 
-    refused = ask.engine.subscription(query, None, None, customer)
+    refused = ask.engine.subscription(query.replace("queue", "line: queue"), None, None, customer)
     assert (refused.executed, refused.code) == (False, "NOT_ALLOWED")
     assert orjson.loads(refused.body) == {
         "errors": [
             {
                 "message": "This is for staff.",
                 "locations": [{"line": 1, "column": 16}],
-                "path": ["queueUpdated"],
+                "path": ["line"],
                 "extensions": {"code": "NOT_ALLOWED"},
             }
         ],
