@@ -49,11 +49,11 @@ def resolving(field: Any, *, root: bool) -> Resolve:
     declared = definition.metadata.get(DECLARED)
     if declared is not None and declared.payload:
         return payload(definition.python_name, declared, field)
-    if root and declared is not None and declared.build is not None and not declared.live:
+    if root and declared is not None:
         return planned_root
     if PERFORM in definition.metadata:
         return unless_done(field.resolve)
-    if root or field.resolve is None:
+    if root:
         return field.resolve  # type: ignore[no-any-return] # graphql-core's
     return from_answer(field.resolve, members(field.type))
 
