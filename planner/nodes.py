@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -166,9 +166,9 @@ class OneOf:
 
     __slots__ = ("selects",)
 
-    def __init__(self, selects: Mapping[type, Select[Any]] | Sequence[Select[Any]]) -> None:
-        """`selects`: in the order in which they are tried, by model or as a list."""
-        self.selects = list(selects.values() if isinstance(selects, Mapping) else selects)
+    def __init__(self, selects: Mapping[type, Select[Any]]) -> None:
+        """`selects`: by model, in the order in which they are tried."""
+        self.selects = list(selects.values())
 
 
 @strawberry.interface(description="Something that can be fetched again by its id.")

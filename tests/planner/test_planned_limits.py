@@ -144,6 +144,7 @@ def test_a_flood_within_a_document_is_refused_in_no_time(monkeypatch):
         + " ".join(f"fragment F{n} on Person {{ id ...F{n + 1} }}" for n in range(500)),
         "{ me {" + "... { " * 700 + "id" + "}" * 702,
         "{ word } fragment F on Person {" + "tickets { nodes { id } } " * 700 + "}",
+        "{ me { ...F } } fragment F on Person { id } fragment F on Person {" + "tickets { nodes { id } } " * 700 + "}",
         "{ word(say: " + "[" * 3000,
         "{ word }" + "#\n" * 100_000,
     ]
