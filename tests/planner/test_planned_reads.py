@@ -1,5 +1,6 @@
 """What builds may return, against the rows themselves and against graphql-core."""
 
+import orjson
 import planner_records as models
 import pytest
 from planner_records import Status
@@ -240,3 +241,17 @@ async def test_no_raw_control_character_is_in_an_answer(ask, agent):
 @pytest.mark.parametrize("text", ['"', "\\", "\u0001", "'", "%s", "$1", ":x", "🔥", "\u2028", "a\nb"])
 async def test_text_comes_back_as_it_went(ask, agent, text):
     assert await ask.same(agent, "query ($t: String) { word(say: $t) }", t=text) == {"word": text}
+
+
+async def test_what_is_asked_for_once_a_row_is_known_is_of_that_row(ask, agent, customer, rows):
+    text = """{ tickets(first: 9) { nodes { status counted: alike { totalCount }
+        alike(first: 2) { nodes { status mine } } } } }"""
+    for viewer in (agent, customer):
+        seen = [row for row in rows[models.Ticket] if viewer is agent or row.requester_id == customer.id]
+        data = await ask.data(viewer, text)
+        assert {found["status"] for found in data["tickets"]["nodes"]} == {row.status.name for row in seen}
+        for found in data["tickets"]["nodes"]:
+            alike = [row for row in seen if row.status.name == found["status"]]
+            assert found["counted"] == {"totalCount": len(alike)}
+            assert [each["status"] for each in found["alike"]["nodes"]] == [found["status"]] * min(2, len(alike))
+        assert (await ask.reference(viewer, text)).body == orjson.dumps(await ask(viewer, text))
