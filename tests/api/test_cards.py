@@ -149,6 +149,23 @@ async def test_somebody_renamed_is_seen_by_every_process_within_a_second(process
         assert '"department":{"name":"Help"}' in await read(engine)
 
 
+async def test_what_is_kept_once_is_let_go_once(process, read, database, support):
+    """Also where an answer shows what was known beside what was not."""
+    engine = process()
+
+    def weight():
+        return sum(map(len, engine.cards.kept.values()))
+
+    for query in (READ, READ.replace("called", "named")):
+        await read(engine, query)
+        assert engine.cards.weight == weight() > 0
+    assert len([card for card in engine.cards.kept.values() if b"Technical" in card]) == 1
+    await database.rows("UPDATE departments SET name = 'Help' WHERE id = :id", id=support.id)
+    assert await until(read, engine, '"Help"') < 1.5
+    assert engine.cards.weight == weight()
+    assert not engine.cards.watching.done()
+
+
 async def test_when_very_many_change_all_cards_are_let_go(process, read, database, customer, monkeypatch):
     monkeypatch.setattr(cards, "MOST_CHANGED", 1)
     engine = process()
@@ -194,9 +211,10 @@ async def test_a_right_never_comes_from_a_card(process, read, customer, stranger
 
 async def test_cards_are_bounded_and_let_go(process, read, monkeypatch):
     engine = process()
-    monkeypatch.setattr(cards, "MOST_CARDS", 1)
-    assert "Carla" in await read(engine)
-    assert len(engine.cards.kept) <= 2
+    monkeypatch.setattr(cards, "MOST_CARDS", 2)
+    for query in (READ, READ.replace("called", "named"), READ):
+        assert "Carla" in await read(engine, query)
+        assert len(engine.cards.kept) <= 2
     monkeypatch.setattr(cards, "IDLE_SECONDS", 0)
     await asyncio.wait_for(engine.cards.watching, 5)
     assert engine.cards.kept == {}
