@@ -166,14 +166,18 @@ async def test_what_is_kept_once_is_let_go_once(process, read, database, support
     assert not engine.cards.watching.done()
 
 
-async def test_when_very_many_change_all_cards_are_let_go(process, read, database, customer, monkeypatch):
+async def test_when_very_many_change_all_cards_are_let_go(
+    process, read, database, customer, agent, stranger, monkeypatch
+):
     monkeypatch.setattr(cards, "MOST_CHANGED", 1)
     engine = process()
     await read(engine)
-    await engine.cards.look()  # two people are new, and a department
+    await engine.cards.look()  # three people are new, and a department
     assert engine.cards.kept == {}
     await read(engine)
-    await database.rows("UPDATE people SET name = upper(name)")
+    monkeypatch.delitem(engine.cards.tables, "departments")  # or the one that is new would be one too many
+    for person in (customer, agent, stranger):  # whose card is shown is not among the last
+        await database.rows("UPDATE people SET name = upper(name) WHERE id = :id", id=person.id)
     assert await until(read, engine, customer.name.upper()) < 1.5
 
 
@@ -215,10 +219,24 @@ async def test_cards_are_bounded_and_let_go(process, read, monkeypatch):
     for query in (READ, READ.replace("called", "named"), READ):
         assert "Carla" in await read(engine, query)
         assert len(engine.cards.kept) <= 2
-    monkeypatch.setattr(cards, "IDLE_SECONDS", 0)
-    await asyncio.wait_for(engine.cards.watching, 5)
+        assert sum(map(len, engine.cards.places.values())) == len(engine.cards.kept)
+    with monkeypatch.context() as idle:
+        idle.setattr(cards, "IDLE_SECONDS", 0)
+        idle.setattr(engine.cards, "look", lambda: asyncio.sleep(0))  # or all that is new would be let go for that
+        await asyncio.wait_for(engine.cards.watching, 5)
     assert engine.cards.kept == {}
     assert "Carla" in await read(engine)
+    assert not engine.cards.watching.done()
+
+
+async def test_what_was_not_looked_at_for_long_is_begun_anew_by_whoever_looks(process, read, monkeypatch):
+    engine = process()
+    await read(engine)
+    looks = engine.cards.watching
+    monkeypatch.setattr(engine.cards, "looked_at", 0.0)
+    await read(engine)
+    assert engine.cards.looked_at > 0
+    assert engine.cards.watching is looks
 
 
 async def test_cards_weigh_so_much_and_no_more(process, read, monkeypatch):

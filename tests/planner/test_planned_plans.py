@@ -103,6 +103,21 @@ async def test_all_that_hangs_on_a_key_goes_together_as_well(ask, agent, rows):
     assert len(ask.reads.statements) == 2
 
 
+@pytest.mark.usefixtures("patient")
+async def test_what_cannot_go_together_waits_for_nobody(ask, agent, monkeypatch):
+    await ask.data(agent, LIST)
+    fetch, all_of_them = ask.reads.fetch, asyncio.Barrier(3)
+
+    async def at_once(*given):
+        await all_of_them.wait()
+        return await fetch(*given)
+
+    monkeypatch.setattr(ask.reads, "fetch", at_once)
+    async with asyncio.timeout(5):
+        answers = await asyncio.gather(*(ask.data(agent, LIST) for _ in range(3)))
+    assert answers[0] == answers[1] == answers[2]
+
+
 async def test_one_bad_request_spoils_no_other_of_its_batch(ask, agent):
     query = "query ($n: Int!) { divided(by: $n) { number } }"
 
@@ -142,7 +157,8 @@ async def test_without_a_database_all_who_wait_hear_of_it_at_once(ask, agent, ro
     monkeypatch.setattr(ask.reads, "fetch", slowly)
 
     asked = [ask.engine.query(ONE, {"id": key}, None, agent, ask.context(agent)) for key in ids]
-    answers = await asyncio.gather(*asked)
+    async with asyncio.timeout(5):
+        answers = await asyncio.gather(*asked)
 
     assert [answer.code for answer in answers] == [None] * answered + ["UNAVAILABLE"] * (6 - answered)
     assert len(ask.reads.statements) == answered + 1  # nobody tried on their own
