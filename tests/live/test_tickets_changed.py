@@ -7,9 +7,13 @@ from sockets import PATIENCE_SECONDS
 from sqlalchemy import select
 
 import models
-from domain import history
+from domain import history, refusals
+from domain.access import Viewer
 from domain.happenings import StatusChanged
+from domain.tickets import following
 from models import Role, TicketStatus
+from planner.engine import Engine
+from resolvers.root import schema
 
 CHANGED = """subscription ($filter: TicketFilter) { ticketsChanged(filter: $filter) {
   kind ticketId ticket { id subject status lastSeq } } }"""
@@ -90,6 +94,7 @@ async def test_what_happened_while_a_client_fetched_the_list_is_told(
     client = await follow(agent, long_ago=False, statuses=["OPEN"])
     told = {await client.change() for _ in range(3)}
     assert told == {("ENTERED", new["id"]), ("LEFT", ticket.gid), ("ENTERED", noted["id"])}
+    await api(agent, INTERNAL, input={"ticketId": ticket.gid, "body": "It left, and that was told."})
     await client.quiet()  # of what nobody saw leave their sight
 
     owner = await follow(customer, long_ago=False, statuses=["OPEN"])
@@ -207,6 +212,18 @@ async def test_what_was_not_told_is_found_by_looking(desk, follow, agent, ticket
     await client.quiet()
     look(f"{history.DEPARTMENT}:{row.department_id}")
     assert await client.change() == ("UPDATED", ticket.gid)
+
+
+async def test_of_a_long_list_those_changed_last_are_known_at_first(
+    desk, submit, agent, customer, problem, ticket, database, monkeypatch
+):
+    monkeypatch.setattr(following, "MOST_HELD", 2)
+    newer = [(await submit(customer, problem))["id"] for _ in range(2)]
+    await database.rows(LONG_AGO)
+    engine = Engine(schema, desk.reads, refusals=refusals.Refusal, report=repr, given=desk)
+    stream = engine.subscription(CHANGED, {"filter": OPEN}, None, Viewer(Role.AGENT, agent.id))
+    told = await stream.began()
+    assert {f"tkt_{key}" for key in told.places} == {*newer}
 
 
 async def test_nobody_follows_without_signing_in(signed_in):
