@@ -205,10 +205,5 @@ class StreamPlans:
 
 def key_of(channel: Channel, asked: dict[str, Any]) -> Read | None:
     """How a channel's key is read from a request; None for a channel without one."""
-    key = channel.key
-    if key is None:
-        return None
-    if isinstance(key, Asked):
-        read: Read = asked[key.key][1]
-        return read
-    return lambda _: key
+    read: Read | None = None if channel.key is None else asked[channel.key.key][1]
+    return read

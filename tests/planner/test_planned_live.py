@@ -26,6 +26,7 @@ async def test_a_state_is_read_as_the_viewer_until_it_is_out_of_sight(ask, custo
     hidden = next(row for row in rows[models.Ticket] if row.requester_id != customer.id)
     stream = ask.engine.subscription(UPDATED, {"id": f"ptk_{hidden.id}"}, None, customer)
     assert await stream.read() is None
+    assert await stream.read_for({stream.member}) == (None, None)
 
 
 async def test_many_channels_and_a_change_that_says_what_changed(ask, agent, rows):
@@ -64,6 +65,7 @@ async def test_one_reading_tells_who_of_many_sees_it(ask, customer, mine, rows):
     stream, other = watched(customer), watched(stranger)
     assert stream.shared == other.shared
     assert stream.shared != watched(customer, mine[1]).shared
+    assert (stream.member, other.member) == (customer.id, stranger.id)
     for each in (stream, other):
         state, seeing = await each.read_for({customer.id, stranger.id})
         assert (state.body, seeing) == (await stream.read(), {customer.id})
