@@ -70,10 +70,7 @@ def unless_done(original: Resolve) -> Resolve:
         key = str(info.path.key)
         if not isinstance(source, Done) or key not in source:
             return original(source, info, **arguments)
-        found = source[key]
-        if isinstance(found, Exception):
-            raise found
-        return found
+        return source[key]  # an exception too, which graphql-core raises
 
     return resolve
 
