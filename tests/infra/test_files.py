@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import io
+import time
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -203,12 +204,25 @@ def test_a_token_says_what_was_signed_until_it_ends():
             signer.read("download", token)
 
 
+def signed(signer, payload):
+    """What the signer itself would never sign."""
+    return jws.serialize_compact({"alg": "HS256"}, payload, signer._keys_for("download")[0], algorithms=["HS256"])
+
+
 def test_a_token_of_one_purpose_key_or_algorithm_is_no_other():
     signer = Signer(SECRET)
     token = signer.sign("download", {"key": "a/b"}, 600)
     head, body, signature = token.split(".")
     none = base64.urlsafe_b64encode(b'{"alg":"none"}').decode().rstrip("=")
     timeless = orjson.dumps({"purpose": "download", "key": "a/b"})
+    now = int(time.time())
+    times = [
+        {"iat": now},
+        {"exp": now + 600},
+        {"iat": str(now), "exp": now + 600},
+        {"iat": now, "exp": str(now + 600)},
+        {"iat": now + 120, "exp": now + 600},  # further ahead than clocks are apart
+    ]
     forged = [
         signer.sign("upload", {"key": "a/b"}, 600),
         Signer("t" * 40).sign("download", {"key": "a/b"}, 600),
@@ -216,17 +230,22 @@ def test_a_token_of_one_purpose_key_or_algorithm_is_no_other():
         f"{none}.{body}.",
         f"{head}.{body}.",
         f"{token}.",
-        jws.serialize_compact({"alg": "HS256"}, timeless, signer._keys_for("download")[0], algorithms=["HS256"]),
+        signer.sign("download", {"key": "a" * 8192}, 600),
+        *(signed(signer, payload) for payload in (b"[]", b'"download"', b"no JSON")),
+        *(signed(signer, orjson.dumps({"purpose": "download", **each})) for each in times),
+        signed(signer, timeless),
         jws.serialize_compact({"alg": "HS512"}, timeless, signer._keys_for("download")[0], algorithms=["HS512"]),
         jws.serialize_compact({"alg": "HS256"}, timeless, OctKey.import_key(SECRET), algorithms=["HS256"]),
         "",
         "ü",
+        "\ud800.a.b",
         "a" * 100_000,
         "[" * 8_000,
     ]
     for bad in forged:
-        with pytest.raises(BadToken):
+        with pytest.raises(BadToken) as refused:
             signer.read("download", bad)
+        assert refused.type is BadToken  # and not only late
 
 
 def test_what_a_trusted_key_has_signed_is_read_and_nothing_is_signed_by_it():
@@ -246,9 +265,27 @@ def test_what_a_trusted_key_has_signed_is_read_and_nothing_is_signed_by_it():
         both.read("download", Signer("v" * 40).sign("download", {"key": "a/b"}, 600))
 
 
-def test_registered_claims_cannot_be_set_by_callers():
+def test_what_was_signed_before_an_upgrade_is_read_after_it():
+    """Links and addresses to answer to stand in letters that people keep."""
+    token = (
+        "eyJhbGciOiJIUzI1NiJ9"
+        ".eyJrZXkiOiJhL2IiLCJpYXQiOjE3OTU1MTI2MDAsImV4cCI6Mzc5NTUxMjYwMCwicHVycG9zZSI6ImRvd25sb2FkIn0"
+        ".tNSMxpVOasVHtbQIayjXi_6LU_Nd840mGEcQBJ-R6Vc"
+    )
+
+    assert Signer(SECRET).read("download", token)["key"] == "a/b"
+    assert Signer(SECRET).sealed("reply", b"value", bytes.fromhex("9b4de937ff15c0c73c9a339c"))
+
+
+@pytest.mark.parametrize("name", ["exp", "iat", "purpose"])
+def test_registered_claims_cannot_be_set_by_callers(name):
     with pytest.raises(ValueError, match="set here"):
-        Signer(SECRET).sign("download", {"exp": 9_999_999_999}, 600)
+        Signer(SECRET).sign("download", {name: 9_999_999_999}, 600)
+
+
+def test_nothing_is_signed_without_a_key():
+    with pytest.raises(ValueError, match="SECRET_KEY is empty"):
+        Signer("")
 
 
 def test_a_folder_that_is_made_is_for_nobody_else_on_this_machine(tmp_path):
