@@ -965,6 +965,22 @@ async def test_a_policy_is_applied_anew(save, submit, read, run, later, agent, c
     assert (resolution["targetSeconds"], resolution["state"]) == (4 * HOUR, "RUNNING")
 
 
+async def test_what_is_applied_anew_is_one_policy_to_its_own_tickets(
+    save, submit, read, run, agent, billing_agent, customer, problem, invoices, support, billing
+):
+    strict = {"departmentIds": [support.gid], "name": "Support"}
+    made = await save(**strict)
+    await save(departmentIds=[billing.gid], name="Billing")
+    ticket, other = await submit(customer, problem), await submit(customer, invoices)
+
+    await save(**strict, slaPolicyId=made["id"], targets=[target(first=7200)], recalculate=True)
+    await run()
+
+    assert (await read(agent, ticket))["sla"]["firstResponse"]["targetSeconds"] == 7200
+    sla = (await read(billing_agent, other))["sla"]
+    assert (sla["policy"], sla["firstResponse"]["targetSeconds"]) == ({"name": "Billing"}, HOUR)
+
+
 async def test_it_goes_in_batches_that_can_be_done_again(
     save, submit, work, run, database, monkeypatch, customer, problem, desk
 ):
