@@ -10,6 +10,7 @@ import models
 from domain import drafting, escalations, history
 from domain.escalations import looking, raising
 from domain.happenings import TicketAssigned
+from domain.jobs import RecalculateSla
 from domain.tickets import statuses, timers
 from infra.postgres import Unavailable
 from models import EscalationLevel, EscalationTrigger, Role, TicketPriority, TicketStatus
@@ -465,8 +466,8 @@ async def test_time_is_working_time_of_the_departments_calendar(rule, sweep, age
     assert await level() == "TEAM_LEAD"
 
 
-async def test_time_is_working_time_of_the_calendar_that_the_policy_names(
-    rule, sweep, age, level, desk, database, people, ticket
+async def test_time_is_working_time_of_the_calendar_that_the_policy_names_from_now_on(
+    rule, sweep, age, level, desk, work, database, people, ticket
 ):
     async with desk.writes.begin() as unit:
         never, always = (
@@ -482,17 +483,28 @@ async def test_time_is_working_time_of_the_calendar_that_the_policy_names(
             models.SlaPolicy, name="At night too", description=None, position=0, active=True,
             department_ids=[], category_ids=[],
         )  # fmt: skip
-        version = unit.insert(
-            models.SlaVersion, policy_id=policy.id, number=1, created_at=unit.now, targets={}, calendar_id=always.id,
-            pauses_on_hold=False,
-        )  # fmt: skip
+        first, _ = (
+            unit.insert(
+                models.SlaVersion,
+                policy_id=policy.id,
+                number=number,
+                created_at=unit.now,
+                targets={},
+                calendar_id=calendar_id,
+                pauses_on_hold=False,
+            )
+            for number, calendar_id in ((1, None), (2, always.id))
+        )
     await database.rows("UPDATE departments SET calendar_id = :id", id=never.id)
+    await database.rows("UPDATE tickets SET sla_version_id = :id", id=first.id)
     await rule(LEAD)
     await age(1000)
     await sweep()
     assert await level() is None
 
-    await database.rows("UPDATE tickets SET sla_version_id = :id, timer_at = now() - interval '1 s'", id=version.id)
+    async with desk.writes.begin() as unit:
+        unit.enqueue(RecalculateSla(policy_id=policy.id, calendar_id=None, department_id=None), delay=0)
+    await work.run()
     await sweep()
 
     assert await level() == "TEAM_LEAD"

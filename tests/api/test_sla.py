@@ -965,6 +965,22 @@ async def test_a_policy_is_applied_anew(save, submit, read, run, later, agent, c
     assert (resolution["targetSeconds"], resolution["state"]) == (4 * HOUR, "RUNNING")
 
 
+async def test_a_policy_is_applied_anew_by_another_calendar(
+    save, submit, read, run, calendar, agent, customer, problem
+):
+    made = await save(calendarId=await calendar())
+    ticket = await submit(customer, problem)
+    before = (await read(agent, ticket))["sla"]["resolution"]["dueAt"]
+
+    await save(slaPolicyId=made["id"], calendarId=await calendar(name="Closed", hours=[]), recalculate=True)
+    await run()
+    assert (await read(agent, ticket))["sla"]["resolution"]["dueAt"] is None
+
+    await save(slaPolicyId=made["id"], recalculate=True)
+    await run()
+    assert (await read(agent, ticket))["sla"]["resolution"]["dueAt"] > before  # by as long as it was closed
+
+
 async def test_what_is_applied_anew_is_one_policy_to_its_own_tickets(
     save, submit, read, run, agent, billing_agent, customer, problem, invoices, support, billing
 ):
@@ -1000,7 +1016,7 @@ async def test_it_goes_in_batches_that_can_be_done_again(
     assert [clock["target_seconds"] for clock in clocks if clock["target"] == "FIRST_RESPONSE"] == [7200] * 5
     async with desk.writes.begin() as unit:
         unit.enqueue(first)
-    await run()
+    assert (await run())["RecalculateSla"] == 1  # which finds nothing to be done
     assert await database.rows(rows) == clocks
 
 
