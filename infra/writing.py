@@ -18,6 +18,7 @@ from infra.statements import DIALECT, MOST_STATEMENTS, Processor, Statement, pro
 from models import Base
 
 REFUSED: sa.ColumnElement[bool] = sa.func.deskwire_refused(sa.true(), sa.literal_column("'overtaken'"))
+# Of which one may stand in several columns, since each of these is of one type.
 SHARED = frozenset({dt.datetime, uuid.UUID, asyncpg.pgproto.pgproto.UUID})
 
 
@@ -132,7 +133,6 @@ class Writing:
     def __init__(self, parts: Sequence[Part], same: Sequence[int | None]) -> None:
         """`same`: for each value the place of an equal one before it or its own, None for NULL."""
         self.same, self.place = same, 0
-        self.types: dict[int, Any] = {}
         ctes = [self.part(part).cte(f"w{number}") for number, part in enumerate(parts)]
         failed = [
             sa.select(sa.func.count()).select_from(cte).scalar_subquery() == sa.literal_column("0")
@@ -203,12 +203,7 @@ class Writing:
         found: dict[str, Any] = {}
         for column in columns:
             type_, same = table.c[column].type, self.same[self.place]
-            if same is None:
-                found[column] = sa.cast(sa.null(), type_)
-            else:
-                if repr(self.types.setdefault(same, type_)) != repr(type_):
-                    same = self.place
-                found[column] = sa.bindparam(f"v{same}", None, type_=type_)
+            found[column] = sa.cast(sa.null(), type_) if same is None else sa.bindparam(f"v{same}", None, type_=type_)
             self.place += 1
         return found
 
