@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import datetime as dt
+from collections import Counter
 from dataclasses import dataclass
 
 import pytest
@@ -11,7 +12,10 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from infra import jobs, relaying, worker
+from infra.postgres import Unavailable
+from infra.redis import TOGETHER
 from infra.unit import Job
+from workers import clock
 
 PATIENCE_SECONDS = 10
 BEGAN = dt.datetime(2026, 11, 30, 9, tzinfo=dt.UTC)
@@ -271,6 +275,37 @@ async def test_ticks_go_on_when_the_clock_is_set(settings, desk, monkeypatch, ho
         assert [await look(1, step) for _ in range(10)].count(1) == 2
     assert [(each["event"], each["seconds"]) for each in told] == [("clock_set", step)]
     await made.pool.aclose(close_connection_pool=True)
+
+
+async def test_ticks_come_as_often_as_they_say(settings, desk, monkeypatch):
+    asked = Counter()
+
+    async def ask(name, **_):
+        asked[name.removeprefix(TOGETHER)] += 1
+
+    made = worker._worker(settings, desk, clock.TICKS)
+    monkeypatch.setattr(made.pool, "enqueue_job", ask, raising=False)
+    for second in range(3602):
+        await made.run_cron(BEGAN + dt.timedelta(seconds=second), 0)
+    await made.pool.aclose(close_connection_pool=True)
+
+    assert asked == {f"{do.__module__}.{do.__qualname__}": 3600 // seconds for seconds, do in clock.TICKS}
+
+
+async def test_a_tick_that_fails_is_told_and_the_next_one_comes(desk, sent):
+    async def lacks_a_database(_desk):
+        raise Unavailable
+
+    async def fails(_desk):
+        raise ZeroDivisionError
+
+    with capture_logs() as logs:
+        for do in (lacks_a_database, fails):
+            await asyncio.create_task(worker._cron(desk, 5, do).coroutine({}))
+
+    assert [each["event"] for each in logs] == ["tick_without_database", "unexpected_error"]
+    (event,) = sent
+    assert event["tags"]["tick"].endswith(".fails")
 
 
 async def test_a_worker_whose_clock_is_wrong_takes_none_for_dead(desk, monkeypatch):
