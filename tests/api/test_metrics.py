@@ -368,6 +368,22 @@ async def test_percentiles_are_within_two_percent(api, database, desk, two_depar
     assert abs(found["p90Seconds"] - took[450]) <= took[450] * 0.02 + 1
 
 
+async def test_a_duration_is_drawn_exactly_below_fifty_seconds_and_within_two_percent_from_there_on(database):
+    took = [*range(200), *(int(200 * 1.1**n) for n in range(158))]
+    rows = await database.rows(
+        "SELECT took, deskwire_percentile(1, CAST('1e' || 8 * (bucket / 32) AS numeric),"
+        " CAST('1e' || 8 * bucket AS numeric), 0.5, :gamma) AS drawn"
+        " FROM unnest(CAST(:took AS int[]), CAST(:buckets AS int[])) AS each (took, bucket)",
+        gamma=facts.GAMMA,
+        took=took,
+        buckets=[facts.bucket(each) for each in took],
+    )
+    assert len(rows) == len(took)
+    far = [row for row in rows if abs(row["drawn"] - row["took"]) > (row["took"] * 0.02 if row["took"] >= 50 else 0)]
+    assert far == []
+    assert facts.bucket(10**12) == facts.bucket(25 * 366 * 86_400) == facts.LAST_BUCKET
+
+
 async def test_of_what_was_not_drawn_there_are_no_percentiles(api, database, two_departments, director, settings):
     asked = "query ($f: MetricsFilter!) { metrics(filter: $f) { total { resolution { count medianSeconds } } } }"
 
