@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pytest
 import time_machine
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 from structlog.testing import capture_logs
 
 from infra import jobs, relaying, worker
@@ -306,6 +307,52 @@ async def test_a_tick_that_fails_is_told_and_the_next_one_comes(desk, sent):
     assert [each["event"] for each in logs] == ["tick_without_database", "unexpected_error"]
     (event,) = sent
     assert event["tags"]["tick"].endswith(".fails")
+
+
+async def test_a_worker_is_known_again_and_again_until_it_ends(desk, monkeypatch):
+    monkeypatch.setattr("infra.redis.WORKERS", "{arq:abort}:deskwire:workers:known")
+    monkeypatch.setattr(worker, "ALIVE_SECONDS", 0.03)
+    told, here = [], desk.bus.here
+
+    async def tells(name):
+        told.append(name)
+        if len(told) == 2:
+            raise RedisConnectionError
+        await here(name)
+
+    monkeypatch.setattr(desk.bus, "here", tells)
+    present = asyncio.create_task(worker._present(desk))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while len(told) < 4:  # noqa: ASYNC110 # that time passes is what it is about
+            await asyncio.sleep(0.01)
+    assert await desk.bus.workers() == 1
+
+    present.cancel()
+    await asyncio.gather(present, return_exceptions=True)
+    assert await desk.bus.workers() == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "events"),
+    [
+        (RedisConnectionError(), ["worker_lost_redis"]),
+        (OSError(), ["worker_lost_redis"]),
+        (ZeroDivisionError(), ["unexpected_error"]),
+        (asyncio.CancelledError(), []),
+        (None, []),
+    ],
+    ids=repr,
+)
+async def test_why_a_worker_begins_anew_is_told(error, events):
+    async def ends():
+        if error:
+            raise error
+
+    ended = asyncio.create_task(ends())
+    await asyncio.wait([ended])
+    with capture_logs() as logs:
+        worker._tell(ended)
+    assert [each["event"] for each in logs] == events
 
 
 async def test_a_worker_whose_clock_is_wrong_takes_none_for_dead(desk, monkeypatch):
