@@ -35,6 +35,7 @@ COMMENT = "mutation C($input: AddCommentInput!) { addComment(input: $input) { __
 RESOLVE = "mutation R($input: ResolveTicketInput!) { resolveTicket(input: $input) { __typename } }"
 CONFIRM = "mutation C($input: ConfirmResolutionInput!) { confirmResolution(input: $input) { __typename } }"
 REOPEN = "mutation R($input: ReopenTicketInput!) { reopenTicket(input: $input) { __typename } }"
+UPDATE = "mutation U($input: UpdateTicketInput!) { updateTicket(input: $input) { __typename } }"
 ASSIGN = "mutation A($input: AssignTicketInput!) { assignTicket(input: $input) { __typename } }"
 ESCALATE = "mutation E($input: EscalateTicketInput!) { escalateTicket(input: $input) { __typename } }"
 
@@ -161,7 +162,7 @@ async def test_filters_meet(api, two_departments, director, agent, billing_agent
 
 
 async def test_what_people_say_on_their_own_ticket_is_no_reply(
-    api, count, submit, problem, agent, house, support, director
+    api, count, submit, problem, agent, house, support, director, customer
 ):
     ticket = await submit(agent, problem)
     other = await house.person("Otto Colleague", Role.AGENT, support)
@@ -170,6 +171,12 @@ async def test_what_people_say_on_their_own_ticket_is_no_reply(
         await count()
         found = (await api(director, METRICS, filter=today()))["metrics"]["total"]
         assert (found["replyCount"], found["firstResponse"]["count"]) == (replies, replies)
+
+    await api(director, UPDATE, input={"ticketId": ticket["id"], "requesterId": customer.gid})
+    await api(agent, COMMENT, input={"ticketId": ticket["id"], "body": "Words."})
+    await count()
+    found = (await api(director, METRICS, filter=today()))["metrics"]["total"]
+    assert (found["replyCount"], found["firstResponse"]["count"]) == (2, 1)
 
 
 async def test_the_first_answer_counts_for_whose_ticket_it_is_and_the_reply_for_who_wrote_it(
@@ -544,6 +551,19 @@ async def test_what_people_said_counts_as_what_they_were_then(
     assert await figures() == (1, 1)
 
 
+async def test_who_spoke_when_it_was_not_recorded_yet_counts_as_what_they_are(
+    api, count, agent, customer, admin, ticket, database, settings
+):
+    for viewer in (customer, agent):
+        await api(viewer, COMMENT, input={"ticketId": ticket.gid, "body": "Words."})
+    await database.rows("UPDATE events SET data = data - 'by_staff'")
+    await count()
+
+    assert (await api(admin, METRICS, filter=today()))["metrics"]["total"]["replyCount"] == 1
+    await rebuilding.rebuild(settings.database_url, lambda *_: None)
+    assert (await api(admin, METRICS, filter=today()))["metrics"]["total"]["replyCount"] == 1
+
+
 async def test_a_priority_that_is_not_asked_for_has_nothing(api, count, admin, ticket):
     await count()
 
@@ -558,6 +578,9 @@ LEFT = """query ($filter: MetricsFilter!) { metrics(filter: $filter) {
   byAgent { agent { name } values { submittedCount backlogCount } }
   byCategory { category { name } values { submittedCount backlogCount } }
   byPriority { priority values { submittedCount backlogCount } } } }"""
+
+
+SOLVED = "query ($filter: MetricsFilter!) { metrics(filter: $filter) { total { resolvedCount backlogCount } } }"
 
 
 async def test_what_is_left_from_before_the_span_has_lines_of_its_own(
@@ -580,6 +603,42 @@ async def test_what_is_left_from_before_the_span_has_lines_of_its_own(
     assert (await api(director, LEFT, filter={"from": begun}))["metrics"]["total"] == left | {"submittedCount": 3}
     earlier = {"from": "2026-01-01T00:00:00Z", "to": begun}
     assert (await api(director, LEFT, filter=earlier))["metrics"]["byDepartment"] == []
+
+
+@pytest.mark.parametrize("seldom", [True, False])
+async def test_what_is_left_counts_where_it_lies_now_and_is_solved_there(
+    api, count, admin, billing, billing_agent, customer, stranger, invoices, ticket, seldom
+):
+    changes = (
+        (UPDATE, {"priority": "URGENT"}),
+        (UPDATE, {"categoryId": invoices.gid}),
+        (UPDATE, {"departmentId": billing.gid}),
+        (UPDATE, {"requesterId": stranger.gid}),
+        (ASSIGN, {"assigneeId": billing_agent.gid}),
+    )
+    for verb, change in changes:
+        if not seldom:
+            await count()
+        await api(admin, verb, input={"ticketId": ticket.gid, **change})
+    await count()
+
+    found = (await api(admin, LEFT, filter=today()))["metrics"]
+    # What comes to nothing has no line, but that the ticket came is told of where it came in.
+    left = {
+        name: [each for each in lines if each["values"]["backlogCount"]]
+        for name, lines in found.items()
+        if name != "total"
+    }
+    assert [(name, each.get("priority") or each[name[2:].lower()]["name"]) for name, [each] in left.items()] == [
+        ("byDepartment", billing.name),
+        ("byAgent", billing_agent.name),
+        ("byCategory", "Invoices"),
+        ("byPriority", "URGENT"),
+    ]
+    await api(billing_agent, RESOLVE, input={"ticketId": ticket.gid, "summary": "Paid."})
+    await count()
+    found = (await api(admin, SOLVED, filter=today(categoryIds=[invoices.gid], priorities=["URGENT"])))["metrics"]
+    assert found["total"] == {"resolvedCount": 1, "backlogCount": 0}
 
 
 async def test_a_resolution_counts_for_the_agent_whose_ticket_it_was(api, count, house, support, agent, admin, ticket):
