@@ -180,16 +180,20 @@ async def test_policies_stand_in_order(save, api, agent, director, customer):
     assert (await api(customer, NODE, id=f"slp_{NOWHERE}"))["node"] is None
 
 
-async def test_a_version_is_made_when_what_is_asked_changes(save, database, support):
+async def test_a_version_is_made_when_what_is_asked_changes(save, database, calendar, support):
     made = await save()
     await save(slaPolicyId=made["id"], name="Other", description="x", departmentIds=[support.gid], active=False)
     assert len(await database.rows("SELECT * FROM sla_versions")) == 1
 
     other = {"targets": [target(first=120)]}
-    for number, given in ((2, other), (3, other | {"pausesOnHold": True}), (3, other | {"pausesOnHold": True})):
-        await save(slaPolicyId=made["id"], **given)
+    paused = other | {"pausesOnHold": True}
+    by_calendar = paused | {"calendarId": await calendar()}
+    for number, given in ((2, other), (3, paused), (3, paused), (4, by_calendar), (4, by_calendar), (5, paused)):
+        saved = await save(slaPolicyId=made["id"], **given)
         (newest,) = await database.rows("SELECT max(number) AS number FROM sla_versions")
         assert newest["number"] == number
+        assert saved["pausesOnHold"] is ("pausesOnHold" in given)
+        assert saved["calendar"] == ({"name": "Always"} if "calendarId" in given else None)
 
 
 @pytest.mark.parametrize(
@@ -215,6 +219,21 @@ async def test_what_is_wrong_is_refused(save, database, given, fields):
     assert answer["__typename"] == "InvalidInput", answer
     assert [problem["field"] for problem in answer["problems"]] == fields
     assert await database.counts() == before
+
+
+async def test_what_is_at_the_very_limit_is_taken(save, house, problem):
+    departments = [await house.department(f"D{number}") for number in range(50)]
+
+    made = await save(
+        name="x" * 100,
+        description="x" * 500,
+        departmentIds=[each.gid for each in departments],
+        targets=[target(first=60, resolution=31_536_000)],
+        position=0,
+    )
+
+    assert len(made["departments"]) == 50
+    assert made["targets"] == [target(first=60, resolution=31_536_000)]
 
 
 async def test_what_it_names_must_be_there_and_its_name_not(save, database, support, problem):
