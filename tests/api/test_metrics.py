@@ -1,5 +1,6 @@
 """Figures: what is counted, for whom, and over which span."""
 
+import asyncio
 import datetime as dt
 import itertools
 from random import Random
@@ -79,6 +80,17 @@ async def test_what_becomes_of_a_ticket(api, count, agent, customer, admin, tick
     }
     # No manager is there, so the level was passed at once.
     assert found["escalations"] == {"count": 2, "teamLeadCount": 0, "managerCount": 1, "directorCount": 1}
+
+
+@pytest.fixture
+def total(api, director):
+    """How many tickets have come in, and how many of them are left."""
+
+    async def found():
+        figures = (await api(director, METRICS, filter=today()))["metrics"]["total"]
+        return figures["submittedCount"], figures["backlogCount"]
+
+    return found
 
 
 async def lines(api, viewer, **more):
@@ -480,6 +492,46 @@ async def test_what_happens_while_all_is_counted_anew_waits_for_that(
     await rebuilding_.close()
     await work.run()
     assert (await api(director, METRICS, filter=today()))["metrics"]["total"]["submittedCount"] == 1
+
+
+async def test_what_happens_within_a_recount_is_counted_once_and_after_it(
+    submit, customer, problem, count, total, desk, settings, monkeypatch
+):
+    await submit(customer, problem)
+    here, on, original = asyncio.Event(), asyncio.Event(), rebuilding._counted
+
+    async def halts(*arguments):
+        here.set()
+        await asyncio.wait_for(on.wait(), 10)
+        return await original(*arguments)
+
+    monkeypatch.setattr(rebuilding, "_counted", halts)
+    recount = asyncio.create_task(rebuilding.rebuild(settings.database_url, lambda *_: None))
+    await asyncio.wait_for(here.wait(), 10)
+    await submit(customer, problem)
+    assert await counting.begins_anew(desk)
+    await counting.add_up(desk)
+    assert await total() == (0, 0)
+
+    on.set()
+    assert await recount == 1
+    assert not await counting.begins_anew(desk)
+    assert await total() == (1, 1)
+    await count()
+    assert await total() == (2, 2)
+
+
+async def test_a_recount_waits_for_what_is_being_counted(ticket, total, work, desk, settings):
+    async with desk.writes.begin() as unit:
+        await counting.count(unit, [ticket.uuid])
+        await unit.flush()
+        recount = asyncio.create_task(rebuilding.rebuild(settings.database_url, lambda *_: None))
+        await asyncio.sleep(0.3)
+        assert not recount.done()
+    assert await recount == 1
+    await work.run()
+    await counting.add_up(desk)
+    assert await total() == (1, 1)
 
 
 MERGE = "mutation M($input: MergeTicketsInput!) { mergeTickets(input: $input) { __typename } }"

@@ -91,7 +91,9 @@ async def equal_a_recount(database):
 
 @pytest.mark.promise("Every metric equals a recount", injected="random lives of tickets, counted in two ways")
 @pytest.mark.parametrize("seed", range(max(LIVES // 3, 2)))
-async def test_figures_equal_a_recount(seed, api, database, desk, house, submit, settings, record_property):
+async def test_figures_equal_a_recount(
+    seed, api, database, desk, house, submit, settings, record_property, monkeypatch
+):
     luck = Random(f"figures {seed}")
     life = await born(luck, api, database, desk, house, submit)
     for number in range(2 * STEPS):
@@ -104,8 +106,10 @@ async def test_figures_equal_a_recount(seed, api, database, desk, house, submit,
     await counted(desk, database, luck)
     compared = await equal_a_recount(database)
 
-    before = await found(database, EVERYTHING)
-    assert await rebuilding.rebuild(settings.database_url, lambda *_: None) == len(life.tickets)
+    before, told = await found(database, EVERYTHING), []
+    monkeypatch.setattr(rebuilding, "BATCH", 2)
+    assert await rebuilding.rebuild(settings.database_url, lambda *done: told.append(done)) == len(life.tickets) == 3
+    assert told == [(2, 3), (3, 3)]
     assert await found(database, EVERYTHING) == before
 
     # The same lives, a million times as slow.
