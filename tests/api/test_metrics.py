@@ -82,6 +82,15 @@ async def test_what_becomes_of_a_ticket(api, count, agent, customer, admin, tick
     assert found["escalations"] == {"count": 2, "teamLeadCount": 0, "managerCount": 1, "directorCount": 1}
 
 
+async def test_the_last_rating_counts_and_none_is_no_rating(api, count, agent, customer, admin, ticket):
+    await api(agent, RESOLVE, input={"ticketId": ticket.gid, "summary": "Done."})
+    for rating, counts in ((None, [0] * 5), (2, [0, 1, 0, 0, 0]), (4, [0, 0, 0, 1, 0])):
+        await api(customer, CONFIRM, input={"ticketId": ticket.gid, "rating": rating})
+        await count()
+        found = (await api(admin, METRICS, filter=today()))["metrics"]["total"]["satisfaction"]
+        assert (found["ratingCounts"], found["responseShare"]) == (counts, sum(counts))
+
+
 @pytest.fixture
 def total(api, director):
     """How many tickets have come in, and how many of them are left."""
