@@ -37,6 +37,8 @@ RESOLVE = "mutation R($input: ResolveTicketInput!) { resolveTicket(input: $input
 CONFIRM = "mutation C($input: ConfirmResolutionInput!) { confirmResolution(input: $input) { __typename } }"
 REOPEN = "mutation R($input: ReopenTicketInput!) { reopenTicket(input: $input) { __typename } }"
 UPDATE = "mutation U($input: UpdateTicketInput!) { updateTicket(input: $input) { __typename } }"
+STATUS = "mutation S($input: ChangeTicketStatusInput!) { changeTicketStatus(input: $input) { __typename } }"
+CLOSE = "mutation C($input: CloseTicketInput!) { closeTicket(input: $input) { __typename } }"
 ASSIGN = "mutation A($input: AssignTicketInput!) { assignTicket(input: $input) { __typename } }"
 ESCALATE = "mutation E($input: EscalateTicketInput!) { escalateTicket(input: $input) { __typename } }"
 
@@ -89,6 +91,27 @@ async def test_the_last_rating_counts_and_none_is_no_rating(api, count, agent, c
         await count()
         found = (await api(admin, METRICS, filter=today()))["metrics"]["total"]["satisfaction"]
         assert (found["ratingCounts"], found["responseShare"]) == (counts, sum(counts))
+
+
+async def test_what_waited_for_its_customer_when_it_was_closed_waited_until_then(
+    api, agent, admin, ticket, database, settings
+):
+    steps = (
+        ("StatusChanged", 9, STATUS, {"status": "PENDING"}),
+        ("TicketClosed", 8, CLOSE, {}),
+        ("TicketReopened", 4, REOPEN, {"reason": "Not yet."}),
+        ("TicketResolved", 1, RESOLVE, {"summary": "Done."}),
+    )
+    await database.rows("UPDATE events SET at = at - interval '10 hours'")
+    for kind, hours, verb, given in steps:
+        await api(agent, verb, input={"ticketId": ticket.gid, **given})
+        moved = "UPDATE events SET at = at - CAST(:by AS interval) WHERE kind = :kind RETURNING id"
+        assert len(await database.rows(moved, by=dt.timedelta(hours=hours), kind=kind)) == 1
+    await rebuilding.rebuild(settings.database_url, lambda *_: None)
+
+    found = (await api(admin, METRICS, filter=today()))["metrics"]["total"]["resolution"]
+    assert found["count"] == 1
+    assert abs(found["averageSeconds"] - 8 * 3600) < 60  # nine hours, without the one
 
 
 @pytest.fixture
