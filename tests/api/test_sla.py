@@ -180,6 +180,27 @@ async def test_policies_stand_in_order(save, api, agent, director, customer):
     assert (await api(customer, NODE, id=f"slp_{NOWHERE}"))["node"] is None
 
 
+async def test_a_policy_is_put_where_it_is_wanted_among_those_that_were_moved(save, api, agent):
+    made = {name: (await save(name=name))["id"] for name in "ABCD"}
+    for name, position in (("D", 1), ("A", 2), ("C", 0), ("B", None)):
+        await save(slaPolicyId=made[name], name=name, position=position)
+
+    nodes = (await api(agent, LISTED))["slaPolicies"]["nodes"]
+    assert [(each["name"], each["position"]) for each in nodes] == [("C", 0), ("D", 1), ("A", 2), ("B", 3)]
+
+
+async def test_each_policy_is_what_was_last_saved_of_it(save, database):
+    first, second = [await save(name=name) for name in ("First", "Second")]
+    for seconds in (60, 90):
+        saved = await save(slaPolicyId=second["id"], name="Second", targets=[target(first=seconds)])
+        assert saved == second | {"targets": [target(first=seconds)]}
+
+    again = await save(slaPolicyId=first["id"], name="First", position=0, description="Other.")
+
+    assert again == first | {"description": "Other."}
+    assert len(await database.rows("SELECT id FROM sla_versions")) == 4
+
+
 async def test_a_version_is_made_when_what_is_asked_changes(save, database, calendar, support):
     made = await save()
     await save(slaPolicyId=made["id"], name="Other", description="x", departmentIds=[support.gid], active=False)
@@ -687,10 +708,11 @@ async def test_a_policy_that_is_for_others_since_applies_until_the_ticket_moves(
     assert (sla["policy"], sla["resolution"]["state"]) == ({"name": "Standard"}, "PAUSED")
 
 
-async def test_a_ticket_keeps_the_version_that_it_got(save, submit, read, later, agent, customer, problem):
+async def test_a_ticket_keeps_the_version_that_it_got(save, submit, read, run, later, agent, customer, problem):
     made = await save()
     ticket = await submit(customer, problem)
     await save(slaPolicyId=made["id"], name="Strict", targets=[target(first=60)])
+    await run()
     async with later(ticket, 30) as (unit, row):
         await statuses.move(unit, agent.id, row, TicketStatus.PENDING)
 
@@ -1005,7 +1027,11 @@ async def test_what_is_applied_anew_is_one_policy_to_its_own_tickets(
 ):
     strict = {"departmentIds": [support.gid], "name": "Support"}
     made = await save(**strict)
-    await save(departmentIds=[billing.gid], name="Billing")
+    theirs = await save(departmentIds=[billing.gid], name="Billing")
+    for seconds in (120, 180, 240):
+        await save(
+            slaPolicyId=theirs["id"], departmentIds=[billing.gid], name="Billing", targets=[target(first=seconds)]
+        )
     ticket, other = await submit(customer, problem), await submit(customer, invoices)
 
     await save(**strict, slaPolicyId=made["id"], targets=[target(first=7200)], recalculate=True)
@@ -1013,7 +1039,7 @@ async def test_what_is_applied_anew_is_one_policy_to_its_own_tickets(
 
     assert (await read(agent, ticket))["sla"]["firstResponse"]["targetSeconds"] == 7200
     sla = (await read(billing_agent, other))["sla"]
-    assert (sla["policy"], sla["firstResponse"]["targetSeconds"]) == ({"name": "Billing"}, HOUR)
+    assert (sla["policy"], sla["firstResponse"]["targetSeconds"]) == ({"name": "Billing"}, 240)
 
 
 async def test_it_goes_in_batches_that_can_be_done_again(
@@ -1128,6 +1154,15 @@ async def test_a_policy_of_one_name_is_made_once(save, database):
 
     assert sorted(each.get("reason", "") for each in made) == ["", "TAKEN", "TAKEN", "TAKEN"]
     assert len(await database.rows("SELECT * FROM sla_versions")) == 1
+
+
+async def test_who_puts_a_policy_in_order_waits_for_whoever_does(save, halted, database):
+    first = await halted(save(name="First"), "pg_advisory_xact_lock")
+    second = asyncio.create_task(save(name="Second"))
+    await asyncio.sleep(0.1)
+    assert not second.done()
+
+    assert [made["position"] for made in (await first(), await second)] == [0, 1]
 
 
 async def test_policies_saved_at_once_stand_in_one_order(save, database):
