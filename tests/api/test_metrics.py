@@ -725,14 +725,31 @@ async def test_what_is_left_counts_where_it_lies_now_and_is_solved_there(
     assert found["total"] == {"resolvedCount": 1, "backlogCount": 0}
 
 
-async def test_a_resolution_counts_for_the_agent_whose_ticket_it_was(api, count, house, support, agent, admin, ticket):
+@pytest.mark.parametrize("assigned", [True, False])
+async def test_a_resolution_counts_for_the_agent_whose_ticket_it_was_or_else_for_who_wrote_it(
+    api, count, house, support, agent, admin, ticket, assigned
+):
     lead = await house.person("Lena Lead", Role.TEAM_LEAD, support)
-    await api(agent, ASSIGN, input={"ticketId": ticket.gid, "assigneeId": agent.gid})
+    if assigned:
+        await api(agent, ASSIGN, input={"ticketId": ticket.gid, "assigneeId": agent.gid})
     await api(lead, RESOLVE, input={"ticketId": ticket.gid, "summary": "Done."})
     await count()
 
     found = (await api(admin, LINES, filter=today()))["metrics"]["byAgent"]
-    assert [(each["agent"]["name"], each["values"]["resolvedCount"]) for each in found] == [(agent.name, 1)]
+    whose = agent if assigned else lead
+    assert [(each["agent"]["name"], each["values"]["resolvedCount"]) for each in found] == [(whose.name, 1)]
+
+
+async def test_what_is_answered_after_a_merge_is_answered_by_who_writes(
+    api, count, submit, customer, problem, agent, lead, admin
+):
+    into, gone = await submit(customer, problem), await submit(customer, problem)
+    await api(lead, MERGE, input={"intoTicketId": into["id"], "ticketIds": [gone["id"]]})
+    await api(agent, COMMENT, input={"ticketId": into["id"], "body": "We look."})
+    await count()
+
+    found = (await api(admin, METRICS, filter=today(agentIds=[agent.gid])))["metrics"]["total"]
+    assert (found["firstResponse"]["count"], found["replyCount"]) == (1, 1)
 
 
 async def test_nothing_is_told_when_nothing_was_added(count, desk, monkeypatch):
