@@ -204,6 +204,7 @@ async def test_whoever_loses_a_ticket_of_another_department(api, follow, databas
 async def test_what_was_not_told_is_found_by_looking(desk, follow, agent, ticket, monkeypatch):
     """A change whose message nobody could hear."""
     client, look = await follow(agent), desk.hub._wake
+    await client.quiet()  # it has looked at all that woke it so far
     monkeypatch.setattr(desk.hub, "_wake", lambda _channel: None)  # it looks by itself now and then
     async with desk.writes.begin() as unit:
         row = await unit.lock(lambda key: select(models.Ticket).where(models.Ticket.id == key), ticket.uuid)
