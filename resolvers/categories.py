@@ -25,7 +25,9 @@ def categories_(
     include_archived: Annotated[bool, argument("Also those that are archived. Admins; default false.")] = False,
 ) -> Connection[Category] | None:
     rows = categories.visible(viewer, include_archived=include_archived)
-    return page.of(rows, order=[categories.place(viewer, models.Category), models.Category.id])
+    order = [models.Category.is_other, models.Category.position, models.Category.id]
+    among = None if viewer.has(models.Role.ADMIN) else rows  # positions tell of archived ones
+    return page.of(rows, order=order, among=among)
 
 
 @mutation("Makes or replaces a category of tickets. Admins.")

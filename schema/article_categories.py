@@ -44,8 +44,9 @@ class ArticleCategory(Node):
     def children(
         category: models.ArticleCategory, viewer: Viewer, page: PageArguments
     ) -> Connection[Annotated["ArticleCategory", strawberry.lazy("schema.article_categories")]]:
-        order = [categories.place(viewer, models.ArticleCategory), models.ArticleCategory.id]
-        return page.of(categories.children_of(viewer, category), order=order)
+        rows = categories.children_of(viewer, category)
+        order = [models.ArticleCategory.position, models.ArticleCategory.id]
+        return page.of(rows, order=order, among=None if viewer.is_staff else rows)
 
     @planned("Articles in it that the viewer can see, in their order.")
     def articles(
