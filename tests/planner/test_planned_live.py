@@ -1,5 +1,7 @@
 """Subscriptions: their channels, what is read now, and feeds."""
 
+import asyncio
+
 import orjson
 import planner_records as models
 import pytest
@@ -38,6 +40,19 @@ async def test_many_channels_and_a_change_that_says_what_changed(ask, agent, row
     assert await stream.read() is None
     assert await stream.read(told=second.id) == b'{"data":{"anyUpdated":{"number":2}}}'
     assert await stream.read(told=rows[models.Ticket][2].id) is None
+
+
+async def test_what_takes_many_ids_is_read_for_each(ask, agent, rows, monkeypatch):
+    """Also by many at once, who wait for each other."""
+    monkeypatch.setattr("planner.plan.SLOW_SECONDS", 60)
+    told = rows[models.Ticket][:6]
+    asked = [{"ids": [f"ptk_{row.id}", f"ptk_{told[0].id}"]} for row in told]
+    streams = [ask.engine.subscription(ANY, each, None, agent) for each in asked]
+    ask.reads.statements.clear()
+    async with asyncio.timeout(5):
+        bodies = await asyncio.gather(*(each.read(row.id) for each, row in zip(streams, told, strict=True)))
+    assert bodies == [b'{"data":{"anyUpdated":{"number":%d}}}' % row.number for row in told]
+    assert len(ask.reads.statements) == len(told)
 
 
 async def test_who_may_share_a_reading(ask, agent, customer, rows):
@@ -81,7 +96,8 @@ async def test_what_depends_on_who_asks_is_read_for_each(ask, agent, rows, field
     requester, colleague = (type(agent)(agent.role, id_) for id_ in (ticket.requester_id, agent.id))
     streams = [ask.engine.subscription(text, {"id": f"ptk_{ticket.id}"}, None, each) for each in (requester, colleague)]
     assert streams[0].shared != streams[1].shared
-    bodies = [(await stream.read_for({stream.member}))[0].body for stream in streams]
+    assert [stream.member for stream in streams] == [None, None]
+    bodies = [(await stream.read_for({None}))[0].body for stream in streams]
     assert bodies == [await stream.read() for stream in streams]
     assert [b"true" in body for body in bodies] == [True, False]
 
