@@ -5,10 +5,12 @@ import gc
 import time
 
 import pytest
+from structlog.testing import capture_logs
 
 from domain import refusals
 from domain.access import Viewer
 from infra.logs import doing
+from infra.postgres import Unavailable
 from models import Role
 from planner import cards
 from planner.engine import Engine
@@ -286,6 +288,23 @@ async def test_a_look_that_failed_is_no_reason_not_to_end_in_order(process, read
         async with asyncio.timeout(5):
             await engine.cards.watching
     await engine.cards.close()
+
+
+async def test_whoever_looks_goes_on_when_the_database_is_back(process, read, monkeypatch):
+    engine, looks = process(), asyncio.Queue()
+    await read(engine)
+
+    async def away():
+        looks.put_nowait("looked")
+        raise Unavailable from ConnectionRefusedError()
+
+    monkeypatch.setattr(engine.cards, "look", away)
+    monkeypatch.setattr(cards, "LOOK_SECONDS", 0)
+    with capture_logs() as logs:
+        for _ in range(3):
+            await asyncio.wait_for(looks.get(), 5)
+    assert not engine.cards.watching.done()
+    assert {(log["event"], log["error"]) for log in logs} == {("cards_not_looked_at", "ConnectionRefusedError")}
 
 
 async def test_looks_belong_to_nobody_s_request(process, read, monkeypatch):

@@ -182,6 +182,22 @@ async def test_an_operation_may_be_wide_but_not_bottomless(ask, agent, rows):
     assert not ask.reported
 
 
+async def test_what_is_too_deep_to_be_planned_is_refused_once_and_for_all(ask, agent, monkeypatch):
+    tried = []
+
+    def planner(*_given):
+        tried.append(1)
+        raise RecursionError
+
+    monkeypatch.setattr(ask.engine, "planner", planner)
+    for _ in range(2):
+        answer = await ask(agent, "{ word }")
+        assert answer["errors"] == [
+            {"message": "This operation is nested too deeply.", "extensions": {"code": "TOO_COSTLY"}}
+        ]
+    assert tried == [1]
+
+
 async def test_a_variable_within_json_is_refused(ask, agent):
     query = "query ($n: Int) { tickets(filter: {form: {n: $n}}) { totalCount } }"
     answer = await ask.engine.query(query, {"n": 1}, None, agent, ask.context(agent))
