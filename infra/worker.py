@@ -157,7 +157,7 @@ def _worker(settings: Settings, desk: Desk, ticks: Sequence[Tick]) -> _Worker:
         await (sets.perform(what) if what in Job.kinds else jobs.perform(desk, UUID(what)))
 
     return _Worker(
-        functions=[func(perform, name=PERFORM, keep_result=0, max_tries=TRIES)],
+        functions=[func(perform, name=PERFORM)],
         cron_jobs=[_cron(desk, *tick) for tick in ticks],
         queue_name=QUEUE,
         redis_pool=working_side(settings.redis_url),

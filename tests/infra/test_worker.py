@@ -220,7 +220,8 @@ def together(monkeypatch):
     return made
 
 
-async def test_sets_of_a_kind_begin_one_after_the_other(desk, together):
+async def test_sets_of_a_kind_begin_one_after_the_other(desk, together, monkeypatch):
+    monkeypatch.setattr(worker, "PATIENCE", 60)
     sets = worker.Sets(desk)
     first = asyncio.create_task(sets.perform("A"))
     await asyncio.sleep(0)
@@ -231,7 +232,8 @@ async def test_sets_of_a_kind_begin_one_after_the_other(desk, together):
 
     for end in (together.may_end, together.last_may_end):
         end.set()
-    await asyncio.gather(first, *others)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await asyncio.gather(first, *others)
 
     assert together.begun == ["A", "B", "A"]
     await sets.perform("A")
@@ -307,6 +309,16 @@ async def test_a_tick_that_fails_is_told_and_the_next_one_comes(desk, sent):
     assert [each["event"] for each in logs] == ["tick_without_database", "unexpected_error"]
     (event,) = sent
     assert event["tags"]["tick"].endswith(".fails")
+
+
+async def test_when_a_job_ends_is_not_arqs_to_say(settings, desk):
+    made = worker._worker(settings, desk, [])
+    await made.pool.aclose(close_connection_pool=True)
+
+    assert made.job_timeout_s > jobs.JOB_SECONDS
+    assert (made.max_tries, made.keep_result_s) == (worker.TRIES, 0)
+    (function,) = made.functions.values()
+    assert (function.timeout_s, function.max_tries, function.keep_result_s) == (None, None, None)  # as the worker's
 
 
 async def test_a_worker_is_known_again_and_again_until_it_ends(desk, monkeypatch):
