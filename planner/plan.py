@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import re
 from collections.abc import Awaitable, Callable, Hashable, Sequence
@@ -12,40 +11,22 @@ import graphql
 import orjson
 import sqlalchemy as sa
 from graphql import FieldNode
-from opentelemetry.trace import Span
 from sqlalchemy import cast, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from infra import tracing
-from infra.postgres import Reads, Said, Unavailable
+from infra.postgres import Reads, Said
 from planner.arguments import Binder, Check, Read, Request
 from planner.cards import MARK, Cards, Luck, Shape
 from planner.compiling import Asked, Statement, compiled, for_many
 from planner.continued import PLACE, Continued
 from planner.errors import BadRequest
+from planner.line import Form, Line
 from planner.nodes import NodeId
 from planner.selection import Selections, Setting, selections
 from planner.text import Parts, chain
 from planner.walk import Walk, stored_as
 
-LARGEST_BATCH, AT_ONCE = 32, 2
-SLOW_SECONDS = 0.005  # of a statement: then those who wait for its end are asked for without it
 MARKER = re.compile(rb"\x01(\d+):([^\x01]*)\x01")
-
-
-class Waiting(NamedTuple):
-    """A request that waits to be asked for with others; `spans`: what of it is traced."""
-
-    values: list[Any]
-    future: asyncio.Future[bytes | None]
-    spans: tuple[Span, ...]
-
-
-class Form(NamedTuple):
-    """A statement, and for reads by key the one that answers many requests."""
-
-    alone: Statement
-    together: Statement | None
 
 
 class State(NamedTuple):
@@ -57,7 +38,7 @@ class State(NamedTuple):
 
 
 class Plan:
-    """A statement, for reads by key a second one that answers many requests, and who waits for that."""
+    """A statement, and for reads by key a second one that answers many requests, with the line of those who wait."""
 
     def __init__(
         self,
@@ -80,10 +61,7 @@ class Plan:
         self.continued = tuple(continued)
         self.cards, self.luck = cards if MARK in statement.sql else None, Luck()
         self.shown = tuple(shown)
-        self.waiting: list[Waiting] = []
-        self.tasks: set[asyncio.Task[None]] = set()
-        self.flying = 0
-        self.took_off = 0.0  # when the last statement was asked, as the loop's clock has it
+        self.line = None if together is None else Line()
 
     @property
     def weight(self) -> int:
@@ -117,8 +95,8 @@ class Plan:
     def text(self, reads: Reads, request: Request, *, batch: bool) -> Awaitable[bytes | None]:
         """The same, still to be completed."""
         values = self.values(request)
-        if batch and self.plain.together is not None:
-            return self.answer_together(reads, values)
+        if batch and self.line is not None:
+            return self.line.answer(self, reads, values)
         return self.answer_alone(reads, values)
 
     async def complete(self, text: bytes, reads: Reads, request: Request) -> bytes:
@@ -162,91 +140,6 @@ class Plan:
         """The value for one request."""
         text: bytes | None = (await self.rows(reads, values))[0][0]
         return text
-
-    async def answer_together(self, reads: Reads, values: list[Any]) -> bytes | None:
-        """The value for one request, which may wait to be asked for together with others of this plan."""
-        if self.flies():
-            try:
-                return await self.answer_alone(reads, values)
-            except Unavailable as error:
-                self.refuse(error)
-                raise
-            finally:
-                self.flying -= 1
-                self.take_off(reads)
-        loop = asyncio.get_running_loop()
-        if not self.waiting:
-            loop.call_later(SLOW_SECONDS, self.take_off, reads)
-        future: asyncio.Future[bytes | None] = loop.create_future()
-        self.waiting.append(Waiting(values, future, tracing.current()))
-        return await future
-
-    def flies(self) -> bool:
-        """Whether a statement is asked now; then it is under way. One at a time, unless that is slow: so more who come
-        meanwhile are answered together.
-        """
-        now = asyncio.get_running_loop().time()
-        if self.flying and (self.flying == AT_ONCE or now - self.took_off < SLOW_SECONDS):
-            return False
-        self.flying += 1
-        self.took_off = now
-        return True
-
-    def refuse(self, error: Unavailable) -> None:
-        """Those who wait hear at once that there is no database, not each after a try of its own."""
-        waiting, self.waiting = self.waiting, []
-        for each in waiting:
-            if not each.future.done():
-                each.future.set_exception(error)
-
-    def take_off(self, reads: Reads) -> None:
-        """Asks for those who wait."""
-        if self.waiting and self.flies():
-            taken, self.waiting[:LARGEST_BATCH] = self.waiting[:LARGEST_BATCH], []
-            task = asyncio.get_running_loop().create_task(self.fly(reads, taken))
-            self.tasks.add(task)
-            task.add_done_callback(self.tasks.discard)
-
-    async def fly(self, reads: Reads, taken: list[Waiting]) -> None:
-        """Answers some requests by one statement; when that fails, one by one, so that one can't fail for another."""
-        try:
-            taken = [each for each in taken if not each.future.done()]
-            together = self.form.together
-            if len(taken) > 1 and together is not None:
-                columns = [list(column) for column in zip(*(each.values for each in taken), strict=True)]
-                try:
-                    with tracing.among(each.spans for each in taken):
-                        rows = await reads.fetch(together.sql, together.arguments(columns))
-                except Unavailable as error:
-                    self.waiting += taken
-                    self.refuse(error)
-                    return
-                except Exception:  # noqa: BLE001 - whose fault it was, and what it is, shows below
-                    rows = None
-                if rows is not None:
-                    for each, row in zip(taken, rows, strict=True):
-                        if not each.future.done():
-                            each.future.set_result(row[0])
-                    return
-            for each in taken:
-                await self.settle(reads, each)
-        finally:
-            for each in taken:
-                each.future.cancel()  # of those left over when this task is itself cancelled
-            self.flying -= 1
-            self.take_off(reads)
-
-    async def settle(self, reads: Reads, one: Waiting) -> None:
-        """Answers one that waited."""
-        try:
-            with tracing.among((one.spans,)):
-                text = await self.answer_alone(reads, one.values)
-        except Exception as error:  # noqa: BLE001 - it belongs to whoever waits
-            if not one.future.done():
-                one.future.set_exception(error)
-        else:
-            if not one.future.done():
-                one.future.set_result(text)
 
     def filled(self, text: bytes) -> bytes:
         """The text with computed leaves in their places."""

@@ -44,7 +44,7 @@ async def test_many_channels_and_a_change_that_says_what_changed(ask, agent, row
 
 async def test_what_takes_many_ids_is_read_for_each(ask, agent, rows, monkeypatch):
     """Also by many at once, who wait for each other."""
-    monkeypatch.setattr("planner.plan.SLOW_SECONDS", 60)
+    monkeypatch.setattr("planner.line.SLOW_SECONDS", 60)
     told = rows[models.Ticket][:6]
     asked = [{"ids": [f"ptk_{row.id}", f"ptk_{told[0].id}"]} for row in told]
     streams = [ask.engine.subscription(ANY, each, None, agent) for each in asked]

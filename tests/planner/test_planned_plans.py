@@ -21,7 +21,7 @@ LIST = """query ($f: TicketFilter, $first: Int, $by: OrderField) {
 @pytest.fixture
 def patient(monkeypatch):
     """No statement counts as slow, however busy the machine is."""
-    monkeypatch.setattr("planner.plan.SLOW_SECONDS", 60)
+    monkeypatch.setattr("planner.line.SLOW_SECONDS", 60)
 
 
 async def test_one_plan_for_every_value(ask, agent, rows):
@@ -190,7 +190,7 @@ async def test_a_statement_that_takes_long_holds_up_nobody(ask, agent, rows, mon
 async def test_of_a_plan_two_statements_are_under_way_at_most(ask, agent, rows, monkeypatch):
     ids = [f"ptk_{row.id}" for row in rows[models.Ticket][:12]]
     await ask.data(agent, ONE, id=ids[0])
-    monkeypatch.setattr("planner.plan.SLOW_SECONDS", 0)  # any is slow
+    monkeypatch.setattr("planner.line.SLOW_SECONDS", 0)  # any is slow
     fetch, under_way, seen = ask.reads.fetch, set(), []
 
     async def counted(*given):
@@ -262,7 +262,7 @@ async def test_a_request_that_is_cancelled_under_way_takes_no_other_with_it(ask,
 @pytest.mark.usefixtures("patient")
 async def test_nobody_waits_for_what_is_ended(ask, flying):
     (plan,) = ask.engine.plans.kept.values()
-    for task in plan.tasks:
+    for task in plan.line.tasks:
         task.cancel()
 
     async with asyncio.timeout(5):
@@ -270,12 +270,12 @@ async def test_nobody_waits_for_what_is_ended(ask, flying):
 
     assert first["ticket"]["id"] == flying.ids[0]
     assert {type(answer) for answer in others} == {asyncio.CancelledError}
-    assert not plan.tasks
+    assert not plan.line.tasks
 
 
 @pytest.mark.usefixtures("patient")
 async def test_very_many_who_wait_are_asked_for_in_parts(ask, agent, rows, monkeypatch):
-    monkeypatch.setattr("planner.plan.LARGEST_BATCH", 5)
+    monkeypatch.setattr("planner.line.LARGEST_BATCH", 5)
     ids = [f"ptk_{row.id}" for row in rows[models.Ticket][:12]]
     await ask.data(agent, ONE, id=ids[0])
     ask.reads.statements.clear()
