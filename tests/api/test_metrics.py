@@ -636,9 +636,11 @@ async def test_what_people_said_counts_as_what_they_were_then(
 
 
 async def test_who_spoke_when_it_was_not_recorded_yet_counts_as_what_they_are(
-    api, count, agent, customer, admin, ticket, database, settings
+    api, count, agent, customer, stranger, admin, ticket, database, settings
 ):
-    for viewer in (customer, agent):
+    watch = "mutation W($input: WatchTicketInput!) { watchTicket(input: $input) { __typename } }"
+    await api(agent, watch, input={"ticketId": ticket.gid, "personId": stranger.gid})
+    for viewer in (customer, stranger, agent):
         await api(viewer, COMMENT, input={"ticketId": ticket.gid, "body": "Words."})
     await database.rows("UPDATE events SET data = data - 'by_staff'")
     await count()
