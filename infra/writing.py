@@ -63,6 +63,8 @@ def _processors(model: type[Base]) -> dict[str, Processor | None]:
 
 
 def _processor(kind: Any) -> Processor | None:
+    if isinstance(kind, sa.Numeric) and not isinstance(kind, sa.Float):
+        return str  # of any length, which a number of JSON is not
     return None if isinstance(kind, sa.JSON) else kind.dialect_impl(DIALECT).bind_processor(DIALECT)
 
 
