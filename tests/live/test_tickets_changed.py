@@ -11,6 +11,7 @@ from domain import history, refusals
 from domain.access import Viewer
 from domain.happenings import StatusChanged
 from domain.tickets import following
+from infra.hub import Watch
 from models import Role, TicketStatus
 from planner.engine import Engine
 from resolvers.root import schema
@@ -203,15 +204,16 @@ async def test_whoever_loses_a_ticket_of_another_department(api, follow, databas
 
 async def test_what_was_not_told_is_found_by_looking(desk, follow, agent, ticket, monkeypatch):
     """A change whose message nobody could hear."""
-    client, look = await follow(agent), desk.hub._wake
-    await client.quiet()  # it has looked at all that woke it so far
-    monkeypatch.setattr(desk.hub, "_wake", lambda _channel: None)  # it looks by itself now and then
-    async with desk.writes.begin() as unit:
-        row = await unit.lock(lambda key: select(models.Ticket).where(models.Ticket.id == key), ticket.uuid)
-        history.record(unit, None, row, StatusChanged(TicketStatus.OPEN, TicketStatus.PENDING, None, None))
-        unit.channels = {}
-    await client.quiet()
-    look(f"{history.DEPARTMENT}:{row.department_id}")
+    client = await follow(agent)
+    with monkeypatch.context() as deaf:
+        deaf.setattr(Watch, "wake", lambda _: None)  # it looks by itself now and then, too
+        await client.quiet()  # it has looked at all that woke it so far
+        async with desk.writes.begin() as unit:
+            row = await unit.lock(lambda key: select(models.Ticket).where(models.Ticket.id == key), ticket.uuid)
+            history.record(unit, None, row, StatusChanged(TicketStatus.OPEN, TicketStatus.PENDING, None, None))
+            unit.channels = {}
+        await client.quiet()
+    desk.hub._wake(f"{history.DEPARTMENT}:{row.department_id}")
     assert await client.change() == ("UPDATED", ticket.gid)
 
 
