@@ -37,6 +37,11 @@ VERSION = "its_version"
 NOTHING: sa.ColumnElement[Any] = sa.literal_column("'{}'")  # an empty list: an array of what its place asks for
 
 
+def refused(condition: Any, message: Any) -> sa.ColumnElement[bool]:
+    """False; where the condition holds, PostgreSQL refuses the statement with this message, as `Said` has it."""
+    return sa.func.deskwire_refused(condition, message, type_=sa.Boolean())
+
+
 def _scalar(kind: type) -> sa.types.TypeEngine[Any] | None:
     """The type of a bind parameter for values of this class, subclasses such as asyncpg's own UUID included."""
     if kind not in SCALARS:

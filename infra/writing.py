@@ -14,10 +14,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from infra.rows import State, key_columns, table_of
-from infra.statements import DIALECT, MOST_STATEMENTS, Processor, Statement, processed, version_of
+from infra.statements import DIALECT, MOST_STATEMENTS, Processor, Statement, processed, refused, version_of
 from models import Base
 
-REFUSED: sa.ColumnElement[bool] = sa.func.deskwire_refused(sa.true(), sa.literal_column("'overtaken'"))
+REFUSED = refused(sa.true(), sa.literal_column("'overtaken'"))
 # Of which one may stand in several columns, since each of these is of one type.
 SHARED = frozenset({dt.datetime, uuid.UUID, asyncpg.pgproto.pgproto.UUID})
 

@@ -16,12 +16,14 @@ from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import BindParameter, UnaryExpression
 from sqlalchemy.types import TypeEngine
 
+from infra.statements import refused
 from planner.compiling import Asked, Compiler, Dialect, Written
 from planner.errors import BadRequest
 from planner.pages import Alike
 from planner.text import Parts, as_text, chain, escaped
 
 REFUSAL = "This is not a cursor of this list."
+REFUSED: ColumnElement[str] = sa.literal_column(f"'{REFUSAL}'")
 
 
 class Order(NamedTuple):
@@ -192,7 +194,8 @@ def beyond(order: Sequence[Order], values: Sequence[Any], *, forward: bool) -> C
     """Holds for the rows that stand after the one with these values, or before it."""
     if order[0].alike:
         there = beyond(order[1:], values[1:], forward=forward)
-        return sa.case((refused(order[0].expression != values[0]), sa.false()), else_=there)  # looked at in this order
+        is_other = refused(order[0].expression != values[0], REFUSED)
+        return sa.case((is_other, sa.false()), else_=there)  # looked at in this order
     smaller = [each.descending == forward for each in order]
     expressions = [each.expression for each in order]
     if len(set(smaller)) == 1:
@@ -220,13 +223,8 @@ def looked_up(order: Sequence[Order], among: Select[Any], key: Any) -> list[Colu
         its.with_only_columns(each.expression, maintain_column_froms=True).correlate(None).scalar_subquery()
         for each in order
     )
-    nothing = sa.case((refused(sa.literal_column("true")), sa.cast(sa.null(), parameter_type(order[0].type))))
+    nothing = sa.case((refused(sa.literal_column("true"), REFUSED), sa.cast(sa.null(), parameter_type(order[0].type))))
     return [sa.func.coalesce(first, nothing), *others]  # the first, which is compared in any case
-
-
-def refused(condition: Any) -> Any:
-    """False; where the condition holds, the cursor is refused."""
-    return sa.func.deskwire_refused(condition, sa.literal_column(f"'{REFUSAL}'"), type_=sa.Boolean())
 
 
 def parameter_type(type_: TypeEngine[Any]) -> TypeEngine[Any]:

@@ -14,6 +14,7 @@ from domain import access
 from domain.access import Viewer
 from domain.metrics.facts import GAMMA
 from domain.metrics.sums import NOBODY, NOTHING, Grain, Split, split_of
+from infra.statements import refused
 from models import HISTOGRAMS, MEASURES, Department, Fact, JobRow, Person, Role, Sums, Ticket, TicketPriority
 
 LONGEST = dt.timedelta(days=731)  # two years, one of them with a leap day
@@ -83,18 +84,14 @@ def one(viewer: Viewer, asked: Asked) -> Select[Any]:
         _array(ranks, sa.Integer()).label("priorities"),
     )
     return rows.where(
-        sa.not_(_refused(start >= last, "`to` must be after `from`.")),
-        sa.not_(_refused(start < last - LONGEST, "At most two years can be measured at once.")),
+        sa.not_(refused(start >= last, "`to` must be after `from`.")),
+        sa.not_(refused(start < last - LONGEST, "At most two years can be measured at once.")),
     )
 
 
 def quarter(moment: Any) -> Any:
     """The beginning of its quarter of an hour."""
     return func.date_bin(QUARTER, moment, EVER, type_=MOMENT)
-
-
-def _refused(condition: Any, message: str) -> Any:
-    return func.deskwire_refused(condition, message, type_=sa.Boolean())
 
 
 def _array(value: Any, item: Any) -> Any:

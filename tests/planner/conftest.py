@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import enum
 import json
+import runpy
+from pathlib import Path
 from types import SimpleNamespace
 
 import asyncpg
@@ -18,17 +20,7 @@ from planner.compiling import DIALECT
 from planner.engine import Engine
 from planner.text import MISSING_FUNCTION_DDL
 
-# As a migration makes it.
-REFUSED_FUNCTION_DDL = """
-CREATE FUNCTION deskwire_refused(wrong boolean, message text) RETURNS boolean LANGUAGE plpgsql AS $$
-BEGIN
-    IF wrong THEN
-        RAISE EXCEPTION '%', message USING ERRCODE = 'DW400';
-    END IF;
-    RETURN false;
-END
-$$
-"""
+MIGRATION = Path(__file__).resolve().parents[2] / "migrations" / "versions" / "20261129_metrics.py"
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +39,7 @@ async def planner_rows(database_url):
     rows = models.make_rows()
     connection = await asyncpg.connect(database_url)
     await connection.execute(MISSING_FUNCTION_DDL)
-    await connection.execute(REFUSED_FUNCTION_DDL)
+    await connection.execute(runpy.run_path(str(MIGRATION))["REFUSED"])
     await connection.set_type_codec(
         "jsonb", schema="pg_catalog", format="binary", encoder=lambda value: b"\1" + orjson.dumps(value), decoder=bytes
     )
