@@ -23,12 +23,7 @@ def _comment(comment_id: Any) -> Select[Comment]:
     return select(Comment).where(Comment.id == comment_id)
 
 
-def _seen(viewer: Viewer, comment_id: Any) -> Select[Comment]:
-    """The comment, if the viewer reads it."""
-    public = access.unless_internal(viewer, Ticket, ~Comment.internal)
-    those = tickets.visible(viewer).with_only_columns(Ticket.id)
-    rows = select(Comment).join(Ticket, Ticket.id == Comment.ticket_id)
-    return rows.where(Comment.id == comment_id, Ticket.id.in_(those), public)
+_seen = tickets.hanging(Comment, comments.visible)
 
 
 def _files(comment_id: Any) -> Select[Attachment]:

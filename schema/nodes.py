@@ -5,7 +5,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Select, select
-from sqlalchemy.orm import aliased
 
 from domain import (
     api_tokens,
@@ -65,18 +64,6 @@ from models import (
 Lookup = Callable[[Viewer, Any], Select[Any]]
 
 
-def _on_ticket(model: Any, visible: Callable[[Viewer, Any], Select[Any]]) -> Lookup:
-    """What hangs on a ticket is seen by whoever sees the ticket, as far as its own visibility goes."""
-
-    def lookup(viewer: Viewer, key: Any) -> Select[Any]:
-        seen = aliased(
-            Ticket, tickets.visible(viewer).where(Ticket.id == model.ticket_id).correlate(model).subquery().lateral()
-        )
-        return visible(viewer, seen).join(seen, sa.true()).where(model.id == key)
-
-    return lookup
-
-
 def _own_notification(viewer: Viewer, key: Any) -> Select[Any]:
     return notifications.visible(viewer).where(Notification.id == key)
 
@@ -125,12 +112,12 @@ LOOKUPS: dict[type, Lookup] = {
     TicketView: views.one,
     AuditEntry: _entry,
     DeadLetter: dead_letters.seen,
-    Escalation: _on_ticket(Escalation, escalations.visible),
+    Escalation: tickets.hanging(Escalation, escalations.visible),
     ApiToken: api_tokens.one,
     Notification: _own_notification,
-    Event: _on_ticket(Event, history.visible),
-    Comment: _on_ticket(Comment, comments.visible),
-    Attachment: _on_ticket(Attachment, attachments.visible),
+    Event: tickets.hanging(Event, history.visible),
+    Comment: tickets.hanging(Comment, comments.visible),
+    Attachment: tickets.hanging(Attachment, attachments.visible),
     Article: articles.one,
     ArticleCategory: article_categories.one,
     ArticleVersion: articles.version,

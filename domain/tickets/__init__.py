@@ -1,11 +1,13 @@
 """Tickets: who sees which."""
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy.orm import aliased
 
 from domain import access, attempts
 from domain.access import Viewer
@@ -33,6 +35,16 @@ def visible(viewer: Viewer) -> Select[Ticket]:
 def one(viewer: Viewer, ticket_id: Any) -> Select[Ticket]:
     """The ticket, if the viewer may know of it."""
     return visible(viewer).where(Ticket.id == ticket_id)
+
+
+def hanging(model: Any, seen_on: Callable[[Viewer, Any], Select[Any]]) -> Callable[[Viewer, Any], Select[Any]]:
+    """How one of what hangs on tickets is found, by whoever sees its ticket. `seen_on`: what they see on a ticket."""
+
+    def found(viewer: Viewer, key: Any) -> Select[Any]:
+        its = aliased(Ticket, visible(viewer).where(Ticket.id == model.ticket_id).correlate(model).subquery().lateral())
+        return seen_on(viewer, its).join(its, sa.true()).where(model.id == key)
+
+    return found
 
 
 def some(viewer: Viewer, ticket_ids: Any) -> Select[Ticket]:
