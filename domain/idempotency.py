@@ -35,18 +35,17 @@ def _one(person_id: Any, mutation: Any, key: Any) -> Select[IdempotencyKey]:
 
 
 async def claim(
-    unit: Unit, person_id: UUID, mutation: str, key: str, given: Any
+    unit: Unit, person_id: UUID, mutation: str, key: str, digest: bytes
 ) -> tuple[IdempotencyKey, dict[str, Any] | None]:
     """The key's row, locked or new, and the answer that was given under it; None when this is the first time.
 
     A twin that is still under way is waited for; a unit that has not begun its transaction is Overtaken by one instead,
-    and what it refuses may have been done by that meanwhile. `given` is the input, a dataclass of plain values. Raises
-    InvalidInput for a key that is none, Conflict KEY_REUSED when the key came with another input, and Overtaken when
-    the key was forgotten at this very moment.
+    and what it refuses may have been done by that meanwhile. `digest` is that of the input. Raises InvalidInput for a
+    key that is none, Conflict KEY_REUSED when the key came with another input, and Overtaken when the key was forgotten
+    at this very moment.
     """
     if not 1 <= len(key) <= MOST_KEY:
         raise InvalidInput(("idempotencyKey", f"A key has 1 to {MOST_KEY} characters."))
-    digest = digest_of(given)
     if not unit.begun and await unit.read(_one, person_id, mutation, key) is None:
         unit.translate("idempotency_keys_pkey", Overtaken())
         its = {"person_id": person_id, "mutation": mutation, "key": key, "input_hash": digest}
@@ -77,7 +76,7 @@ def share(unit: Unit, row: IdempotencyKey, person_id: UUID, answer: dict[str, An
 
 
 def digest_of(given: Any) -> bytes:
-    """What tells an input from others."""
+    """What tells an input, a dataclass of plain values, from others."""
     plain = {f.name: getattr(given, f.name) for f in dataclasses.fields(given)}
     return hashlib.sha256(orjson.dumps(plain, default=repr, option=orjson.OPT_SORT_KEYS)).digest()
 

@@ -101,10 +101,10 @@ async def _once(
         return await _performed(unit, perform, context, input)
     if context.viewer.id is None:
         raise refusals.Unauthenticated
-    owner_id = context.viewer.id
+    owner_id, digest = context.viewer.id, idempotency.digest_of(input)
     if context.arrived:
-        owner_id = visitors.owner_of(context.network, key, idempotency.digest_of(input))
-    row, answer = await idempotency.claim(unit, owner_id, perform.__name__, key, input)
+        owner_id = visitors.owner_of(context.network, key, digest)
+    row, answer = await idempotency.claim(unit, owner_id, perform.__name__, key, digest)
     if answer is not None:
         if context.arrived:
             context.viewer = Viewer(None, UUID(answer["visitor"]))
