@@ -3,7 +3,6 @@
 import asyncio
 import os
 import re
-import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -13,7 +12,7 @@ from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP
 from opentelemetry.trace import SpanKind
 
-from infra import tracing
+from infra import ending, tracing
 from infra.faults import told
 from infra.logs import report
 from infra.postgres import Unavailable
@@ -129,12 +128,8 @@ class Door:
         return TAKEN
 
 
-async def serve(host: str, port: int, door: Door, protocol: Protocol = "smtp") -> None:
-    """Take mail at this port until SIGTERM or SIGINT. What is under way then is not taken. Raises `StartError`."""
-    loop = asyncio.get_running_loop()
-    stop, signals = asyncio.Event(), (signal.SIGTERM, signal.SIGINT)
-    for name in signals:
-        loop.add_signal_handler(name, stop.set)
+async def serve(stop: asyncio.Event, host: str, port: int, door: Door, protocol: Protocol = "smtp") -> None:
+    """Take mail at this port until `stop`. What is under way then is not taken. Raises `StartError`."""
     try:
         server = await listen(host, port, door, protocol)
     except OSError as refused:
@@ -144,9 +139,7 @@ async def serve(host: str, port: int, door: Door, protocol: Protocol = "smtp") -
         raise StartError(f"Can't listen at {host} port {port}: {why}") from refused
     await stop.wait()
     server.close()
-    for name in signals:  # a second one would find the loop half closed, which Python complains of
-        loop.remove_signal_handler(name)
-        signal.signal(name, signal.SIG_IGN)
+    ending.ignored()
 
 
 async def listen(host: str, port: int, door: Door, protocol: Protocol = "smtp") -> asyncio.Server:

@@ -5,7 +5,6 @@ import contextlib
 import datetime as dt
 import functools
 import os
-import signal
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -19,7 +18,7 @@ from arq import cron
 from arq.worker import Worker, func
 from redis.exceptions import RedisError
 
-from infra import jobs, migrations, relaying, tracing
+from infra import ending, jobs, migrations, relaying, tracing
 from infra.desk import Desk
 from infra.faults import told
 from infra.logs import lifetime, report
@@ -56,15 +55,12 @@ async def work(
     A Redis that goes away is waited for.
     """
     async with tracing.exporting(settings, "worker"), Desk.open(settings) as desk, watching(desk):
+        stopping = ending.told()
         with lifetime():
-            await _work(settings, desk, ticks)
+            await _work(settings, desk, ticks, stopping)
 
 
-async def _work(settings: Settings, desk: Desk, ticks: Sequence[Tick]) -> None:
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+async def _work(settings: Settings, desk: Desk, ticks: Sequence[Tick], stopping: asyncio.Event) -> None:
     stopped = asyncio.create_task(stopping.wait())
     migrated = asyncio.create_task(migrations.awaited(desk.reads))
     await asyncio.wait({migrated, stopped}, return_when=asyncio.FIRST_COMPLETED)

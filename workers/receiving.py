@@ -4,7 +4,7 @@ from functools import partial
 
 from domain import inbound
 from domain.inbound import addresses
-from infra import logs, mail_door, tracing
+from infra import ending, logs, mail_door, tracing
 from infra.desk import Desk
 from infra.mail_door import Door
 from infra.mailcatcher import Catcher
@@ -17,9 +17,10 @@ async def receive(settings: Settings, port: int) -> None:
     """Take mail for our domain until SIGTERM or SIGINT."""
     logs.configure(settings, "receive")
     async with tracing.exporting(settings, "receive"), Desk.open(settings) as desk:
+        stop = ending.told()
         door = Door(partial(inbound.take, desk), partial(addresses.is_ours, settings))
         with logs.lifetime():
-            await mail_door.serve(settings.mail_door_host, port, door, settings.mail_door_protocol)
+            await mail_door.serve(stop, settings.mail_door_host, port, door, settings.mail_door_protocol)
 
 
 async def catch(settings: Settings, port: int) -> None:
@@ -28,4 +29,4 @@ async def catch(settings: Settings, port: int) -> None:
     async with Desk.open(settings) as desk:
         keep = Catcher(settings.data_dir / "mail").keep
         door = Door(partial(inbound.take, desk), partial(addresses.is_named, settings), keep)
-        await mail_door.serve(HOST, port, door)
+        await mail_door.serve(ending.told(), HOST, port, door)
