@@ -26,7 +26,7 @@ from web.accepting import EVENT_STREAM, PLAIN_JSON, taken
 from web.cohorts import Cohorts
 from web.cookies import Cookies
 from web.event_streams import EventStream
-from web.identity import Identities
+from web.identity import Identities, token_in
 from web.operations import NUL, Asked, Malformed, Unwritable
 from web.operations import asked as asked_in
 from web.requests import Bodies, Wrong, address
@@ -151,11 +151,8 @@ class GraphQL:
         authorization = headers.get(b"authorization")
         if not authorization:
             return None
-        scheme, _, token = authorization.decode("latin-1").partition(" ")
         try:
-            if scheme.lower() != "bearer":
-                raise BadToken("Another scheme.")
-            return await self._identities.bearer(token.strip(), network)
+            return await self._identities.bearer(token_in(authorization.decode("latin-1")), network)
         except BadToken:
             message = "The access token is not valid, or not any more."
             raise Wrong(401, message, code="UNAUTHENTICATED", www_authenticate="Bearer") from None

@@ -25,6 +25,14 @@ LOOK_SECONDS = 10.0
 OVER = "The session has ended."
 
 
+def token_in(authorization: str) -> str:
+    """The token that a request brings (RFC 6750). Raises BadToken where it brings something else."""
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer":
+        raise BadToken("Another scheme.")
+    return token.strip()
+
+
 class Watched:
     """A token by which something is open, and who is told of its end."""
 

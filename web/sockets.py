@@ -27,7 +27,7 @@ from web.cohorts import Cohorts
 from web.cookies import Cookies
 from web.frames import Socket as Connection
 from web.frames import text_frame
-from web.identity import Identities, Watched
+from web.identity import Identities, Watched, token_in
 from web.operations import Asked, Malformed, Unwritable, asked
 from web.requests import address
 from web.shares import FLOOD, MESSAGE, SOCKET, Shares, TooMany, whose
@@ -252,10 +252,8 @@ class _Socket:
 
     async def _bearer_of(self, authorization: Any, network: str) -> Bearer:
         try:
-            scheme, _, token = authorization.partition(" ") if isinstance(authorization, str) else ("", "", "")
-            if scheme.lower() != "bearer":
-                raise BadToken("Another scheme.")
-            return await self._identities.bearer(token.strip(), network)
+            token = token_in(authorization if isinstance(authorization, str) else "")
+            return await self._identities.bearer(token, network)
         except BadToken:
             raise Closed(4403, "The access token is not valid, or not any more.") from None
         except Unavailable as error:
