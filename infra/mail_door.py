@@ -12,7 +12,7 @@ from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP
 from opentelemetry.trace import SpanKind
 
-from infra import ending, tracing
+from infra import tracing
 from infra.faults import told
 from infra.logs import report
 from infra.postgres import Unavailable
@@ -139,7 +139,6 @@ async def serve(stop: asyncio.Event, host: str, port: int, door: Door, protocol:
         raise StartError(f"Can't listen at {host} port {port}: {why}") from refused
     await stop.wait()
     server.close()
-    ending.ignored()
 
 
 async def listen(host: str, port: int, door: Door, protocol: Protocol = "smtp") -> asyncio.Server:

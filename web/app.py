@@ -79,7 +79,7 @@ class App:
             Desk.open(self._settings) as self.desk,
             self._serving(self.desk),
         ):
-            with lifetime(), self._leaving.put_off():
+            with self._leaving.put_off(), lifetime():  # who reads that it begins may tell it to end at once
                 yield
 
     @asynccontextmanager

@@ -21,6 +21,7 @@ async def receive(settings: Settings, port: int) -> None:
         door = Door(partial(inbound.take, desk), partial(addresses.is_ours, settings))
         with logs.lifetime():
             await mail_door.serve(stop, settings.mail_door_host, port, door, settings.mail_door_protocol)
+            ending.ignored()
 
 
 async def catch(settings: Settings, port: int) -> None:
@@ -30,3 +31,4 @@ async def catch(settings: Settings, port: int) -> None:
         keep = Catcher(settings.data_dir / "mail").keep
         door = Door(partial(inbound.take, desk), partial(addresses.is_named, settings), keep)
         await mail_door.serve(ending.told(), HOST, port, door)
+        ending.ignored()

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -165,19 +166,25 @@ def test_what_is_logged_meanwhile_is_no_part_of_what_is_said(desk_says):
 
 
 @pytest.mark.parametrize(
-    ("command", "process"),
-    [("serve", "api"), ("work", "worker"), ("receive", "receive")],
+    ("command", "process", "seconds", "events"),
+    [
+        ("serve", "api", 0, ["process_begins", "process_ends"]),
+        ("serve", "api", 1, ["process_begins", "process_leaves", "process_ends"]),
+        ("work", "worker", 0, ["process_begins", "process_ends"]),
+        ("receive", "receive", 0, ["process_begins", "process_ends"]),
+    ],
 )
-def test_the_log_tells_when_a_process_begins_and_ends(desk_says, environment, command, process):
+def test_the_log_tells_when_a_process_begins_and_ends(desk_says, environment, command, process, seconds, events):
     assert desk_says("migrate")[0] == 0
     free = {name: str(embedded.free_port()) for name in ("PORT", "MAIL_DOOR_PORT")}
     running = subprocess.Popen(
         [sys.executable, str(ROOT / "desk.py"), command],
-        env=environment | free | {"REPLY_DOMAIN": "reply.example.com"},
+        env=environment | free | {"REPLY_DOMAIN": "reply.example.com", "SHUTDOWN_DELAY_SECONDS": str(seconds)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
     try:
+        assert select.select([running.stdout], [], [], 30)[0]
         first = running.stdout.readline()
         running.terminate()  # at once: who has read that it begins may do so
         rest, _ = running.communicate(timeout=30)
@@ -187,7 +194,7 @@ def test_the_log_tells_when_a_process_begins_and_ends(desk_says, environment, co
 
     entries = [json.loads(line) for line in (first + rest).splitlines()]
     told = [(entry["event"], entry["process"], entry["pid"]) for entry in entries]
-    assert told == [("process_begins", process, running.pid), ("process_ends", process, running.pid)]
+    assert told == [(event, process, running.pid) for event in events]
     assert running.returncode in {0, -signal.SIGTERM}
 
 

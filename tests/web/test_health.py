@@ -2,14 +2,15 @@
 
 import asyncio
 import json
+import signal
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 
 import pytest
 
 from infra import embedded, migrations
 from infra.desk import Desk
-from web import health
+from web import app, health
 from web.health import Known
 from web.leaving import Leaving
 
@@ -99,3 +100,19 @@ async def test_nobody_waits_for_what_does_not_answer_and_it_is_not_asked_again_a
 
     assert [await known.well() for _ in range(10)] == [False] * 10
     assert len(looks) == 1
+
+
+async def test_who_is_told_to_end_as_it_says_that_it_begins_serves_on(migrated, monkeypatch):
+    @contextmanager
+    def ended_at_once():
+        signal.raise_signal(signal.SIGTERM)
+        yield
+
+    monkeypatch.setattr(app, "lifetime", ended_at_once)
+    server = []  # what it hears
+    before = signal.signal(signal.SIGTERM, lambda *_: server.append("end"))
+    try:
+        async with app.App(migrated.model_copy(update={"shutdown_delay_seconds": 3600})).running():
+            assert server == []
+    finally:
+        signal.signal(signal.SIGTERM, before)
