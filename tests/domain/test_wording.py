@@ -142,6 +142,11 @@ def test_a_moment_is_told_in_any_zone(zone):
     assert "2026" in wording.Wording("fr", zone).moment(dt.datetime(2026, 7, 1, 12, tzinfo=dt.UTC))
 
 
+def test_a_zone_that_nobody_knows_is_taken_for_utc():
+    moment = dt.datetime(2026, 7, 1, 12, tzinfo=dt.UTC)
+    assert wording.Wording("en", "No/Where").moment(moment) == wording.Wording("en", "UTC").moment(moment)
+
+
 def test_the_last_day_of_all_is_told_in_every_zone():
     last = dt.datetime(9999, 12, 31, 23, 59, tzinfo=dt.UTC)
     assert "11:59" in wording.Wording("en", "Pacific/Kiritimati").moment(last)
@@ -171,7 +176,7 @@ def test_a_zone_without_a_short_name_is_told_by_its_distance(language, zone, sai
     ],
 )
 def test_a_files_size_is_told_as_its_reader_writes_numbers(language, sizes):
-    counts = [3, 13_400, 999_999, 1_000_000, 1_234_000, 26_214_400, 1_200_000_000]
+    counts = [3, 13_000, 999_999, 1_000_000, 1_234_000, 26_214_400, 1_200_000_000]
     told = [wording.Wording(language).size(count) for count in counts]
     assert [each.replace("\u202f", " ") for each in told] == sizes
 

@@ -66,7 +66,15 @@ def test_a_moment_is_written_in_utc_to_the_millisecond_with_four_digits_of_its_y
 
 
 def test_addresses_and_objects():
-    for text in ("https://example.com", "http://localhost:8000/a?b=c#d", "https://[::1]/", "https://bücher.example/"):
+    longest = "https://example.com/".ljust(2000, "x")
+    for text in (
+        "https://example.com",
+        "http://localhost:8000/a?b=c#d",
+        "https://[::1]/",
+        "https://bücher.example/",
+        "http://x:1",
+        longest,
+    ):
         assert scalars.address(text) == text
     for text in (
         "example.com",
@@ -76,6 +84,8 @@ def test_addresses_and_objects():
         "https:///x",
         "https://a b",
         "http://x:99999",
+        "http://x:0",
+        longest + "x",
         "ftp://x",
         5,
     ):
