@@ -1,22 +1,24 @@
 """A copy of the checkout, and the whole of Deskwire started in it as a person would."""
 
 import os
+import pwd
 import shutil
 import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from contextlib import suppress
 from importlib.util import cache_from_source
 from pathlib import Path
 
+import httpx
 import pytest
 
 from infra import embedded, processes
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ("DATABASE_URL", "REDIS_URL", "SMTP_URL", "STORAGE_URL", "SECRET_KEY", "DESKWIRE_EMBEDDED", "PORT", "DATA_DIR")
+NOBODY = 65534  # the user id that Linux gives to those it has no other for
 
 
 def living(folder):
@@ -83,8 +85,7 @@ class Running:
         self.process.wait()
 
     def get(self, path):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
-            return answer.status
+        return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=10).status_code
 
     def desk(self, *arguments, input=None):
         """Another command, said in another terminal; `input`: what is typed there."""
@@ -112,6 +113,16 @@ class Running:
 
 
 UP = (".venv/bin/python", "desk.py", "up")
+
+
+@pytest.fixture
+def as_ordinary_user():
+    """What stands before a command for it to be said by somebody who is not root."""
+    if os.geteuid() != 0:
+        return ()
+    # PostgreSQL wants whoever runs it to have a name.
+    one = max((each for each in pwd.getpwall() if each.pw_uid < NOBODY), key=lambda each: each.pw_uid)
+    return "unshare", "--user", f"--map-user={one.pw_uid}", f"--map-group={one.pw_gid}"
 
 
 @pytest.fixture(scope="session")

@@ -5,17 +5,16 @@ import re
 import signal
 import subprocess
 import sys
-import urllib.error
 import zipfile
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 
 from infra import embedded, processes
 
-AS_ORDINARY_USER = ("unshare", "--user", "--map-user=1000", "--map-group=1000") if os.geteuid() == 0 else ()
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 
@@ -39,7 +38,7 @@ def answers(one):
     """Whether it is ready, asked as a load balancer asks."""
     try:
         return one.get("/health/ready") == 200
-    except (urllib.error.URLError, ConnectionError, TimeoutError):
+    except httpx.TransportError:
         return False
 
 
@@ -143,14 +142,14 @@ def test_one_command_starts_it_and_one_ctrl_c_ends_it(one):
     assert "Traceback" not in said
 
 
-def test_an_ordinary_user_says_make_run_and_it_ends_with_make(start, checkout):
+def test_an_ordinary_user_says_make_run_and_it_ends_with_make(start, as_ordinary_user, checkout):
     stamp = Path(sys.prefix) / "requirements-embedded.lock.installed"
     lock = subprocess.run(
         "cksum < requirements-embedded.lock", shell=True, cwd=checkout, capture_output=True, check=True
     )
     if not stamp.exists() or stamp.read_bytes() != lock.stdout:
         pytest.skip("this environment is not one that make has installed, and a test should not do it")
-    one = start(*AS_ORDINARY_USER, "make", "run")
+    one = start(*as_ordinary_user, "make", "run")
     one.ready()
 
     assert "Installing" not in one.said  # what this checkout's lock says is there already
@@ -161,14 +160,14 @@ def test_an_ordinary_user_says_make_run_and_it_ends_with_make(start, checkout):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-def test_data_of_another_user_is_refused(start, tmp_path):
+def test_data_of_another_user_is_refused(start, as_ordinary_user, tmp_path):
     theirs = tmp_path / "theirs"
     theirs.mkdir()
     (theirs / "lock").touch()
     for path in (theirs, theirs / "lock"):
         os.chown(path, 65534, 65534)
 
-    status, said = start(*AS_ORDINARY_USER, ".venv/bin/python", "desk.py", "up", data_dir=theirs).ends()
+    status, said = start(*as_ordinary_user, ".venv/bin/python", "desk.py", "up", data_dir=theirs).ends()
 
     assert (status, said) == (2, f"{theirs} can't be written by this user: choose another place with DATA_DIR\n")
 

@@ -310,11 +310,11 @@ def test_data_moves_between_the_two_ways(folder):
 
 
 @as_root
-def test_an_ordinary_user_runs_them_as_themselves(folder):
+def test_an_ordinary_user_runs_them_as_themselves(folder, as_ordinary_user):
     place = folder / "theirs"
     place.mkdir(mode=0o700)
 
-    holder, url, _ = hold(place, ["unshare", "--user", "--map-user=1000", "--map-group=1000"])
+    holder, url, _ = hold(place, as_ordinary_user)
 
     assert ask(url, "SELECT 1") == 1
     holder.terminate()
