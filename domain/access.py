@@ -190,6 +190,12 @@ def works_in(person: Any, department_id: Any) -> ColumnElement[bool]:
     return sa.and_(works_here(person), sa.or_(member, leads_all))
 
 
+def worked_on_by(person: Any, ticket: Any) -> ColumnElement[bool]:
+    """Whether somebody is an active member of staff who works on the ticket."""
+    has_it = sa.and_(person.id == ticket.assignee_id, works_here(person))
+    return sa.or_(works_in(person, ticket.department_id), sa.func.coalesce(has_it, sa.false()))
+
+
 def watched_of(viewer: Viewer) -> Select[UUID]:
     """Ids of the tickets that the viewer watches."""
     return select(Watcher.ticket_id).where(Watcher.person_id == viewer.id)

@@ -33,6 +33,7 @@ from domain.audiences import (
 )
 from domain.happenings import (
     CommentAdded,
+    CommentEdited,
     Happening,
     RequesterChanged,
     ResolutionConfirmed,
@@ -99,6 +100,7 @@ TABLE: dict[type[Happening], list[Told]] = {
         *(Told(COMMENT, audience) for audience in (requester, assignee, watchers)),
         Told(COMMENT, unless_assigned(department), mail=False),
     ],
+    CommentEdited: [Told(NotificationKind.MENTIONED, named)],
     StatusChanged: STATUS,
     TicketResolved: [Told(NotificationKind.TICKET_RESOLVED, requester), *STATUS],
     TicketClosed: STATUS,

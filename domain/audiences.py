@@ -1,7 +1,5 @@
 """Whom an event of a ticket may concern: everybody with what they are to the ticket, read for many events at once."""
 
-import itertools
-import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
@@ -13,13 +11,12 @@ import sqlalchemy as sa
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import aliased
 
-from domain import access, history, preferences
-from domain.happenings import CommentAdded, TicketReopened
+from domain import access, history, mentions, preferences
+from domain.happenings import SAYING, CommentAdded, TicketReopened
 from infra.unit import Unit
 from models import Comment, Escalation, EscalationLevel, Event, Membership, Person, Resolution, Role, Ticket, Watcher
 
 BAD_RATING = 2  # from here down, leads are told
-_WORD = re.compile(r"\w")
 
 
 class Known(NamedTuple):
@@ -53,8 +50,8 @@ class About:
 
     @property
     def comment_id(self) -> UUID | None:
-        """The comment that was added, if one was."""
-        return UUID(self.data["comment_id"]) if self.kind == CommentAdded.__name__ else None
+        """The comment that was added, or that calls somebody by now, if one does."""
+        return UUID(self.data["comment_id"]) if self.kind in SAYING else None
 
 
 # --- Audiences --------------------------------------------------------------------------------------------------------
@@ -179,12 +176,6 @@ def _events(event_ids: Any) -> Select[*tuple[Any, ...]]:
     )
 
 
-def works_on(person: Any, ticket: Any) -> sa.ColumnElement[bool]:
-    """Whether somebody is an active member of staff who works on the ticket."""
-    has_it = sa.and_(person.id == ticket.assignee_id, access.works_here(person))
-    return sa.or_(access.works_in(person, ticket.department_id), func.coalesce(has_it, sa.false()))
-
-
 def _people(ticket_ids: Any, wide_ids: Any, named_tickets: Any, named_people: Any) -> Select[*tuple[Any, ...]]:
     """Who may hear of the tickets: requesters, assignees, watchers, whom events name, and of some the department."""
     of = aliased(Ticket)
@@ -206,7 +197,7 @@ def _people(ticket_ids: Any, wide_ids: Any, named_tickets: Any, named_people: An
             Person.id,
             Person.email,
             sa.cast(Person.role, sa.Text).label("role"),
-            works_on(Person, Ticket).label("works"),
+            access.worked_on_by(Person, Ticket).label("works"),
             watches.label("watches"),
             sa.and_(member, Person.role != Role.CUSTOMER).label("member"),
             preferences.said_by(Person).label("said"),
@@ -217,22 +208,6 @@ def _people(ticket_ids: Any, wide_ids: Any, named_tickets: Any, named_people: An
         .where(Person.active)
         .order_by(Ticket.id, Person.id)
     )
-
-
-def _workers(ticket_id: Any) -> Select[*tuple[Any, ...]]:
-    return select(Person.id, Person.name).join(Ticket, Ticket.id == ticket_id).where(works_on(Person, Ticket))
-
-
-def _named(body: str, names: Collection[str]) -> set[str]:
-    """Which of these names, in small letters, stand behind an @: at each place the longest, as one begins another."""
-    text, named = body.lower(), set[str]()
-    lengths = sorted({len(name) for name in names}, reverse=True)
-    for sign in re.finditer("@", text):
-        begin = sign.end()
-        ends = (begin + length for length in lengths)
-        said = (text[begin:end] for end in ends if text[begin:end] in names and not _WORD.match(text, end))
-        named |= set(itertools.islice(said, 1))
-    return named
 
 
 async def found(unit: Unit, event_ids: list[UUID], wide: Collection[str]) -> list[About]:
@@ -256,12 +231,13 @@ async def found(unit: Unit, event_ids: list[UUID], wide: Collection[str]) -> lis
                 *([UUID(assignee_id)] if (assignee_id := data.get("to_assignee_id")) else ()),
                 *(record["escalated_to_ids"] or ()),
                 *([record["resolved_by_id"]] if record["resolved_by_id"] else ()),
+                *map(UUID, data.get("mentioned_ids", ())),
             ],
             again=record["again"],
             reasoned=bool(record["reasoned"]),
         )
         for record in records
-        if record["kind"] != CommentAdded.__name__ or record["comment"] is not None
+        if record["kind"] not in SAYING or record["comment"] is not None
     ]
     if not abouts:
         return []
@@ -274,16 +250,17 @@ async def found(unit: Unit, event_ids: list[UUID], wide: Collection[str]) -> lis
         people[ticket_id][person_id] = Known(person_id, email, Role[role], *rest)
     for about in abouts:
         about.people = people[about.ticket.id]
-        if about.internal and about.actor_id is not None and "@" in (about.comment or ""):  # not what a stranger wrote
+        added = about.kind == CommentAdded.__name__
+        if (
+            added and about.internal and about.actor_id is not None and "@" in (about.comment or "")
+        ):  # not what a stranger wrote
             await _mention(unit, about)
     return abouts
 
 
 async def _mention(unit: Unit, about: About) -> None:
     """Find whom an internal comment names of those who work on the ticket."""
-    workers = await unit.run(_workers, about.ticket.id)
-    called = _named(about.comment or "", {record["name"].lower() for record in workers})
-    about.mentioned = [record["id"] for record in workers if record["name"].lower() in called]
+    (about.mentioned,) = await mentions.of(unit, about.ticket.id, about.comment or "")
     missing = [person_id for person_id in about.mentioned if person_id not in about.people]
     if missing:
         for record in await unit.run(_people, [], [], [about.ticket.id] * len(missing), missing):

@@ -7,7 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import Select, select
 
-from domain import access, attempts, comments, history, tickets, words
+from domain import access, attempts, comments, history, mentions, tickets, words
 from domain.access import Viewer
 from domain.happenings import CommentDeleted, CommentEdited, TicketReopened
 from domain.jobs import EraseFiles
@@ -59,11 +59,13 @@ async def edit(unit: Unit, viewer: Viewer, comment_id: UUID, body: str) -> UUID:
         return comment.id
     await attempts.count_change(unit, viewer)
     made = await words.beside(words.html, text)
+    called = await mentions.added(unit, ticket.id, comment.body or "", text) if comment.internal else []
     unit.change(comment, body=text, body_html=made, edited_at=unit.now)
     await unit.run(_reasons, ticket.id, comment.author_id, comment.created_at, text)
     await search.forget(unit, comment.id, internal=comment.internal)
     search.index(unit, comment.id, ticket, text, internal=comment.internal)
-    history.record(unit, viewer.id, ticket, CommentEdited(comment.id), internal=comment.internal)
+    edited = CommentEdited(comment.id, called)
+    history.record(unit, viewer.id, ticket, edited, internal=comment.internal)
     return comment.id
 
 

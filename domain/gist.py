@@ -12,7 +12,7 @@ from sqlalchemy.orm import aliased
 from domain import access, history, news, tickets, words
 from domain.access import Viewer
 from domain.happenings import (
-    CommentAdded,
+    SAYING,
     ResolutionConfirmed,
     SlaBreached,
     StatusChanged,
@@ -65,7 +65,7 @@ def _html(works: access.Works) -> Any:
         Resolution.id == history.id_in(Event, "resolution_id")
     )
     return sa.case(
-        (Event.kind == CommentAdded.__name__, comment.correlate(Event, Ticket).scalar_subquery()),
+        (Event.kind.in_(SAYING), comment.correlate(Event, Ticket).scalar_subquery()),
         (Event.kind == TicketResolved.__name__, summary.correlate(Event).scalar_subquery()),
     )
 
@@ -80,7 +80,7 @@ def _into(viewer: Viewer) -> Any:
 def _files(works: access.Works) -> Any:
     """The names of the files that came with a comment, oldest first; NULL: none, as of all else."""
     names = events.names_of_files(works).where(Attachment.comment_id == history.id_in(Event, "comment_id"))
-    return sa.case((Event.kind == CommentAdded.__name__, names.correlate(Event, Ticket).scalar_subquery()))
+    return sa.case((Event.kind.in_(SAYING), names.correlate(Event, Ticket).scalar_subquery()))
 
 
 def _text(works: access.Works, rated: Any) -> Any:
@@ -104,7 +104,7 @@ def said(known: str | None, desk_name: str, w: Wording) -> str | None:
     fact: dict[str, Any] = orjson.loads(known)
     text = _line(fact["html"]) if fact["html"] else " ".join((fact["text"] or "").split())
     text, name = words.beginning(text, MOST), fact["name"] or desk_name
-    if fact["kind"] == CommentAdded.__name__:
+    if fact["kind"] in SAYING:
         text = text or words.beginning(", ".join(fact["files"] or ()), MOST)  # of a comment without words
         happened = f"{name}: {text}" if text else ""
     else:

@@ -97,7 +97,10 @@ class CommentAdded(Happening):
 class CommentEdited(Happening):
     """A comment was edited; of one for staff alone it is an internal event."""
 
+    announced: ClassVar[bool] = True
+
     comment_id: UUID
+    mentioned_ids: list[UUID] = field(default_factory=list)  # whom it calls that it did not before
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,3 +377,4 @@ KINDS: dict[str, type[Happening]] = {
         MessageSent,
     )
 }
+SAYING = frozenset({CommentAdded.__name__, CommentEdited.__name__})  # kinds of events that tell what a comment says

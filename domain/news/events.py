@@ -9,7 +9,7 @@ from sqlalchemy.orm import aliased
 
 from domain import access, articles, history, maintenance, tickets
 from domain.access import Viewer
-from domain.happenings import CommentAdded, ResolutionConfirmed, TicketClosed, TicketSubmitted
+from domain.happenings import SAYING, ResolutionConfirmed, TicketClosed, TicketSubmitted
 from domain.tickets import ratings
 from models import (
     Article,
@@ -108,7 +108,7 @@ def _files(works: access.Works) -> Any:
     of_comment = names.where(Attachment.comment_id == Comment.id)
     of_ticket = names.where(Attachment.ticket_id == Ticket.id, Attachment.comment_id.is_(None))
     return sa.case(
-        (Event.kind == CommentAdded.__name__, of_comment.scalar_subquery()),
+        (Event.kind.in_(SAYING), of_comment.scalar_subquery()),
         (Event.kind == TicketSubmitted.__name__, of_ticket.scalar_subquery()),
     )
 

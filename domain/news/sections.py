@@ -189,6 +189,7 @@ SAID: dict[str, Callable[[Fact, Wording], list[Block]]] = {
     "TicketAssigned": _assigned,
     "RequesterChanged": _handed_over,
     "CommentAdded": _commented,
+    "CommentEdited": _commented,
     "StatusChanged": _moved,
     "TicketResolved": _resolved,
     "ResolutionConfirmed": _confirmed,

@@ -495,64 +495,6 @@ async def test_the_email_names_the_files(add, uploaded, work, mailbox, customer,
     assert "Attached: log.png" in letter.get_body(("plain",)).get_content().splitlines()
 
 
-async def test_a_note_is_told_to_those_who_may_read_it(
-    add, work, told, mailbox, desk, house, support, ticket, customer, agent, director
-):
-    watching_agent = await house.person("Will Watching", Role.AGENT)
-    member = await house.person("Mia Member", Role.AGENT, support)
-    for person in (watching_agent, director):
-        await watch(desk, ticket, person)
-    await work.run()
-    mailbox.letters.clear()
-
-    await add(agent, f"@{member.name}, @{watching_agent.name}: look. @{member.name}s", internal=True)
-    await work.run()
-
-    assert (await told(member))[0] == ("MENTIONED", agent.name)
-    assert (await told(director))[0] == ("COMMENT_ADDED", agent.name)
-    for person in (watching_agent, customer):
-        assert not any(kind in {"COMMENT_ADDED", "MENTIONED"} for kind, _ in await told(person))
-    (letter,) = mailbox.letters  # whoever is named hears of it by email too
-    assert letter.bcc == [member.email]
-    assert "has noted, for the desk alone" in letter.get_body(("plain",)).get_content()
-
-
-async def test_what_customers_read_calls_nobody(add, work, told, house, support, customer, agent):
-    named = await house.person("Mia Member", Role.AGENT, support)
-    for author in (customer, agent):
-        await add(author, f"@{named.name}, look.")
-    await work.run()
-
-    assert "MENTIONED" not in [kind for kind, _ in await told(named)]
-
-
-async def test_a_note_names_directors_too_who_work_on_all_tickets(
-    add, work, told, mailbox, desk, agent, director, ticket
-):
-    await watch(desk, ticket, director)  # by which alone they would have no mail of a note
-    await work.run()
-    mailbox.letters.clear()
-
-    await add(agent, f"@{director.name}, may we refund it?", internal=True)
-    await work.run()
-
-    assert await told(director) == [("MENTIONED", agent.name)]
-    (letter,) = mailbox.to(director.email)
-    assert "may we refund it?" in letter.get_body(("plain",)).get_content()
-
-
-async def test_of_two_names_that_begin_alike_the_longer_one_is_meant(add, work, told, house, support, customer, agent):
-    max_, muller, mueller = [
-        await house.person(name, Role.AGENT, support, email=f"max{number}@example.com")
-        for number, name in enumerate(("Max", "Max Müller", "max müller"))
-    ]
-    await add(agent, "@Max Müller: look. @maximal is nobody.", internal=True)
-    await work.run()
-
-    mentioned = [any(kind == "MENTIONED" for kind, _ in await told(each)) for each in (max_, muller, mueller)]
-    assert mentioned == [False, True, True]
-
-
 async def test_a_comment_asks_for_one_job(add, work, customer):
     await work.run()
 
