@@ -9,7 +9,9 @@ from knowledge import GIVE, SEEN, VIEW
 from domain import visitors
 from domain.access import Viewer
 from domain.articles import categories, publishing, writing
-from models import ArticleAudience, Role
+from models import ArticleAudience, Role, Watcher
+
+TOLD = "{ viewer { notifications { nodes { kind actor { name } } } } }"
 
 
 @pytest.fixture
@@ -125,3 +127,25 @@ def open_it(api):
         return (await api(viewer, VIEW, input={"articleId": article.gid}))["recordArticleView"]["__typename"]
 
     return opened
+
+
+@pytest.fixture
+def told(api):
+    """What somebody was told in the app, newest first."""
+
+    async def found(viewer):
+        nodes = (await api(viewer, TOLD))["viewer"]["notifications"]["nodes"]
+        return [(node["kind"], node["actor"] and node["actor"]["name"]) for node in nodes]
+
+    return found
+
+
+@pytest.fixture
+def watch(desk, ticket):
+    """Has somebody follow the ticket."""
+
+    async def watched(person):
+        async with desk.writes.begin() as unit:
+            unit.insert(Watcher, ticket_id=ticket.uuid, person_id=person.id)
+
+    return watched

@@ -10,7 +10,7 @@ from domain import attempts
 from domain.jobs import Announce
 from domain.messages import ticket_link
 from infra import jobs
-from models import Role, Ticket, Watcher
+from models import Role, Ticket
 
 ADD = """mutation($input: AddCommentInput!) { addComment(input: $input) { __typename
   ... on AddCommentSuccess { comment { id body bodyHtml internal channel author { name } createdAt editedAt deletedAt
@@ -29,7 +29,6 @@ BY_LINK = """mutation ($input: SignInWithLinkInput!) { signInWithLink(input: $in
   ... on SignInWithLinkSuccess { session { accessToken } } } }"""
 PREFER = """mutation ($input: SetNotificationPreferencesInput!) {
   setNotificationPreferences(input: $input) { __typename } }"""
-NOTIFICATIONS = "{ viewer { notifications { nodes { kind title body actor { name } } } } }"
 
 
 @pytest.fixture
@@ -53,27 +52,11 @@ def read(api, ticket):
 
 
 @pytest.fixture
-def told(api):
-    """What somebody was told in the app, newest first."""
-
-    async def found(viewer):
-        nodes = (await api(viewer, NOTIFICATIONS))["viewer"]["notifications"]["nodes"]
-        return [(node["kind"], node["actor"] and node["actor"]["name"]) for node in nodes]
-
-    return found
-
-
-@pytest.fixture
 def set_status(database, ticket):
     async def set_(status):
         await database.rows("UPDATE tickets SET status = :status WHERE id = :id", status=status, id=ticket.uuid)
 
     return set_
-
-
-async def watch(desk, ticket, person):
-    async with desk.writes.begin() as unit:
-        unit.insert(Watcher, ticket_id=ticket.uuid, person_id=person.id)
 
 
 # --- Writing ----------------------------------------------------------------------------------------------------------
@@ -140,8 +123,8 @@ async def test_who_works_elsewhere_and_watches_opens_nothing(
     assert kinds == ["CommentAdded", "CommentAdded"]
 
 
-async def test_who_works_elsewhere_and_watches_does_not_answer_for_the_desk(add, desk, billing_agent, ticket):
-    await watch(desk, ticket, billing_agent)
+async def test_who_works_elsewhere_and_watches_does_not_answer_for_the_desk(add, watch, billing_agent, ticket):
+    await watch(billing_agent)
 
     found = (await add(billing_agent, "Our side is fine."))["ticket"]
 
@@ -149,8 +132,8 @@ async def test_who_works_elsewhere_and_watches_does_not_answer_for_the_desk(add,
     assert found["firstRespondedAt"] is None
 
 
-async def test_a_customer_who_watches_asks_again_as_the_one_who_asked_does(add, desk, stranger, set_status, ticket):
-    await watch(desk, ticket, stranger)
+async def test_a_customer_who_watches_asks_again_as_the_one_who_asked_does(add, watch, stranger, set_status, ticket):
+    await watch(stranger)
     await set_status("PENDING")
 
     assert (await add(stranger))["ticket"]["status"] == "OPEN"
@@ -284,9 +267,9 @@ async def test_what_cannot_be_seen_is_not_found(api, add, ticket, stranger, bill
     assert await api.refused(None, ADD, input={"ticketId": ticket.gid, "body": "x"}) == "UNAUTHENTICATED"
 
 
-async def test_customers_neither_set_the_status_nor_comment_internally(add, customer, database, desk, ticket, house):
+async def test_customers_neither_set_the_status_nor_comment_internally(add, customer, database, watch, ticket, house):
     watcher = await house.person("Will Watching", Role.AGENT)
-    await watch(desk, ticket, watcher)  # staff who don't work on it are as customers
+    await watch(watcher)  # staff who don't work on it are as customers
     before = await database.counts()
 
     for viewer in (customer, watcher):
@@ -322,11 +305,11 @@ async def test_a_note_is_no_conflict_for_the_customer(add, read, customer, agent
 
 
 async def test_whoever_sees_a_ticket_from_the_other_side_by_now_is_told_so(
-    add, read, customer, agent, database, desk, ticket, billing
+    add, read, customer, agent, database, watch, ticket, billing
 ):
     for text in ("One", "Two", "Three"):
         await add(agent, text, internal=True)
-    await watch(desk, ticket, agent)
+    await watch(agent)
     seen = (await read(agent))["lastSeq"]
     await database.rows("UPDATE tickets SET department_id = :id", id=billing.id)
     await add(customer, "What they missed.")
@@ -390,13 +373,15 @@ async def test_an_internal_comment_changes_nothing_else(api, add, read, customer
 # --- Who hears of it --------------------------------------------------------------------------------------------------
 
 
-async def test_everyone_concerned_is_told_each_once(add, work, told, mailbox, desk, house, support, ticket, customer):
+async def test_everyone_concerned_is_told_each_once(
+    add, watch, work, told, mailbox, desk, house, support, ticket, customer
+):
     people = SimpleNamespace(
         assignee=await house.person("Otto Outside", Role.AGENT),
         watcher=await house.person("Wanda Watcher"),
         member=await house.person("Mia Member", Role.AGENT, support),
     )
-    await watch(desk, ticket, people.watcher)
+    await watch(people.watcher)
     await work.run()
     mailbox.letters.clear()
 
@@ -449,9 +434,9 @@ async def test_the_email_says_what_was_written_and_where_to_answer(add, read, wo
 
 
 async def test_of_a_customer_who_wants_no_emails_whoever_answers_knows(
-    api, add, read, work, mailbox, database, desk, agent, customer, director, ticket
+    api, add, read, work, mailbox, database, watch, agent, customer, director, ticket
 ):
-    await watch(desk, ticket, director)
+    await watch(director)
     preference = {"kind": "COMMENT_ADDED", "channel": "EMAIL", "enabled": False}
     for person in (customer, director):
         await api(person, PREFER, input={"preferences": [preference]})

@@ -2,7 +2,7 @@
 
 import pytest
 
-from models import Role, Watcher
+from models import Role
 
 NOTE = """mutation($input: AddInternalCommentInput!) { addInternalComment(input: $input) {
   ... on AddInternalCommentSuccess { comment { id } } } }"""
@@ -34,24 +34,8 @@ def edit(api):
 
 
 @pytest.fixture
-def told(api):
-    """What somebody was told in the app, newest first."""
-
-    async def found(viewer):
-        nodes = (await api(viewer, NOTIFICATIONS))["viewer"]["notifications"]["nodes"]
-        return [(node["kind"], node["actor"] and node["actor"]["name"]) for node in nodes]
-
-    return found
-
-
-@pytest.fixture
 async def member(house, support):
     return await house.person("Mia Member", Role.AGENT, support)
-
-
-async def watch(desk, ticket, person):
-    async with desk.writes.begin() as unit:
-        unit.insert(Watcher, ticket_id=ticket.uuid, person_id=person.id)
 
 
 def words(letter):
@@ -62,11 +46,11 @@ def words(letter):
 
 
 async def test_a_note_is_told_to_those_who_may_read_it(
-    add, work, told, mailbox, desk, house, ticket, customer, agent, member, director
+    add, watch, work, told, mailbox, house, ticket, customer, agent, member, director
 ):
     watching_agent = await house.person("Will Watching", Role.AGENT)
     for person in (watching_agent, director):
-        await watch(desk, ticket, person)
+        await watch(person)
     await work.run()
     mailbox.letters.clear()
 
@@ -91,9 +75,9 @@ async def test_what_customers_read_calls_nobody(add, work, told, customer, agent
 
 
 async def test_a_note_names_directors_too_who_work_on_all_tickets(
-    add, work, told, mailbox, desk, agent, director, ticket
+    add, work, told, mailbox, watch, agent, director, ticket
 ):
-    await watch(desk, ticket, director)  # by which alone they would have no mail of a note
+    await watch(director)  # by which alone they would have no mail of a note
     await work.run()
     mailbox.letters.clear()
 
@@ -105,7 +89,7 @@ async def test_a_note_names_directors_too_who_work_on_all_tickets(
     assert "may we refund it?" in words(letter)
 
 
-async def test_of_two_names_that_begin_alike_the_longer_one_is_meant(add, work, told, house, support, customer, agent):
+async def test_of_two_names_that_begin_alike_the_longer_one_is_meant(add, work, told, house, support, agent):
     max_, muller, mueller = [
         await house.person(name, Role.AGENT, support, email=f"max{number}@example.com")
         for number, name in enumerate(("Max", "Max Müller", "max müller"))
@@ -158,9 +142,9 @@ async def test_who_was_named_before_is_not_told_again(
 
 
 async def test_editing_calls_nobody_who_does_not_work_on_it(
-    add, edit, work, told, mailbox, desk, agent, member, customer, billing_agent, ticket
+    add, edit, work, told, mailbox, watch, agent, customer, billing_agent
 ):
-    await watch(desk, ticket, billing_agent)
+    await watch(billing_agent)
     note = await add(agent, "Look at this.", internal=True)
     await work.run()
     mailbox.letters.clear()
