@@ -250,10 +250,7 @@ async def found(unit: Unit, event_ids: list[UUID], wide: Collection[str]) -> lis
         people[ticket_id][person_id] = Known(person_id, email, Role[role], *rest)
     for about in abouts:
         about.people = people[about.ticket.id]
-        added = about.kind == CommentAdded.__name__
-        if (
-            added and about.internal and about.actor_id is not None and "@" in (about.comment or "")
-        ):  # not what a stranger wrote
+        if about.kind == CommentAdded.__name__ and about.internal and about.actor_id is not None:  # no stranger's words
             await _mention(unit, about)
     return abouts
 

@@ -44,7 +44,5 @@ async def of(unit: Unit, ticket_id: UUID, *bodies: str) -> list[list[UUID]]:
 
 async def added(unit: Unit, ticket_id: UUID, before: str, after: str) -> list[UUID]:
     """Whom a text calls that did not while it said what it did `before`."""
-    if "@" not in after:
-        return []
     earlier, later = await of(unit, ticket_id, before, after)
     return [person_id for person_id in later if person_id not in earlier]

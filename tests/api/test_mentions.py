@@ -100,6 +100,11 @@ async def test_of_two_names_that_begin_alike_the_longer_one_is_meant(add, work, 
     mentioned = [any(kind == "MENTIONED" for kind, _ in await told(each)) for each in (max_, muller, mueller)]
     assert mentioned == [False, True, True]
 
+    await add(agent, "@Max, looks.", internal=True)  # as long as the longer name, and ends where a word does
+    await work.run()
+
+    assert [kind for kind, _ in await told(max_)].count("MENTIONED") == 1
+
 
 # --- Editing ----------------------------------------------------------------------------------------------------------
 
