@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
+from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
@@ -34,6 +35,7 @@ from web.shares import FLOOD, MESSAGE, SOCKET, Shares, TooMany, whose
 from web.streaming import SEND_SECONDS, Gone, begun, errors_in, errors_of, found, live
 
 PROTOCOL = "graphql-transport-ws"
+AGAIN = {"Retry-After": "1"}  # seconds
 INIT_SECONDS = 10.0
 MOST_BEFORE = 10  # messages that are read before the acknowledgement, for which clients wait
 MOST_SLOWED = 20  # messages a second of who is too fast: reading more only to find a flood would take time
@@ -62,7 +64,7 @@ class Sockets:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         websocket = WebSocket(scope, receive, send)
         if not self._from_here(websocket):
-            await websocket.close(4403, "This page may not connect.")
+            await websocket.send_denial_response(PlainTextResponse("This page may not connect.\n", 403))
             return
         if PROTOCOL not in scope.get("subprotocols", ()):
             await websocket.accept()
@@ -71,7 +73,7 @@ class Sockets:
         try:
             await self._shares.pace.turn(network(address(scope)), SOCKET)
         except TooMany as error:
-            await websocket.close(4429, str(error))
+            await websocket.send_denial_response(PlainTextResponse(f"{error}\n", 429, AGAIN))
             return
         await websocket.accept(PROTOCOL)
         counters.SOCKETS.inc()

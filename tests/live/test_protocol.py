@@ -52,8 +52,9 @@ async def test_another_protocol_is_not_spoken(socket):
 
 
 async def test_a_page_from_elsewhere_may_not_connect(socket):
-    with pytest.raises(InvalidStatus):
+    with pytest.raises(InvalidStatus) as refused:
         await socket(Origin="https://evil.example")
+    assert (refused.value.response.status_code, refused.value.response.body) == (403, b"This page may not connect.\n")
 
 
 async def test_our_own_page_may_connect(socket):
@@ -65,6 +66,16 @@ async def test_our_own_page_may_connect(socket):
 async def test_who_says_nothing_is_sent_away(socket, monkeypatch):
     monkeypatch.setattr(sockets, "INIT_SECONDS", 0.1)
     assert await (await socket()).closed() == 4408
+
+
+async def test_whoever_was_acknowledged_may_say_nothing_for_long(signed_in, customer, monkeypatch):
+    monkeypatch.setattr(sockets, "INIT_SECONDS", 0.2)
+    client = await signed_in(customer)
+
+    await asyncio.sleep(0.4)
+
+    await client.send(type="ping")
+    assert await client.receive() == {"type": "pong"}
 
 
 async def test_who_was_away_for_long_is_told_to_come_again(application, monkeypatch):
@@ -256,6 +267,15 @@ async def test_so_many_operations_run_at_once_and_no_more(signed_in, desk, custo
     for _ in range(3):
         await client.subscribe(query)
     assert await client.closed() == 4429
+
+
+async def test_what_has_ended_is_none_of_so_many_operations(signed_in, desk, customer, monkeypatch):
+    monkeypatch.setitem(desk.settings.__dict__, "max_operations_per_socket", 2)
+    client = await signed_in(customer)
+    for _ in range(5):
+        await client.subscribe(DESK)
+        assert await client.item() == {"desk": {"name": "Deskwire"}}
+        assert (await client.receive())["type"] == "complete"
 
 
 async def test_a_visitor_is_told_who_they_are_and_known_again(socket):
