@@ -198,6 +198,30 @@ async def test_a_worker_ends_whenever_it_is_told_to(working, settings, owed, mak
             await asyncio.sleep(moment)
 
 
+@pytest.mark.parametrize(("takes", "attempts"), [(0.3, [1]), (60, [1, 2])])
+async def test_what_runs_when_a_worker_ends_comes_to_its_end_or_is_given_back(
+    working, owed, state, make_due, until_done, performer, monkeypatch, takes, attempts
+):
+    monkeypatch.setattr(worker, "DRAIN_SECONDS", 1)
+    begun = asyncio.Event()
+
+    async def slow(work):
+        begun.set()
+        await asyncio.sleep(takes if work.attempt == 1 else 0)
+
+    performer.does = slow
+    async with working():
+        row_id = await owed()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await begun.wait()
+
+    assert (await state(row_id))["state"] == ("DONE" if attempts == [1] else "QUEUED")
+    await make_due(row_id)
+    async with working():
+        await until_done()
+    assert [work.attempt for work in performer.works] == attempts
+
+
 LAST = 3
 
 
