@@ -1,7 +1,7 @@
 """WebSockets, as uvicorn has them: of what comes in no more is heard than is wanted, and what goes out is whole."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame, Opcode
@@ -58,6 +58,13 @@ class Socket(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         if not self.close_sent:
             self.scope["state"]["connection"] = self
+
+    async def send(self, message: Any) -> None:
+        """Uvicorn's: the application says this. What is answered in place of a socket uvicorn would take for nothing at
+        all, and tell the operator.
+        """
+        await super().send(message)
+        self.handshake_complete |= message["type"] == "websocket.http.response.body"
 
     def send_receive_event_to_app(self) -> None:
         """Uvicorn's: a message is whole. Of a text that is none it would tell the operator, with a traceback."""

@@ -51,10 +51,11 @@ async def test_another_protocol_is_not_spoken(socket):
         assert await client.closed() == 4406
 
 
-async def test_a_page_from_elsewhere_may_not_connect(socket):
+async def test_a_page_from_elsewhere_may_not_connect_and_nobody_is_alarmed(socket, caplog):
     with pytest.raises(InvalidStatus) as refused:
         await socket(Origin="https://evil.example")
     assert (refused.value.response.status_code, refused.value.response.body) == (403, b"This page may not connect.\n")
+    assert not caplog.records
 
 
 async def test_our_own_page_may_connect(socket):

@@ -40,7 +40,9 @@ async def test_a_socket_counts_to_its_network_and_to_whoever_it_is(pace, signed_
     assert pace.counts[2:] == [(customer.id.int, limits.MESSAGE)]
 
 
-async def test_a_network_that_opens_too_many_sockets_is_refused(pace, socket, monkeypatch):
+async def test_a_network_that_opens_too_many_sockets_is_refused_and_nobody_is_alarmed(
+    pace, socket, monkeypatch, caplog
+):
     monkeypatch.setattr(limits, "WAIT_SECONDS", 0.0)
     pace.charge(HERE, 1_000 * 2 * limits.BURST_SECONDS)
 
@@ -50,6 +52,7 @@ async def test_a_network_that_opens_too_many_sockets_is_refused(pace, socket, mo
     answer = refused.value.response
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
     assert answer.body == b"At most 1000 operations a second of one person are served.\n"
+    assert not caplog.records
 
 
 async def test_somebody_who_opens_too_many_sockets_is_refused(pace, socket, customer, agent, signed_in, monkeypatch):
