@@ -85,6 +85,16 @@ async def test_a_flood_counts_to_its_network_and_to_whoever_it_is(pace, signed_i
     assert (customer.id.int, most * limits.MESSAGE) in pace.counts
 
 
+async def test_messages_are_counted_anew_in_each_second(pace, signed_in, desk, customer, monkeypatch):
+    monkeypatch.setitem(desk.settings.__dict__, "max_messages_per_second", 5)
+    client = await signed_in(customer)
+    for _ in range(3):
+        for _ in range(3):
+            await client.send(type="ping")
+            assert await client.receive() == {"type": "pong"}
+        await asyncio.sleep(1.1)
+
+
 async def test_of_who_is_too_fast_less_is_read(pace, signed_in, customer, monkeypatch):
     monkeypatch.setattr(limits, "WAIT_SECONDS", 0.05)
     client = await signed_in(customer)
